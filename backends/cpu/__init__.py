@@ -1,0 +1,1 @@
+"""Native CPU code: schedules, threads, machine facts, executables."""

@@ -1,0 +1,1 @@
+"""The emitter that spells the loop IR as LLVM IR."""

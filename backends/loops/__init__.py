@@ -1,0 +1,1 @@
+"""The loop IR: every loop, load, store, vector and barrier explicit."""

@@ -1,0 +1,1 @@
+"""Polynomial kernels of the transcendental functions, for every target."""

@@ -1,0 +1,1 @@
+"""Artefacts that run where no Python is, and their loaders."""

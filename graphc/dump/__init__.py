@@ -1,0 +1,1 @@
+"""Graphs and every later stage as text, picture and page."""

@@ -1,0 +1,1 @@
+"""Initialisers: how a parameter's first value is drawn."""

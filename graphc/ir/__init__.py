@@ -1,0 +1,1 @@
+"""What a graph is: values, types, dimensions, dtypes and the record of an op."""

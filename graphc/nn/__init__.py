@@ -1,0 +1,1 @@
+"""Layers and losses: compositions of ops."""

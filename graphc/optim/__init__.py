@@ -1,0 +1,1 @@
+"""Optimisers: a loss and its parameters in, updates out."""

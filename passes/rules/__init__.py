@@ -1,0 +1,1 @@
+"""Declarative rewrites: pattern and replacement, one rule a function."""
