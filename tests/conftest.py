@@ -1,0 +1,54 @@
+"""What every test shares: the fuzzing budget, and skipping where there is no GPU."""
+
+import ctypes
+import functools
+
+import hypothesis
+import pytest
+
+# Compiling inside an example makes its time vary, so a deadline would fail at random; the ordinary
+# run must give the same verdict twice, and fuzzing looks for what it has not seen.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fuzz-seconds",
+        type=float,
+        default=60.0,
+        help="time that all selected fuzz tests share, in seconds (default 60)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    fuzzing = config.getoption("markexpr") == "fuzz"
+    hypothesis.settings.load_profile("fuzz" if fuzzing else "suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    skip = pytest.mark.skip(reason="no NVIDIA GPU")
+    for item in items:
+        if item.get_closest_marker("gpu") and not count_gpus():
+            item.add_marker(skip)
+
+
+@functools.cache
+def count_gpus() -> int:
+    """The number of NVIDIA GPUs that the driver shows; 0 where there is no driver."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+@pytest.fixture
+def fuzz_seconds(request: pytest.FixtureRequest) -> float:
+    """One fuzz test's share of --fuzz-seconds: how long it may keep drawing new cases."""
+    tests = sum("fuzz_seconds" in item.fixturenames for item in request.session.items)
+    return request.config.getoption("--fuzz-seconds") / tests
