@@ -1,0 +1,258 @@
+"""Scalar and vector expressions of the loop IR: immutable, typed, interned.
+
+An expression has a dtype and a number of lanes (1: scalar). Arithmetic on 16-bit floats is written by the lowering as
+arithmetic on float32 between casts. Meaning of the primitives:
+
+  const var            a literal; a loop variable, `let` or parameter (attr: its name)
+  add sub mul div      IEEE for floats; wrap-around for integers; integer div truncates (undefined for a zero divisor)
+  rem                  integer remainder of `div`; not for floats
+  fma                  a*b + c rounded once
+  neg abs sqrt floor ceil trunc rint     rint rounds halves to even
+  min max              a NaN operand gives NaN; integers too
+  and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic for signed
+  eq ne lt le gt ge    bool; comparisons with NaN are false, but ne
+  select               condition, yes, no
+  cast                 NumPy's astype; float to integer out of range is undefined, integers wrap, to bool is `!= 0`
+  bitcast              the same bits as another dtype of equal width
+  mulhi                upper half of the product of two unsigned integers
+  math                 a function of the math library (attr: its name), expanded by `graphc.backends.math`
+  load                 attr: buffer name; args: element index, then a mask (bool) or nothing; masked-off lanes are 0
+  ramp                 attr: lanes; args: base; base + (0, 1, ..., lanes - 1)
+  broadcast            attr: lanes; args: scalar
+"""
+
+from __future__ import annotations
+
+import struct
+import weakref
+from typing import Any, Union
+
+from graphc.ir.dtypes import DType, bool_, int64
+
+Operand = Union["Expr", bool, int, float]
+_interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+
+
+class Expr:
+    """One expression; build with the functions below or with operators (Python numbers adopt the other's dtype)."""
+
+    __slots__ = ("__weakref__", "args", "attr", "dtype", "lanes", "op")
+
+    op: str
+    args: tuple[Expr, ...]
+    dtype: DType
+    lanes: int
+    attr: Any
+
+    def __add__(self, other: Operand) -> Expr:
+        return binary("add", self, other)
+
+    def __radd__(self, other: Operand) -> Expr:
+        return binary("add", other, self)
+
+    def __sub__(self, other: Operand) -> Expr:
+        return binary("sub", self, other)
+
+    def __rsub__(self, other: Operand) -> Expr:
+        return binary("sub", other, self)
+
+    def __mul__(self, other: Operand) -> Expr:
+        return binary("mul", self, other)
+
+    def __rmul__(self, other: Operand) -> Expr:
+        return binary("mul", other, self)
+
+    def __truediv__(self, other: Operand) -> Expr:
+        return binary("div", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Expr:
+        return binary("div", other, self)
+
+    def __and__(self, other: Operand) -> Expr:
+        return binary("and", self, other)
+
+    def __or__(self, other: Operand) -> Expr:
+        return binary("or", self, other)
+
+    def __xor__(self, other: Operand) -> Expr:
+        return binary("xor", self, other)
+
+    def __lshift__(self, other: Operand) -> Expr:
+        return binary("shl", self, other)
+
+    def __rshift__(self, other: Operand) -> Expr:
+        return binary("shr", self, other)
+
+    def __neg__(self) -> Expr:
+        return unary("neg", self)
+
+    def __invert__(self) -> Expr:
+        return unary("not", self)
+
+    def __lt__(self, other: Operand) -> Expr:
+        return compare("lt", self, other)
+
+    def __le__(self, other: Operand) -> Expr:
+        return compare("le", self, other)
+
+    def __gt__(self, other: Operand) -> Expr:
+        return compare("gt", self, other)
+
+    def __ge__(self, other: Operand) -> Expr:
+        return compare("ge", self, other)
+
+    def __repr__(self) -> str:
+        if self.op in ("const", "var"):
+            return str(self.attr)
+        attr = "" if self.attr is None else f"{self.attr}: "
+        return f"{self.op}({attr}{', '.join(map(repr, self.args))})"
+
+
+def make(op: str, args: tuple[Expr, ...], dtype: DType, lanes: int, attr: Any = None) -> Expr:
+    """The interned expression with these fields."""
+    key = (op, tuple(map(id, args)), dtype.name, lanes, attr if op != "const" else _bits(attr))
+    found = _interned.get(key)
+    if found is None:
+        found = object.__new__(Expr)
+        found.op, found.args, found.dtype, found.lanes, found.attr = op, args, dtype, lanes, attr
+        _interned[key] = found
+    return found
+
+
+def _bits(value: Any) -> Any:
+    """A key that tells -0.0 from 0.0, and NaN payloads apart, and 1 from True."""
+    return struct.pack("<d", value) if isinstance(value, float) else (type(value).__name__, value)
+
+
+def const(value: bool | int | float, dtype: DType) -> Expr:
+    """A literal, exact in `dtype` (floats are given as Python floats already rounded to it)."""
+    if dtype.is_float:
+        return make("const", (), dtype, 1, float(value))
+    return make("const", (), dtype, 1, bool(value) if dtype.kind == "b" else int(value))
+
+
+def var(name: str, dtype: DType = int64, lanes: int = 1) -> Expr:
+    return make("var", (), dtype, lanes, name)
+
+
+def _pair(a: Operand, b: Operand) -> tuple[Expr, Expr]:
+    if not isinstance(a, Expr):
+        assert isinstance(b, Expr)
+        a = const(a, b.dtype)
+    if not isinstance(b, Expr):
+        b = const(b, a.dtype)
+    assert a.dtype is b.dtype, f"{a!r} is {a.dtype} but {b!r} is {b.dtype}"
+    lanes = max(a.lanes, b.lanes)
+    return broadcast(a, lanes), broadcast(b, lanes)
+
+
+def broadcast(x: Expr, lanes: int) -> Expr:
+    """x in every lane."""
+    if x.lanes == lanes:
+        return x
+    assert x.lanes == 1, f"cannot spread {x.lanes} lanes over {lanes}"
+    return make("broadcast", (x,), x.dtype, lanes, lanes)
+
+
+def ramp(base: Expr, lanes: int) -> Expr:
+    """base, base + 1, ..."""
+    return make("ramp", (base,), base.dtype, lanes, lanes)
+
+
+def unary(op: str, x: Expr) -> Expr:
+    return make(op, (x,), x.dtype, x.lanes)
+
+
+def binary(op: str, a: Operand, b: Operand) -> Expr:
+    x, y = _pair(a, b)
+    return make(op, (x, y), x.dtype, x.lanes)
+
+
+def compare(op: str, a: Operand, b: Operand) -> Expr:
+    x, y = _pair(a, b)
+    return make(op, (x, y), bool_, x.lanes)
+
+
+def equal(a: Operand, b: Operand) -> Expr:
+    return compare("eq", a, b)
+
+
+def not_equal(a: Operand, b: Operand) -> Expr:
+    return compare("ne", a, b)
+
+
+def minimum(a: Operand, b: Operand) -> Expr:
+    return binary("min", a, b)
+
+
+def maximum(a: Operand, b: Operand) -> Expr:
+    return binary("max", a, b)
+
+
+def mulhi(a: Expr, b: Expr) -> Expr:
+    return binary("mulhi", a, b)
+
+
+def rem(a: Operand, b: Operand) -> Expr:
+    return binary("rem", a, b)
+
+
+def fma(a: Operand, b: Operand, c: Operand) -> Expr:
+    """a*b + c, rounded once; at least one operand is an Expr."""
+    model = next(x for x in (a, b, c) if isinstance(x, Expr))
+    parts = [x if isinstance(x, Expr) else const(x, model.dtype) for x in (a, b, c)]
+    lanes = max(x.lanes for x in parts)
+    return make("fma", tuple(broadcast(x, lanes) for x in parts), model.dtype, lanes)
+
+
+def absolute(x: Expr) -> Expr:
+    return unary("abs", x)
+
+
+def sqrt(x: Expr) -> Expr:
+    return unary("sqrt", x)
+
+
+def floor(x: Expr) -> Expr:
+    return unary("floor", x)
+
+
+def ceil(x: Expr) -> Expr:
+    return unary("ceil", x)
+
+
+def trunc(x: Expr) -> Expr:
+    return unary("trunc", x)
+
+
+def rint(x: Expr) -> Expr:
+    return unary("rint", x)
+
+
+def select(condition: Expr, yes: Operand, no: Operand) -> Expr:
+    """yes where the condition holds, else no; both are evaluated."""
+    if not isinstance(yes, Expr) and not isinstance(no, Expr):
+        raise AssertionError("select needs one typed branch")
+    a, b = _pair(yes, no)
+    lanes = max(condition.lanes, a.lanes)
+    return make("select", tuple(broadcast(x, lanes) for x in (condition, a, b)), a.dtype, lanes)
+
+
+def cast(x: Expr, dtype: DType) -> Expr:
+    return x if x.dtype is dtype else make("cast", (x,), dtype, x.lanes)
+
+
+def bitcast(x: Expr, dtype: DType) -> Expr:
+    return x if x.dtype is dtype else make("bitcast", (x,), dtype, x.lanes)
+
+
+def load(buffer: str, index: Expr, dtype: DType, mask: Expr | None = None) -> Expr:
+    """Elements of a buffer; a ramp index is one contiguous vector, any other vector index is a gather."""
+    args = (index,) if mask is None else (index, mask)
+    return make("load", args, dtype, index.lanes, buffer)
+
+
+def math(name: str, *args: Expr) -> Expr:
+    """A function of the math library; the result has the dtype of the first argument."""
+    lanes = max(x.lanes for x in args)
+    return make("math", tuple(broadcast(x, lanes) for x in args), args[0].dtype, lanes, name)

@@ -1,0 +1,341 @@
+"""Dimensions: integers, or exact expressions over named sizes, in a normal form in which equality is provable.
+
+An expression is a polynomial with integer coefficients over atoms. An atom is a named size, or a floor division,
+remainder, minimum or maximum of expressions. Two expressions that denote the same polynomial are equal and hash
+alike; an expression without atoms is always a plain `int`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Union
+
+Dim = Union[int, "DimExpr"]
+Monomial = tuple["Atom", ...]
+
+
+class Atom:
+    """Something a polynomial treats as unknown; `kind` is "size", "index", "floordiv", "mod", "min" or "max".
+
+    A "size" is at least 0 and known at call entry; an "index" is a loop variable.
+    """
+
+    __slots__ = ("_hash", "args", "key", "kind", "name")
+    _table: dict[tuple[object, ...], Atom] = {}
+
+    def __new__(cls, kind: str, name: str, args: tuple[Dim, ...] = ()) -> Atom:
+        key = (kind, name, args)
+        found = cls._table.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            found.kind, found.name, found.args = kind, name, args
+            found.key = (kind, name, tuple(str(a) for a in args))
+            found._hash = hash(key)
+            cls._table[key] = found
+        return found
+
+    kind: str
+    name: str
+    args: tuple[Dim, ...]
+    key: tuple[object, ...]
+    _hash: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Atom, (self.kind, self.name, self.args)
+
+    def __str__(self) -> str:
+        if self.kind in ("size", "index"):
+            return self.name
+        a, b = (f"({x})" if isinstance(x, DimExpr) and len(x.terms) > 1 else str(x) for x in self.args)
+        if self.kind == "floordiv":
+            return f"{a}//{b}"
+        if self.kind == "mod":
+            return f"{a}%{b}"
+        return f"{self.kind}({self.args[0]}, {self.args[1]})"
+
+
+class DimExpr:
+    """A polynomial over atoms, never constant (constants are `int`)."""
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]):
+        self.terms: tuple[tuple[Monomial, int], ...] = tuple(
+            sorted(terms.items(), key=lambda item: [a.key for a in item[0]])
+        )
+        self._hash = hash(self.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, DimExpr) and self.terms == other.terms)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        text = ""
+        for monomial, coefficient in self.terms:
+            factors = [str(a) for a in monomial]
+            if abs(coefficient) != 1 or not factors:
+                factors.insert(0, str(abs(coefficient)))
+            text += (" - " if coefficient < 0 else " + ") + "*".join(factors)
+        return text[3:] if text.startswith(" + ") else "-" + text[3:]
+
+    def __add__(self, other: Dim) -> Dim:
+        if not isinstance(other, (int, DimExpr)):
+            return NotImplemented
+        total = dict(self.terms)
+        for monomial, coefficient in _terms(other):
+            total[monomial] = total.get(monomial, 0) + coefficient
+        return _make(total)
+
+    def __mul__(self, other: Dim) -> Dim:
+        if not isinstance(other, (int, DimExpr)):
+            return NotImplemented
+        total: dict[Monomial, int] = {}
+        for m1, c1 in self.terms:
+            for m2, c2 in _terms(other):
+                m = tuple(sorted(m1 + m2, key=lambda a: a.key))
+                total[m] = total.get(m, 0) + c1 * c2
+        return _make(total)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Dim:
+        return self * -1
+
+    def __sub__(self, other: Dim) -> Dim:
+        if not isinstance(other, (int, DimExpr)):
+            return NotImplemented
+        return self + -other
+
+    def __rsub__(self, other: int) -> Dim:
+        return -self + other
+
+    def __floordiv__(self, other: Dim) -> Dim:
+        return floordiv(self, other)
+
+    def __rfloordiv__(self, other: int) -> Dim:
+        return floordiv(other, self)
+
+    def __mod__(self, other: Dim) -> Dim:
+        return mod(self, other)
+
+    def __rmod__(self, other: int) -> Dim:
+        return mod(other, self)
+
+
+def _terms(d: Dim) -> Iterable[tuple[Monomial, int]]:
+    if isinstance(d, DimExpr):
+        return d.terms
+    return (((), int(d)),) if d else ()
+
+
+def _make(terms: Mapping[Monomial, int]) -> Dim:
+    kept = {m: c for m, c in terms.items() if c}
+    if not kept:
+        return 0
+    if len(kept) == 1 and () in kept:
+        return kept[()]
+    return DimExpr(kept)
+
+
+def size(name: str) -> DimExpr:
+    """The named size `name`: an unknown integer, at least 0."""
+    return DimExpr({(Atom("size", name),): 1})
+
+
+def index(name: str) -> DimExpr:
+    """The loop variable `name` as an index expression."""
+    return DimExpr({(Atom("index", name),): 1})
+
+
+def atom(kind: str, a: Dim, b: Dim) -> DimExpr:
+    return DimExpr({(Atom(kind, "", (a, b)),): 1})
+
+
+def floordiv(a: Dim, b: Dim) -> Dim:
+    """a // b, with exact division of every term that allows it."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    if b == 1:
+        return a
+    exact, rest = divide(a, b)
+    if rest == 0:
+        return exact
+    if isinstance(b, int) and exact != 0:
+        return exact + floordiv(rest, b)
+    return atom("floordiv", a, b)
+
+
+def mod(a: Dim, b: Dim) -> Dim:
+    """a % b, with the sign of b."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b
+    if b == 1:
+        return 0
+    exact, rest = divide(a, b)
+    if rest == 0:
+        return 0
+    if isinstance(b, int) and exact != 0:
+        return mod(rest, b)
+    return atom("mod", a, b)
+
+
+def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
+    """(q, r) with a = q*b + r, where q takes every term of `a` that the single term `b` divides exactly."""
+    divisor = list(_terms(b))
+    if len(divisor) != 1:
+        return (1, 0) if a == b else (0, a)
+    (monomial, coefficient) = divisor[0]
+    quotient: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for m, c in _terms(a):
+        left = list(m)
+        fits = c % coefficient == 0
+        for factor in monomial:
+            if fits and factor in left:
+                left.remove(factor)
+            else:
+                fits = False
+        (quotient if fits else rest)[tuple(left) if fits else m] = c // coefficient if fits else c
+    return _make(quotient), _make(rest)
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """The smaller of two dimensions."""
+    return _extreme("min", a, b)
+
+
+def maximum(a: Dim, b: Dim) -> Dim:
+    """The larger of two dimensions."""
+    return _extreme("max", a, b)
+
+
+def _extreme(kind: str, a: Dim, b: Dim) -> Dim:
+    difference = a - b
+    low, high = bounds(difference)
+    if low is not None and low >= 0:
+        return b if kind == "min" else a
+    if high is not None and high <= 0:
+        return a if kind == "min" else b
+    first, second = sorted((a, b), key=str)
+    return atom(kind, first, second)
+
+
+def bounds(d: Dim) -> tuple[int | None, int | None]:
+    """Proven (lowest, highest) value of a dimension, None where there is no bound. Sizes and indices are >= 0."""
+    low: int | None = 0
+    high: int | None = 0
+    for monomial, c in _terms(d):
+        lo, hi = 1, 1 if not monomial else None
+        for factor in monomial:
+            flo, fhi = _atom_bounds(factor)
+            if flo is None or flo < 0:
+                return _whole_bounds(d)
+            lo = lo * flo
+            hi = fhi if len(monomial) == 1 else None
+        term_low = lo * c if c > 0 else (None if hi is None else hi * c)
+        term_high = (None if hi is None else hi * c) if c > 0 else lo * c
+        low = None if low is None or term_low is None else low + term_low
+        high = None if high is None or term_high is None else high + term_high
+    return low, high
+
+
+def _whole_bounds(d: Dim) -> tuple[int | None, int | None]:
+    return (d, d) if isinstance(d, int) else (None, None)
+
+
+def _atom_bounds(a: Atom) -> tuple[int | None, int | None]:
+    if a.kind in ("size", "index"):
+        return 0, None
+    (lo1, hi1), (lo2, hi2) = bounds(a.args[0]), bounds(a.args[1])
+    if a.kind == "mod":
+        return 0, None if hi2 is None else hi2 - 1
+    if a.kind == "floordiv":
+        positive = lo1 is not None and lo1 >= 0 and lo2 is not None and lo2 >= 0
+        return (0 if positive else None), (hi1 if positive else None)
+    if a.kind == "min":
+        low = None if lo1 is None or lo2 is None else min(lo1, lo2)
+        highs = [h for h in (hi1, hi2) if h is not None]
+        return low, min(highs) if highs else None
+    lows = [x for x in (lo1, lo2) if x is not None]
+    return (max(lows) if lows else None), (None if hi1 is None or hi2 is None else max(hi1, hi2))
+
+
+def coefficient(d: Dim, a: Atom) -> tuple[Dim, Dim] | None:
+    """(c, rest) with d = c*a + rest and `a` in neither; None when d is not linear in `a`."""
+    linear: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for m, c in _terms(d):
+        if a in m:
+            left = list(m)
+            left.remove(a)
+            linear[tuple(left)] = c
+        else:
+            rest[m] = c
+    c_, r_ = _make(linear), _make(rest)
+    return None if a in atoms(c_) or a in atoms(r_) else (c_, r_)
+
+
+def atoms(d: Dim) -> frozenset[Atom]:
+    """Every atom in `d`, nested ones too."""
+    found: set[Atom] = set()
+    for m, _ in _terms(d):
+        for a in m:
+            found.add(a)
+            for arg in a.args:
+                found |= atoms(arg)
+    return frozenset(found)
+
+
+def sizes(d: Dim) -> frozenset[str]:
+    """Names of the sizes that `d` depends on."""
+    return frozenset(a.name for a in atoms(d) if a.kind == "size")
+
+
+_FOLD: dict[str, Callable[[Dim, Dim], Dim]] = {
+    "floordiv": floordiv, "mod": mod, "min": minimum, "max": maximum,
+}  # fmt: skip
+
+
+def substitute(d: Dim, value_of: Callable[[Atom], Dim | None]) -> Dim:
+    """`d` with every size or index atom replaced by `value_of(atom)` (None keeps it)."""
+    if isinstance(d, int):
+        return d
+    total: Dim = 0
+    for m, c in d.terms:
+        product: Dim = c
+        for a in m:
+            product = product * _substitute_atom(a, value_of)
+        total = total + product
+    return total
+
+
+def _substitute_atom(a: Atom, value_of: Callable[[Atom], Dim | None]) -> Dim:
+    if a.args:
+        x, y = (substitute(arg, value_of) for arg in a.args)
+        return _FOLD[a.kind](x, y)
+    value = value_of(a)
+    return DimExpr({(a,): 1}) if value is None else value
+
+
+def evaluate(d: Dim, values: Mapping[str, int]) -> int:
+    """The integer that `d` is when each named size has its value."""
+    result = substitute(d, lambda a: values.get(a.name))
+    assert isinstance(result, int), f"{d} needs a value for {sorted(sizes(result))}"
+    return result
+
+
+def product(shape: Iterable[Dim]) -> Dim:
+    """The number of elements of a shape."""
+    total: Dim = 1
+    for d in shape:
+        total = total * d
+    return total

@@ -1,0 +1,159 @@
+"""Nodes and tensors: immutable, typed, interned."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType
+from graphc.ir.errors import GraphError
+from graphc.ir.op import Op
+from graphc.ir.source import Source, user_line
+from graphc.ir.types import Shape, TensorType
+
+_interned: weakref.WeakValueDictionary[tuple[Any, ...], Node] = weakref.WeakValueDictionary()
+_serial = itertools.count()
+
+
+class Node:
+    """One application of an op. Same op, inputs and attributes: the same object."""
+
+    __slots__ = ("__weakref__", "attrs", "inputs", "op", "outputs", "serial", "source", "types")
+
+    op: Op
+    inputs: tuple[Tensor, ...]
+    attrs: MappingProxyType[str, Any]
+    types: tuple[TensorType, ...]
+    outputs: tuple[Tensor, ...]
+    source: Source | None
+    serial: int
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} -> {', '.join(map(str, self.types))}>"
+
+
+class Tensor:
+    """A symbolic array: one output of a node. Operators and methods are attached by `graphc.ops`.
+
+    Identity is equality: `==` compares element by element and gives a Tensor; use `is` to compare tensors.
+    """
+
+    __slots__ = ("__weakref__", "index", "label", "node", "type")
+
+    node: Node
+    index: int
+    type: TensorType
+    label: str | None
+
+    __array_ufunc__ = None  # NumPy arrays leave binary operators to us
+    __hash__ = object.__hash__
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.type.shape)
+
+    @property
+    def size(self) -> Dim:
+        return self.type.size
+
+    @property
+    def op(self) -> Op:
+        return self.node.op
+
+    @property
+    def source(self) -> Source | None:
+        return self.node.source
+
+    @property
+    def name(self) -> str | None:
+        """The name the user gave, else None."""
+        return self.label
+
+    def named(self, name: str) -> Tensor:
+        """This tensor, shown under `name` in dumps and errors."""
+        self.label = name
+        return self
+
+    def describe(self) -> str:
+        """One line for error messages: name, type and where it was written."""
+        where = f"  from {self.source}" if self.source else ""
+        return f"{self.label or self.op.name}: {self.type}{where}"
+
+    def __repr__(self) -> str:
+        return f"<{self.label or self.op.name}: {self.type}>"
+
+    def __bool__(self) -> bool:
+        raise GraphError(
+            f"a symbolic tensor has no truth value while the graph is built\n  {self.describe()}\n"
+            "  hint: use gc.where, or compare with `is`"
+        )
+
+    def __iter__(self) -> Any:
+        if not self.shape or not isinstance(self.shape[0], int):
+            raise GraphError(f"cannot iterate over the first axis\n  {self.describe()}")
+        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
+
+    def __len__(self) -> int:
+        if not self.shape or not isinstance(self.shape[0], int):
+            raise GraphError(f"the length is not known while the graph is built\n  {self.describe()}")
+        return self.shape[0]
+
+
+def apply(op: Op, *inputs: Tensor, **attrs: Any) -> Node:
+    """The node of `op` on these inputs, interned. Raises the op's shape and dtype errors, with the operands shown."""
+    items = tuple(sorted(attrs.items()))
+    key = (op, tuple(map(id, inputs)), items)
+    found = _interned.get(key)
+    if found is not None:
+        return found
+    try:
+        types = op.infer(*(x.type for x in inputs), **attrs)
+    except GraphError as error:
+        raise located(error, op.name, inputs) from None
+    node = unique(op, inputs, attrs, types)
+    _interned[key] = node
+    return node
+
+
+def unique(op: Op, inputs: Sequence[Tensor], attrs: dict[str, Any], types: Sequence[TensorType]) -> Node:
+    """A node that equals no other: placeholders and variables."""
+    node = object.__new__(Node)
+    node.op, node.inputs, node.types = op, tuple(inputs), tuple(types)
+    node.attrs = MappingProxyType(dict(attrs))
+    node.source = user_line()
+    node.serial = next(_serial)
+    node.outputs = tuple(_output(node, i, t) for i, t in enumerate(node.types))
+    return node
+
+
+def _output(node: Node, index: int, type_: TensorType) -> Tensor:
+    x = object.__new__(Tensor)
+    x.node, x.index, x.type, x.label = node, index, type_, None
+    return x
+
+
+def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
+    """`error` with the op's name, its operands and the user's line added (once)."""
+    if getattr(error, "located", False):
+        return error
+    head, _, hint = str(error).partition("\n")
+    lines = [f"{op}: {head}" if not head.startswith(op) else head]
+    lines += [f"  {label}: {x.describe()}" for label, x in zip("abcdefgh", inputs, strict=False)]
+    line = user_line()
+    lines += [f"  at {line}"] if line else []
+    lines += [hint] if hint else []
+    located_error = type(error)("\n".join(lines))
+    located_error.located = True  # type: ignore[attr-defined]
+    return located_error

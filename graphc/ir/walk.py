@@ -1,0 +1,73 @@
+"""Iterative walks over graphs; a graph of 100,000 nodes is no error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+
+from graphc.ir.node import Node, Tensor, apply
+
+
+def topological(outputs: Iterable[Tensor]) -> list[Node]:
+    """Every node that the outputs depend on, inputs before users, in a fixed order."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(x.node, False) for x in reversed(list(outputs))]
+    while stack:
+        node, expanded = stack.pop()
+        if node in done:
+            continue
+        if expanded:
+            done.add(node)
+            order.append(node)
+            continue
+        stack.append((node, True))
+        stack.extend((x.node, False) for x in reversed(node.inputs) if x.node not in done)
+    return order
+
+
+def users(outputs: Iterable[Tensor]) -> dict[Tensor, list[Node]]:
+    """For each tensor, the nodes that read it (once per node), in topological order."""
+    found: dict[Tensor, list[Node]] = {}
+    for node in topological(outputs):
+        for x in dict.fromkeys(node.inputs):
+            found.setdefault(x, []).append(node)
+    return found
+
+
+def rebuild(
+    outputs: Iterable[Tensor],
+    visit: Callable[[Node, tuple[Tensor, ...]], Iterable[Tensor] | None],
+    replaced: Mapping[Tensor, Tensor] | None = None,
+) -> list[Tensor]:
+    """The graph with every node replaced by `visit(node, new_inputs)`; None rebuilds the node on its new inputs."""
+    new: dict[Tensor, Tensor] = dict(replaced or {})
+    outputs = list(outputs)
+    for node in topological(outputs):
+        if all(x in new for x in node.outputs):
+            continue
+        inputs = tuple(new.get(x, x) for x in node.inputs)
+        result = visit(node, inputs)
+        results = tuple(with_inputs(node, inputs).outputs if result is None else result)
+        for old, replacement in zip(node.outputs, results, strict=True):
+            if old.label and not replacement.label:
+                replacement.label = old.label
+            new.setdefault(old, replacement)
+    return [new[x] for x in outputs]
+
+
+def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
+    """The same op and attributes on other inputs; the node itself if they are its own."""
+    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+        return node
+    new = apply(node.op, *inputs, **node.attrs)
+    if node.source is not None:
+        new.source = node.source
+    return new
+
+
+def substitute(outputs: Iterable[Tensor], replaced: Mapping[Tensor, Tensor]) -> list[Tensor]:
+    """The outputs with some tensors replaced by others."""
+    return rebuild(outputs, lambda node, inputs: None, replaced)
+
+

@@ -1,0 +1,81 @@
+"""From what a user writes (numbers, lists, arrays, tensors) to tensors of one dtype and one shape."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+import numpy as np
+
+from graphc.ir.dtypes import DType, float64, promote
+from graphc.ir.errors import DTypeError, GraphError
+from graphc.ir.node import Tensor, located
+from graphc.ops.layout import broadcast_shapes, broadcast_to
+from graphc.ops.source import constant
+
+TensorLike = Union[Tensor, np.ndarray, np.generic, bool, int, float, list[Any], tuple[Any, ...]]
+
+
+def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
+    """`value` as a tensor: tensors stay, anything else becomes a constant."""
+    if isinstance(value, Tensor):
+        return value if dtype is None else cast(value, dtype)
+    if hasattr(value, "as_graphc_tensor"):
+        return as_tensor(value.as_graphc_tensor(), dtype)
+    return constant(value, dtype)
+
+
+def is_weak(value: Any) -> bool:
+    """Whether a value adopts the dtype of the other operands: a Python number."""
+    return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+
+
+def common(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> tuple[Tensor, ...]:
+    """The operands with one dtype (NumPy's promotion; `floating` lifts integers to floats) and one shape."""
+    dtype = common_dtype(name, operands, floating)
+    return broadcast_all(name, tuple(as_operand(x, dtype) for x in operands))
+
+
+def common_dtype(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> DType:
+    """NumPy's result type of the operands, Python numbers being weak."""
+    dtype = promote(*(x if is_weak(x) else as_tensor(x).dtype for x in operands))  # type: ignore[arg-type]
+    if all(is_weak(x) for x in operands) and dtype is float64:
+        from graphc.ir.dtypes import float32
+
+        return float32
+    return floating_of(dtype) if floating else dtype
+
+
+def floating_of(dtype: DType) -> DType:
+    """The float in which NumPy computes a function of this dtype: float16 for 8 bits and bool, float32 for 16, else float64."""
+    from graphc.ir.dtypes import float16, float32
+
+    if dtype.is_float:
+        return dtype
+    return float16 if dtype.bits <= 8 else float32 if dtype.bits == 16 else float64
+
+
+def as_operand(value: TensorLike, dtype: DType) -> Tensor:
+    """A tensor of exactly this dtype."""
+    if is_weak(value):
+        if isinstance(value, int) and dtype.is_integer:
+            info = np.iinfo(dtype.numpy)
+            if not info.min <= value <= info.max:
+                raise DTypeError(f"{value} does not fit {dtype}")
+        return constant(value, dtype)
+    return cast(as_tensor(value), dtype)
+
+
+def broadcast_all(name: str, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The operands broadcast to their common shape; a mismatch names the op and the operands."""
+    try:
+        shape = broadcast_shapes(*(x.shape for x in operands))
+        return tuple(broadcast_to(x, shape) for x in operands)
+    except GraphError as error:
+        raise located(error, name, operands) from None
+
+
+def cast(x: Tensor, dtype: Any) -> Tensor:
+    """x with elements converted as by NumPy's astype."""
+    from graphc.ops.cast import astype
+
+    return astype(x, dtype)

@@ -1,0 +1,141 @@
+"""The record of an elementwise op: one scalar function applied to every element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import ALL, FLOATS, DType, bool_, float32
+from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, common
+from graphc.ops.layout import broadcast
+
+Grad = Callable[[Node, Tensor], Sequence[Tensor | None]]
+Sampler = Callable[[Any, DType, tuple[int, ...]], np.ndarray]
+
+
+class Elementwise(Op):
+    """An op whose output element is a scalar function of the input elements at the same index.
+
+    `emit(b, *xs)` writes that function with the scalar builder `b`; for 16-bit floats it runs in float32 and the result is
+    rounded. `flops` is its cost. The object is the function that users call: operands are promoted and broadcast.
+    """
+
+    lowering = "read"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        reference: Callable[..., Any],
+        emit: Callable[..., Any],
+        grad: Grad | None = None,
+        takes: Sequence[DType] = ALL,
+        gives: DType | None = None,
+        floating: bool = False,
+        sample: Sampler | Sequence[Sampler] | None = None,
+        flops: int = 1,
+        doc: str = "",
+    ):
+        super().__init__(name)
+        self._reference, self.emit, self._grad = reference, emit, grad
+        self.takes, self.gives, self.floating = tuple(takes), gives, floating
+        self.sampler = sample
+        self.flops = flops
+        self.__doc__ = doc or type(self).__doc__
+        self.__name__ = name
+
+    def __call__(self, *operands: TensorLike) -> Tensor:
+        return apply(self, *common(self.name, operands, self.floating)).outputs[0]
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        first = inputs[0]
+        for x in inputs:
+            if x.dtype not in self.takes:
+                raise DTypeError(f"does not take {x.dtype}; it takes {', '.join(map(str, self.takes))}")
+            if x.dtype is not first.dtype:
+                raise DTypeError(f"operands of one dtype needed, not {first.dtype} and {x.dtype}")
+            if x.shape != first.shape:
+                raise ShapeError(f"operands of one shape needed, not {first} and {x}")
+        return (TensorType(self.gives or first.dtype, first.shape),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        (g,) = cotangents
+        if self._grad is None:
+            if node.types[0].dtype.is_float:
+                return super().grad(node, *cotangents)
+            return (None,) * len(node.inputs)
+        assert g is not None
+        return self._grad(node, g)
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        shape = (size, *node.types[0].shape)
+        full = [
+            x if axis == 0 else broadcast(x, shape, tuple(range(1, len(shape))))
+            for x, axis in zip(inputs, axes, strict=True)
+        ]
+        return apply(self, *full, **node.attrs).outputs
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        wide = [x.astype(np.float32) if x.dtype in _HALVES else x for x in inputs]
+        with np.errstate(all="ignore"):
+            result = np.asarray(self._reference(*wide, **attrs))
+        return result.astype((self.gives or _dtype_of(inputs[0])).numpy)
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        b = reader.ops
+        values = [reader.at(x, index) for x in node.inputs]
+        half = any(x.dtype.is_float and x.dtype.bits == 16 for x in node.inputs)
+        if half:
+            values = [b.cast(v, float32) for v in values]
+        result = self.emit(b, *values, **node.attrs)
+        return b.cast(result, node.types[0].dtype)
+
+    def cost(self, node: Node) -> Dim:
+        return node.types[0].size * self.flops
+
+    def samples(self) -> Sequence[Sample]:
+        """One sample per dtype it takes, on an unequal-sided shape; the laws add empty and one-sized ones."""
+        if self.sampler is None:
+            return ()
+        return tuple(
+            Sample(lambda rng, d=d: self._draw(rng, d, (3, 5)), note=str(d)) for d in self.takes
+        )
+
+    def _draw(self, rng: Any, dtype: DType, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        samplers = self.sampler if isinstance(self.sampler, (tuple, list)) else (self.sampler,)
+        return tuple(s(rng, dtype, shape) for s in samplers)  # type: ignore[misc]
+
+
+_HALVES = {d.numpy for d in FLOATS if d.bits == 16}
+
+
+def _dtype_of(array: np.ndarray) -> DType:
+    from graphc.ir.dtypes import as_dtype
+
+    return as_dtype(array.dtype)
+
+
+def elementwise(name: str, **fields: Any) -> Elementwise:
+    """Registers and returns an elementwise op; see `Elementwise` for the fields."""
+    return Elementwise(name, **fields)
+
+
+def uniform(low: float, high: float, count: int = 1) -> Sequence[Sampler]:
+    """A sampler of values in [low, high], for every dtype (bools are coin flips, unsigned values non-negative)."""
+
+    def draw(rng: Any, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+        if dtype is bool_:
+            return np.asarray(rng.random(shape) < 0.5)
+        if dtype.is_integer:
+            least = max(int(np.ceil(low)), int(np.iinfo(dtype.numpy).min))
+            return np.asarray(rng.integers(least, max(int(high), least) + 1, shape).astype(dtype.numpy))
+        return np.asarray(rng.uniform(low, high, shape)).astype(dtype.numpy)
+
+    return (draw,) * count

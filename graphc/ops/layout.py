@@ -1,0 +1,283 @@
+"""Broadcast, reshape, transpose: the same elements under other indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim, DimExpr, floordiv, mod, product
+from graphc.ir.errors import ShapeError
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.types import Shape, TensorType
+from graphc.ops.source import as_shape
+
+
+def normal_axis(axis: int, ndim: int) -> int:
+    """A non-negative axis; raises ShapeError outside [-ndim, ndim)."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"axis {axis} is out of range for {ndim} dimensions")
+    return axis % ndim
+
+
+def normal_axes(axes: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """Sorted distinct non-negative axes; None means all."""
+    if axes is None:
+        return tuple(range(ndim))
+    if isinstance(axes, int):
+        axes = (axes,)
+    result = tuple(sorted(normal_axis(a, ndim) for a in axes))
+    if len(set(result)) != len(result):
+        raise ShapeError(f"an axis is repeated in {tuple(axes)}")
+    return result
+
+
+class Broadcast(Op):
+    """Axis k of the input becomes axis `axes[k]` of `shape`; the element is repeated along the others."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        shape, axes = attrs["shape"], attrs["axes"]
+        assert len(axes) == x.ndim and list(axes) == sorted(set(axes)), "axes must increase"
+        for k, axis in enumerate(axes):
+            if x.shape[k] != shape[axis]:
+                raise ShapeError(f"axis {k} of length {x.shape[k]} cannot become axis {axis} of length {shape[axis]}")
+        return (TensorType(x.dtype, shape),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        from graphc.ops.reduction import sum
+
+        (g,) = cotangents
+        assert g is not None
+        kept = node.attrs["axes"]
+        return (sum(g, axis=tuple(a for a in range(g.ndim) if a not in kept)),)
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        shape, positions = node.attrs["shape"], node.attrs["axes"]
+        return (broadcast(inputs[0], (size, *shape), (0, *(a + 1 for a in positions))),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        shape, axes = attrs["shape"], attrs["axes"]
+        spread = [1] * len(shape)
+        for k, axis in enumerate(axes):
+            spread[axis] = inputs[0].shape[k]
+        return np.broadcast_to(inputs[0].reshape(spread), shape)
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        return reader.at(node.inputs[0], tuple(index[a] for a in node.attrs["axes"]))
+
+    def cost(self, node: Node) -> Dim:
+        return 0
+
+    def samples(self) -> Sequence[Sample]:
+        return (
+            Sample(lambda rng: (rng.standard_normal((3, 5)),), {"shape": (3, 4, 5), "axes": (0, 2)}),
+            Sample(lambda rng: (rng.standard_normal(()),), {"shape": (2, 3), "axes": ()}),
+            Sample(lambda rng: (rng.standard_normal((0,)),), {"shape": (2, 0), "axes": (1,)}),
+        )
+
+
+_BROADCAST = Broadcast("broadcast")
+
+
+def broadcast(x: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:
+    """x with axis k at position axes[k] of `shape`, repeated along the other axes."""
+    if x.type.shape == shape:
+        return x
+    return apply(_BROADCAST, x, shape=shape, axes=axes).outputs[0]
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The common shape by NumPy's rules; a symbolic size only broadcasts against itself and 1."""
+    ndim = max((len(s) for s in shapes), default=0)
+    result: list[Dim] = []
+    for axis in range(ndim):
+        found: Dim = 1
+        for s in shapes:
+            k = axis - ndim + len(s)
+            d = s[k] if k >= 0 else 1
+            if d == 1 or d == found:
+                continue
+            if found != 1:
+                hint = ""
+                if isinstance(d, DimExpr) or isinstance(found, DimExpr):
+                    hint = "\n  hint: give both placeholders the same dimension name if the sizes always agree"
+                raise ShapeError(f"cannot broadcast axis {axis}: {found} against {d}{hint}")
+            found = d
+        result.append(found)
+    return tuple(result)
+
+
+def broadcast_to(x: Tensor, shape: Any) -> Tensor:
+    """x repeated along new leading axes and axes of length 1, to `shape`."""
+    shape = as_shape(shape)
+    if x.type.shape == shape:
+        return x
+    if broadcast_shapes(x.shape, shape) != shape:
+        raise ShapeError(f"cannot broadcast {x.type} to ({', '.join(map(str, shape))})")
+    offset = len(shape) - x.ndim
+    kept = tuple(k for k in range(x.ndim) if x.shape[k] == shape[k + offset])
+    narrow = reshape(x, tuple(x.shape[k] for k in kept))
+    return broadcast(narrow, shape, tuple(k + offset for k in kept))
+
+
+class Reshape(Op):
+    """The same elements in row-major order under another shape."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        shape = attrs["shape"]
+        if product(shape) != x.size:
+            raise ShapeError(f"cannot reshape {x.size} elements into ({', '.join(map(str, shape))}), which has {product(shape)}")
+        return (TensorType(x.dtype, shape),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        (g,) = cotangents
+        assert g is not None
+        return (reshape(g, node.inputs[0].shape),)
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        return (reshape(inputs[0], (size, *node.attrs["shape"])),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        return inputs[0].reshape(attrs["shape"])
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        x = node.inputs[0]
+        return reader.at(x, reshaped_index(index, node.types[0].shape, x.shape))
+
+    def cost(self, node: Node) -> Dim:
+        return 0
+
+    def samples(self) -> Sequence[Sample]:
+        return (
+            Sample(lambda rng: (rng.standard_normal((3, 4)),), {"shape": (2, 6)}),
+            Sample(lambda rng: (rng.standard_normal((3, 1, 4)),), {"shape": (1, 3, 4, 1)}),
+            Sample(lambda rng: (rng.standard_normal((2, 0)),), {"shape": (0, 5)}),
+            Sample(lambda rng: (rng.standard_normal((1, 1)),), {"shape": ()}),
+        )
+
+
+def reshaped_index(index: Index, shape: Shape, target: Shape) -> Index:
+    """The index into `target` of the element at `index` of `shape`: axes are matched in groups of equal size."""
+    result: list[Dim] = []
+    for ours, theirs in factor_groups(shape, target):
+        linear: Dim = 0
+        for k in ours:
+            linear = linear * shape[k] + index[k]
+        result += _split(linear, [target[k] for k in theirs])
+    return tuple(result)
+
+
+def _split(linear: Dim, extents: list[Dim]) -> list[Dim]:
+    """The indices along `extents` whose row-major position is `linear`."""
+    big = [k for k, d in enumerate(extents) if d != 1]
+    found: list[Dim] = [0] * len(extents)
+    for k in reversed(big[1:]):
+        found[k] = mod(linear, extents[k])
+        linear = floordiv(linear, extents[k])
+    if big:
+        found[big[0]] = linear
+    return found
+
+
+def factor_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
+    """Pairs of consecutive axes of both shapes with provably equal numbers of elements, as fine as can be."""
+    ours = [product(shape[:k]) for k in range(len(shape) + 1)]
+    theirs = [product(target[:k]) for k in range(len(target) + 1)]
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    if ours[-1] != 0:
+        for k in range(1, len(ours)):
+            match = next((m for m in range(j, len(theirs)) if theirs[m] == ours[k]), None)
+            if match is not None:
+                groups.append((list(range(i, k)), list(range(j, match))))
+                i, j = k, match
+    return [*groups, (list(range(i, len(shape))), list(range(j, len(target))))]
+
+
+_RESHAPE = Reshape("reshape")
+
+
+def reshape(x: Tensor, shape: Any) -> Tensor:
+    """x with another shape of as many elements; one dimension may be -1 and is worked out."""
+    items = list(shape) if isinstance(shape, (tuple, list)) else [shape]
+    unknown = [k for k, d in enumerate(items) if isinstance(d, int) and d == -1]
+    if len(unknown) > 1:
+        raise ShapeError("only one dimension can be -1")
+    if unknown:
+        rest = product(as_shape([d for k, d in enumerate(items) if k not in unknown]))
+        if mod(x.size, rest) != 0 if rest != 0 else True:
+            raise ShapeError(f"cannot work out -1: {x.size} elements are not divisible by {rest}\n  a: {x.describe()}")
+        items[unknown[0]] = floordiv(x.size, rest)
+    new = as_shape(items)
+    return x if new == x.type.shape else apply(_RESHAPE, x, shape=new).outputs[0]
+
+
+def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
+    """x with new axes of length 1 at these positions of the result."""
+    count = 1 if isinstance(axis, int) else len(axis)
+    axes = normal_axes(axis, x.ndim + count)
+    rest = iter(x.shape)
+    return reshape(x, tuple(1 if k in axes else next(rest) for k in range(x.ndim + count)))
+
+
+def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+    """x without these axes of length 1 (None: all such axes)."""
+    axes = tuple(k for k, d in enumerate(x.shape) if d == 1) if axis is None else normal_axes(axis, x.ndim)
+    for k in axes:
+        if x.shape[k] != 1:
+            raise ShapeError(f"cannot squeeze axis {k} of length {x.shape[k]}\n  a: {x.describe()}")
+    return reshape(x, tuple(d for k, d in enumerate(x.shape) if k not in axes))
+
+
+class Transpose(Op):
+    """Axis `axes[k]` of the input becomes axis k."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        return (TensorType(x.dtype, tuple(x.shape[a] for a in attrs["axes"])),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        (g,) = cotangents
+        assert g is not None
+        axes = node.attrs["axes"]
+        return (transpose(g, tuple(axes.index(k) for k in range(len(axes)))),)
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        return (transpose(inputs[0], (0, *(a + 1 for a in node.attrs["axes"]))),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        return np.transpose(inputs[0], attrs["axes"])
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        axes = node.attrs["axes"]
+        return reader.at(node.inputs[0], tuple(index[axes.index(k)] for k in range(len(axes))))
+
+    def cost(self, node: Node) -> Dim:
+        return 0
+
+    def samples(self) -> Sequence[Sample]:
+        return (
+            Sample(lambda rng: (rng.standard_normal((2, 3, 4)),), {"axes": (2, 0, 1)}),
+            Sample(lambda rng: (rng.standard_normal((3, 0)),), {"axes": (1, 0)}),
+        )
+
+
+_TRANSPOSE = Transpose("transpose")
+
+
+def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+    """x with its axes in this order (None: reversed)."""
+    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(normal_axis(a, x.ndim) for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeError(f"{order} is not an order of {x.ndim} axes\n  a: {x.describe()}")
+    return x if order == tuple(range(x.ndim)) else apply(_TRANSPOSE, x, axes=order).outputs[0]

@@ -1,0 +1,201 @@
+"""Where values enter a graph: placeholders, variables, constants, index ramps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim, size
+from graphc.ir.dtypes import DType, as_dtype, int64
+from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.node import Node, Tensor, apply, unique
+from graphc.ir.op import Attrs, Index, Op, Reader, Sample
+from graphc.ir.types import Shape, TensorType, is_static
+
+
+class Placeholder(Op):
+    """An argument of the compiled function."""
+
+    lowering = "source"
+
+
+class Variable(Op):
+    """A persistent array that compiled functions read, and update in place."""
+
+    lowering = "source"
+
+
+_PLACEHOLDER = Placeholder("placeholder")
+_VARIABLE = Variable("variable")
+
+
+def as_shape(shape: Any) -> Shape:
+    """A shape from an int, a name, a dimension expression, or a sequence of them; a name means a symbolic size."""
+    items = shape if isinstance(shape, (tuple, list)) else (shape,)
+    result: list[Dim] = []
+    for item in items:
+        if isinstance(item, str):
+            if not item.isidentifier():
+                raise ShapeError(f"a dimension's name must be an identifier, not {item!r}")
+            result.append(size(item))
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+            if item < 0:
+                raise ShapeError(f"a dimension cannot be negative: {item}")
+            result.append(int(item))
+        elif hasattr(item, "terms"):
+            result.append(item)
+        else:
+            raise ShapeError(f"{item!r} is not a dimension: give an int or a name")
+    return tuple(result)
+
+
+def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
+    """An input of the graph. `shape` holds ints and names; equal names are equal sizes, known when the function is called."""
+    if not name.isidentifier():
+        raise ShapeError(f"a placeholder's name must be an identifier, not {name!r}")
+    type_ = TensorType(as_dtype(dtype), as_shape(shape))
+    return unique(_PLACEHOLDER, (), {"name": name}, (type_,)).outputs[0].named(name)
+
+
+class State:
+    """The array behind a variable; it keeps its place in memory for life, so compiled code may hold its address."""
+
+    def __init__(self, value: np.ndarray, trainable: bool):
+        self.array = aligned_copy(value)
+        self.trainable = trainable
+
+    def __repr__(self) -> str:
+        return f"<{self.array.dtype}{list(self.array.shape)}>"
+
+
+def aligned_copy(value: np.ndarray) -> np.ndarray:
+    """A C-contiguous copy that begins on a 64-byte boundary."""
+    raw = np.empty(value.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    result = raw[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
+    result[...] = value
+    return result
+
+
+def variable(value: Any, name: str | None = None, dtype: Any = None, trainable: bool = True) -> Tensor:
+    """A persistent array with this initial value. Python floats and float64 lists become float32 unless `dtype` says otherwise."""
+    array = np.asarray(value)
+    if dtype is None:
+        dtype = "float32" if not isinstance(value, (np.ndarray, np.generic)) and array.dtype.kind == "f" else array.dtype
+    kind = as_dtype(dtype)
+    state = State(array.astype(kind.numpy), trainable)
+    node = unique(_VARIABLE, (), {"state": state}, (TensorType(kind, array.shape),))
+    return node.outputs[0].named(name) if name else node.outputs[0]
+
+
+class Literal:
+    """The array of a constant, hashed and compared by its bytes (0.0 and -0.0, 1 and True differ)."""
+
+    __slots__ = ("array", "digest")
+
+    def __init__(self, array: np.ndarray):
+        self.array = np.array(array, order="C", copy=True)
+        self.array.flags.writeable = False
+        head = f"{self.array.dtype} {self.array.shape}".encode()
+        self.digest = hashlib.sha256(head + self.array.tobytes()).digest()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self.digest == other.digest
+
+    def __lt__(self, other: Literal) -> bool:
+        return self.digest < other.digest
+
+    def __repr__(self) -> str:
+        return repr(self.array.item()) if self.array.size == 1 else f"array of {self.array.size}"
+
+
+class Constant(Op):
+    """An array known when the graph is built; scalars become literals in the code, others are passed to it."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        array = attrs["value"].array
+        return (TensorType(as_dtype(array.dtype), array.shape),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        return ()
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        raise AssertionError("a constant has no inputs to batch")
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        return attrs["value"].array
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        assert not node.types[0].shape, "only scalar constants are literals"
+        return reader.ops.const(node.attrs["value"].array.item(), node.types[0].dtype)
+
+
+_CONSTANT = Constant("constant")
+
+
+def constant(value: Any, dtype: Any = None) -> Tensor:
+    """A constant tensor from a number, a list or an array; Python floats give float32 unless `dtype` says otherwise."""
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise DTypeError(f"cannot make a constant of {type(value).__name__}")
+    if dtype is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype.kind == "f":
+        dtype = "float32"
+    kind = as_dtype(dtype if dtype is not None else array.dtype)
+    return apply(_CONSTANT, value=Literal(array.astype(kind.numpy))).outputs[0]
+
+
+class Iota(Op):
+    """0, 1, 2, ... along one axis of a shape."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        return (TensorType(attrs["dtype"], attrs["shape"]),)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        return ()
+
+    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+        raise AssertionError("iota has no inputs to batch")
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        shape, axis = attrs["shape"], attrs["axis"]
+        line = np.arange(shape[axis]).astype(attrs["dtype"].numpy)
+        return np.broadcast_to(line.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape)
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        return reader.value(index[node.attrs["axis"]], node.types[0].dtype)
+
+    def samples(self) -> Sequence[Sample]:
+        attrs: Attrs = {"shape": (3, 4), "axis": 1, "dtype": int64}
+        return (Sample(lambda rng: (), attrs),)
+
+
+_IOTA = Iota("iota")
+
+
+def iota(shape: Any, axis: int = 0, dtype: DType | str = int64) -> Tensor:
+    """Integers 0, 1, ... along `axis` of `shape`, the same along the other axes."""
+    return apply(_IOTA, shape=as_shape(shape), axis=axis, dtype=as_dtype(dtype)).outputs[0]
+
+
+def is_scalar_constant(x: Tensor) -> bool:
+    """Whether x is a literal number."""
+    return x.node.op is _CONSTANT and x.type.shape == ()
+
+
+def constant_value(x: Tensor) -> np.ndarray | None:
+    """The array of a constant, None for other tensors."""
+    return x.node.attrs["value"].array if x.node.op is _CONSTANT else None
+
+
+def static_shape(x: Tensor) -> bool:
+    return is_static(x.type.shape)
