@@ -239,3 +239,9 @@ def test_importing_graphc_is_quick_beside_numpy() -> None:
 def test_no_file_is_long() -> None:
     lines = {name: len(path.read_text().splitlines()) for name, path in source_files().items()}
     assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_the_continuous_check_runs_the_test_command_of_the_readme() -> None:
+    command = 'python -m pip install -e ".[test]" && python -m pytest'
+    assert f"\n    {command}\n" in (ROOT / "README.md").read_text()
+    assert f"'{command}'" in (ROOT / ".ci" / "run").read_text()
