@@ -1,0 +1,226 @@
+"""graphc: gc.compile for the CPU; state in variables; every shape static.
+
+peer_graphc_symbolic.py runs the same definitions with the number of rows left open.
+"""
+
+from types import ModuleType
+
+import numpy as np
+import workloads as wl
+
+import graphc as gc
+from graphc import nn, optim
+
+# Inputs whose first axis is the batch, or whatever there are many of: symbolic if asked for.
+ROWS = ("x", "y", "w", "A", "X", "Y")
+NOT_WRITTEN = "no graph of it is written for graphc yet"
+
+
+def build(name, data, symbolic=False):
+    """The step of a workload; NotImplementedError names what graphc lacks for it."""
+    if name not in WORKLOADS:
+        raise NotImplementedError(NOT_WRITTEN)
+    try:
+        return WORKLOADS[name](Inputs(data, symbolic))
+    except AttributeError as error:
+        if isinstance(error.obj, ModuleType) and error.obj.__name__.startswith("graphc"):
+            raise NotImplementedError(f"{error.obj.__name__} has no {error.name}") from error
+        raise
+
+
+class Inputs:
+    """A workload's arrays, as symbols of a graph and as arguments of the compiled step."""
+
+    def __init__(self, arrays, symbolic):
+        self.arrays, self.symbolic = arrays, symbolic
+
+    def placeholder(self, name):
+        shape = self.arrays[name].shape
+        if self.symbolic and name in ROWS:
+            shape = ("rows", *shape[1:])
+        return gc.placeholder(name, shape, getattr(gc, self.arrays[name].dtype.name))
+
+    def variables(self, names):
+        return [gc.variable(self.arrays[k], name=k) for k in names]
+
+    def constants(self, names):
+        return [gc.constant(self.arrays[k]) for k in names]
+
+    def step(self, names, outputs, updates=None):
+        """`outputs` of the placeholders in `names` as a call without arguments."""
+        arguments = [self.arrays[p.name] for p in names]
+        compiled = gc.compile(names, list(outputs), updates=updates)
+        return lambda: compiled(*arguments)
+
+
+def several(out):
+    return out if isinstance(out, (tuple, list)) else [out]
+
+
+def plain(f, *names):
+    """A workload that is just f of some inputs."""
+
+    def make(d):
+        inputs = [d.placeholder(k) for k in names]
+        return d.step(inputs, several(f(*inputs)))
+
+    return make
+
+
+def gradients(loss, names, *rest, value=True):
+    """A workload returning a loss (if `value`) and its gradients for `names`."""
+
+    def f(*inputs):
+        p = list(inputs[: len(names)])
+        result = loss(p, *inputs[len(names) :])
+        return [result, *gc.grad(result, p)] if value else gc.grad(result, p)
+
+    return plain(f, *names, *rest)
+
+
+def reader(variables):
+    """A function giving the present values of variables; compiled when first called."""
+    return lambda: gc.compile([], list(variables))()
+
+
+def chain(x):
+    return gc.tanh(wl.A * x + wl.B) * gc.sigmoid(x) + gc.exp(-x * x)
+
+
+def softmax(x):
+    e = gc.exp(x - gc.max(x, axis=-1, keepdims=True))
+    return e / gc.sum(e, axis=-1, keepdims=True)
+
+
+def layer_norm(x, g, b):
+    c = x - gc.mean(x, axis=-1, keepdims=True)
+    return c / gc.sqrt(gc.mean(c * c, axis=-1, keepdims=True) + wl.EPS) * g + b
+
+
+def logsumexp(x):
+    """Over everything, and over axis 0; that it is stable is the compiler's rule to apply."""
+    return gc.log(gc.sum(gc.exp(x))), gc.log(gc.sum(gc.exp(x), axis=0))
+
+
+def mean_var(x):
+    return gc.mean(x), gc.var(x), gc.mean(x, axis=0), gc.var(x, axis=0)
+
+
+def mlp(p, x):
+    h = gc.maximum(x @ p[0] + p[1], 0)
+    return gc.maximum(h @ p[2] + p[3], 0) @ p[4] + p[5]
+
+
+def mlp_loss(p, x, y):
+    return nn.cross_entropy(mlp(p, x), y)
+
+
+def mlp_infer(d):
+    x = d.placeholder("x")
+    return d.step([x], [mlp(d.constants(wl.MLP), x)])
+
+
+def adam(p, g, m, v, t):
+    """(new p, new m, new v); t is the number of this step."""
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    rate = wl.ADAM_LR / (1 - 0.9**t)
+    return p - rate * m / (gc.sqrt(v) / gc.sqrt(1 - 0.999**t) + 1e-8), m, v
+
+
+def adam_updates(states, grads):
+    """Updates of one Adam step on (p, m, v) triples of variables."""
+    t = gc.variable(np.float32(0), name="t", trainable=False)
+    updates = {t: t + 1}
+    for state, g in zip(states, grads, strict=True):
+        p, m, v = state
+        updates |= zip(state, adam(p, g, m, v, t + 1), strict=True)
+    return updates
+
+
+def zeros_like(d, names, prefix):
+    return [
+        gc.variable(np.zeros_like(d.arrays[k]), name=prefix + k, trainable=False) for k in names
+    ]
+
+
+def mlp_train(d):
+    p = d.variables(wl.MLP)
+    states = zip(p, zeros_like(d, wl.MLP, "m"), zeros_like(d, wl.MLP, "v"), strict=True)
+    x, y = d.placeholder("x"), d.placeholder("y")
+    loss = mlp_loss(p, x, y)
+    step = d.step([x, y], [loss], adam_updates(states, gc.grad(loss, p)))
+    step.state = reader(p)
+    return step
+
+
+def adam_fused(d):
+    p, g, m, v = d.variables("pgmv")
+    step = d.step([], [], adam_updates([(p, m, v)], [g]))
+    step.state = reader([p, m, v])
+    return step
+
+
+def digits_step(d):
+    """The training step a newcomer writes: layers, loss and optimiser from the library."""
+    x = gc.placeholder("x", ("batch", 784), gc.float32)
+    y = gc.placeholder("y", ("batch",), gc.int64)
+    model = nn.Sequential(nn.Dense(784, 512), gc.relu, nn.Dense(512, 10))
+    loss = nn.cross_entropy(model(x), y)
+    updates = optim.Adam(1e-3).updates(loss, model.parameters())
+    return d.step([x, y], [loss], updates)
+
+
+def encoder(p, x):
+    g1, b1, wqkv, bqkv, wo, bo, g2, b2, w1, c1, w2, c2 = p
+    n, t, dim = x.shape
+    size = dim // wl.HEADS
+    qkv = (layer_norm(x, g1, b1) @ wqkv + bqkv).reshape((n, t, 3, wl.HEADS, size))
+    q, k, v = (qkv[:, :, i].transpose((0, 2, 1, 3)) for i in range(3))
+    a = softmax(q @ k.transpose((0, 1, 3, 2)) * size**-0.5) @ v
+    h = x + a.transpose((0, 2, 1, 3)).reshape((n, t, dim)) @ wo + bo
+    u = layer_norm(h, g2, b2) @ w1 + c1
+    gelu = 0.5 * u * (1 + gc.tanh((2 / np.pi) ** 0.5 * (u + 0.044715 * u * u * u)))
+    return h + gelu @ w2 + c2
+
+
+def transformer_infer(d):
+    x = d.placeholder("x")
+    return d.step([x], [encoder(d.constants(wl.TRANSFORMER), x)])
+
+
+def hessian_mlp(theta, X, Y):
+    w1, b1, w2, b2 = theta[:160], theta[160:176], theta[176:192], theta[192:]
+    h = gc.tanh(X @ w1.reshape((10, 16)) + b1)
+    error = h @ w2.reshape((16, 1)) + b2 - Y
+    return gc.hessian(gc.mean(error * error), theta)
+
+
+def hvp_mlp(*inputs):
+    p, v, (x, y) = list(inputs[:6]), list(inputs[6:12]), inputs[12:]
+    return gc.hvp(mlp_loss(p, x, y), p, v)
+
+
+WORKLOADS = {
+    "ew_chain": plain(chain, "x"),
+    "ew_grad": gradients(lambda p: gc.sum(chain(p[0])), ["x"], value=False),
+    "softmax_rows": plain(softmax, "x"),
+    "layernorm_rows": plain(layer_norm, "x", "gamma", "beta"),
+    "layernorm_grad": gradients(
+        lambda p, w: gc.sum(layer_norm(*p) * w), ["x", "gamma", "beta"], "w", value=False
+    ),
+    "logsumexp_all": plain(logsumexp, "x"),
+    "mean_var": plain(mean_var, "x"),
+    "gemm_1024": plain(lambda a, b: a @ b, "A", "B"),
+    "gemm_bias_relu": plain(lambda x, w, b: gc.maximum(x @ w + b, 0), "x", "W", "b"),
+    "tiny_call": plain(lambda x: x * 2 + 1, "x"),
+    "mlp_infer_b1": mlp_infer,
+    "mlp_train": mlp_train,
+    "transformer_infer": transformer_infer,
+    "transformer_train": gradients(
+        lambda p, x, w: gc.mean(encoder(p, x) * w), wl.TRANSFORMER, "x", "w"
+    ),
+    "hessian_mlp": plain(hessian_mlp, "theta", "X", "Y"),
+    "hvp_mlp": plain(hvp_mlp, *wl.MLP, *("v" + k for k in wl.MLP), "x", "y"),
+    "adam_fused": adam_fused,
+    "digits_step": digits_step,
+}

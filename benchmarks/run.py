@@ -1,0 +1,234 @@
+"""Measures every peer_*.py on every workload, in turns, and writes RESULTS.md and results.json.
+
+For each workload, each peer is a fresh process (worker.py) bound to a few processors.  All are
+built and checked against a float64 run first, then measured in turn, round after round, so that
+drift of the machine hits everybody alike.  A turn during which other processes used the processor
+is repeated.
+
+Usage: python run.py [--peers a,b@keep] [--workloads x,y] [--rounds 5] [--seconds 0.4]
+                     [--python PATH | --python PEER=PATH ...]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import workloads
+from costs import TOLERANCE
+from environments import Pythons
+from processes import HERE, Worker, cpus, environment, wait_quiet
+from report import Report, number
+
+LIMIT = 90  # seconds a peer may take to build and make its first calls
+ORDER = ["graphc", "torch", "torch_compile", "jax", "pytensor", "onnxruntime", "tinygrad"]
+KEPT = ["torch", "torch_compile", "jax", "pytensor"]  # also measured as NAME@keep
+
+
+def all_peers():
+    """Every peer, in the order of the columns: ours, then each other with its @keep variant."""
+    found = {f[5:-3] for f in os.listdir(HERE) if f.startswith("peer_") and f.endswith(".py")}
+    names = [p for p in ORDER if p in found] + sorted(found - set(ORDER))
+    return [q for p in names for q in ((p, p + "@keep") if p in KEPT else (p,))]
+
+
+def difference(values, reference):
+    """The largest relative error of any output, in the L2 norm; a sentence if shapes differ."""
+    got, want = np.load(values), np.load(reference)
+    if len(got.files) != len(want.files):
+        return f"{len(got.files)} outputs, not {len(want.files)}"
+    worst = 0.0
+    for k in want.files:
+        a, b = got[k], want[k]
+        if a.shape != b.shape:
+            return f"output {k} has shape {a.shape}, not {b.shape}"
+        error = float(np.linalg.norm((a - b).ravel()) / max(np.linalg.norm(b.ravel()), 1e-30))
+        worst = max(worst, error if error == error else float("inf"))
+    return worst
+
+
+class Run:
+    """One measurement of several peers: what they share."""
+
+    def __init__(self, options, pythons, env, folder, log):
+        self.options, self.pythons, self.env = options, pythons, env
+        self.folder, self.log = folder, log
+        self.stamp = time.strftime("%Y-%m-%d %H:%M")
+
+    def worker(self, peer, workload, values):
+        python = self.pythons.of(peer)
+        return Worker(python, peer, workload, values, self.env, self.log, self.options.threads)
+
+    def warm_up(self, peers):
+        """Compiles inductor's precompiled headers once, outside the measurements."""
+        if any(p.startswith("torch_compile") for p in peers):
+            w = self.worker("torch_compile", "tiny_call", self.folder + "/warm.npz")
+            w.reply(120)
+            w.kill()
+
+    def limits(self, old):
+        """The machine's limits, the better of this measurement and the `old` one."""
+        wait_quiet(self.options.patience)
+        command = [
+            self.pythons.of("torch") if self.pythons.has("torch") else sys.executable,
+            os.path.join(HERE, "limits.py"),
+            str(self.options.threads),
+        ]
+        done = subprocess.run(command, env=self.env, check=True, capture_output=True, text=True)
+        return {k: max(v, old.get(k, 0)) for k, v in json.loads(done.stdout).items()}
+
+    def reference(self, workload):
+        """The file of the float64 outputs, or None without torch."""
+        if not self.pythons.has("reference"):
+            return None
+        path = f"{self.folder}/reference.npz"
+        w = self.worker("reference", workload, path)
+        answer = w.reply(300)
+        w.kill()
+        if "error" in answer:
+            raise SystemExit(f"the float64 run of {workload} failed: {answer['error']}")
+        return path
+
+    def start(self, peer, workload, reference):
+        """(worker ready to measure, or None, and its result so far)."""
+        wait_quiet(min(30, self.options.patience))
+        values = f"{self.folder}/{peer}.npz"
+        w = self.worker(peer, workload, values)
+        r = {"run": self.stamp, **w.reply(LIMIT)}
+        if "error" not in r:
+            r |= self.check(workload, values, reference)
+            os.remove(values)
+        if "error" in r:
+            w.kill()
+            return None, r
+        return w, r
+
+    def check(self, workload, values, reference):
+        if reference is None:
+            return {"error_vs_float64": None}
+        error = difference(values, reference)
+        if isinstance(error, str):
+            return {"error": "wrong values: " + error}
+        return {"error_vs_float64": error, "inaccurate": not error <= TOLERANCE[workload]}
+
+    def measure(self, workload, peers):
+        """{peer: result} of one workload."""
+        reference = self.reference(workload)
+        workers, results = {}, {}
+        for peer in peers:
+            w, results[peer] = self.start(peer, workload, reference)
+            if w:
+                workers[peer] = w
+        turns = self.turns(workers)
+        for peer, w in workers.items():
+            results[peer] |= summary(turns[peer])
+            if "error" not in results[peer]:
+                results[peer] |= w.ask("quit")
+            w.kill()
+        return results
+
+    def turns(self, workers):
+        """{peer: [(times, others' share), ...]}; who begins moves on with every round."""
+        turns, order = {p: [] for p in workers}, list(workers)
+        for _ in range(self.options.rounds):
+            for peer in order:
+                turns[peer].append(workers[peer].turn(self.options.seconds, self.options.patience))
+            order = order[1:] + order[:1]
+        return turns
+
+
+def summary(turns):
+    """Medians and bests of a peer's turns, in ms."""
+    turns = [t for t in turns if t[0]]
+    if not turns:
+        return {"error": "stopped during the measurement"}
+    medians = [1e3 * statistics.median(times) for times, _ in turns]
+    return {
+        "median_ms": statistics.median(medians),
+        "best_ms": 1e3 * min(min(times) for times, _ in turns),
+        "round_medians_ms": medians,
+        "samples": sum(len(times) for times, _ in turns),
+        "others_cpu": round(max(others for _, others in turns), 3),
+    }
+
+
+def line(workload, results):
+    """A workload's results in a line of text."""
+    cells = [
+        f"{p}: {number(r['median_ms'])}" if "median_ms" in r else f"{p}: {r['error'][:60]}"
+        for p, r in results.items()
+    ]
+    return "  ".join([f"{workload:20s}", *cells])
+
+
+def chosen(text, known, what):
+    """The names in a comma-separated option, in the order of `known`; all of them by default."""
+    if not text:
+        return known
+    names = text.split(",")
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        raise SystemExit(f"no {what} named {', '.join(unknown)}; there are {', '.join(known)}")
+    return [n for n in known if n in names]
+
+
+def parse():
+    a = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    a.add_argument("--peers", help="comma-separated; NAME@keep is NAME with a malloc that keeps")
+    a.add_argument("--workloads", help="comma-separated; all by default")
+    a.add_argument("--rounds", type=int, default=5, help="turns of each peer (5)")
+    a.add_argument("--seconds", type=float, default=0.4, help="length of a turn (0.4)")
+    a.add_argument("--threads", type=int, default=2, help="threads and processors a peer gets (2)")
+    a.add_argument("--patience", type=float, default=90, help="longest wait for quiet, s (90)")
+    a.add_argument("--python", action="append", default=[], help="PATH for all peers, or PEER=PATH")
+    a.add_argument("--results", default=HERE, help="folder of results.json and RESULTS.md")
+    options = a.parse_args()
+    options.threads = len(cpus(options.threads))
+    return options
+
+
+def load(path):
+    if not os.path.exists(path):
+        return {"versions": {}, "limits": {}, "workloads": {}}
+    with open(path) as f:
+        return json.load(f)
+
+
+def save(results, folder):
+    with open(os.path.join(folder, "results.json"), "w") as f:
+        json.dump(results, f, indent=1)
+    text = Report(results, all_peers()).markdown()
+    with open(os.path.join(folder, "RESULTS.md"), "w") as f:
+        f.write(text)
+
+
+def main():
+    options = parse()
+    names = chosen(options.peers, all_peers(), "peer")
+    pythons = Pythons(options.python)
+    peers = [p for p in names if pythons.explain(p)]
+    if not pythons.explain("reference"):
+        print("torch computes the float64 reference: values are not checked")
+    results = load(os.path.join(options.results, "results.json"))
+    results["versions"] |= pythons.versions(peers, options.threads)
+    with tempfile.TemporaryDirectory() as folder, open(folder + "/log", "w") as log:
+        run = Run(options, pythons, environment(folder, options.threads), folder, log)
+        results["limits"] = run.limits(results["limits"])
+        run.warm_up(peers)
+        for workload in chosen(options.workloads, workloads.NAMES, "workload"):
+            got = run.measure(workload, peers)
+            results["workloads"].setdefault(workload, {}).update(got)
+            save(results, options.results)
+            print(line(workload, got), flush=True)
+        results["limits"] = run.limits(results["limits"])
+        save(results, options.results)
+    print(Report(results, all_peers()).markdown())
+
+
+if __name__ == "__main__":
+    main()
