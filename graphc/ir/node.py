@@ -6,7 +6,7 @@ import itertools
 import weakref
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
@@ -14,6 +14,11 @@ from graphc.ir.errors import GraphError
 from graphc.ir.op import Op
 from graphc.ir.source import Source, user_line
 from graphc.ir.types import Shape, TensorType
+
+if TYPE_CHECKING:
+    from graphc.ops.methods import TensorMethods  # attached to Tensor when the ops are loaded
+else:
+    TensorMethods = object
 
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Node] = weakref.WeakValueDictionary()
 _serial = itertools.count()
@@ -36,7 +41,7 @@ class Node:
         return f"<{self.op.name} -> {', '.join(map(str, self.types))}>"
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """A symbolic array: one output of a node. Operators and methods are attached by `graphc.ops`.
 
     Identity is equality: `==` compares element by element and gives a Tensor; use `is` to compare tensors.

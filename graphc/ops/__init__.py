@@ -1,1 +1,27 @@
-"""The primitives, one file a family, each op whole in one place."""
+"""The primitives, one file a family, each op whole in one place. Importing this registers every op."""
+
+from graphc.ops import (
+    arithmetic,
+    cast,
+    comparison,
+    convert,
+    elementwise,
+    layout,
+    methods,
+    reduction,
+    select,
+    source,
+)
+
+__all__ = [
+    "arithmetic",
+    "cast",
+    "comparison",
+    "convert",
+    "elementwise",
+    "layout",
+    "methods",
+    "reduction",
+    "select",
+    "source",
+]

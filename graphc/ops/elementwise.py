@@ -90,10 +90,10 @@ class Elementwise(Op):
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         b = reader.ops
-        values = [reader.at(x, index) for x in node.inputs]
-        half = any(x.dtype.is_float and x.dtype.bits == 16 for x in node.inputs)
-        if half:
-            values = [b.cast(v, float32) for v in values]
+        values = [
+            b.cast(reader.at(x, index), float32 if x.dtype.numpy in _HALVES else x.dtype)
+            for x in node.inputs
+        ]
         result = self.emit(b, *values, **node.attrs)
         return b.cast(result, node.types[0].dtype)
 

@@ -1,0 +1,121 @@
+"""The operators and methods of a tensor, attached to the class when the ops are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphc.ir.node import Tensor
+from graphc.ops import arithmetic, cast, comparison, layout, reduction
+from graphc.ops.convert import TensorLike
+
+Unary = Callable[[Any], Tensor]
+Binary = Callable[[Any, TensorLike], Tensor]
+
+
+def _unary(f: Callable[[TensorLike], Tensor]) -> Unary:
+    return lambda self: f(self)
+
+
+def _left(f: Callable[[TensorLike, TensorLike], Tensor]) -> Binary:
+    return lambda self, other: f(self, other)
+
+
+def _right(f: Callable[[TensorLike, TensorLike], Tensor]) -> Binary:
+    return lambda self, other: f(other, self)
+
+
+class TensorMethods:
+    """What `Tensor` can do beside describing itself; each is the function of the same name."""
+
+    __slots__ = ()
+
+    __add__, __radd__ = _left(arithmetic.add), _right(arithmetic.add)
+    __sub__, __rsub__ = _left(arithmetic.subtract), _right(arithmetic.subtract)
+    __mul__, __rmul__ = _left(arithmetic.multiply), _right(arithmetic.multiply)
+    __truediv__, __rtruediv__ = _left(arithmetic.divide), _right(arithmetic.divide)
+    __neg__ = _unary(arithmetic.negative)
+    __lt__, __le__ = _left(comparison.less), _left(comparison.less_equal)
+    __gt__, __ge__ = _left(comparison.greater), _left(comparison.greater_equal)
+    __eq__ = _left(comparison.equal)  # type: ignore[assignment]  # a Tensor, as in NumPy
+    __ne__ = _left(comparison.not_equal)  # type: ignore[assignment]  # a Tensor, as in NumPy
+    __hash__ = object.__hash__
+
+    def __getitem__(self: Any, key: Any) -> Tensor:
+        from graphc.ops.indexing import getitem
+
+        return getitem(self, key)
+
+    def __matmul__(self: Any, other: TensorLike) -> Tensor:
+        from graphc.ops.contraction import matmul
+
+        return matmul(self, other)
+
+    def __rmatmul__(self: Any, other: TensorLike) -> Tensor:
+        from graphc.ops.contraction import matmul
+
+        return matmul(other, self)
+
+    @property
+    def T(self: Any) -> Tensor:
+        """The axes in reversed order."""
+        return layout.transpose(self)
+
+    @property
+    def mT(self: Any) -> Tensor:
+        """The last two axes exchanged."""
+        return layout.transpose(self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
+    @property
+    def at(self: Any) -> Any:
+        """`x.at[index].set(y)` and its like: x with the elements at an index replaced or combined."""
+        from graphc.ops.indexing import At
+
+        return At(self)
+
+    def astype(self: Any, dtype: Any) -> Tensor:
+        return cast.astype(self, dtype)
+
+    def reshape(self: Any, *shape: Any) -> Tensor:
+        return layout.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self: Any, *axes: Any) -> Tensor:
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return layout.transpose(self, order)
+
+    def squeeze(self: Any, axis: Any = None) -> Tensor:
+        return layout.squeeze(self, axis)
+
+    def sum(self: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.sum(self, axis, dtype, keepdims)
+
+    def prod(self: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.prod(self, axis, dtype, keepdims)
+
+    def max(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.max(self, axis, keepdims)
+
+    def min(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.min(self, axis, keepdims)
+
+    def any(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.any(self, axis, keepdims)
+
+    def all(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.all(self, axis, keepdims)
+
+    def argmax(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.argmax(self, axis, keepdims)
+
+    def argmin(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.argmin(self, axis, keepdims)
+
+    def mean(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        from graphc.ops.statistics import mean
+
+        return mean(self, axis=axis, keepdims=keepdims)
+
+
+for _name, _method in vars(TensorMethods).items():
+    if _name not in ("__module__", "__doc__", "__slots__", "__dict__", "__weakref__"):
+        setattr(Tensor, _name, _method)
