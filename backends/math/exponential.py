@@ -1,0 +1,131 @@
+"""exp, exp2 and expm1.
+
+x = n ln 2 + r with an integer n and |r| <= ln(2)/2, so exp(x) = 2^n exp(r), and exp(r) is a minimax polynomial. Adding
+1.5 * 2^fraction rounds n to an integer and leaves it in the low bits of the sum, where shifts make 2^n of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.backends.loops.expr import Expr, fma
+from graphc.backends.math.floats import (
+    Coefficients,
+    bits_of,
+    float_of,
+    format_of,
+    larger,
+    literal,
+    pick,
+    polynomial,
+    sign_of,
+    smaller,
+    with_sign,
+)
+from graphc.ir.dtypes import float32, float64
+
+LOG2_E = {float32: 1.4426950408889634, float64: 1.4426950408889634}
+LN2_HIGH = {float32: 0.693145751953125, float64: 0.6931471805601177}  # few bits: n times it is exact
+LN2_LOW = {float32: 1.4286068203094173e-06, float64: -1.7239444525614835e-13}
+
+# below the first bound the result is 0, above the second it is infinite
+EXP_RANGE = {float32: (-104.0, 89.0), float64: (-745.2, 710.0)}
+EXP2_RANGE = {float32: (-151.0, 129.0), float64: (-1076.0, 1025.0)}
+EXPM1_RANGE = {float32: (-18.0, 89.0), float64: (-38.0, 710.0)}
+
+EXP: Coefficients = {
+    float32: (1.0, 1.0, 0.49999994, 0.16666517, 0.041668102, 0.008369201, 0.0013839061),
+    float64: (
+        1.0, 1.0, 0.5000000000000011, 0.16666666666666435, 0.04166666666652579, 0.008333333333477955,
+        0.0013888888944893125, 0.00019841269563487322, 2.480149160735922e-05, 2.7557512033466004e-06,
+        2.763085750913314e-07, 2.503137305977285e-08,
+    ),
+}  # fmt: skip
+EXP2: Coefficients = {
+    float32: (1.0, 0.69314724, 0.24022655, 0.055502724, 0.009617065, 0.0013418191, 0.00015819348),
+    float64: (
+        1.0, 0.6931471805599457, 0.240226506959101, 0.05550410866478794, 0.009618129107606191, 0.0013333558153950063,
+        0.00015403530442177407, 1.5252726933277537e-05, 1.3215442578342892e-06, 1.0180826967150782e-07,
+        7.072558743461661e-09, 4.051903796075214e-10,
+    ),
+}  # fmt: skip
+# (expm1(r) - r) / r^2
+EXPM1: Coefficients = {
+    float32: (0.5, 0.16666636, 0.04166651, 0.00834151, 0.0013930543, 0.00015046063),
+    float64: (
+        0.5, 0.16666666666666677, 0.041666666666666685, 0.008333333333321806, 0.0013888888888894501,
+        0.00019841269885311985, 2.4801587275939283e-05, 2.755724517980838e-06, 2.75573331619596e-07,
+        2.5108679356015012e-08, 2.0892522413443154e-09,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """fraction * first * second, where first and second are normal powers of two and the fraction is near 1."""
+
+    fraction: Expr
+    first: Expr
+    second: Expr
+
+
+def exp_parts(x: Expr) -> Scaled:
+    """exp(x) before the scaling, for x whose result is in twice the range of exponents, so that none is lost."""
+    sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
+    n = sums - _scale_rounder(x)
+    return _scaled(polynomial(without_ln2(x, n), EXP), sums)
+
+
+def exp2_parts(x: Expr) -> Scaled:
+    """2^x before the scaling."""
+    sums = x + _scale_rounder(x)
+    n = sums - _scale_rounder(x)
+    return _scaled(polynomial(x - n, EXP2), sums)
+
+
+def _scale_rounder(x: Expr) -> Expr:
+    """Rounds to an integer n, and leaves n + 2 bias in the low bits."""
+    form = format_of(x)
+    return literal(form.rounder + 2 * form.bias, x)
+
+
+def _scaled(fraction: Expr, sums: Expr) -> Scaled:
+    """2^n in two halves, of n + 2 bias in the low bits of `sums`; the junk above them is shifted out."""
+    fraction_bits = format_of(fraction).fraction
+    n = bits_of(sums)
+    half = n >> 1
+    return Scaled(fraction, float_of(half << fraction_bits), float_of((n - half) << fraction_bits))
+
+
+def without_ln2(x: Expr, n: Expr) -> Expr:
+    """x - n ln 2, as if ln 2 had twice the bits."""
+    return fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), x))
+
+
+def exp(x: Expr) -> Expr:
+    low, high = EXP_RANGE[x.dtype]
+    parts = exp_parts(larger(smaller(x, high), low))
+    return parts.fraction * parts.first * parts.second
+
+
+def exp2(x: Expr) -> Expr:
+    low, high = EXP2_RANGE[x.dtype]
+    parts = exp2_parts(larger(smaller(x, high), low))
+    return parts.fraction * parts.first * parts.second
+
+
+def half_expm1(x: Expr) -> Expr:
+    """(exp(x) - 1) / 2 for x in EXPM1_RANGE: halved, so that only results above the largest float overflow."""
+    form = format_of(x)
+    rounder = literal(form.rounder + form.bias - 1, x)
+    sums = fma(x, pick(LOG2_E, x), rounder)
+    r = without_ln2(x, sums - rounder)
+    p = fma(r * r, polynomial(r, EXPM1), r)
+    half_power = float_of(bits_of(sums) << form.fraction)
+    return fma(half_power, p, half_power - literal(0.5, x))
+
+
+def expm1(x: Expr) -> Expr:
+    low, high = EXPM1_RANGE[x.dtype]
+    half = half_expm1(larger(smaller(x, high), low))
+    return with_sign(half + half, sign_of(x))
