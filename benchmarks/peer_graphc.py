@@ -46,10 +46,10 @@ class Inputs:
     def constants(self, names):
         return [gc.constant(self.arrays[k]) for k in names]
 
-    def step(self, names, outputs, updates=None):
-        """`outputs` of the placeholders in `names` as a call without arguments."""
-        arguments = [self.arrays[p.name] for p in names]
-        compiled = gc.compile(names, list(outputs), updates=updates)
+    def step(self, placeholders, outputs, updates=None):
+        """`outputs` compiled, as a call without arguments."""
+        arguments = [self.arrays[p.name] for p in placeholders]
+        compiled = gc.compile(placeholders, list(outputs), updates=updates)
         return lambda: compiled(*arguments)
 
 

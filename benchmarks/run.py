@@ -55,19 +55,26 @@ def difference(values, reference):
 class Run:
     """One measurement of several peers: what they share."""
 
-    def __init__(self, options, pythons, env, folder, log):
-        self.options, self.pythons, self.env = options, pythons, env
+    def __init__(self, options, pythons, folder, log):
+        self.options, self.pythons = options, pythons
         self.folder, self.log = folder, log
         self.stamp = time.strftime("%Y-%m-%d %H:%M")
 
     def worker(self, peer, workload, values):
-        python = self.pythons.of(peer)
-        return Worker(python, peer, workload, values, self.env, self.log, self.options.threads)
+        python, threads = self.pythons.of(peer), self.options.threads
+        env = self.environment(peer) | {"GRAPHC_CACHE_DIR": f"{self.folder}/{peer}/{workload}"}
+        return Worker(python, peer, workload, values, env, self.log, threads)
+
+    def environment(self, peer):
+        """Caches of the peer's own, so that every compile is cold; torch_compile's last a run."""
+        cache = os.path.join(self.folder, peer)
+        os.makedirs(cache, exist_ok=True)
+        return environment(cache, self.options.threads)
 
     def warm_up(self, peers):
         """Compiles inductor's precompiled headers once, outside the measurements."""
-        if any(p.startswith("torch_compile") for p in peers):
-            w = self.worker("torch_compile", "tiny_call", self.folder + "/warm.npz")
+        for peer in (p for p in peers if p.startswith("torch_compile")):
+            w = self.worker(peer, "tiny_call", self.folder + "/warm.npz")
             w.reply(120)
             w.kill()
 
@@ -79,7 +86,8 @@ class Run:
             os.path.join(HERE, "limits.py"),
             str(self.options.threads),
         ]
-        done = subprocess.run(command, env=self.env, check=True, capture_output=True, text=True)
+        env = self.environment("limits")
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
         return {k: max(v, old.get(k, 0)) for k, v in json.loads(done.stdout).items()}
 
     def reference(self, workload):
@@ -217,7 +225,7 @@ def main():
     results = load(os.path.join(options.results, "results.json"))
     results["versions"] |= pythons.versions(peers, options.threads)
     with tempfile.TemporaryDirectory() as folder, open(folder + "/log", "w") as log:
-        run = Run(options, pythons, environment(folder, options.threads), folder, log)
+        run = Run(options, pythons, folder, log)
         results["limits"] = run.limits(results["limits"])
         run.warm_up(peers)
         for workload in chosen(options.workloads, workloads.NAMES, "workload"):
