@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,22 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.located import locate_errors
+from graphc.ops.sampling import FEW, moved
 from graphc.ops.source import as_shape
+
+
+SAME_NAME = "give both placeholders the same dimension name if the sizes always agree"
+
+
+def text(shape: Shape) -> str:
+    """A shape as errors show it: (3, n)."""
+    return f"({', '.join(map(str, shape))})"
 
 
 def normal_axis(axis: int, ndim: int) -> int:
     """A non-negative axis; raises ShapeError outside [-ndim, ndim)."""
+    axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} is out of range for {ndim} dimensions")
     return axis % ndim
@@ -26,16 +38,15 @@ def normal_axes(axes: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """Sorted distinct non-negative axes; None means all."""
     if axes is None:
         return tuple(range(ndim))
-    if isinstance(axes, int):
-        axes = (axes,)
-    result = tuple(sorted(normal_axis(a, ndim) for a in axes))
+    given = tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
+    result = tuple(sorted(normal_axis(a, ndim) for a in given))
     if len(set(result)) != len(result):
-        raise ShapeError(f"an axis is repeated in {tuple(axes)}")
+        raise ShapeError(f"an axis is repeated in {given}")
     return result
 
 
 class Broadcast(Op):
-    """Axis k of the input becomes axis `axes[k]` of `shape`; the element is repeated along the others."""
+    """Axis k of the input becomes axis `axes[k]` of `shape`; elements repeat along the others."""
 
     lowering = "read"
 
@@ -45,7 +56,9 @@ class Broadcast(Op):
         assert len(axes) == x.ndim and list(axes) == sorted(set(axes)), "axes must increase"
         for k, axis in enumerate(axes):
             if x.shape[k] != shape[axis]:
-                raise ShapeError(f"axis {k} of length {x.shape[k]} cannot become axis {axis} of length {shape[axis]}")
+                raise ShapeError(
+                    f"axis {k} of length {x.shape[k]} cannot become axis {axis} of length {shape[axis]}"
+                )
         return (TensorType(x.dtype, shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
@@ -56,7 +69,9 @@ class Broadcast(Op):
         kept = node.attrs["axes"]
         return (sum(g, axis=tuple(a for a in range(g.ndim) if a not in kept)),)
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         shape, positions = node.attrs["shape"], node.attrs["axes"]
         return (broadcast(inputs[0], (size, *shape), (0, *(a + 1 for a in positions))),)
 
@@ -75,9 +90,9 @@ class Broadcast(Op):
 
     def samples(self) -> Sequence[Sample]:
         return (
-            Sample(lambda rng: (rng.standard_normal((3, 5)),), {"shape": (3, 4, 5), "axes": (0, 2)}),
-            Sample(lambda rng: (rng.standard_normal(()),), {"shape": (2, 3), "axes": ()}),
-            Sample(lambda rng: (rng.standard_normal((0,)),), {"shape": (2, 0), "axes": (1,)}),
+            *moved([(3, 5)], {"shape": (3, 4, 5), "axes": (0, 2)}),
+            *moved([()], {"shape": (2, 3), "axes": ()}, FEW),
+            *moved([(0,)], {"shape": (2, 0), "axes": (1,)}, FEW),
         )
 
 
@@ -105,20 +120,21 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             if found != 1:
                 hint = ""
                 if isinstance(d, DimExpr) or isinstance(found, DimExpr):
-                    hint = "\n  hint: give both placeholders the same dimension name if the sizes always agree"
+                    hint = f"\n  hint: {SAME_NAME}"
                 raise ShapeError(f"cannot broadcast axis {axis}: {found} against {d}{hint}")
             found = d
         result.append(found)
     return tuple(result)
 
 
+@locate_errors
 def broadcast_to(x: Tensor, shape: Any) -> Tensor:
     """x repeated along new leading axes and axes of length 1, to `shape`."""
     shape = as_shape(shape)
     if x.type.shape == shape:
         return x
     if broadcast_shapes(x.shape, shape) != shape:
-        raise ShapeError(f"cannot broadcast {x.type} to ({', '.join(map(str, shape))})")
+        raise ShapeError(f"cannot broadcast {text(x.shape)} to {text(shape)}")
     offset = len(shape) - x.ndim
     kept = tuple(k for k in range(x.ndim) if x.shape[k] == shape[k + offset])
     narrow = reshape(x, tuple(x.shape[k] for k in kept))
@@ -134,7 +150,9 @@ class Reshape(Op):
         (x,) = inputs
         shape = attrs["shape"]
         if product(shape) != x.size:
-            raise ShapeError(f"cannot reshape {x.size} elements into ({', '.join(map(str, shape))}), which has {product(shape)}")
+            raise ShapeError(
+                f"cannot reshape {x.size} elements into {text(shape)}, which has {product(shape)}"
+            )
         return (TensorType(x.dtype, shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
@@ -142,7 +160,9 @@ class Reshape(Op):
         assert g is not None
         return (reshape(g, node.inputs[0].shape),)
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         return (reshape(inputs[0], (size, *node.attrs["shape"])),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
@@ -157,15 +177,17 @@ class Reshape(Op):
 
     def samples(self) -> Sequence[Sample]:
         return (
-            Sample(lambda rng: (rng.standard_normal((3, 4)),), {"shape": (2, 6)}),
-            Sample(lambda rng: (rng.standard_normal((3, 1, 4)),), {"shape": (1, 3, 4, 1)}),
-            Sample(lambda rng: (rng.standard_normal((2, 0)),), {"shape": (0, 5)}),
-            Sample(lambda rng: (rng.standard_normal((1, 1)),), {"shape": ()}),
+            *moved([(3, 4)], {"shape": (2, 6)}),
+            *moved([(3, 1, 4)], {"shape": (1, 3, 4, 1)}, FEW),
+            *moved([(2, 0)], {"shape": (0, 5)}, FEW),
+            *moved([(1, 1)], {"shape": ()}, FEW),
         )
 
 
 def reshaped_index(index: Index, shape: Shape, target: Shape) -> Index:
-    """The index into `target` of the element at `index` of `shape`: axes are matched in groups of equal size."""
+    """The index into `target` of the element at `index` of `shape`, worked out group by group."""
+    if product(shape) == 0:
+        return (0,) * len(target)
     result: list[Dim] = []
     for ours, theirs in factor_groups(shape, target):
         linear: Dim = 0
@@ -188,7 +210,7 @@ def _split(linear: Dim, extents: list[Dim]) -> list[Dim]:
 
 
 def factor_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
-    """Pairs of consecutive axes of both shapes with provably equal numbers of elements, as fine as can be."""
+    """Consecutive axes of both shapes with provably as many elements, in groups as fine as can be."""
     ours = [product(shape[:k]) for k in range(len(shape) + 1)]
     theirs = [product(target[:k]) for k in range(len(target) + 1)]
     groups: list[tuple[list[int], list[int]]] = []
@@ -205,21 +227,23 @@ def factor_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[int
 _RESHAPE = Reshape("reshape")
 
 
+@locate_errors
 def reshape(x: Tensor, shape: Any) -> Tensor:
     """x with another shape of as many elements; one dimension may be -1 and is worked out."""
     items = list(shape) if isinstance(shape, (tuple, list)) else [shape]
     unknown = [k for k, d in enumerate(items) if isinstance(d, int) and d == -1]
     if len(unknown) > 1:
-        raise ShapeError("only one dimension can be -1")
+        raise ShapeError(f"only one dimension can be -1, not {len(unknown)}")
     if unknown:
         rest = product(as_shape([d for k, d in enumerate(items) if k not in unknown]))
-        if mod(x.size, rest) != 0 if rest != 0 else True:
-            raise ShapeError(f"cannot work out -1: {x.size} elements are not divisible by {rest}\n  a: {x.describe()}")
+        if rest == 0 or mod(x.size, rest) != 0:
+            raise ShapeError(f"cannot work out -1: {x.size} elements are not divisible by {rest}")
         items[unknown[0]] = floordiv(x.size, rest)
     new = as_shape(items)
     return x if new == x.type.shape else apply(_RESHAPE, x, shape=new).outputs[0]
 
 
+@locate_errors
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
     """x with new axes of length 1 at these positions of the result."""
     count = 1 if isinstance(axis, int) else len(axis)
@@ -228,12 +252,17 @@ def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
     return reshape(x, tuple(1 if k in axes else next(rest) for k in range(x.ndim + count)))
 
 
+@locate_errors
 def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
     """x without these axes of length 1 (None: all such axes)."""
-    axes = tuple(k for k, d in enumerate(x.shape) if d == 1) if axis is None else normal_axes(axis, x.ndim)
+    axes = (
+        tuple(k for k, d in enumerate(x.shape) if d == 1)
+        if axis is None
+        else normal_axes(axis, x.ndim)
+    )
     for k in axes:
         if x.shape[k] != 1:
-            raise ShapeError(f"cannot squeeze axis {k} of length {x.shape[k]}\n  a: {x.describe()}")
+            raise ShapeError(f"axis {k} has length {x.shape[k]}, not 1")
     return reshape(x, tuple(d for k, d in enumerate(x.shape) if k not in axes))
 
 
@@ -252,7 +281,9 @@ class Transpose(Op):
         axes = node.attrs["axes"]
         return (transpose(g, tuple(axes.index(k) for k in range(len(axes)))),)
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         return (transpose(inputs[0], (0, *(a + 1 for a in node.attrs["axes"]))),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
@@ -267,17 +298,20 @@ class Transpose(Op):
 
     def samples(self) -> Sequence[Sample]:
         return (
-            Sample(lambda rng: (rng.standard_normal((2, 3, 4)),), {"axes": (2, 0, 1)}),
-            Sample(lambda rng: (rng.standard_normal((3, 0)),), {"axes": (1, 0)}),
+            *moved([(2, 3, 4)], {"axes": (2, 0, 1)}),
+            *moved([(3, 0)], {"axes": (1, 0)}, FEW),
         )
 
 
 _TRANSPOSE = Transpose("transpose")
 
 
+@locate_errors
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     """x with its axes in this order (None: reversed)."""
-    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(normal_axis(a, x.ndim) for a in axes)
+    order = (
+        tuple(range(x.ndim))[::-1] if axes is None else tuple(normal_axis(a, x.ndim) for a in axes)
+    )
     if sorted(order) != list(range(x.ndim)):
-        raise ShapeError(f"{order} is not an order of {x.ndim} axes\n  a: {x.describe()}")
+        raise ShapeError(f"{order} is not an order of {x.ndim} axes")
     return x if order == tuple(range(x.ndim)) else apply(_TRANSPOSE, x, axes=order).outputs[0]
