@@ -19,6 +19,8 @@ arithmetic on float32 between casts. Meaning of the primitives:
   load                 attr: buffer name; args: element index, then a mask (bool) or nothing; masked-off lanes are 0
   ramp                 attr: lanes; args: base; base + (0, 1, ..., lanes - 1)
   broadcast            attr: lanes; args: scalar
+  across               attr: sum prod min max and or; the lanes of a vector combined pairwise, halves first: a scalar
+  lane                 attr: number; one lane as a scalar
 """
 
 from __future__ import annotations
@@ -256,3 +258,12 @@ def math(name: str, *args: Expr) -> Expr:
     """A function of the math library; the result has the dtype of the first argument."""
     lanes = max(x.lanes for x in args)
     return make("math", tuple(broadcast(x, lanes) for x in args), args[0].dtype, lanes, name)
+
+
+def across(combine: str, x: Expr) -> Expr:
+    """The lanes of x combined into a scalar, in a fixed order."""
+    return x if x.lanes == 1 else make("across", (x,), x.dtype, 1, combine)
+
+
+def lane(x: Expr, number: int) -> Expr:
+    return make("lane", (x,), x.dtype, 1, number)

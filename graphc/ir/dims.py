@@ -15,9 +15,9 @@ Monomial = tuple["Atom", ...]
 
 
 class Atom:
-    """Something a polynomial treats as unknown; `kind` is "size", "index", "floordiv", "mod", "min" or "max".
+    """Something a polynomial treats as unknown; `kind` is "size", "index", "dynamic", "floordiv", "mod", "min" or "max".
 
-    A "size" is at least 0 and known at call entry; an "index" is a loop variable.
+    A "size" is at least 0 and known at call entry; an "index" is a loop variable, a "dynamic" one computed on the way.
     """
 
     __slots__ = ("_hash", "args", "key", "kind", "name")
@@ -47,7 +47,7 @@ class Atom:
         return Atom, (self.kind, self.name, self.args)
 
     def __str__(self) -> str:
-        if self.kind in ("size", "index"):
+        if not self.args:
             return self.name
         a, b = (f"({x})" if isinstance(x, DimExpr) and len(x.terms) > 1 else str(x) for x in self.args)
         if self.kind == "floordiv":
@@ -156,6 +156,11 @@ def index(name: str) -> DimExpr:
     return DimExpr({(Atom("index", name),): 1})
 
 
+def dynamic(name: str) -> DimExpr:
+    """An index that is computed while the code runs, at least 0."""
+    return DimExpr({(Atom("dynamic", name),): 1})
+
+
 def atom(kind: str, a: Dim, b: Dim) -> DimExpr:
     return DimExpr({(Atom(kind, "", (a, b)),): 1})
 
@@ -253,7 +258,7 @@ def _whole_bounds(d: Dim) -> tuple[int | None, int | None]:
 
 
 def _atom_bounds(a: Atom) -> tuple[int | None, int | None]:
-    if a.kind in ("size", "index"):
+    if not a.args:
         return 0, None
     (lo1, hi1), (lo2, hi2) = bounds(a.args[0]), bounds(a.args[1])
     if a.kind == "mod":

@@ -1,0 +1,248 @@
+"""Vector loops become explicit lanes: a main loop of whole vectors, several at once, then a masked tail.
+
+Input: loops of kind "vector" over scalar statements. Output: no such loops. A loop's accumulators that were declared outside
+it get one register per vector in flight, combined in a fixed order after the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.stmt import (
+    Accumulate, Assign, Check, Comment, Declare, For, If, Let, LoopKernel, Stmt, Store, walk,
+)  # fmt: skip
+from graphc.backends.lower.combine import beats, combined
+from graphc.ir.dtypes import DType, bool_, int64
+
+
+def vectorise(kernel: LoopKernel) -> LoopKernel:
+    """The kernel with explicit vectors and explicit accumulation."""
+    types = {s.name: s.value.dtype for s in walk(kernel.body) if isinstance(s, Declare)}
+    neutral = {s.name: s.value for s in walk(kernel.body) if isinstance(s, Declare)}
+    return replace(kernel, body=_body(kernel.body, types, neutral))
+
+
+def _body(body: Sequence[Stmt], types: Mapping[str, DType], neutral: Mapping[str, Expr]) -> tuple[Stmt, ...]:
+    out: list[Stmt] = []
+    for s in body:
+        if isinstance(s, For) and s.kind == "vector" and s.width > 1:
+            out.extend(_VectorLoop(s, types, neutral).statements())
+        elif isinstance(s, For):
+            out.append(replace(s, kind="serial" if s.kind == "vector" else s.kind, body=_body(s.body, types, neutral)))
+        elif isinstance(s, If):
+            out.append(If(s.condition, _body(s.then, types, neutral), _body(s.orelse, types, neutral)))
+        elif isinstance(s, Accumulate):
+            out.extend(accumulate(s, types[s.name]))
+        elif hasattr(s, "body"):
+            out.append(replace(s, body=_body(s.body, types, neutral)))
+        else:
+            out.append(s)
+    return tuple(out)
+
+
+def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = None) -> list[Stmt]:
+    """The assignments that an accumulation means."""
+    best = e.var(s.name, dtype, lanes)
+    value = e.broadcast(s.value, lanes)
+    if s.position is None:
+        result = combined(s.combine, best, value)
+        return [Assign(s.name, result if mask is None else e.select(mask, result, best))]
+    at = e.var(s.name + ".at", int64, lanes)
+    position = e.broadcast(s.position, lanes)
+    better = beats(s.combine, value, best, position, at)
+    if mask is not None:
+        better = better & mask
+    flag = s.name + ".better"
+    wins = e.var(flag, bool_, lanes)
+    chosen = [Assign(s.name, e.select(wins, value, best)), Assign(s.name + ".at", e.select(wins, position, at))]
+    return [Let(flag, better), *chosen]
+
+
+class _VectorLoop:
+    def __init__(self, loop: For, types: Mapping[str, DType], neutral: Mapping[str, Expr]):
+        self.loop, self.types, self.neutral = loop, types, neutral
+        self.lanes, self.unroll = loop.width, max(1, loop.unroll)
+        inside = {s.name for s in walk(loop.body) if isinstance(s, Declare)}
+        used = [s for s in walk(loop.body) if isinstance(s, Accumulate)]
+        self.local = inside
+        self.shared = {s.name: s for s in used if s.name not in inside}
+
+    def statements(self) -> list[Stmt]:
+        loop, step = self.loop, self.lanes * self.unroll
+        count = loop.end - loop.begin
+        whole = e.maximum(count, 0) / step
+        base = loop.begin + e.var(loop.var + ".t") * step
+        main: list[Stmt] = [Let(loop.var, base)]
+        for copy in range(self.unroll):
+            main.extend(self._copy(copy, e.var(loop.var) + copy * self.lanes, None))
+        rest = loop.begin + whole * step
+        tail_count = (loop.end - rest + (self.lanes - 1)) / self.lanes
+        tail_base = rest + e.var(loop.var + ".t") * self.lanes
+        mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
+        tail = [Let(loop.var, tail_base), Let(loop.var + ".mask", mask)]
+        tail += self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes))
+        zero = e.const(0, int64)
+        return [
+            *self._declare(),
+            For(loop.var + ".t", zero, whole, tuple(main)),
+            For(loop.var + ".t", zero, tail_count, tuple(tail)),
+            *self._combine(),
+        ]
+
+    def _register(self, name: str, copy: int) -> str:
+        return f"{name}.v{copy}"
+
+    def _declare(self) -> list[Stmt]:
+        out: list[Stmt] = []
+        for name, s in self.shared.items():
+            for copy in range(self.unroll):
+                out.append(Declare(self._register(name, copy), e.broadcast(self.neutral[name], self.lanes)))
+                if s.position is not None:
+                    out.append(Declare(self._register(name, copy) + ".at", e.broadcast(e.const(2**62, int64), self.lanes)))
+        return out
+
+    def _combine(self) -> list[Stmt]:
+        out: list[Stmt] = []
+        for name, s in self.shared.items():
+            dtype = self.types[name]
+            registers = [e.var(self._register(name, c), dtype, self.lanes) for c in range(self.unroll)]
+            if s.position is None:
+                while len(registers) > 1:
+                    pairs = [combined(s.combine, a, b) for a, b in zip(registers[::2], registers[1::2], strict=False)]
+                    registers = pairs + registers[len(registers) // 2 * 2 :]
+                total = e.across(s.combine, registers[0])
+                out.extend(accumulate(Accumulate(name, s.combine, total), dtype))
+                continue
+            for c in range(self.unroll):
+                at = e.var(self._register(name, c) + ".at", int64, self.lanes)
+                for k in range(self.lanes):
+                    one = Accumulate(name, s.combine, e.lane(registers[c], k), e.lane(at, k))
+                    out.extend(_renamed_flag(accumulate(one, dtype), f"{c}.{k}"))
+        return out
+
+    def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
+        widen = _Widen(self, copy, base, mask)
+        return widen.body(self.loop.body)
+
+
+def _renamed_flag(body: list[Stmt], suffix: str) -> list[Stmt]:
+    """Gives the comparison of each step a name of its own."""
+    let = body[0]
+    assert isinstance(let, Let)
+    old = e.var(let.name, bool_)
+    new = e.var(f"{let.name}.{suffix}", bool_)
+    renamed: list[Stmt] = [Let(f"{let.name}.{suffix}", let.value)]
+    for s in body[1:]:
+        assert isinstance(s, Assign)
+        renamed.append(Assign(s.name, make("select", (new, *s.value.args[1:]), s.value.dtype, 1)))
+        assert s.value.args[0] is old
+    return renamed
+
+
+class _Widen:
+    """Rewrites the statements of a vector loop for one vector of its iterations."""
+
+    def __init__(self, loop: _VectorLoop, copy: int, base: Expr, mask: Expr | None):
+        self.loop, self.copy, self.base, self.mask = loop, copy, base, mask
+        self.lanes = loop.lanes
+        self.names: dict[str, Expr] = {loop.loop.var: e.ramp(base, self.lanes)}
+        self._memo: dict[Expr, Expr] = {}
+
+    def body(self, statements: Sequence[Stmt]) -> list[Stmt]:
+        return [new for s in statements for new in self.statement(s)]
+
+    def statement(self, s: Stmt) -> list[Stmt]:
+        if isinstance(s, (Let, Declare)):
+            value = self.expr(s.value)
+            if isinstance(s, Declare):
+                value = e.broadcast(value, self.lanes)
+            name = f"{s.name}.c{self.copy}"
+            self.names[s.name] = e.var(name, value.dtype, value.lanes)
+            self._memo.clear()
+            return [type(s)(name, value)]
+        if isinstance(s, Assign):
+            name = self.names[s.name].attr
+            return [Assign(name, e.broadcast(self.expr(s.value), self.lanes))]
+        if isinstance(s, Store):
+            return [self._store(s)]
+        if isinstance(s, Accumulate):
+            return self._accumulate(s)
+        if isinstance(s, Check):
+            condition = e.broadcast(self.expr(s.condition), self.lanes)
+            if self.mask is not None:
+                condition = condition | ~self.mask
+            return [Check(condition, s.code, e.broadcast(self.expr(s.value), self.lanes))]
+        if isinstance(s, For):
+            inner = replace(s, begin=self.expr(s.begin), end=self.expr(s.end), kind="serial")
+            assert inner.begin.lanes == inner.end.lanes == 1, "bounds of a loop inside a vector loop are uniform"
+            return [replace(inner, body=tuple(self.body(s.body)))]
+        assert isinstance(s, Comment), f"{type(s).__name__} inside a vector loop"
+        return [s]
+
+    def _store(self, s: Store) -> Store:
+        index, value = self.expr(s.index), self.expr(s.value)
+        mask = None if s.mask is None else e.broadcast(self.expr(s.mask), self.lanes)
+        if index.lanes == 1:
+            assert value.lanes == 1, "all lanes would store to one element"
+            return Store(s.buffer, index, value, None, s.stream)
+        if self.mask is not None:
+            mask = self.mask if mask is None else mask & self.mask
+        return Store(s.buffer, index, e.broadcast(value, self.lanes), mask, s.stream)
+
+    def _accumulate(self, s: Accumulate) -> list[Stmt]:
+        value = self.expr(s.value)
+        position = None if s.position is None else self.expr(s.position)
+        if s.name in self.loop.local:
+            name = self.names[s.name].attr
+            return accumulate(Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes)
+        name = self.loop._register(s.name, self.copy)
+        mask = self.mask
+        return accumulate(Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes, mask)
+
+    def expr(self, x: Expr) -> Expr:
+        found = self._memo.get(x)
+        if found is None:
+            found = self._memo[x] = self._rewrite(x)
+        return found
+
+    def _rewrite(self, x: Expr) -> Expr:
+        if x.op == "const":
+            return x
+        if x.op == "var":
+            return self.names.get(x.attr, x)
+        args = tuple(self.expr(a) for a in x.args)
+        if x.op == "load":
+            return self._load(x, args)
+        lanes = max(a.lanes for a in args)
+        if lanes == 1:
+            return make(x.op, args, x.dtype, 1, x.attr)
+        ramped = _ramp_arithmetic(x.op, args, lanes)
+        if ramped is not None:
+            return ramped
+        return make(x.op, tuple(e.broadcast(a, lanes) for a in args), x.dtype, lanes, x.attr)
+
+    def _load(self, x: Expr, args: tuple[Expr, ...]) -> Expr:
+        index = args[0]
+        mask = args[1] if len(args) > 1 else None
+        if index.lanes == 1 and (mask is None or mask.lanes == 1):
+            return make("load", args, x.dtype, 1, x.attr)
+        index = e.broadcast(index, self.lanes)
+        if self.mask is not None:
+            mask = self.mask if mask is None else e.broadcast(mask, self.lanes) & self.mask
+        full = (index,) if mask is None else (index, e.broadcast(mask, self.lanes))
+        return make("load", full, x.dtype, self.lanes, x.attr)
+
+
+def _ramp_arithmetic(op: str, args: tuple[Expr, ...], lanes: int) -> Expr | None:
+    """A ramp plus or minus a scalar is a ramp."""
+    if op not in ("add", "sub") or args[0].dtype is not int64:
+        return None
+    a, b = args
+    if a.op == "ramp" and b.lanes == 1:
+        return e.ramp(e.binary(op, a.args[0], b), lanes)
+    if op == "add" and b.op == "ramp" and a.lanes == 1:
+        return e.ramp(b.args[0] + a, lanes)
+    return None

@@ -1,0 +1,1 @@
+"""Bodies and schedules become kernels in the loop IR."""

@@ -1,0 +1,77 @@
+"""Combinations: neutral elements, accumulator types, and the kernels that combine the partial results of chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Accumulate, Declare, For, LoopKernel, Param, Stmt, Store
+from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.reader import DimWriter
+from graphc.ir.dims import Dim, floordiv, index, minimum
+from graphc.ir.dtypes import DType, float32, int64
+from graphc.ir.node import Tensor
+
+
+def accumulator_dtype(dtype: DType, combine: str) -> DType:
+    """16-bit floats are accumulated as float32."""
+    return float32 if dtype.is_float and dtype.bits == 16 else dtype
+
+
+def identity(op: Any, dtype: DType) -> Expr:
+    """The neutral element of a reduction."""
+    return e.const(op.identity(dtype), dtype)
+
+
+def combined(combine: str, a: Expr, b: Expr) -> Expr:
+    """One step of a combination."""
+    if combine in ("and", "or"):
+        return a & b if combine == "and" else a | b
+    return {"sum": lambda: a + b, "prod": lambda: a * b, "min": lambda: e.minimum(a, b), "max": lambda: e.maximum(a, b)}[combine]()
+
+
+def beats(combine: str, value: Expr, best: Expr, position: Expr, best_position: Expr) -> Expr:
+    """Whether a value takes the place of the best so far in argmin/argmax: NaN first, then the extreme, then the earlier."""
+    earlier = position < best_position
+    better = value > best if combine == "argmax" else value < best
+    same = e.equal(value, best)
+    if value.dtype.is_float:
+        nan, best_nan = e.not_equal(value, value), e.not_equal(best, best)
+        better = (better & ~best_nan) | (nan & ~best_nan)
+        same = same | (nan & best_nan)
+    return better | (same & earlier)
+
+
+def combine_partials(
+    op: Any, partial: Temporary, places: Temporary | None, chunks: Dim, size: Dim, out: Tensor, schedule: Schedule
+) -> Call:
+    """The kernel that combines `chunks` lines of `size` partial results, in order, into `out`."""
+    dims = DimWriter()
+    arguments: list[Buffer] = [partial, out] + ([places] if places else [])
+    params = [Param("a0", partial.dtype), Param("o0", out.dtype, True)] + ([Param("a1", int64)] if places else [])
+    c, j = index("c"), index("j")
+    dims.bind(c, e.var("c"))
+    dims.bind(j, e.var("j"))
+    source = dims(c * size + j)
+    position = e.load("a1", source, int64) if places else None
+    step = Accumulate("s", op.combine, e.load("a0", source, partial.dtype), position)
+    result = e.var("s.at", int64) if places else e.var("s", partial.dtype)
+    line: list[Stmt] = [Declare("s", identity(op, partial.dtype))]
+    line += [Declare("s.at", e.const(2**62, int64))] if places else []
+    line += [For("c", dims(0), dims(chunks), (step,)), Store("o0", dims(j), e.cast(result, out.dtype))]
+    begin, end, parts = _split(dims, size, schedule)
+    lanes = schedule.lanes(partial.dtype.bits) if size != 1 else 0
+    loop = For("j", begin, end, tuple(line), "vector" if lanes else "serial", lanes, 1)
+    kernel = LoopKernel(f"combine_{op.name}", tuple(params), (), dims(parts), (loop,))
+    return Call(LoopKernel(kernel.name, kernel.buffers, tuple(sorted(dims.sizes)), kernel.chunks, kernel.body), tuple(arguments), parts)
+
+
+def _split(dims: DimWriter, size: Dim, schedule: Schedule) -> tuple[Expr, Expr, Dim]:
+    """Begin and end of the chunk's part of `size` elements, and the number of parts."""
+    per = max(1, schedule.grain // 16)
+    if isinstance(size, int) and size <= per:
+        return dims(0), dims(size), 1
+    chunk = index("chunk")
+    dims.bind(chunk, e.var("chunk"))
+    return dims(chunk * per), dims(minimum(chunk * per + per, size)), floordiv(size + per - 1, per)

@@ -1,0 +1,53 @@
+"""What lowering gives: kernels in the loop IR, and which memory each of their buffers is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from graphc.backends.loops.stmt import LoopKernel
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType
+from graphc.ir.node import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Temporary:
+    """Memory that only kernels see: partial results, scratch rows, packed panels."""
+
+    dtype: DType
+    elements: Dim
+
+    @property
+    def bytes(self) -> Dim:
+        return self.elements * self.dtype.bytes
+
+
+Buffer = Union[Tensor, Temporary]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel and the memory behind its buffers, in the order of `kernel.buffers`."""
+
+    kernel: LoopKernel
+    arguments: tuple[Buffer, ...]
+    chunks: Dim
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a body is looped over; no choice here changes a value, but for the fixed order in which sums are taken.
+
+    `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works on, at least.
+    `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors in flight.
+    """
+
+    vector_bits: int = 512
+    grain: int = 16384
+    most_chunks: int = 64
+    unroll: int = 4
+
+    def lanes(self, bits: int) -> int:
+        """Lanes of a vector of elements of that many bits."""
+        return max(1, self.vector_bits // max(bits, 32)) if self.vector_bits else 1

@@ -1,0 +1,131 @@
+"""The loops of a nest: which axes run together as one loop, which are outer, and which one is the vector axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphc.backends.lower.reader import offset_of
+from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product
+from graphc.passes.access import Access, AccessRecorder, domain_index, full_index
+from graphc.passes.fusion import Body
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One loop over the joint extent of consecutive axes of the domain."""
+
+    axes: tuple[int, ...]
+    extent: Dim
+
+    @property
+    def name(self) -> str:
+        return f"i{self.axes[-1]}"
+
+    @property
+    def variable(self) -> DimExpr:
+        return index(self.name)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """`outer` loops around `inner` ones; if `across`, the vector axis is the last outer loop, else the last loop of all."""
+
+    outer: tuple[Loop, ...]
+    inner: tuple[Loop, ...]
+    across: bool = False
+
+    @property
+    def loop_index(self) -> tuple[Dim, ...]:
+        """The index of each axis of the domain: of axes that run together the last one counts, the others are 0."""
+        loops = self.outer + self.inner
+        ndim = sum(len(loop.axes) for loop in loops)
+        found: list[Dim] = [0] * ndim
+        for loop in loops:
+            found[loop.axes[-1]] = loop.variable
+        return tuple(found)
+
+
+def extent_of(loops: Sequence[Loop]) -> Dim:
+    return product(loop.extent for loop in loops)
+
+
+def linear(loops: Sequence[Loop]) -> Dim:
+    """Row-major position over these loops."""
+    total: Dim = 0
+    for loop in loops:
+        total = total * loop.extent + loop.variable
+    return total
+
+
+def plan_nest(body: Body) -> Nest:
+    """The loops for a body."""
+    offsets, opaque = _offsets(body)
+    roles = {root.role for root in body.roots}
+    inner_axes = body.row_axes
+    outer_axes = tuple(k for k in range(len(body.domain)) if k not in inner_axes)
+    outer = _collapse(outer_axes, body.domain, offsets, opaque)
+    inner = _collapse(inner_axes, body.domain, offsets, opaque)
+    if not inner:
+        return Nest(tuple(outer[:-1]), tuple(outer[-1:]))
+    if not outer:
+        return Nest((), tuple(inner)) if len(inner) == 1 or "row" in roles else Nest(tuple(inner[:-1]), tuple(inner[-1:]))
+    across = not roles & {"column", "total"} and _score(outer[-1], offsets) > _score(inner[-1], offsets)
+    return Nest(tuple(outer), tuple(inner), across)
+
+
+def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
+    """Linear offsets of every access of the body, and the loop variables used for more than addressing."""
+    loop = domain_index(len(body.domain))
+    rows = tuple(v for k, v in enumerate(loop) if k not in body.row_axes)
+    inner = tuple(v for k, v in enumerate(loop) if k in body.row_axes)
+    computed = {root.tensor for root in body.roots}
+    memory = set(body.inputs)
+    offsets: list[Dim] = []
+    opaque: list[Dim] = []
+    for root in body.roots:
+        x = root.tensor
+        recorder = AccessRecorder(lambda y, x=x: y is not x and (y in computed or y in memory))  # type: ignore[misc]
+        if x.node.op.lowering == "reduce":
+            recorder.at(x.node.inputs[0], full_index(x.node.inputs[0].shape, loop))
+            if x.node.op.name.startswith("arg"):
+                opaque.extend(loop)
+        else:
+            recorder.at(x, full_index(x.shape, rows if root.role == "rowmap" else loop))
+        here = {"map": loop, "rowmap": rows, "row": rows, "column": inner, "total": ()}[root.role]
+        own = Access(x, full_index(x.shape, here))
+        offsets += [offset_of(a.tensor.shape, a.index) for a in [*recorder.accesses, own] if a.tensor in memory or a is own]
+        opaque += recorder.opaque_dims
+    return offsets, frozenset(a for d in opaque for a in atoms(d))
+
+
+def _collapse(axes: Sequence[int], domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]) -> list[Loop]:
+    loops: list[Loop] = []
+    for k in axes:
+        if loops and _together(loops[-1].axes[-1], k, domain, offsets, opaque):
+            loops[-1] = Loop((*loops[-1].axes, k), loops[-1].extent * domain[k])
+        else:
+            loops.append(Loop((k,), domain[k]))
+    return loops
+
+
+def _together(j: int, k: int, domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]) -> bool:
+    """Whether axis j steps exactly as far as the whole of axis k in every access."""
+    a, b = (Atom("index", f"i{axis}") for axis in (j, k))
+    if a in opaque or b in opaque:
+        return False
+    for offset in offsets:
+        first, second = coefficient(offset, a), coefficient(offset, b)
+        if first is None or second is None or first[0] != second[0] * domain[k]:
+            return False
+    return True
+
+
+def _score(loop: Loop, offsets: list[Dim]) -> int:
+    """How many accesses are contiguous along a loop, less those that jump."""
+    total = 0
+    for offset in offsets:
+        found = coefficient(offset, Atom("index", loop.name))
+        step = None if found is None else found[0]
+        total += 1 if step == 1 else 0 if step == 0 else -1
+    return total

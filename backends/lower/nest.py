@@ -1,0 +1,291 @@
+"""Lowers a nest body: chunks of rows, loops over each row level by level, accumulators, partial results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import (
+    Accumulate, Declare, For, Let, LoopKernel, Param, Stmt, Store,
+)  # fmt: skip
+from graphc.backends.lower.combine import accumulator_dtype, combine_partials, combined, identity
+from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
+from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
+from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
+from graphc.ir.dtypes import DType, int64
+from graphc.ir.node import Node, Tensor
+from graphc.passes.access import AccessRecorder, full_index
+from graphc.passes.fusion import Body, Root
+
+CHUNK = index("chunk")
+
+
+def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
+    """The kernels of a body: one, and where partial results are left, one more for each to combine them."""
+    return _Lowering(body, schedule, fail).run()
+
+
+class _Lowering:
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        self.body, self.schedule = body, schedule
+        self.nest = plan_nest(body)
+        self.index = self.nest.loop_index
+        self.rows = tuple(v for k, v in enumerate(self.index) if k not in body.row_axes)
+        self.inner = tuple(v for k, v in enumerate(self.index) if k in body.row_axes)
+        self.dims = DimWriter()
+        self.params: list[Param] = []
+        self.arguments: list[Buffer] = []
+        self.names: dict[Tensor, str] = {}
+        for x in body.inputs:
+            self._param("a", x, x.dtype, False)
+        for x in body.outputs:
+            self._param("o", x, x.dtype, True)
+        readable = set(body.inputs)
+        self.reader = ExprReader(lambda x: self.names[x] if x in readable else None, self.dims, fail)
+        self.later: list[Call] = []
+        self.finish: list[Stmt] = []
+        self.start: list[Stmt] = []
+        self._chunks()
+
+    def _param(self, prefix: str, buffer: Buffer, dtype: DType, writes: bool) -> str:
+        name = f"{prefix}{sum(p.name[0] == prefix for p in self.params)}"
+        self.params.append(Param(name, dtype, writes))
+        self.arguments.append(buffer)
+        if isinstance(buffer, Tensor):
+            self.names[buffer] = name
+        return name
+
+    # --- chunks ----------------------------------------------------------------------------------------------------------
+
+    def _chunks(self) -> None:
+        """Which loops are split into chunks, and into how many; only sizes count, never threads."""
+        nest = self.nest
+        roles = {root.role for root in self.body.roots}
+        split: tuple[Loop, ...] = nest.outer[:-1] if nest.across and len(nest.outer) > 1 else nest.outer
+        self.flat = not nest.outer and "row" not in roles and len(nest.inner) == 1
+        if self.flat:
+            split = nest.inner
+        self.split = split
+        total = extent_of(split)
+        rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
+        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, 1)))
+        if roles & {"column", "total"}:
+            per = maximum(per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks))
+        if not split:
+            self.chunks: Dim = 1
+            return
+        self.chunks = floordiv(total + per - 1, per)
+        self.begin = CHUNK * per
+        self.end = minimum(self.begin + per, total)
+        self.dims.bind(CHUNK, e.var("chunk"))
+
+    def run(self) -> list[Call]:
+        for loop in self.nest.outer + self.nest.inner:
+            self.dims.bind(loop.variable, e.var(loop.name))
+        levels = sorted({root.level for root in self.body.roots})
+        row = [s for level in levels for s in self._level(level)]
+        body = [*self.start, *self._outer(row), *self.finish]
+        chunks = self.dims(self.chunks)
+        kernel = LoopKernel(
+            "nest_" + "_".join(dict.fromkeys(r.tensor.node.op.name for r in self.body.roots[-3:])),
+            tuple(self.params), tuple(sorted(self.dims.sizes)), chunks, tuple(body),
+        )  # fmt: skip
+        return [Call(kernel, tuple(self.arguments), self.chunks), *self.later]
+
+    def _outer(self, row: list[Stmt]) -> list[Stmt]:
+        """The chunk's loops around the statements of a row."""
+        if self.flat or not self.split:
+            return self._across(row) if self.nest.across else row
+        begin, end = self.dims(self.begin), self.dims(self.end)
+        if len(self.split) == 1:
+            vector = self.nest.across and self.split == self.nest.outer
+            return [self._for(self.split[0], begin, end, row, vector)]
+        if self.nest.across:
+            row = self._across(row)
+        decode: list[Stmt] = []
+        position = e.var("r")
+        for loop in reversed(self.split[1:]):
+            extent = self.dims(loop.extent)
+            decode.append(Let(loop.name, e.rem(position, extent)))
+            position = position / extent
+        decode.append(Let(self.split[0].name, position))
+        return [For("r", begin, end, (*decode, *row))]
+
+    def _across(self, row: list[Stmt]) -> list[Stmt]:
+        loop = self.nest.outer[-1]
+        return [self._for(loop, self.dims(0), self.dims(loop.extent), row, True)]
+
+    def _for(self, loop: Loop, begin: Expr, end: Expr, body: list[Stmt], vector: bool) -> For:
+        if not vector:
+            return For(loop.name, begin, end, tuple(body))
+        unroll = 1 if self.nest.across else self.schedule.unroll
+        return For(loop.name, begin, end, tuple(body), "vector", self.schedule.lanes(self._bits()), unroll)
+
+    def _bits(self) -> int:
+        """Width of the elements that fill a vector: the narrowest float (of 32 bits or more) that the kernel touches."""
+        widths = [max(p.dtype.bits, 32) for p in self.params if p.dtype.kind != "b"]
+        floats = [max(p.dtype.bits, 32) for p in self.params if p.dtype.is_float]
+        return min(floats or widths or [32])
+
+    # --- rows --------------------------------------------------------------------------------------------------------------
+
+    def _level(self, level: int) -> list[Stmt]:
+        """One loop over the inner axes: what it computes, between its accumulators' declarations and their use."""
+        roots = [root for root in self.body.roots if root.level == level]
+        before: list[Stmt] = []
+        self.reader.forget()
+        for root in roots:
+            if root.role == "rowmap":
+                self._map(root, before, self.rows)
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        self.reader.statements = inside
+        looped = [root for root in roots if root.role != "rowmap"]
+        for root in looped:
+            if root.role == "map":
+                self._map(root, inside, self.index)
+            else:
+                self._reduce(root, before, inside, after)
+        self._recall_later(level, looped, inside)
+        return [*before, *(self._inner(inside) if looped else []), *after]
+
+    def _inner(self, body: list[Stmt]) -> list[Stmt]:
+        for depth, loop in enumerate(reversed(self.nest.inner)):
+            begin, end = self.dims(0), self.dims(loop.extent)
+            if self.flat:
+                begin, end = self.dims(self.begin), self.dims(self.end)
+            body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
+        return body
+
+    def _map(self, root: Root, into: list[Stmt], loop: tuple[Dim, ...]) -> None:
+        x = root.tensor
+        self.reader.statements = into
+        position = full_index(x.shape, loop)
+        value = self.reader.compute(x, position)
+        if x in self.names:
+            into.append(Store(self.names[x], self.dims(offset_of(x.shape, position)), value))
+        self.reader.values[x] = value
+        if root.role == "rowmap":
+            name = f"v{len(self.reader.values)}"
+            into.append(Let(name, value))
+            self.reader.values[x] = e.var(name, x.dtype)
+
+    def _reduce(self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+        x = root.tensor
+        (source,) = x.node.inputs
+        value = self.reader.at(source, full_index(source.shape, self.index))
+        op: Any = x.node.op
+        value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
+        if root.role == "column":
+            self._column(root, value, inside)
+            return
+        name = f"s{self.body.roots.index(root)}"
+        position = self._position(x) if op.combine.startswith("arg") else None
+        declared = [Declare(name, identity(op, value.dtype))]
+        if position is not None:
+            declared.append(Declare(name + ".at", e.const(0, int64)))
+        inside.append(Accumulate(name, op.combine, value, position))
+        result = e.var(name, value.dtype) if position is None else e.var(name + ".at", int64)
+        if root.role == "row":
+            before.extend(declared)
+            self._row_result(x, e.cast(result, x.dtype), after)
+        else:
+            self.start.extend(declared)
+            self._total_result(x, op, name, value.dtype, result)
+
+    def _position(self, x: Tensor) -> Expr:
+        (axis,) = x.node.attrs["axes"]
+        return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
+
+    def _row_result(self, x: Tensor, value: Expr, after: list[Stmt]) -> None:
+        name = f"v{len(self.reader.values)}"
+        after.append(Let(name, value))
+        self.reader.values[x] = e.var(name, x.dtype)
+        if x in self.names:
+            offset = offset_of(x.shape, full_index(x.shape, self.rows))
+            after.append(Store(self.names[x], self.dims(offset), self.reader.values[x]))
+
+    def _total_result(self, x: Tensor, op: Any, name: str, dtype: DType, result: Expr) -> None:
+        if self.chunks == 1:
+            self.finish.append(Store(self.names[x], self.dims(0), e.cast(result, x.dtype)))
+            return
+        chunk = e.var("chunk")
+        partial = Temporary(dtype, self.chunks)
+        self.finish.append(Store(self._param("p", partial, dtype, True), chunk, e.var(name, dtype)))
+        places = None
+        if op.combine.startswith("arg"):
+            places = Temporary(int64, self.chunks)
+            self.finish.append(Store(self._param("p", places, int64, True), chunk, result))
+        self.later.append(combine_partials(op, partial, places, self.chunks, 1, x, self.schedule))
+
+    def _column(self, root: Root, value: Expr, inside: list[Stmt]) -> None:
+        """Adds to a line of partial results; the chunk's line starts out neutral."""
+        x = root.tensor
+        op: Any = x.node.op
+        size = extent_of(self.nest.inner)
+        position = linear(self.nest.inner)
+        if self.chunks == 1 and x.dtype is value.dtype:
+            name, offset = self.names[x], position
+        else:
+            partial = Temporary(value.dtype, self.chunks * size)
+            name = self._param("p", partial, value.dtype, True)
+            offset = CHUNK * size + position if self.chunks != 1 else position
+            self.later.append(combine_partials(op, partial, None, self.chunks, size, x, self.schedule))
+        first = offset - position
+        fill = Store(name, self.dims(first) + e.var("z"), identity(op, value.dtype))
+        self.start.append(For("z", self.dims(0), self.dims(size), (fill,), "vector", self.schedule.lanes(value.dtype.bits), 1))
+        line = e.load(name, self.dims(offset), value.dtype)
+        inside.append(Store(name, self.dims(offset), combined(op.combine, line, value)))
+
+    # --- values that a later loop over the row reads again ---------------------------------------------------------------
+
+    def _recall_later(self, level: int, roots: list[Root], inside: list[Stmt]) -> None:
+        """After this level a value is read back from where it was stored, or recomputed."""
+        for root in roots:
+            x = root.tensor
+            if root.role == "map":
+                del self.reader.values[x]
+                if x in self.names:
+                    offset = self.dims(offset_of(x.shape, full_index(x.shape, self.index)))
+                    self.reader.values[x] = e.load(self.names[x], offset, x.dtype)
+                elif self._read_after(level, x) and not self.nest.across:
+                    self._keep_if_costly(x, inside)
+
+    def _read_after(self, level: int, x: Tensor) -> bool:
+        for root in self.body.roots:
+            if root.level > level:
+                recorder = AccessRecorder(lambda y: y is x)
+                y = root.tensor
+                for z in y.node.inputs:
+                    recorder.at(z, full_index(z.shape, (0,) * sum(d != 1 for d in z.shape)))
+                if recorder.accesses:
+                    return True
+        return False
+
+    def _keep_if_costly(self, x: Tensor, inside: list[Stmt]) -> None:
+        """Keeps a row of an internal value in scratch memory of the chunk, unless it is as cheap to compute again."""
+        value = self.reader.compute(x, full_index(x.shape, self.index))
+        if is_costly(value):
+            size = extent_of(self.nest.inner)
+            name = self._param("t", Temporary(x.dtype, self.chunks * size), x.dtype, True)
+            first: Dim = CHUNK * size if self.chunks != 1 else 0
+            offset = self.dims(first + linear(self.nest.inner))
+            inside.append(Store(name, offset, value))
+            self.reader.values[x] = e.load(name, offset, x.dtype)
+
+
+def is_costly(value: Expr) -> bool:
+    """Whether computing a value again costs more than a store and a load of it."""
+    stack, seen = [value], set()
+    while stack:
+        x = stack.pop()
+        if id(x) in seen or x.op == "load":
+            continue
+        seen.add(id(x))
+        if x.op in ("math", "div", "sqrt"):
+            return True
+        stack.extend(x.args)
+    return False

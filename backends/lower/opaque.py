@@ -1,0 +1,177 @@
+"""Lowers ops that write their own loops: the KernelWriter that `Op.loops` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import (
+    Assign, Check, Declare, For, If, Let, LoopKernel, Param, Stmt, Store, While,
+)  # fmt: skip
+from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.reader import DimWriter, strides_of
+from graphc.ir.dims import Dim, floordiv, index, maximum, minimum, product
+from graphc.ir.dtypes import DType, int64
+from graphc.ir.node import Node
+from graphc.ir.types import TensorType
+from graphc.passes.fusion import Body
+
+
+class _Register:
+    def __init__(self, writer: LoopWriter, name: str, dtype: DType):
+        self._writer, self._name, self._dtype = writer, name, dtype
+
+    def get(self) -> Expr:
+        """Its value now: read into a name of its own, so that later changes leave it alone."""
+        writer = self._writer
+        name = writer.fresh("g")
+        writer.emit(Let(name, e.var(self._name, self._dtype)))
+        return e.var(name, self._dtype)
+
+    def set(self, value: Any) -> None:
+        self._writer.emit(Assign(self._name, _typed(value, self._dtype)))
+
+
+def _typed(value: Any, dtype: DType) -> Expr:
+    return e.cast(value, dtype) if isinstance(value, Expr) else e.const(value, dtype)
+
+
+def _index(value: Any) -> Expr:
+    return _typed(value, int64)
+
+
+class LoopWriter:
+    """Collects the statements of one kernel."""
+
+    ops: Any = e
+
+    def __init__(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], grain: int, fail: Callable[[str], int]):
+        self.inputs, self.outputs, self.grain, self.fail = inputs, outputs, grain, fail
+        self.dims = DimWriter()
+        self.chunks: Dim = 1
+        self._blocks: list[list[Stmt]] = [[]]
+        self._count = 0
+
+    @property
+    def body(self) -> tuple[Stmt, ...]:
+        return tuple(self._blocks[0])
+
+    def fresh(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def emit(self, statement: Stmt) -> None:
+        self._blocks[-1].append(statement)
+
+    def dim(self, d: Dim) -> Expr:
+        return self.dims(d)
+
+    def _offset(self, type_: TensorType, index: Sequence[Any]) -> Expr:
+        assert len(index) == type_.ndim, f"{len(index)} indices for {type_}"
+        total = self.dims(0)
+        for i, stride in zip(index, strides_of(type_.shape), strict=True):
+            total = total + _index(i) * self.dims(stride)
+        return total
+
+    def load(self, which: int, index: Sequence[Any]) -> Expr:
+        type_ = self.inputs[which]
+        return self._named(e.load(f"a{which}", self._offset(type_, index), type_.dtype))
+
+    def reload(self, which: int, index: Sequence[Any]) -> Expr:
+        type_ = self.outputs[which]
+        return self._named(e.load(f"o{which}", self._offset(type_, index), type_.dtype))
+
+    def _named(self, value: Expr) -> Expr:
+        """A load happens where it is written, whatever is stored later."""
+        name = self.fresh("l")
+        self.emit(Let(name, value))
+        return e.var(name, value.dtype)
+
+    def store(self, which: int, index: Sequence[Any], value: Any) -> None:
+        type_ = self.outputs[which]
+        self.emit(Store(f"o{which}", self._offset(type_, index), _typed(value, type_.dtype)))
+
+    @contextmanager
+    def _block(self) -> Iterator[list[Stmt]]:
+        block: list[Stmt] = []
+        self._blocks.append(block)
+        yield block
+        self._blocks.pop()
+
+    @contextmanager
+    def parallel(self, extents: Sequence[Dim], work: int = 64) -> Iterator[tuple[Expr, ...]]:
+        """`work`: about how many elements one instance touches."""
+        assert self.chunks == 1 and len(self._blocks) == 1, "one parallel loop, outermost"
+        total = product(extents)
+        per = max(1, self.grain // work)
+        whole = isinstance(total, int) and total <= per
+        chunk = index("chunk")
+        self.dims.bind(chunk, e.var("chunk"))
+        self.chunks = 1 if whole else maximum(1, floordiv(total + per - 1, per))
+        begin = self.dims(0 if whole else chunk * per)
+        end = self.dims(total if whole else minimum(chunk * per + per, total))
+        position = self.fresh("r")
+        indices, decode = self._decode(e.var(position), extents)
+        with self._block() as block:
+            yield indices
+        self.emit(For(position, begin, end, (*decode, *block)))
+
+    def _decode(self, position: Expr, extents: Sequence[Dim]) -> tuple[tuple[Expr, ...], list[Stmt]]:
+        names = [self.fresh("p") for _ in extents]
+        decode: list[Stmt] = []
+        for name, extent in list(zip(names, extents, strict=True))[:0:-1]:
+            decode.append(Let(name, e.rem(position, self.dims(extent))))
+            position = position / self.dims(extent)
+        if names:
+            decode.append(Let(names[0], position))
+        return tuple(e.var(n) for n in names), decode
+
+    @contextmanager
+    def loop(self, begin: Any, end: Any) -> Iterator[Expr]:
+        name = self.fresh("k")
+        with self._block() as block:
+            yield e.var(name)
+        self.emit(For(name, _index(begin), _index(end), tuple(block)))
+
+    @contextmanager
+    def repeat(self, condition: Callable[[], Expr]) -> Iterator[None]:
+        flag = self.register(condition())
+        with self._block() as block:
+            yield
+            flag.set(condition())
+        self.emit(While(e.var(flag._name, flag._dtype), tuple(block)))
+
+    @contextmanager
+    def when(self, condition: Expr) -> Iterator[None]:
+        with self._block() as block:
+            yield
+        self.emit(If(condition, tuple(block)))
+
+    def register(self, value: Any) -> _Register:
+        typed = value if isinstance(value, Expr) else e.const(value, int64)
+        name = self.fresh("m")
+        self.emit(Declare(name, typed))
+        return _Register(self, name, typed.dtype)
+
+    def check(self, condition: Expr, what: str, value: Any) -> None:
+        self.emit(Check(condition, self.fail(what), _index(value)))
+
+
+def lower_opaque(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
+    """The kernel of a node that writes its own loops."""
+    node = body.node
+    spaces = [Temporary(t.dtype, t.size) for t in node.op.workspace(node)]
+    outputs = [*node.types, *node.op.workspace(node)]
+    writer = LoopWriter([x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what))
+    node.op.loops(node, writer)
+    params = [Param(f"a{k}", x.dtype) for k, x in enumerate(node.inputs)]
+    params += [Param(f"o{k}", t.dtype, True) for k, t in enumerate(outputs)]
+    arguments: list[Buffer] = [*node.inputs, *node.outputs, *spaces]
+    chunks = writer.dims(writer.chunks)
+    kernel = LoopKernel(node.op.name, tuple(params), tuple(sorted(writer.dims.sizes)), chunks, writer.body)
+    return [Call(kernel, tuple(arguments), writer.chunks)]
+
+

@@ -1,0 +1,180 @@
+"""Scalar expressions of tensor elements: `Op.read` followed down to loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import Any
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Check, Stmt
+from graphc.ir.dims import Atom, Dim, DimExpr, dynamic
+from graphc.ir.dtypes import int64
+from graphc.ir.node import Node, Tensor
+from graphc.ir.op import Index
+from graphc.ir.types import Shape
+
+
+def strides_of(shape: Shape) -> tuple[Dim, ...]:
+    """Elements between neighbours along each axis of a contiguous array."""
+    strides: list[Dim] = []
+    step: Dim = 1
+    for d in reversed(shape):
+        strides.append(step)
+        step = step * d
+    return tuple(reversed(strides))
+
+
+def offset_of(shape: Shape, index: Index) -> Dim:
+    """The position of an element in a contiguous array."""
+    total: Dim = 0
+    for i, stride in zip(index, strides_of(shape), strict=True):
+        total = total + i * stride
+    return total
+
+
+class DimWriter:
+    """Writes dimension expressions as int64 expressions."""
+
+    def __init__(self, variables: Mapping[Atom, Expr] | None = None):
+        self.variables: dict[Atom, Expr] = dict(variables or {})
+        self._memo: dict[Dim, Expr] = {}
+        self.sizes: set[str] = set()
+
+    def bind(self, d: DimExpr, value: Expr) -> None:
+        """Gives the variable `d` (one index atom) its value; what was written with the old one is forgotten."""
+        ((monomial, _),) = d.terms
+        self.variables[monomial[0]] = value
+        self._memo.clear()
+
+    def __call__(self, d: Dim) -> Expr:
+        if isinstance(d, int):
+            return e.const(d, int64)
+        found = self._memo.get(d)
+        if found is None:
+            found = self._memo[d] = self._sum(d)
+        return found
+
+    def _sum(self, d: DimExpr) -> Expr:
+        total: Expr | None = None
+        for monomial, coefficient in d.terms:
+            product: Expr | None = None
+            for a in monomial:
+                factor = self._atom(a)
+                product = factor if product is None else product * factor
+            if product is None:
+                product = e.const(coefficient, int64)
+            elif coefficient != 1:
+                product = product * coefficient
+            total = product if total is None else total + product
+        assert total is not None
+        return total
+
+    def _atom(self, a: Atom) -> Expr:
+        if a.kind == "size":
+            self.sizes.add(a.name)
+            return e.var(a.name)
+        if a in self.variables:
+            return self.variables[a]
+        assert a.args, f"no value for {a}"
+        x, y = (self(arg) for arg in a.args)
+        if a.kind == "min":
+            return e.minimum(x, y)
+        if a.kind == "max":
+            return e.maximum(x, y)
+        return floor_division(a, x, y)
+
+
+def floor_division(a: Atom, x: Expr, y: Expr) -> Expr:
+    """x // y or x % y; a truncating division where both are known not to be negative."""
+    from graphc.ir.dims import bounds
+
+    low, _ = bounds(a.args[0])
+    quotient, remainder = x / y, e.rem(x, y)
+    if low is not None and low >= 0:
+        return quotient if a.kind == "floordiv" else remainder
+    wrong = e.not_equal(remainder, 0) & ((remainder ^ y) < 0)
+    return e.select(wrong, quotient - 1, quotient) if a.kind == "floordiv" else e.select(wrong, remainder + y, remainder)
+
+
+class ExprReader:
+    """The Reader that makes expressions.
+
+    `stop(x)` gives the buffer name of a tensor in memory, else None. `values` holds what the kernel has at hand at the current
+    point of its loops. Checks are appended to `statements`.
+    """
+
+    ops: Any = e
+
+    def __init__(self, stop: Callable[[Tensor], str | None], dims: DimWriter, fail: Callable[[Node, str], int]):
+        self.stop, self.dims, self.fail = stop, dims, fail
+        self.values: dict[Tensor, Expr] = {}
+        self.statements: list[Stmt] = []
+        self._memo: dict[tuple[int, Index, int], Expr] = {}
+        self._guards: list[Expr] = []
+        self._dynamic = 0
+        self._node: list[Node] = []
+
+    def forget(self) -> None:
+        """Drops what was computed at another point of the loops."""
+        self._memo.clear()
+
+    def at(self, x: Tensor, index: Index) -> Expr:
+        if x in self.values:
+            return self.values[x]
+        key = (id(x), index, id(self._guards[-1]) if self._guards else 0)
+        found = self._memo.get(key)
+        if found is None:
+            found = self._memo[key] = self._read(x, index)
+        return found
+
+    def _read(self, x: Tensor, index: Index) -> Expr:
+        name = self.stop(x)
+        if name is not None:
+            mask = self._guards[-1] if self._guards else None
+            return e.load(name, self.dims(offset_of(x.shape, index)), x.dtype, mask)
+        return self.compute(x, index)
+
+    def compute(self, x: Tensor, index: Index) -> Expr:
+        """The element as its op defines it, even where x is in memory."""
+        self._node.append(x.node)
+        try:
+            value = x.node.op.read(x.node, x.index, index, self)
+        finally:
+            self._node.pop()
+        assert isinstance(value, Expr) and value.dtype is x.dtype, f"{x.node.op.name} gave {value!r}, not {x.dtype}"
+        return value
+
+    def value(self, index: Dim, dtype: Any) -> Expr:
+        return e.cast(self.dims(index), dtype)
+
+    def dynamic(self, scalar: Expr, extent: Dim) -> Dim:
+        self._dynamic += 1
+        d = dynamic(f"d{self._dynamic}")
+        self.dims.variables[d.terms[0][0][0]] = e.cast(scalar, int64)
+        return d
+
+    def choose(self, condition: Expr, yes: Callable[[], Expr], no: Callable[[], Expr]) -> Expr:
+        with self._guard(condition):
+            a = yes()
+        with self._guard(~condition):
+            b = no()
+        return e.select(condition, a, b)
+
+    @contextmanager
+    def _guard(self, condition: Expr) -> Iterator[None]:
+        self._guards.append(self._guards[-1] & condition if self._guards else condition)
+        try:
+            yield
+        finally:
+            self._guards.pop()
+
+    def check(self, condition: Expr, what: str, value: Expr) -> None:
+        if self._guards:
+            condition = condition | ~self._guards[-1]
+        code = self.fail(self._node[-1], what)
+        self.statements.append(Check(condition, code, e.cast(value, int64)))
+
+

@@ -1,0 +1,274 @@
+"""Fusion: a graph becomes a list of kernel bodies, each one pass over a domain of loop indices.
+
+A *root* is a value that a kernel computes as such; everything else is recomputed where it is read. First `roots` decides what
+to compute as such (outputs, reductions, operands of opaque kernels, expensive values with several readers), then `fuse`
+puts roots that loop over the same domain into one kernel while the bytes saved beat the work repeated.
+Promises: every output and update is a root; the kernels' order respects every dependency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from graphc.ir.dims import Dim
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import topological
+from graphc.passes.access import Access, AccessRecorder, domain_index, full_index, space
+from graphc.passes.roots import base, choose_roots, is_buffer, is_view
+
+#: A kernel that reads and makes this many values takes no more.
+WIDEST = 32
+
+Role = Literal["map", "row", "rowmap", "column", "total"]
+
+
+@dataclass(frozen=True)
+class Root:
+    """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the row axes; "rowmap": one element
+    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops over a row."""
+
+    tensor: Tensor
+    role: Role
+    level: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a kernel computes.
+
+    A "nest" loops over `domain`, of which `row_axes` are the inner ones; a "contraction" is a product (the first root) whose
+    other roots are maps over its result; "loops" is one node that writes its own loops.
+    """
+
+    kind: Literal["nest", "contraction", "loops"]
+    domain: tuple[Dim, ...]
+    row_axes: tuple[int, ...]
+    roots: tuple[Root, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def node(self) -> Node:
+        return self.roots[0].tensor.node
+
+
+@dataclass(eq=False)
+class _Group:
+    """A kernel while it grows."""
+
+    kind: Literal["nest", "contraction", "loops"]
+    domain: tuple[Dim, ...]
+    row_axes: tuple[int, ...] | None = None
+    roots: dict[Tensor, Root] = field(default_factory=dict)
+    reads: set[Tensor] = field(default_factory=set)
+    needs: set[_Group] = field(default_factory=set)
+
+
+class _Fuser:
+    def __init__(self, outputs: Sequence[Tensor], window: int):
+        self.outputs = outputs
+        self.roots = choose_roots(outputs)
+        self.window = window
+        self.groups: list[_Group] = []
+        self.group_of: dict[Tensor, _Group] = {}
+
+    def run(self) -> list[Body]:
+        for node in topological(self.outputs):
+            mine = [x for x in node.outputs if x in self.roots]
+            if node.op.lowering in ("loops", "contraction"):
+                self._opaque(node, list(node.outputs))
+            else:
+                for x in mine:
+                    if node.op.lowering != "source" and not is_view(node) and not is_buffer(x):
+                        self._place(x)
+        return [self._body(g) for g in self._ordered()]
+
+    # --- placing roots -------------------------------------------------------------------------------------------------
+
+    def _opaque(self, node: Node, outputs: list[Tensor]) -> None:
+        kind: Literal["contraction", "loops"] = "contraction" if node.op.lowering == "contraction" else "loops"
+        group = _Group(kind, space(node.types[0].shape))
+        for x in outputs:
+            self._add(group, Root(x, "map", 0), [Access(y, ()) for y in self._operand_reads(node)])
+        self.groups.append(group)
+
+    def _operand_reads(self, node: Node) -> list[Tensor]:
+        recorder = AccessRecorder(self._stop)
+        for x in node.inputs:
+            recorder.at(x, full_index(x.shape, domain_index(len(space(x.shape)))))
+        return list(dict.fromkeys(a.tensor for a in recorder.accesses))
+
+    def _stop(self, x: Tensor) -> bool:
+        return x in self.roots or is_buffer(x)
+
+    def _place(self, x: Tensor) -> None:
+        domain, axes = domain_of(x)
+        accesses = self._accesses(x, domain)
+        for group in self._candidates(accesses):
+            role = self._role(group, x, domain, axes, accesses)
+            if role is not None and self._saves(group, x, accesses):
+                self._join(group, x, role, axes, accesses)
+                return
+        group = _Group("nest", domain)
+        role = self._role(group, x, domain, axes, accesses)
+        assert role is not None
+        self.groups.append(group)
+        self._join(group, x, role, axes, accesses)
+
+    def _accesses(self, x: Tensor, domain: tuple[Dim, ...]) -> list[Access]:
+        recorder = AccessRecorder(lambda y: y is not x and self._stop(y))
+        loop = domain_index(len(domain))
+        if x.node.op.lowering == "reduce":
+            (y,) = x.node.inputs
+            recorder.at(y, full_index(y.shape, loop))
+        else:
+            recorder.at(x, full_index(x.shape, loop))
+        return list(recorder.accesses)
+
+    def _candidates(self, accesses: Iterable[Access]) -> list[_Group]:
+        """Kernels to try, those that make what x reads first, then the latest."""
+        producers = [self.group_of[base(a.tensor)] for a in accesses if base(a.tensor) in self.group_of]
+        tried = dict.fromkeys([*reversed(producers), *reversed(self.groups[-self.window :])])
+        return [g for g in tried if g.kind != "loops" and len(g.reads) + len(g.roots) < WIDEST]
+
+    def _role(
+        self, group: _Group, x: Tensor, domain: tuple[Dim, ...], axes: tuple[int, ...] | None, accesses: Sequence[Access]
+    ) -> Role | None:
+        """How x would take part in the group, None if it can't."""
+        role = _shape_role(group, domain, axes)
+        if role is None or not self._reads_agree(group, role, accesses):
+            return None
+        return None if self._through_others(group, accesses) else role
+
+    def _reads_agree(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
+        """Values of the group are read at the very element that the loops are at."""
+        loop = domain_index(len(group.domain))
+        rows = _row_index(group)
+        if role == "rowmap":
+            loop = rows
+        for access in accesses:
+            root = group.roots.get(base(access.tensor))
+            if root is None:
+                continue
+            if root.role in ("column", "total") or (root.role == "map" and role == "rowmap"):
+                return False
+            here = loop if root.role == "map" else rows
+            if root.tensor is not access.tensor or access.index != full_index(access.tensor.shape, here):
+                return False
+        return True
+
+    def _through_others(self, group: _Group, accesses: Sequence[Access]) -> bool:
+        """Whether x needs a kernel that in turn needs the group (directly or not)."""
+        stack = [g for a in accesses if (g := self.group_of.get(base(a.tensor))) is not None and g is not group]
+        seen: set[_Group] = set()
+        while stack:
+            g = stack.pop()
+            if g is group:
+                return True
+            if g not in seen:
+                seen.add(g)
+                stack.extend(g.needs)
+        return False
+
+    def _saves(self, group: _Group, x: Tensor, accesses: Sequence[Access]) -> bool:
+        """Whether sharing a kernel saves memory traffic: a value or an input is read (or made) once instead of twice."""
+        tensors = {a.tensor for a in accesses}
+        if group.kind == "contraction":
+            return any(t in group.roots for t in tensors)
+        return bool(tensors & (group.reads | group.roots.keys())) or (not tensors and not group.reads)
+
+    def _join(self, group: _Group, x: Tensor, role: Role, axes: tuple[int, ...] | None, accesses: Sequence[Access]) -> None:
+        if role == "row":
+            group.row_axes = axes
+        elif role == "column":
+            group.row_axes = tuple(k for k in range(len(group.domain)) if k not in (axes or ()))
+        self._add(group, Root(x, role, self._level(group, accesses)), accesses)
+
+    def _level(self, group: _Group, accesses: Iterable[Access]) -> int:
+        """After the rows' reductions that it reads."""
+        read = [r for a in accesses if (r := group.roots.get(a.tensor)) is not None]
+        return max((r.level + (r.role == "row") for r in read), default=0)
+
+    def _add(self, group: _Group, root: Root, accesses: Iterable[Access]) -> None:
+        group.roots[root.tensor] = root
+        self.group_of[root.tensor] = group
+        for access in accesses:
+            producer = self.group_of.get(base(access.tensor))
+            if producer is None:
+                group.reads.add(access.tensor)
+            elif producer is not group:
+                group.reads.add(access.tensor)
+                group.needs.add(producer)
+
+    # --- results -------------------------------------------------------------------------------------------------------
+
+    def _ordered(self) -> list[_Group]:
+        """The kernels in an order that respects their needs, otherwise as found."""
+        order: list[_Group] = []
+        done: set[_Group] = set()
+        stack = [(g, False) for g in reversed(self.groups)]
+        while stack:
+            group, expanded = stack.pop()
+            if group in done:
+                continue
+            if expanded:
+                done.add(group)
+                order.append(group)
+                continue
+            stack.append((group, True))
+            stack.extend((g, False) for g in sorted(group.needs, key=self.groups.index, reverse=True) if g not in done)
+        return order
+
+    def _body(self, group: _Group) -> Body:
+        wanted = {base(x) for x in self.outputs}
+        for other in self.groups:
+            if other is not group:
+                wanted |= {base(x) for x in other.reads}
+        stored = tuple(x for x in group.roots if x in wanted or group.kind == "loops")
+        inputs = tuple(sorted(group.reads, key=lambda t: (t.node.serial, t.index)))
+        return Body(group.kind, group.domain, group.row_axes or (), tuple(group.roots.values()), inputs, stored)
+
+
+def domain_of(x: Tensor) -> tuple[tuple[Dim, ...], tuple[int, ...] | None]:
+    """The domain over which x is computed and, for a reduction, the axes of the domain that it reduces."""
+    if x.node.op.lowering != "reduce":
+        return space(x.shape), None
+    shape = x.node.inputs[0].shape
+    looped = [k for k, d in enumerate(shape) if d != 1]
+    return space(shape), tuple(looped.index(a) for a in x.node.attrs["axes"] if a in looped)
+
+
+def _row_index(group: _Group) -> tuple[Dim, ...]:
+    rows = group.row_axes or ()
+    return tuple(v for k, v in enumerate(domain_index(len(group.domain))) if k not in rows)
+
+
+def _shape_role(group: _Group, domain: tuple[Dim, ...], axes: tuple[int, ...] | None) -> Role | None:
+    """The role that fits the shapes alone."""
+    rows = group.row_axes
+    if domain == group.domain:
+        if axes is None:
+            return "map"
+        return None if group.kind == "contraction" else _reduction_role(group, axes)
+    outer = tuple(d for k, d in enumerate(group.domain) if rows and k not in rows)
+    return "rowmap" if rows and axes is None and domain == outer else None
+
+
+def _reduction_role(group: _Group, axes: tuple[int, ...]) -> Role | None:
+    ndim, rows = len(group.domain), group.row_axes
+    others = tuple(k for k in range(ndim) if k not in axes)
+    if rows is not None and axes == rows:
+        return "row"
+    if len(axes) == ndim and ndim > 0:
+        return "total"
+    leading = axes == tuple(range(len(axes)))
+    if rows is None:
+        return "column" if leading and axes else "row"
+    return "column" if rows == others else None
+
+
+def fuse(outputs: Sequence[Tensor], window: int = 24) -> list[Body]:
+    """Kernel bodies that compute the outputs, in an order in which they can run."""
+    return _Fuser(list(dict.fromkeys(outputs)), window).run()

@@ -1,0 +1,112 @@
+"""Which values are computed as such (roots) and which are recomputed where they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.ir.dims import Dim, DimExpr
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import topological
+from graphc.ops.layout import Reshape, factor_groups
+
+#: Scalar operations that are worth a store and a load of the result.
+EXPENSIVE = 6
+#: An expression of more nodes than this is cut: recomputation and recursion stay bounded.
+LARGEST_CONE = 60
+
+_LAYOUT = {"broadcast", "reshape", "transpose", "slice", "flip"}
+
+
+def is_buffer(x: Tensor) -> bool:
+    """Whether x lies in memory before any kernel runs: an input, a variable or a constant array."""
+    if x.node.op.lowering == "source":
+        return True
+    return x.node.op.name == "constant" and x.type.shape != ()
+
+
+def is_view(node: Node) -> bool:
+    """Whether a reshape mixes axes, so that its index map needs divisions: it becomes another view of its input's memory."""
+    if not isinstance(node.op, Reshape):
+        return False
+    x = node.inputs[0]
+    return any(
+        sum(x.shape[k] != 1 for k in ours) > 1 or sum(node.types[0].shape[k] != 1 for k in theirs) > 1
+        for ours, theirs in factor_groups(x.shape, node.types[0].shape)
+    )
+
+
+def base(x: Tensor) -> Tensor:
+    """The tensor whose memory x is a view of; x itself if it is no view."""
+    while is_view(x.node):
+        x = x.node.inputs[0]
+    return x
+
+
+def choose_roots(outputs: Sequence[Tensor]) -> set[Tensor]:
+    """The tensors to compute as such."""
+    return _Chooser(outputs).roots
+
+
+class _Chooser:
+    def __init__(self, outputs: Sequence[Tensor]):
+        self.roots: set[Tensor] = {x for x in outputs}
+        self.order = topological(outputs)
+        self.readers: dict[Tensor, int] = {}
+        self.flops: dict[Tensor, int] = {}
+        self.nodes: dict[Tensor, int] = {}
+        for node in self.order:
+            for x in dict.fromkeys(node.inputs):
+                self.readers[x] = self.readers.get(x, 0) + 1
+        for node in self.order:
+            self._visit(node)
+
+    def _visit(self, node: Node) -> None:
+        if node.op.lowering in ("loops", "contraction", "reduce"):
+            self.roots.update(node.outputs)
+            if node.op.lowering != "reduce":
+                for x in node.inputs:
+                    if not is_buffer(x) and not (node.op.lowering == "contraction" and self._strided(x)):
+                        self._force(x)
+            return
+        if node.op.lowering != "read":
+            return
+        if is_view(node):
+            self._force(node.inputs[0])
+            self.roots.update(node.outputs)
+            return
+        if node.op.name == "broadcast":
+            self._keep_if_expensive(node.inputs[0])
+        if node.op.name == "gather":
+            self._keep_if_expensive(node.inputs[0])
+        for x in node.outputs:
+            self._weigh(node, x)
+
+    def _force(self, x: Tensor) -> None:
+        if not is_buffer(x):
+            self.roots.add(x)
+
+    def _strided(self, x: Tensor) -> bool:
+        """Whether x is a transposition or slice of something in memory, read in place by a product."""
+        while x.node.op.name in ("transpose", "broadcast") and x not in self.roots:
+            x = x.node.inputs[0]
+        return is_buffer(x) or x in self.roots
+
+    def _keep_if_expensive(self, x: Tensor) -> None:
+        """What is repeated many times is not recomputed when that costs more than a load."""
+        if x.node.op.lowering == "read" and self.flops.get(x, 0) >= EXPENSIVE and not _is_one(x.type.shape):
+            self.roots.add(x)
+
+    def _weigh(self, node: Node, x: Tensor) -> None:
+        parts = [y for y in dict.fromkeys(node.inputs) if y not in self.roots and not is_buffer(y)]
+        own = getattr(node.op, "flops", 0 if node.op.name in _LAYOUT else 1)
+        self.flops[x] = own + sum(self.flops.get(y, 0) for y in parts)
+        self.nodes[x] = 1 + sum(self.nodes.get(y, 0) for y in parts)
+        if x in self.roots:
+            return
+        several = self.readers.get(x, 0) > 1
+        if (several and self.flops[x] >= EXPENSIVE) or self.nodes[x] > LARGEST_CONE:
+            self.roots.add(x)
+
+
+def _is_one(shape: tuple[Dim, ...]) -> bool:
+    return all(not isinstance(d, DimExpr) and d == 1 for d in shape)
