@@ -1,0 +1,207 @@
+"""LLVM IR text in, object code out, and object code into this process.
+
+Nothing here knows of graphs or kernels. Arithmetic is IEEE as written: no fast-math flag is ever
+added, and a multiply followed by an add is fused only where the IR says `llvm.fma`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import llvmlite.binding as llvm
+
+LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
+"""Portable x86-64 levels and the widest vector registers each one promises, in bits."""
+
+CODEGEN_LEVEL = (0, 2, 2, 3)
+"""How hard instruction selection and register allocation try, by optimisation level."""
+
+
+class LinkError(RuntimeError):
+    """Object code that names something this process does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The machine that code is made for; equal targets give equal bytes."""
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bits: int
+
+    def __str__(self) -> str:
+        return f"{self.cpu} ({self.triple}, {self.vector_bits}-bit vectors)"
+
+    def has(self, feature: str) -> bool:
+        """Whether `feature` is named as present (levels imply features that are not named)."""
+        return f"+{feature}" in self.features.split(",")
+
+
+@functools.cache
+def host_target() -> Target:
+    """The machine this process runs on, with the CPU features that are really usable here."""
+    present = llvm.get_host_cpu_features()
+    triple, features = llvm.get_process_triple(), present.flatten()
+    if triple.startswith("x86_64"):
+        features = _full_width(features)
+    return Target(triple, llvm.get_host_cpu_name(), features, _vector_bits(present))
+
+
+def named_target(name: str) -> Target:
+    """The target called "host" or one of `LEVELS`."""
+    if name == "host":
+        return host_target()
+    if name not in LEVELS:
+        known = ", ".join(["host", *LEVELS])
+        raise ValueError(f"unknown CPU target {name!r}; known targets are {known}")
+    return Target("x86_64-unknown-linux-gnu", name, _full_width(""), LEVELS[name])
+
+
+def _full_width(features: str) -> str:
+    """`features` without the preference for 256-bit registers that some AVX-512 CPUs carry."""
+    return f"{features},-prefer-256-bit" if features else "-prefer-256-bit"
+
+
+def _vector_bits(present: Mapping[str, bool]) -> int:
+    wanted = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
+    if all(present.get(name, False) for name in wanted):
+        return 512
+    return 256 if present.get("avx2", False) and present.get("fma", False) else 128
+
+
+def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int = 1) -> bytes:
+    """Relocatable object code of `ir_text`.
+
+    Level 0 only inlines what says `alwaysinline`; 1 is the short pipeline for code that is already
+    vectorised; 2 adds redundancy elimination over whole functions; 3 is LLVM's own -O3 with its
+    vectorisers. Code that `load_object` shall load must be `pic`.
+    """
+    with _optimised(ir_text, target, pic, level) as (module, machine):
+        return bytes(machine.emit_object(module))
+
+
+def assembly(ir_text: str, target: Target, *, level: int = 1) -> str:
+    """The assembly text of what `compile_object` makes."""
+    with _optimised(ir_text, target, True, level) as (module, machine):
+        return str(machine.emit_assembly(module))
+
+
+def optimised_ir(ir_text: str, target: Target, *, level: int = 1) -> str:
+    """The IR just before instruction selection."""
+    with _optimised(ir_text, target, True, level) as (module, _):
+        return str(module)
+
+
+@contextmanager
+def _optimised(
+    ir_text: str, target: Target, pic: bool, level: int
+) -> Iterator[tuple[llvm.ModuleRef, llvm.TargetMachine]]:
+    if level not in (0, 1, 2, 3):
+        raise ValueError(f"optimisation level must be 0, 1, 2 or 3, not {level}")
+    machine = _machine(target, pic, level)
+    with llvm.create_context() as context, llvm.parse_assembly(ir_text, context) as module:
+        module.triple = target.triple
+        module.data_layout = str(machine.target_data)
+        module.verify()
+        _run_passes(module, machine, level)
+        yield module, machine
+
+
+def _run_passes(module: llvm.ModuleRef, machine: llvm.TargetMachine, level: int) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = level == 3
+    options.loop_interleaving = options.loop_unrolling = level == 3
+    builder = llvm.create_pass_builder(machine, options)
+    if level == 3:
+        builder.getModulePassManager().run(module, builder)
+        return
+    inline = llvm.create_new_module_pass_manager()
+    inline.add_always_inliner_pass()
+    inline.add_global_dead_code_eliminate_pass()
+    inline.run(module, builder)
+    if level:
+        simplify = builder.getFunctionPassManager()
+        for function in module.functions:
+            if not function.is_declaration:
+                simplify.run(function, builder)
+
+
+_machines = threading.local()
+
+
+def _machine(target: Target, pic: bool, level: int) -> llvm.TargetMachine:
+    """The calling thread's machine for these settings: making one costs a millisecond."""
+    known: dict[tuple[Target, bool, int], llvm.TargetMachine]
+    known = _machines.__dict__.setdefault("known", {})
+    key = (target, pic, level)
+    if key not in known:
+        _initialise()
+        known[key] = llvm.Target.from_triple(target.triple).create_target_machine(
+            cpu=target.cpu,
+            features=target.features,
+            opt=CODEGEN_LEVEL[level],
+            reloc="pic" if pic else "static",
+            codemodel="default",
+        )
+    return known[key]
+
+
+@functools.cache
+def _initialise() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+class Library:
+    """Loaded object code; its functions and data live as long as this object does."""
+
+    def __init__(self, name: str, tracker: llvm.orcjit.ResourceTracker) -> None:
+        self._name = name
+        self._trackers = {"": tracker}
+
+    def address(self, name: str) -> int:
+        """Where the exported function or datum `name` lies; LinkError if it cannot be had."""
+        if name not in self._trackers:
+            try:
+                self._trackers[name] = _jit().lookup(self._name, name)
+            except RuntimeError as error:
+                raise LinkError(f"cannot link {name!r}: {error}") from error
+        return int(self._trackers[name][name])
+
+
+_serial = itertools.count()
+_kept: list[Library] = []
+
+
+def load_object(data: bytes, symbols: Mapping[str, int], *, keep: bool = False) -> Library:
+    """Link `data` into this process.
+
+    Undefined names are looked up in `symbols` (name -> address), then in the process (libc, libm,
+    pthread). With `keep` the code stays until the process ends, whatever becomes of the result.
+    """
+    builder = llvm.JITLibraryBuilder().add_object_img(data).add_current_process()
+    for name, address in symbols.items():
+        builder.import_symbol(name, address)
+    name = f"graphc.{next(_serial)}"
+    library = Library(name, builder.link(_jit(), name))
+    if keep:
+        _kept.append(library)
+    return library
+
+
+@functools.cache
+def _jit() -> llvm.LLJIT:
+    _initialise()
+    return llvm.create_lljit_compiler(
+        llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+            cpu=llvm.get_host_cpu_name(), reloc="pic", codemodel="default"
+        ),
+        use_jit_link=True,
+        suppress_errors=True,
+    )
