@@ -67,6 +67,10 @@ def mlp_loss(p, x, y):
     return xent(mlp(p, x), y)
 
 
+def digits_loss(p, x, y):
+    return xent(jax.nn.relu(x @ p[0] + p[1]) @ p[2] + p[3], y)
+
+
 def conv(x, w, stride=1, pad=0):
     return lax.conv_general_dilated(
         x, w, (stride, stride), [(pad, pad)] * 2, dimension_numbers=("NHWC", "OIHW", "NHWC")
@@ -250,6 +254,7 @@ WORKLOADS = {
     "tiny_call": plain(lambda x: x * 2 + 1, "x"),
     "mlp_infer_b1": plain(lambda x, *p: mlp(p, x), "x", *wl.MLP),
     "mlp_train": train(mlp_loss, wl.MLP, adam=True),
+    "digits_step": train(digits_loss, wl.DIGITS, adam=True),
     "lenet_train": train(lenet_loss, wl.LENET, adam=False),
     "resnet_block_train": resnet_block_train,
     "resnet18_infer_b1": resnet18_infer,

@@ -93,18 +93,27 @@ def adam(p, g, m, v, t):
     )
 
 
-def mlp_train(d):
-    p = [pytensor.shared(d[k].copy()) for k in wl.MLP]
-    m, v = ([pytensor.shared(np.zeros_like(d[k])) for k in wl.MLP] for _ in range(2))
-    t = pytensor.shared(f32(0))
-    x, y = pt.matrix("x", dtype="float32"), pt.lvector("y")
-    loss = mlp_loss(p, x, y)
-    updates = [(t, t + f32(1))]
-    for a, g, b, c in zip(p, pytensor.grad(loss, p), m, v, strict=True):
-        updates += zip((a, b, c), adam(a, g, b, c, t + f32(1)), strict=True)
-    step = compile([x, y], [loss], [d["x"], d["y"]], updates)
-    step.state = lambda: [a.get_value() for a in p]
-    return step
+def digits_loss(p, x, y):
+    return xent(relu(x @ p[0] + p[1]) @ p[2] + p[3], y)
+
+
+def train(loss, names):
+    """A workload of one Adam step; the state is the parameters."""
+
+    def make(d):
+        p = [pytensor.shared(d[k].copy()) for k in names]
+        m, v = ([pytensor.shared(np.zeros_like(d[k])) for k in names] for _ in range(2))
+        t = pytensor.shared(f32(0))
+        x, y = pt.matrix("x", dtype="float32"), pt.lvector("y")
+        value = loss(p, x, y)
+        updates = [(t, t + f32(1))]
+        for a, g, b, c in zip(p, pytensor.grad(value, p), m, v, strict=True):
+            updates += zip((a, b, c), adam(a, g, b, c, t + f32(1)), strict=True)
+        step = compile([x, y], [value], [d["x"], d["y"]], updates)
+        step.state = lambda: [a.get_value() for a in p]
+        return step
+
+    return make
 
 
 def adam_fused(d):
@@ -192,7 +201,8 @@ WORKLOADS = {
     "gemm_bias_relu": plain(lambda x, w, b: relu(x @ w + b), "x", "W", "b"),
     "tiny_call": plain(lambda x: x * f32(2) + f32(1), "x"),
     "mlp_infer_b1": plain(lambda x, *p: mlp(p, x), "x", *wl.MLP),
-    "mlp_train": mlp_train,
+    "mlp_train": train(mlp_loss, wl.MLP),
+    "digits_step": train(digits_loss, wl.DIGITS),
     "lstm_train": value_and_grads(lstm_loss, ("Wx", "Wh", "b"), "x", "y"),
     "transformer_infer": plain(lambda x, *p: encoder(p, x), "x", *wl.TRANSFORMER),
     "transformer_train": value_and_grads(

@@ -127,6 +127,10 @@ def mlp_loss(p, x, y):
     return F.cross_entropy(mlp(p, x), y)
 
 
+def digits_loss(p, x, y):
+    return F.cross_entropy(torch.addmm(p[3], torch.relu(torch.addmm(p[1], x, p[0])), p[2]), y)
+
+
 def lenet_loss(p, x, y):
     h = F.max_pool2d(torch.relu(F.conv2d(x, p[0], p[1], padding=2)), 2)
     h = F.max_pool2d(torch.relu(F.conv2d(h, p[2], p[3])), 2).flatten(1)
@@ -369,6 +373,7 @@ WORKLOADS = {
     "tiny_call": plain(lambda x: x * 2 + 1, "x"),
     "mlp_infer_b1": mlp_infer,
     "mlp_train": train(mlp_loss, wl.MLP, adam=True),
+    "digits_step": train(digits_loss, wl.DIGITS, adam=True),
     "lenet_train": train(lenet_loss, wl.LENET, adam=False),
     "resnet_block_train": resnet_block_train,
     "resnet18_infer_b1": resnet18_infer,

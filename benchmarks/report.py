@@ -37,7 +37,7 @@ def fair(result):
 def markers(result):
     unchecked = result.get("error_vs_float64") is None
     return (
-        "*" * (result["others_cpu"] > 0.05) + "!" * bool(result.get("inaccurate")) + "?" * unchecked
+        r"\*" * (result["others_cpu"] > 0.05) + "!" * bool(result.get("inaccurate")) + "?" * unchecked
     )
 
 
@@ -80,26 +80,35 @@ class Report:
 
     def comparison(self):
         """graphc against the fastest peer of each workload, and against each peer on average."""
-        if "graphc" not in self.peers:
+        fastest = [
+            f"| {w} | {peer} | {row[peer]['median_ms'] / row['graphc']['median_ms']:.2f} |"
+            for w, row in self.rows.items()
+            if fair(row.get("graphc", {})) and (peer := self.fastest(row))
+        ]
+        if not fastest:
             return []
-        lines = [
+        means = [
+            f"| {peer} | {math.exp(statistics.fmean(map(math.log, ratios))):.2f} | {len(ratios)} |"
+            for peer in self.others()
+            if (ratios := self.ratios(peer))
+        ]
+        return [
             "## graphc against its peers",
             "",
             "| workload | fastest peer | speed-up |",
             "|---|---|---|",
+            *fastest,
+            "",
+            "| peer | geometric mean of speed-ups | workloads |",
+            "|---|---|---|",
+            *means,
+            "",
         ]
-        for w, row in self.rows.items():
-            others = {p: row[p]["median_ms"] for p in self.others() if fair(row.get(p, {}))}
-            if others and fair(row.get("graphc", {})):
-                peer = min(others, key=others.get)
-                lines.append(f"| {w} | {peer} | {others[peer] / row['graphc']['median_ms']:.2f} |")
-        lines += ["", "| peer | geometric mean of speed-ups | workloads |", "|---|---|---|"]
-        for peer in self.others():
-            ratios = self.ratios(peer)
-            if ratios:
-                mean = math.exp(statistics.fmean(map(math.log, ratios)))
-                lines.append(f"| {peer} | {mean:.2f} | {len(ratios)} |")
-        return [*lines, ""]
+
+    def fastest(self, row):
+        """The fastest peer of a row, or None."""
+        times = {p: row[p]["median_ms"] for p in self.others() if fair(row.get(p, {}))}
+        return min(times, key=times.get, default=None)
 
     def others(self):
         return [p for p in self.peers if not p.startswith("graphc")]

@@ -26,7 +26,7 @@ from processes import HERE, Worker, cpus, environment, wait_quiet
 from report import Report, number
 
 LIMIT = 90  # seconds a peer may take to build and make its first calls
-ORDER = ["graphc", "torch", "torch_compile", "jax", "pytensor", "onnxruntime", "tinygrad"]
+ORDER = ["graphc", "graphc_symbolic", "torch", "torch_compile", "jax", "pytensor"]
 KEPT = ["torch", "torch_compile", "jax", "pytensor"]  # also measured as NAME@keep
 
 
@@ -208,6 +208,7 @@ def load(path):
 
 
 def save(results, folder):
+    os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "results.json"), "w") as f:
         json.dump(results, f, indent=1)
     text = Report(results, all_peers()).markdown()

@@ -54,6 +54,7 @@ import zlib
 import numpy as np
 
 MLP = ["W1", "b1", "W2", "b2", "W3", "b3"]
+DIGITS = ["W1", "b1", "W2", "b2"]
 LENET = ["k1", "c1", "k2", "c2", "W1", "b1", "W2", "b2", "W3", "b3"]
 BLOCK = ["k1", "g1", "b1", "k2", "g2", "b2", "x"]
 TRANSFORMER = ["g1", "b1", "Wqkv", "bqkv", "Wo", "bo", "g2", "b2", "W1", "c1", "W2", "c2"]
