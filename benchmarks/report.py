@@ -37,7 +37,9 @@ def fair(result):
 def markers(result):
     unchecked = result.get("error_vs_float64") is None
     return (
-        r"\*" * (result["others_cpu"] > 0.05) + "!" * bool(result.get("inaccurate")) + "?" * unchecked
+        r"\*" * (result["others_cpu"] > 0.05)
+        + "!" * bool(result.get("inaccurate"))
+        + "?" * unchecked
     )
 
 
