@@ -10,20 +10,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from graphc.backends.loops.expr import Expr
-from graphc.backends.math import exponential, logarithm
+from graphc.backends.math import exponential, hyperbolic, logarithm, logistic
 
 FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
     {
-        f.__name__: f
-        for f in (
-            exponential.exp,
-            exponential.exp2,
-            exponential.expm1,
-            logarithm.log,
-            logarithm.log2,
-            logarithm.log10,
-            logarithm.log1p,
-        )
+        "exp": exponential.exp,
+        "exp2": exponential.exp2,
+        "expm1": exponential.expm1,
+        "log": logarithm.log,
+        "log2": logarithm.log2,
+        "log10": logarithm.log10,
+        "log1p": logarithm.log1p,
+        "sigmoid": logistic.sigmoid,
+        "softplus": logistic.softplus,
+        "log_sigmoid": logistic.log_sigmoid,
+        "tanh": hyperbolic.tanh,
     }
 )
 

@@ -102,6 +102,15 @@ def without_ln2(x: Expr, n: Expr) -> Expr:
     return fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), x))
 
 
+def exp_bounded(x: Expr) -> Expr:
+    """exp(x) for |x| small enough that the result is a normal number; NaN stays NaN."""
+    form = format_of(x)
+    rounder = literal(form.rounder + form.bias, x)
+    sums = fma(x, pick(LOG2_E, x), rounder)
+    power = float_of(bits_of(sums) << form.fraction)
+    return polynomial(without_ln2(x, sums - rounder), EXP) * power
+
+
 def exp(x: Expr) -> Expr:
     low, high = EXP_RANGE[x.dtype]
     parts = exp_parts(larger(smaller(x, high), low))
@@ -120,9 +129,9 @@ def half_expm1(x: Expr) -> Expr:
     rounder = literal(form.rounder + form.bias - 1, x)
     sums = fma(x, pick(LOG2_E, x), rounder)
     r = without_ln2(x, sums - rounder)
-    p = fma(r * r, polynomial(r, EXPM1), r)
     half_power = float_of(bits_of(sums) << form.fraction)
-    return fma(half_power, p, half_power - literal(0.5, x))
+    linear = fma(half_power, r, half_power - literal(0.5, x))
+    return fma(half_power * (r * r), polynomial(r, EXPM1), linear)
 
 
 def expm1(x: Expr) -> Expr:
