@@ -6,12 +6,17 @@ from graphc.ops import (
     comparison,
     contraction,
     convert,
+    cumulative,
+    einsum,
     elementwise,
+    extent,
     layout,
     methods,
+    recurrence,
     reduction,
     select,
     source,
+    statistics,
 )
 
 __all__ = [
@@ -20,10 +25,15 @@ __all__ = [
     "comparison",
     "contraction",
     "convert",
+    "cumulative",
+    "einsum",
     "elementwise",
+    "extent",
     "layout",
     "methods",
+    "recurrence",
     "reduction",
     "select",
     "source",
+    "statistics",
 ]

@@ -10,11 +10,12 @@ import numpy as np
 from graphc.ir.dims import Dim, product
 from graphc.ir.dtypes import NUMBERS, DType, bool_, int64
 from graphc.ir.errors import DTypeError, ShapeError
-from graphc.ir.node import Node, Tensor, apply, located
+from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast, common_dtype
 from graphc.ops.layout import broadcast, broadcast_shapes, normal_axis, reshape, transpose
+from graphc.ops.located import locate_errors
 from graphc.ops.sampling import draw
 
 Axes = tuple[int, ...]
@@ -157,6 +158,7 @@ def _operands(name: str, a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     return as_operand(a, dtype), as_operand(b, dtype)
 
 
+@locate_errors
 def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """NumPy's a @ b: vectors, matrices, and stacks of matrices whose leading axes broadcast.
 
@@ -167,16 +169,13 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     if x.dtype is bool_:
         return cast(matmul(cast(x, int64), cast(y, int64)), bool_)
     if x.ndim == 0 or y.ndim == 0:
-        raise located(ShapeError("a scalar operand is not allowed; use *"), "matmul", (x, y))
+        raise ShapeError("a scalar operand is not allowed; use *")
     inner = (x.shape[-1], y.shape[-2 if y.ndim > 1 else 0])
     if inner[0] != inner[1]:
-        raise located(_inner_mismatch(*inner), "matmul", (x, y))
+        raise _inner_mismatch(*inner)
     if x.ndim <= 2 and y.ndim <= 2:
         return dot_general(x, y, ((), ()), ((x.ndim - 1,), (0,)))
-    try:
-        return _stacked(x, y)
-    except ShapeError as error:
-        raise located(error, "matmul", (x, y)) from None
+    return _stacked(x, y)
 
 
 def _inner_mismatch(left: Dim, right: Dim) -> ShapeError:
@@ -213,6 +212,7 @@ def _own_axes(x: Tensor, stack: Shape) -> tuple[Tensor, list[int]]:
     return reshape(x, (*(x.shape[k] for k in kept), *matrix)), [k + offset for k in kept]
 
 
+@locate_errors
 def dot(a: TensorLike, b: TensorLike) -> Tensor:
     """NumPy's dot: the last axis of a with the second to last of b; a product with a scalar
     multiplies.
@@ -223,12 +223,14 @@ def dot(a: TensorLike, b: TensorLike) -> Tensor:
     return tensordot(x, y, ((x.ndim - 1,), (max(y.ndim - 2, 0),)))
 
 
+@locate_errors
 def vdot(a: TensorLike, b: TensorLike) -> Tensor:
     """The sum of products of all elements of two tensors of equally many."""
     x, y = _operands("vdot", a, b)
     return tensordot(reshape(x, -1), reshape(y, -1), 1)
 
 
+@locate_errors
 def vecdot(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
     """The sum of products along one axis, the others broadcast."""
     from graphc.ops.reduction import sum
@@ -237,6 +239,7 @@ def vecdot(a: TensorLike, b: TensorLike, axis: int = -1) -> Tensor:
     return sum(x * y, axis=axis, dtype=x.dtype)
 
 
+@locate_errors
 def inner(a: TensorLike, b: TensorLike) -> Tensor:
     """The sum of products over the last axes."""
     x, y = _operands("inner", a, b)
@@ -245,12 +248,14 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
     return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 1,)))
 
 
+@locate_errors
 def outer(a: TensorLike, b: TensorLike) -> Tensor:
     """The matrix of products of every element of a with every element of b."""
     x, y = _operands("outer", a, b)
     return dot_general(reshape(x, -1), reshape(y, -1), ((), ()), ((), ()))
 
 
+@locate_errors
 def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Tensor:
     """The sum of products over `axes`: a count (last axes of a, first of b) or a pair of axis
     lists.
@@ -260,7 +265,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Tensor:
     for i, j in zip(*pairs, strict=True):
         if x.shape[i] != y.shape[j]:
             problem = f"axis {i} of a ({x.shape[i]}) and axis {j} of b ({y.shape[j]}) differ"
-            raise located(ShapeError(problem), "tensordot", (x, y))
+            raise ShapeError(problem)
     if x.dtype is bool_:
         return cast(dot_general(cast(x, int64), cast(y, int64), ((), ()), pairs), bool_)
     return dot_general(x, y, ((), ()), pairs)
@@ -270,18 +275,19 @@ def _axis_lists(axes: Any, x: Tensor, y: Tensor) -> AxisPair:
     if isinstance(axes, int):
         if not 0 <= axes <= min(x.ndim, y.ndim):
             problem = f"cannot contract {axes} axes of {x.ndim} and {y.ndim} dimensions"
-            raise located(ShapeError(problem), "tensordot", (x, y))
+            raise ShapeError(problem)
         return _count(axes, x.ndim - axes), _count(axes)
     left, right = ((a,) if isinstance(a, int) else tuple(a) for a in axes)
     if len(left) != len(right):
         problem = f"{len(left)} axes of a against {len(right)} of b"
-        raise located(ShapeError(problem), "tensordot", (x, y))
+        raise ShapeError(problem)
     return (
         tuple(normal_axis(k, x.ndim) for k in left),
         tuple(normal_axis(k, y.ndim) for k in right),
     )
 
 
+@locate_errors
 def kron(a: TensorLike, b: TensorLike) -> Tensor:
     """The Kronecker product: every element of a times all of b, laid out as blocks."""
     x, y = (as_tensor(v) for v in _operands("kron", a, b))

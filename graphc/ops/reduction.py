@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import (
-    NUMBERS, DType, as_dtype, bool_, int64, uint64,
-)  # fmt: skip
+from graphc.ir.dtypes import NUMBERS, DType, as_dtype, bool_, float32, float64, int64, uint64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.layout import broadcast, normal_axes, reshape
+from graphc.ops.located import locate_errors
 
 Grad = Callable[[Node, Tensor], Sequence[Tensor | None]]
 
@@ -62,7 +61,9 @@ class Reduction(Op):
         assert g is not None
         return self._grad(node, g)
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         shifted = tuple(a + 1 for a in node.attrs["axes"])
         return apply(self, inputs[0], **{**node.attrs, "axes": shifted}).outputs
 
@@ -78,11 +79,21 @@ class Reduction(Op):
         return node.inputs[0].size
 
     def samples(self) -> Sequence[Sample]:
-        return tuple(
-            Sample(lambda rng, d=d: (_draw(rng, d, (3, 4, 5)),), {"axes": axes}, note=str(d))
-            for d in self.takes
-            for axes in (((0, 2), (1,), (2,), (0,), (0, 1, 2)) if not self.combine.startswith("arg") else ((1,), (2,)))
-        )
+        arg = self.combine.startswith("arg")
+        axes: Sequence[tuple[int, ...]] = ((1,), (2,))
+        if not arg:
+            axes = ((0, 2), (1,), (2,), (0,), (0, 1, 2))
+        plain = [_sample(d, (3, 4, 5), some) for d in self.takes for some in axes]
+        edges = [_sample(self.takes[-1], shape, (1,)) for shape in ((0, 3), (3, 1))]
+        if self.empty:
+            edges.append(_sample(self.takes[-1], (3, 0), (1,)))
+        if float32 in self.takes:
+            edges += [Sample(_specials, {"axes": (1,)}, (), "NaN, infinities, signed zeros")]
+        return (*plain, *edges)
+
+
+def _sample(dtype: DType, shape: tuple[int, ...], axes: tuple[int, ...]) -> Sample:
+    return Sample(lambda rng: (_draw(rng, dtype, shape),), {"axes": axes}, note=str(dtype))
 
 
 def _draw(rng: Any, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
@@ -94,6 +105,12 @@ def _draw(rng: Any, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(rng.uniform(-2, 2, shape)).astype(dtype.numpy)
 
 
+def _specials(rng: Any) -> tuple[np.ndarray, ...]:
+    nan, inf = np.nan, np.inf
+    rows = [[1, nan, 2, nan], [-inf, -inf, -inf, -inf], [inf, 1, inf, 0], [-1, -2, -inf, -3]]
+    return (np.asarray(rows, float32.numpy),)
+
+
 def spread(reduced: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
     """A reduced tensor repeated along the axes that were reduced, to the shape of `like`."""
     return broadcast(reduced, like.shape, tuple(k for k in range(like.ndim) if k not in axes))
@@ -101,7 +118,7 @@ def spread(reduced: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def _extreme_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
     """The gradient goes to the first element that attains the extreme."""
-    from graphc.ops.select import first_equal
+    from graphc.ops.reduction_grads import first_equal
 
     (x,) = node.inputs
     axes = node.attrs["axes"]
@@ -110,7 +127,7 @@ def _extreme_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
 
 
 def _prod_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
-    from graphc.ops.select import products_of_others
+    from graphc.ops.reduction_grads import products_of_others
 
     (x,) = node.inputs
     axes = node.attrs["axes"]
@@ -118,49 +135,80 @@ def _prod_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
 
 
 def _least(dtype: DType) -> Any:
-    return -np.inf if dtype.is_float else (int(np.iinfo(dtype.numpy).min) if dtype.is_integer else False)
+    return -np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).min)
 
 
 def _greatest(dtype: DType) -> Any:
-    return np.inf if dtype.is_float else (int(np.iinfo(dtype.numpy).max) if dtype.is_integer else True)
+    return np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).max)
 
 
 def _along(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, axes: function(x, axis=axes) if axes else x
 
 
-def _sum_reference(x: np.ndarray, axes: tuple[int, ...]) -> Any:
-    if x.dtype.kind == "f" and x.dtype.itemsize == 4:
-        return np.sum(x, axis=axes, dtype=np.float64)
-    return np.sum(x, axis=axes, dtype=x.dtype)
+def _in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A sum or product of float32 rounded once."""
+    return lambda x, axes: function(
+        x, axis=axes, dtype=float64.numpy if x.dtype == float32.numpy else x.dtype
+    )
 
 
 SUM = Reduction(
-    "sum", combine="sum", identity=lambda d: 0, reference=_sum_reference, takes=NUMBERS,
+    "sum",
+    combine="sum",
+    identity=lambda d: 0,
+    reference=_in_float64(np.sum),
+    takes=NUMBERS,
     grad=lambda node, g: (spread(g, node.inputs[0], node.attrs["axes"]),),
-)  # fmt: skip
+)
 PROD = Reduction(
-    "prod", combine="prod", identity=lambda d: 1, takes=NUMBERS, grad=_prod_grad,
-    reference=lambda x, axes: np.prod(x, axis=axes, dtype=x.dtype),
-)  # fmt: skip
+    "prod",
+    combine="prod",
+    identity=lambda d: 1,
+    reference=_in_float64(np.prod),
+    takes=NUMBERS,
+    grad=_prod_grad,
+)
 MAX = Reduction(
-    "max", combine="max", identity=_least, takes=NUMBERS, grad=_extreme_grad, empty=False,
+    "max",
+    combine="max",
+    identity=_least,
     reference=_along(np.max),
-)  # fmt: skip
+    takes=NUMBERS,
+    grad=_extreme_grad,
+    empty=False,
+)
 MIN = Reduction(
-    "min", combine="min", identity=_greatest, takes=NUMBERS, grad=_extreme_grad, empty=False,
+    "min",
+    combine="min",
+    identity=_greatest,
     reference=_along(np.min),
-)  # fmt: skip
-ANY = Reduction("any", combine="or", identity=lambda d: False, takes=(bool_,), reference=_along(np.any))
-ALL_ = Reduction("all", combine="and", identity=lambda d: True, takes=(bool_,), reference=_along(np.all))
+    takes=NUMBERS,
+    grad=_extreme_grad,
+    empty=False,
+)
+ANY = Reduction(
+    "any", combine="or", identity=lambda d: False, reference=_along(np.any), takes=(bool_,)
+)
+ALL_ = Reduction(
+    "all", combine="and", identity=lambda d: True, reference=_along(np.all), takes=(bool_,)
+)
 ARGMAX = Reduction(
-    "argmax", combine="argmax", identity=_least, takes=NUMBERS, empty=False,
+    "argmax",
+    combine="argmax",
+    identity=_least,
     reference=lambda x, axes: np.argmax(x, axis=axes[0]),
-)  # fmt: skip
+    takes=NUMBERS,
+    empty=False,
+)
 ARGMIN = Reduction(
-    "argmin", combine="argmin", identity=_greatest, takes=NUMBERS, empty=False,
+    "argmin",
+    combine="argmin",
+    identity=_greatest,
     reference=lambda x, axes: np.argmin(x, axis=axes[0]),
-)  # fmt: skip
+    takes=NUMBERS,
+    empty=False,
+)
 
 Axis = int | Sequence[int] | None
 
@@ -181,35 +229,45 @@ def _accumulator(dtype: DType) -> DType:
     return dtype if dtype.is_float else int64
 
 
+@locate_errors
 def sum(x: TensorLike, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """Sum of elements along axes; integers and bools are summed as 64-bit integers unless `dtype` says otherwise."""
+    """Sum of elements along axes; integers and bools are summed as 64-bit integers unless `dtype`
+    says otherwise.
+    """
     x = as_tensor(x)
     return reduce(SUM, cast(x, dtype or _accumulator(x.dtype)), axis, keepdims)
 
 
+@locate_errors
 def prod(x: TensorLike, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """Product of elements along axes; integers and bools as 64-bit integers unless `dtype` says otherwise."""
+    """Product of elements along axes; integers and bools as 64-bit integers unless `dtype` says
+    otherwise.
+    """
     x = as_tensor(x)
     return reduce(PROD, cast(x, dtype or _accumulator(x.dtype)), axis, keepdims)
 
 
+@locate_errors
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest element along axes; NaN if one is NaN. The gradient goes to the first largest."""
     x = as_tensor(x)
     return any(x, axis, keepdims) if x.dtype is bool_ else reduce(MAX, x, axis, keepdims)
 
 
+@locate_errors
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Smallest element along axes; NaN if one is NaN. The gradient goes to the first smallest."""
     x = as_tensor(x)
     return all(x, axis, keepdims) if x.dtype is bool_ else reduce(MIN, x, axis, keepdims)
 
 
+@locate_errors
 def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether any element along axes is true (not zero)."""
     return reduce(ANY, cast(as_tensor(x), bool_), axis, keepdims)
 
 
+@locate_errors
 def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether all elements along axes are true (not zero)."""
     return reduce(ALL_, cast(as_tensor(x), bool_), axis, keepdims)
@@ -225,13 +283,17 @@ def _arg(op: Reduction, x: TensorLike, axis: int | None, keepdims: bool) -> Tens
     return reduce(op, x, int(axis), keepdims)
 
 
+@locate_errors
 def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Position (int64) of the first largest element along an axis, or in the flattened tensor; a NaN is largest."""
+    """Position (int64) of the first largest element along an axis, or in the flattened tensor; a
+    NaN is largest.
+    """
     return _arg(ARGMAX, x, axis, keepdims)
 
 
+@locate_errors
 def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Position (int64) of the first smallest element along an axis, or in the flattened tensor; a NaN is smallest."""
+    """Position (int64) of the first smallest element along an axis, or in the flattened tensor; a
+    NaN is smallest.
+    """
     return _arg(ARGMIN, x, axis, keepdims)
-
-

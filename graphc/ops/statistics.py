@@ -1,0 +1,228 @@
+"""Means, variances, norms, and the stable forms of log(sum(exp(x))) and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import product
+from graphc.ir.dtypes import bool_, float32
+from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.node import Tensor
+from graphc.ops.convert import TensorLike, as_tensor, cast, floating_of
+from graphc.ops.extent import extent
+from graphc.ops.layout import normal_axes, normal_axis, reshape, squeeze
+from graphc.ops.located import locate_errors
+from graphc.ops.reduction import Axis
+from graphc.ops.reduction import max as largest
+from graphc.ops.reduction import min as smallest
+from graphc.ops.reduction import sum as total
+from graphc.ops.select import where
+
+
+def _floating(x: TensorLike) -> Tensor:
+    """x as floats; integers become float64, as NumPy's means do."""
+    x = as_tensor(x)
+    return x if x.dtype.is_float else cast(x, "float64")
+
+
+def _widened(x: Tensor) -> Tensor:
+    """16-bit floats as float32, so that sums neither overflow nor round on the way."""
+    return cast(x, float32) if x.dtype.bits == 16 else x
+
+
+@locate_errors
+def mean(x: TensorLike, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Arithmetic mean along axes; integers give float64, 16-bit floats are summed in float32."""
+    x = _floating(x) if dtype is None else cast(as_tensor(x), dtype)
+    return cast(_mean(_widened(x), normal_axes(axis, x.ndim), keepdims), x.dtype)
+
+
+def _mean(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    return total(x, axes, keepdims=keepdims) / _count(x, axes)
+
+
+def _count(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return extent(product(x.shape[a] for a in axes), x.dtype)
+
+
+@locate_errors
+def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None) -> Tensor:
+    """Mean along axes, weighted by `weights` (of the shape of x, or of its only averaged axis)."""
+    x = _floating(x)
+    if weights is None:
+        return mean(x, axis)
+    w = as_tensor(weights)
+    axes = normal_axes(axis, x.ndim)
+    if w.ndim == 1 and x.ndim > 1 and len(axes) == 1:
+        w = reshape(w, tuple(w.shape[0] if k == axes[0] else 1 for k in range(x.ndim)))
+        return total(x * w, axes) / squeeze(total(w, axes[0], keepdims=True))
+    return total(x * w, axes) / total(w, axes)
+
+
+@locate_errors
+def var(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+    """Mean squared distance from the mean along axes, over the count less `correction`."""
+    x = _floating(x)
+    wide, axes = _widened(x), normal_axes(axis, x.ndim)
+    centred = wide - _mean(wide, axes, keepdims=True)
+    spread = total(centred * centred, axes, keepdims=keepdims)
+    count = _count(wide, axes)
+    return cast(spread / (count - correction if correction else count), x.dtype)
+
+
+@locate_errors
+def std(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+    """Square root of the variance along axes."""
+    from graphc.ops.exponential import sqrt
+
+    x = _floating(x)
+    return cast(sqrt(var(_widened(x), axis, correction, keepdims)), x.dtype)
+
+
+@locate_errors
+def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) along axes without overflow; -inf where every element is -inf (with a
+    gradient of zeros).
+    """
+    from graphc.ops.exponential import exp, log
+
+    x = _float_only("logsumexp", x)
+    axes = normal_axes(axis, x.ndim)
+    top = _finite_top(x, axes)
+    sums = total(exp(x - top), axes, keepdims=True)
+    empty = sums == 0
+    result = where(empty, -np.inf, log(where(empty, 1, sums))) + top
+    return result if keepdims else squeeze(result, axes)
+
+
+@locate_errors
+def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+    """exp(x) / sum(exp(x)) along axes without overflow; NaN where every element is -inf."""
+    from graphc.ops.exponential import exp
+
+    x = _float_only("softmax", x)
+    axes = normal_axes(axis, x.ndim)
+    powers = exp(x - _finite_top(x, axes))
+    return powers / total(powers, axes, keepdims=True)
+
+
+@locate_errors
+def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
+    """log(softmax(x)) along axes, exact for elements far below the largest."""
+    from graphc.ops.exponential import exp, log
+
+    x = _float_only("log_softmax", x)
+    axes = normal_axes(axis, x.ndim)
+    shifted = x - _finite_top(x, axes)
+    return shifted - log(total(exp(shifted), axes, keepdims=True))
+
+
+def _finite_top(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The largest element along axes where that is finite, else 0: a constant for gradients, since
+    the results that subtract it do not depend on it.
+    """
+    from graphc.ops.select import stop_gradient
+
+    top = largest(stop_gradient(x), axes, keepdims=True)
+    return where(top - top == 0, top, 0)  # infinities and NaN fail the test
+
+
+def _float_only(name: str, x: TensorLike) -> Tensor:
+    x = as_tensor(x)
+    return x if x.dtype.is_float else cast(x, floating_of(x.dtype))
+
+
+@locate_errors
+def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """How many elements along axes are not zero (int64)."""
+    return total(cast(as_tensor(x), bool_), axis, keepdims=keepdims)
+
+
+@locate_errors
+def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Largest less smallest element along axes."""
+    return largest(x, axis, keepdims) - smallest(x, axis, keepdims)
+
+
+@locate_errors
+def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The middle element along an axis (None: of all), the mean of the two middle ones of an even
+    count; NaN if one is.
+    """
+    from graphc.ops.reduction import any
+    from graphc.ops.sorting import sort
+
+    x = _floating(x)
+    if axis is None:
+        result = median(reshape(x, -1), 0)
+        return reshape(result, (1,) * x.ndim) if keepdims else result
+    axis = normal_axis(axis, x.ndim)
+    n = x.shape[axis]
+    if n == 0:
+        raise ShapeError(f"the median of no elements has no value: axis {axis} of {x.type}")
+    ordered, before = sort(x, axis=axis), (slice(None),) * axis
+    low, high = (ordered[(*before, slice(k, k + 1))] for k in ((n - 1) // 2, n // 2))
+    broken = any(x != x, axis, keepdims=True)
+    result = where(broken, np.nan, (low + high) / 2)
+    return result if keepdims else squeeze(result, axis)
+
+
+@locate_errors
+def norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """A vector norm along one axis (or of all elements), or a matrix norm over two axes.
+
+    Vectors: `ord` is 2 (the default), 1, inf, -inf, 0 or any other power. Matrices: "fro" (the
+    default), 1, -1, inf or -inf. The gradient of a norm of zeros is zero. 16-bit floats are summed
+    in float32.
+    """
+    x = _floating(x)
+    wide = _widened(x)
+    axes = normal_axes(axis, x.ndim)
+    if ord is None or ord == "fro":
+        result = _euclidean(wide, axes, keepdims)
+    elif len(axes) == 1:
+        result = _vector_norm(wide, ord, axes, keepdims)
+    elif len(axes) == 2:
+        result = _matrix_norm(wide, ord, (axes if axis is None else axis), keepdims)
+    else:
+        raise ShapeError(f"a norm of order {ord} is over one or two axes, not {len(axes)}")
+    return cast(result, x.dtype)
+
+
+def _euclidean(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    from graphc.ops.exponential import sqrt
+
+    squares = total(x * x, axes, keepdims=keepdims)
+    flat = squares == 0
+    return where(flat, 0, sqrt(where(flat, 1, squares)))
+
+
+def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    from graphc.ops.arithmetic import absolute, power
+
+    if not isinstance(ord, (int, float)):
+        raise DTypeError(f"{ord!r} is not an order of a vector norm")
+    if ord == 2:
+        return _euclidean(x, axes, keepdims)
+    if ord == 0:
+        return cast(count_nonzero(x, axes, keepdims), x.dtype)
+    size = absolute(x)
+    if ord in (np.inf, -np.inf):
+        return (largest if ord > 0 else smallest)(size, axes, keepdims)
+    if ord == 1:
+        return total(size, axes, keepdims=keepdims)
+    return power(total(power(size, ord), axes, keepdims=keepdims), 1 / ord)
+
+
+def _matrix_norm(x: Tensor, ord: Any, axis: Any, keepdims: bool) -> Tensor:
+    from graphc.ops.arithmetic import absolute
+
+    rows, columns = (normal_axis(a, x.ndim) for a in axis)
+    if ord not in (1, -1, np.inf, -np.inf):
+        raise DTypeError(f"{ord!r} is not an order of a matrix norm here: 'fro', 1, -1, inf, -inf")
+    summed, compared = (rows, columns) if ord in (1, -1) else (columns, rows)
+    sums = total(absolute(x), summed, keepdims=True)
+    result = (largest if ord > 0 else smallest)(sums, compared, keepdims=True)
+    return result if keepdims else squeeze(result, (rows, columns))
