@@ -1,0 +1,116 @@
+"""The meaning of a graph: every node by its op's NumPy reference, one after the other.
+
+It shares no code with the other backends; they are tested against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim, DimExpr
+from graphc.ir.dims import evaluate as evaluate_dim
+from graphc.ir.errors import ArgumentError
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import topological
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = None) -> list[Array]:
+    """The outputs, given values of placeholders (or of any other tensors); variables give theirs.
+
+    Raises ArgumentError when a value is missing, or its dtype or shape is not the tensor's.
+    """
+    known = {x: _checked(x, value) for x, value in (values or {}).items()}
+    sizes = bind_sizes(known)
+    for node in _needed(outputs, known):
+        if all(x in known for x in node.outputs):
+            continue
+        results = _run(node, [known[x] for x in node.inputs], sizes)
+        known.update((x, y) for x, y in zip(node.outputs, results, strict=True) if x not in known)
+    return [known[x] for x in outputs]
+
+
+def bind_sizes(values: Mapping[Tensor, Array]) -> dict[str, int]:
+    """The named sizes, read off the shapes of arrays; raises ArgumentError where two disagree."""
+    sizes: dict[str, int] = {}
+    pairs = [
+        (x, axis, d, length)
+        for x, array in values.items()
+        for axis, (d, length) in enumerate(zip(x.shape, array.shape, strict=True))
+    ]
+    for x, axis, d, length in pairs:
+        name = _plain_size(d)
+        if name is not None and sizes.setdefault(name, length) != length:
+            raise ArgumentError(
+                f"axis {axis} has length {length}, but {name} is {sizes[name]}\n  {x.describe()}"
+            )
+    for x, axis, d, length in pairs:
+        if evaluate_dim(d, sizes) != length:
+            raise ArgumentError(f"axis {axis} has length {length}, not {d}\n  {x.describe()}")
+    return sizes
+
+
+def _plain_size(d: Dim) -> str | None:
+    """The name of a dimension that is one named size, else None."""
+    if not isinstance(d, DimExpr) or len(d.terms) != 1:
+        return None
+    ((monomial, coefficient),) = d.terms
+    plain = coefficient == 1 and len(monomial) == 1 and monomial[0].kind == "size"
+    return monomial[0].name if plain else None
+
+
+def _checked(x: Tensor, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype != x.dtype.numpy or array.ndim != x.ndim:
+        raise ArgumentError(f"got {array.dtype}{list(array.shape)} for {x.describe()}")
+    return array
+
+
+def _needed(outputs: Iterable[Tensor], known: Mapping[Tensor, Array]) -> list[Node]:
+    """The nodes to compute, in order: those the outputs need, known tensors being given."""
+    if all(x.node.op.lowering == "source" for x in known):
+        return topological(outputs)
+    wanted: set[Node] = set()
+    stack = [x.node for x in outputs if x not in known]
+    while stack:
+        node = stack.pop()
+        if node not in wanted:
+            wanted.add(node)
+            stack.extend(x.node for x in node.inputs if x not in known)
+    return [node for node in topological(outputs) if node in wanted]
+
+
+def _run(node: Node, inputs: list[Array], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+    if node.op.lowering == "source":
+        return (_source_value(node),)
+    attrs = {name: with_sizes(value, sizes) for name, value in node.attrs.items()}
+    result = node.op.reference(*inputs, **attrs)
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    arrays = tuple(np.asarray(y) for y in results)
+    for x, y in zip(node.outputs, arrays, strict=True):
+        shape = tuple(evaluate_dim(d, sizes) for d in x.shape)
+        assert y.dtype == x.dtype.numpy and y.shape == shape, (
+            f"the reference of {node.op} gives {y.dtype}{list(y.shape)} where {x.type} is inferred"
+        )
+    return arrays
+
+
+def _source_value(node: Node) -> Array:
+    """The array that a variable holds; a placeholder without a value is an error."""
+    if "state" not in node.attrs:
+        raise ArgumentError(f"no value given for {node.outputs[0].describe()}")
+    array: Array = node.attrs["state"].array
+    return array.copy()
+
+
+def with_sizes(attribute: Any, sizes: Mapping[str, int]) -> Any:
+    """An attribute with every dimension in it, however deep in tuples, replaced by its integer."""
+    if isinstance(attribute, DimExpr):
+        return evaluate_dim(attribute, sizes)
+    if isinstance(attribute, tuple):
+        return tuple(with_sizes(item, sizes) for item in attribute)
+    return attribute
