@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from graphc.backends.loops.expr import Expr
-from graphc.backends.math import exponential, hyperbolic, logarithm, logistic
+from graphc.backends.math import exponential, hyperbolic, logarithm, logistic, power, root
 
 FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
     {
@@ -24,6 +24,10 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
         "sigmoid": logistic.sigmoid,
         "softplus": logistic.softplus,
         "log_sigmoid": logistic.log_sigmoid,
+        "pow": power.pow,
+        "cbrt": root.cbrt,
+        "rsqrt": root.rsqrt,
+        "hypot": root.hypot,
         "tanh": hyperbolic.tanh,
     }
 )

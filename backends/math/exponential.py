@@ -76,11 +76,12 @@ def exp_parts(x: Expr) -> Scaled:
     return _scaled(polynomial(without_ln2(x, n), EXP), sums)
 
 
-def exp2_parts(x: Expr) -> Scaled:
-    """2^x before the scaling."""
-    sums = x + _scale_rounder(x)
-    n = sums - _scale_rounder(x)
-    return _scaled(polynomial(x - n, EXP2), sums)
+def exp2_of_sum(high: Expr, low: Expr) -> Expr:
+    """2^(high + low) for `high` in EXP2_RANGE and a small `low`."""
+    sums = high + _scale_rounder(high)
+    n = sums - _scale_rounder(high)
+    parts = _scaled(polynomial((high - n) + low, EXP2), sums)
+    return parts.fraction * parts.first * parts.second
 
 
 def _scale_rounder(x: Expr) -> Expr:
@@ -119,8 +120,7 @@ def exp(x: Expr) -> Expr:
 
 def exp2(x: Expr) -> Expr:
     low, high = EXP2_RANGE[x.dtype]
-    parts = exp2_parts(larger(smaller(x, high), low))
-    return parts.fraction * parts.first * parts.second
+    return exp2_of_sum(larger(smaller(x, high), low), literal(0.0, x))
 
 
 def half_expm1(x: Expr) -> Expr:
