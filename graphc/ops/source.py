@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply, unique
 from graphc.ir.op import Attrs, Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType, is_static
+from graphc.ir.walk import topological
 
 
 class Placeholder(Op):
@@ -61,7 +62,12 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
 
 
 class State:
-    """The array behind a variable; it keeps its place in memory for life, so compiled code may hold its address."""
+    """The array behind a variable; it keeps its place in memory for life, so compiled code may hold its address.
+
+    `advance`, if there is one, gives the value after each call of a function that reads the variable.
+    """
+
+    advance: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, value: np.ndarray, trainable: bool):
         self.array = aligned_copy(value)
@@ -89,6 +95,16 @@ def variable(value: Any, name: str | None = None, dtype: Any = None, trainable: 
     state = State(array.astype(kind.numpy), trainable)
     node = unique(_VARIABLE, (), {"state": state}, (TensorType(kind, array.shape),))
     return node.outputs[0].named(name) if name else node.outputs[0]
+
+
+def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
+    """New values of the variables among what the outputs read that step on with every call, such as generators."""
+    return {
+        x: node.attrs["state"].advance(x)
+        for node in topological(outputs)
+        if node.op is _VARIABLE and node.attrs["state"].advance is not None
+        for x in node.outputs
+    }
 
 
 class Literal:
