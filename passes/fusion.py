@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, index
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.passes.access import Access, AccessRecorder, domain_index, full_index, space
@@ -24,17 +24,21 @@ WIDEST = 32
 Role = Literal["map", "row", "rowmap", "column", "total"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Root:
     """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the row axes; "rowmap": one element
-    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops over a row."""
+    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops over a row. `accesses` are
+    the elements that it reads at domain index (i0, i1, ...), of values of the kernel too; `opaque` are index expressions
+    whose value it uses."""
 
     tensor: Tensor
     role: Role
     level: int
+    accesses: tuple[Access, ...]
+    opaque: tuple[Dim, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Body:
     """What a kernel computes.
 
@@ -78,7 +82,7 @@ class _Fuser:
         for node in topological(self.outputs):
             mine = [x for x in node.outputs if x in self.roots]
             if node.op.lowering in ("loops", "contraction"):
-                self._opaque(node, list(node.outputs))
+                self._opaque(node)
             else:
                 for x in mine:
                     if node.op.lowering != "source" and not is_view(node) and not is_buffer(x):
@@ -87,45 +91,47 @@ class _Fuser:
 
     # --- placing roots -------------------------------------------------------------------------------------------------
 
-    def _opaque(self, node: Node, outputs: list[Tensor]) -> None:
+    def _opaque(self, node: Node) -> None:
         kind: Literal["contraction", "loops"] = "contraction" if node.op.lowering == "contraction" else "loops"
         group = _Group(kind, space(node.types[0].shape))
-        for x in outputs:
-            self._add(group, Root(x, "map", 0), [Access(y, ()) for y in self._operand_reads(node)])
-        self.groups.append(group)
-
-    def _operand_reads(self, node: Node) -> list[Tensor]:
         recorder = AccessRecorder(self._stop)
         for x in node.inputs:
-            recorder.at(x, full_index(x.shape, domain_index(len(space(x.shape)))))
-        return list(dict.fromkeys(a.tensor for a in recorder.accesses))
+            recorder.at(x, full_index(x.shape, [index(f"operand{k}") for k in range(len(space(x.shape)))]))
+        for x in node.outputs:
+            self._add(group, Root(x, "map", 0, tuple(recorder.accesses)))
+        self.groups.append(group)
 
     def _stop(self, x: Tensor) -> bool:
         return x in self.roots or is_buffer(x)
 
     def _place(self, x: Tensor) -> None:
         domain, axes = domain_of(x)
-        accesses = self._accesses(x, domain)
-        for group in self._candidates(accesses):
-            role = self._role(group, x, domain, axes, accesses)
-            if role is not None and self._saves(group, x, accesses):
-                self._join(group, x, role, axes, accesses)
+        draft = self._draft(x, domain_index(len(domain)))
+        for group in self._candidates(draft.accesses):
+            role = _shape_role(group, domain, axes)
+            if role is None:
+                continue
+            if role == "rowmap":
+                draft = self._draft(x, _row_index(group))
+            if self._fits(group, role, draft.accesses) and self._saves(group, draft.accesses):
+                self._join(group, draft, role, axes)
                 return
         group = _Group("nest", domain)
-        role = self._role(group, x, domain, axes, accesses)
+        role = _shape_role(group, domain, axes)
         assert role is not None
         self.groups.append(group)
-        self._join(group, x, role, axes, accesses)
+        self._join(group, self._draft(x, domain_index(len(domain))), role, axes)
 
-    def _accesses(self, x: Tensor, domain: tuple[Dim, ...]) -> list[Access]:
+    def _draft(self, x: Tensor, loop: tuple[Dim, ...]) -> Root:
+        """x as a root, with what it reads at these loop variables."""
         recorder = AccessRecorder(lambda y: y is not x and self._stop(y))
-        loop = domain_index(len(domain))
         if x.node.op.lowering == "reduce":
             (y,) = x.node.inputs
             recorder.at(y, full_index(y.shape, loop))
-        else:
-            recorder.at(x, full_index(x.shape, loop))
-        return list(recorder.accesses)
+            uses_index = x.node.op.name.startswith("arg")
+            return Root(x, "row", 0, tuple(recorder.accesses), (*recorder.opaque_dims, *(loop if uses_index else ())))
+        recorder.at(x, full_index(x.shape, loop))
+        return Root(x, "map", 0, tuple(recorder.accesses), tuple(recorder.opaque_dims))
 
     def _candidates(self, accesses: Iterable[Access]) -> list[_Group]:
         """Kernels to try, those that make what x reads first, then the latest."""
@@ -133,14 +139,8 @@ class _Fuser:
         tried = dict.fromkeys([*reversed(producers), *reversed(self.groups[-self.window :])])
         return [g for g in tried if g.kind != "loops" and len(g.reads) + len(g.roots) < WIDEST]
 
-    def _role(
-        self, group: _Group, x: Tensor, domain: tuple[Dim, ...], axes: tuple[int, ...] | None, accesses: Sequence[Access]
-    ) -> Role | None:
-        """How x would take part in the group, None if it can't."""
-        role = _shape_role(group, domain, axes)
-        if role is None or not self._reads_agree(group, role, accesses):
-            return None
-        return None if self._through_others(group, accesses) else role
+    def _fits(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
+        return self._reads_agree(group, role, accesses) and not self._through_others(group, accesses)
 
     def _reads_agree(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
         """Values of the group are read at the very element that the loops are at."""
@@ -172,35 +172,35 @@ class _Fuser:
                 stack.extend(g.needs)
         return False
 
-    def _saves(self, group: _Group, x: Tensor, accesses: Sequence[Access]) -> bool:
+    def _saves(self, group: _Group, accesses: Sequence[Access]) -> bool:
         """Whether sharing a kernel saves memory traffic: a value or an input is read (or made) once instead of twice."""
         tensors = {a.tensor for a in accesses}
         if group.kind == "contraction":
             return any(t in group.roots for t in tensors)
         return bool(tensors & (group.reads | group.roots.keys())) or (not tensors and not group.reads)
 
-    def _join(self, group: _Group, x: Tensor, role: Role, axes: tuple[int, ...] | None, accesses: Sequence[Access]) -> None:
+    def _join(self, group: _Group, draft: Root, role: Role, axes: tuple[int, ...] | None) -> None:
         if role == "row":
             group.row_axes = axes
         elif role == "column":
             group.row_axes = tuple(k for k in range(len(group.domain)) if k not in (axes or ()))
-        self._add(group, Root(x, role, self._level(group, accesses)), accesses)
+        level = self._level(group, draft.accesses)
+        self._add(group, Root(draft.tensor, role, level, draft.accesses, draft.opaque))
 
     def _level(self, group: _Group, accesses: Iterable[Access]) -> int:
         """After the rows' reductions that it reads."""
         read = [r for a in accesses if (r := group.roots.get(a.tensor)) is not None]
         return max((r.level + (r.role == "row") for r in read), default=0)
 
-    def _add(self, group: _Group, root: Root, accesses: Iterable[Access]) -> None:
+    def _add(self, group: _Group, root: Root) -> None:
         group.roots[root.tensor] = root
         self.group_of[root.tensor] = group
-        for access in accesses:
+        for access in root.accesses:
             producer = self.group_of.get(base(access.tensor))
-            if producer is None:
+            if producer is not group:
                 group.reads.add(access.tensor)
-            elif producer is not group:
-                group.reads.add(access.tensor)
-                group.needs.add(producer)
+                if producer is not None:
+                    group.needs.add(producer)
 
     # --- results -------------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class Temporary:
 Buffer = Union[Tensor, Temporary]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """A kernel and the memory behind its buffers, in the order of `kernel.buffers`."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product
-from graphc.passes.access import Access, AccessRecorder, domain_index, full_index
+from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body
 
 
@@ -79,24 +79,14 @@ def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
     loop = domain_index(len(body.domain))
     rows = tuple(v for k, v in enumerate(loop) if k not in body.row_axes)
     inner = tuple(v for k, v in enumerate(loop) if k in body.row_axes)
-    computed = {root.tensor for root in body.roots}
     memory = set(body.inputs)
     offsets: list[Dim] = []
-    opaque: list[Dim] = []
     for root in body.roots:
         x = root.tensor
-        recorder = AccessRecorder(lambda y, x=x: y is not x and (y in computed or y in memory))  # type: ignore[misc]
-        if x.node.op.lowering == "reduce":
-            recorder.at(x.node.inputs[0], full_index(x.node.inputs[0].shape, loop))
-            if x.node.op.name.startswith("arg"):
-                opaque.extend(loop)
-        else:
-            recorder.at(x, full_index(x.shape, rows if root.role == "rowmap" else loop))
         here = {"map": loop, "rowmap": rows, "row": rows, "column": inner, "total": ()}[root.role]
-        own = Access(x, full_index(x.shape, here))
-        offsets += [offset_of(a.tensor.shape, a.index) for a in [*recorder.accesses, own] if a.tensor in memory or a is own]
-        opaque += recorder.opaque_dims
-    return offsets, frozenset(a for d in opaque for a in atoms(d))
+        offsets.append(offset_of(x.shape, full_index(x.shape, here)))
+        offsets += [offset_of(a.tensor.shape, a.index) for a in root.accesses if a.tensor in memory]
+    return offsets, frozenset(a for root in body.roots for d in root.opaque for a in atoms(d))
 
 
 def _collapse(axes: Sequence[int], domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]) -> list[Loop]:

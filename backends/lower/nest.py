@@ -17,7 +17,7 @@ from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
-from graphc.passes.access import AccessRecorder, full_index
+from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
 CHUNK = index("chunk")
@@ -142,6 +142,7 @@ class _Lowering:
                 self._map(root, before, self.rows)
         inside: list[Stmt] = []
         after: list[Stmt] = []
+        self.stores: list[Stmt] = []
         self.reader.statements = inside
         looped = [root for root in roots if root.role != "rowmap"]
         for root in looped:
@@ -149,6 +150,7 @@ class _Lowering:
                 self._map(root, inside, self.index)
             else:
                 self._reduce(root, before, inside, after)
+        inside.extend(self.stores)
         self._recall_later(level, looped, inside)
         return [*before, *(self._inner(inside) if looped else []), *after]
 
@@ -165,13 +167,12 @@ class _Lowering:
         self.reader.statements = into
         position = full_index(x.shape, loop)
         value = self.reader.compute(x, position)
+        name = f"m{self.body.roots.index(root)}"
+        into.append(Let(name, value))
+        self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
-            into.append(Store(self.names[x], self.dims(offset_of(x.shape, position)), value))
-        self.reader.values[x] = value
-        if root.role == "rowmap":
-            name = f"v{len(self.reader.values)}"
-            into.append(Let(name, value))
-            self.reader.values[x] = e.var(name, x.dtype)
+            store = Store(self.names[x], self.dims(offset_of(x.shape, position)), self.reader.values[x])
+            (into if root.role == "rowmap" else self.stores).append(store)
 
     def _reduce(self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
         x = root.tensor
@@ -247,33 +248,25 @@ class _Lowering:
         for root in roots:
             x = root.tensor
             if root.role == "map":
-                del self.reader.values[x]
+                current = self.reader.values.pop(x)
                 if x in self.names:
                     offset = self.dims(offset_of(x.shape, full_index(x.shape, self.index)))
                     self.reader.values[x] = e.load(self.names[x], offset, x.dtype)
                 elif self._read_after(level, x) and not self.nest.across:
-                    self._keep_if_costly(x, inside)
+                    self._keep_if_costly(x, current, inside)
 
     def _read_after(self, level: int, x: Tensor) -> bool:
-        for root in self.body.roots:
-            if root.level > level:
-                recorder = AccessRecorder(lambda y: y is x)
-                y = root.tensor
-                for z in y.node.inputs:
-                    recorder.at(z, full_index(z.shape, (0,) * sum(d != 1 for d in z.shape)))
-                if recorder.accesses:
-                    return True
-        return False
+        later = (root for root in self.body.roots if root.level > level)
+        return any(access.tensor is x for root in later for access in root.accesses)
 
-    def _keep_if_costly(self, x: Tensor, inside: list[Stmt]) -> None:
+    def _keep_if_costly(self, x: Tensor, current: Expr, inside: list[Stmt]) -> None:
         """Keeps a row of an internal value in scratch memory of the chunk, unless it is as cheap to compute again."""
-        value = self.reader.compute(x, full_index(x.shape, self.index))
-        if is_costly(value):
+        if is_costly(self.reader.compute(x, full_index(x.shape, self.index))):
             size = extent_of(self.nest.inner)
             name = self._param("t", Temporary(x.dtype, self.chunks * size), x.dtype, True)
             first: Dim = CHUNK * size if self.chunks != 1 else 0
             offset = self.dims(first + linear(self.nest.inner))
-            inside.append(Store(name, offset, value))
+            inside.append(Store(name, offset, current))
             self.reader.values[x] = e.load(name, offset, x.dtype)
 
 

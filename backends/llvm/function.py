@@ -1,0 +1,186 @@
+"""Spells a loop kernel as one LLVM function: `void NAME(ptr frame, i64 chunk)`.
+
+The frame is a table of 64-bit words: a pointer to the status (code, value), the buffers' addresses, then the sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.backends.llvm.types import scalar_type, type_of, vector_type
+from graphc.backends.llvm.values import Values
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import (
+    Alloc, Assign, Check, Comment, Declare, For, If, Let, LoopKernel, Stmt, Store, While,
+)  # fmt: skip
+from graphc.ir.dtypes import int64
+
+
+class KernelFunction:
+    """The text of a kernel's function; `aliased` buffers may share memory with others."""
+
+    def __init__(self, kernel: LoopKernel, name: str, aliased: frozenset[str] = frozenset()):
+        self.kernel, self.name, self.aliased = kernel, name, aliased
+        self.values = Values()
+        self.slots: list[str] = []
+        self._labels = 0
+
+    def text(self) -> tuple[str, dict[str, None]]:
+        """The function and the declarations it needs."""
+        kernel, names = self.kernel, self.values.names[0]
+        for p in kernel.buffers:
+            names[p.name] = f"%{p.name}"
+        for size in kernel.sizes:
+            names[size] = f"%size.{size}"
+        names["chunk"] = "%chunk"
+        self._body(kernel.body)
+        quiet = [f"ptr{' noalias' if p.name not in self.aliased else ''} %{p.name}" for p in kernel.buffers]
+        params = ", ".join(["ptr %status", *quiet, *(f"i64 %size.{s}" for s in kernel.sizes), "i64 %chunk"])
+        lines = [
+            f"define internal void @{self.name}.body({params}) alwaysinline nounwind {{",
+            "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
+            *self.values.lines, "  ret void", "}", *self._wrapper(),
+        ]  # fmt: skip
+        return "\n".join(lines) + "\n", self.values.declarations
+
+    def _wrapper(self) -> list[str]:
+        words = ["status", *(p.name for p in self.kernel.buffers), *(f"size.{s}" for s in self.kernel.sizes)]
+        lines = [f"define internal void @{self.name}(ptr %frame, i64 %chunk) nounwind {{"]
+        for k, word in enumerate(words):
+            kind = "i64" if word.startswith("size.") else "ptr"
+            lines.append(f"  %{word}.at = getelementptr i64, ptr %frame, i64 {k}")
+            lines.append(f"  %{word} = load {kind}, ptr %{word}.at")
+        args = [f"{'i64' if w.startswith('size.') else 'ptr'} %{w}" for w in words]
+        lines.append(f"  call void @{self.name}.body({', '.join([*args, 'i64 %chunk'])})")
+        return [*lines, "  ret void", "}"]
+
+    # --- statements -------------------------------------------------------------------------------------------------------
+
+    def _label(self, hint: str) -> str:
+        self._labels += 1
+        return f"{hint}.{self._labels}"
+
+    def _start(self, label: str) -> None:
+        self.values.lines.append(f"{label}:")
+
+    def _body(self, body: Sequence[Stmt]) -> None:
+        for s in body:
+            getattr(self, f"_{type(s).__name__.lower()}")(s)
+
+    def _scope(self, body: Sequence[Stmt]) -> None:
+        self.values.push()
+        self._body(body)
+        self.values.pop()
+
+    def _comment(self, s: Comment) -> None:
+        self.values.emit(f"; {s.text}")
+
+    def _let(self, s: Let) -> None:
+        self.values.names[-1][s.name] = self.values.value(s.value)
+
+    def _declare(self, s: Declare) -> None:
+        if s.name not in self.values.registers:
+            slot = f"%reg.{s.name}"
+            type_ = vector_type(scalar_type(s.value.dtype), s.value.lanes)
+            self.slots.append(f"  {slot} = alloca {type_}")
+            self.values.registers[s.name] = (slot, s.value.dtype, s.value.lanes)
+        self._assign(Assign(s.name, s.value))
+
+    def _assign(self, s: Assign) -> None:
+        slot = self.values.registers[s.name][0]
+        self.values.emit(f"store {self.values.typed(s.value)}, ptr {slot}")
+        self.values.changed(s.name)
+
+    def _store(self, s: Store) -> None:
+        if s.mask is not None and s.value.lanes == 1:
+            self._if(If(s.mask, (Store(s.buffer, s.index, s.value),)))
+        else:
+            self.values.store(s.buffer, s.index, s.value, s.mask)
+
+    def _alloc(self, s: Alloc) -> None:
+        element = scalar_type(s.dtype) if s.dtype.kind != "b" else "i8"
+        self.slots.append(f"  %{s.buffer} = alloca [{s.size} x {element}], align 64")
+        self.values.names[0][s.buffer] = f"%{s.buffer}"
+
+    def _invalidate(self, body: Sequence[Stmt]) -> None:
+        """What a loop changes is unknown at its head."""
+        from graphc.backends.loops.stmt import walk
+
+        for s in walk(tuple(body)):
+            if isinstance(s, (Assign, Declare)):
+                self.values.changed(s.name)
+            elif isinstance(s, Store):
+                self.values.changed(s.buffer)
+
+    def _for(self, s: For) -> None:
+        v = self.values
+        begin, end = v.value(s.begin), v.value(s.end)
+        head, inside, after = self._label("head"), self._label("loop"), self._label("after")
+        before = self._label("before")
+        index, following = v.fresh("i"), v.fresh("n")
+        v.emit(f"br label %{before}")
+        self._start(before)
+        v.emit(f"br label %{head}")
+        self._start(head)
+        latch = self._label("latch")
+        v.emit(f"{index} = phi i64 [ {begin}, %{before} ], [ {following}, %{latch} ]")
+        more = v.assign(f"icmp slt i64 {index}, {end}")
+        v.emit(f"br i1 {more}, label %{inside}, label %{after}")
+        self._start(inside)
+        self._invalidate(s.body)
+        v.push()
+        v.names[-1][s.var] = index
+        self._body(s.body)
+        v.pop()
+        v.emit(f"br label %{latch}")
+        self._start(latch)
+        v.emit(f"{following} = add nsw i64 {index}, 1")
+        v.emit(f"br label %{head}")
+        self._start(after)
+        self._invalidate(s.body)
+
+    def _while(self, s: While) -> None:
+        v = self.values
+        head, inside, after = self._label("head"), self._label("while"), self._label("after")
+        v.emit(f"br label %{head}")
+        self._start(head)
+        self._invalidate(s.body)
+        v.push()
+        condition = v.value(s.condition)
+        v.emit(f"br i1 {condition}, label %{inside}, label %{after}")
+        self._start(inside)
+        self._body(s.body)
+        v.pop()
+        v.emit(f"br label %{head}")
+        self._start(after)
+        self._invalidate(s.body)
+
+    def _if(self, s: If) -> None:
+        v = self.values
+        yes, no, after = self._label("then"), self._label("else"), self._label("after")
+        v.emit(f"br i1 {v.value(s.condition)}, label %{yes}, label %{no}")
+        for label, body in ((yes, s.then), (no, s.orelse)):
+            self._start(label)
+            self._scope(body)
+            v.emit(f"br label %{after}")
+        self._start(after)
+        self._invalidate((*s.then, *s.orelse))
+
+    def _check(self, s: Check) -> None:
+        v = self.values
+        bad: Expr = ~s.condition
+        value = s.value
+        if bad.lanes > 1:
+            value = e.across("max", e.select(bad, e.broadcast(value, bad.lanes), e.broadcast(e.const(-(2**63), int64), bad.lanes)))
+            bad = e.across("or", bad)
+        failed, after = self._label("failed"), self._label("after")
+        v.emit(f"br i1 {v.value(bad)}, label %{failed}, label %{after}")
+        self._start(failed)
+        v.push()
+        v.emit(f"store i64 {s.code}, ptr %status")
+        where = v.assign("getelementptr i64, ptr %status, i64 1")
+        v.emit(f"store {type_of(value)} {v.value(value)}, ptr {where}")
+        v.pop()
+        v.emit(f"br label %{after}")
+        self._start(after)

@@ -1,0 +1,176 @@
+"""A program as one LLVM module: its kernels, `plan` (checks, sizes, memory) and `run` (the kernels in order)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphc.backends.llvm.function import KernelFunction
+from graphc.backends.llvm.values import Values
+from graphc.backends.loops.vectorise import vectorise
+from graphc.backends.lower.kernel import Buffer, Call
+from graphc.backends.lower.reader import DimWriter
+from graphc.backends.memory import Place, holder
+from graphc.backends.program import Program
+from graphc.ir.dims import Dim, DimExpr
+
+
+@dataclass(frozen=True)
+class Module:
+    """LLVM IR text with functions NAME_plan and NAME_run; `kernels` are the names of the kernel functions, one a call."""
+
+    text: str
+    kernels: tuple[str, ...]
+    plan: str
+    run: str
+
+
+def module_of(program: Program) -> Module:
+    """The module of a program. Equal kernels are emitted once, under the hash of what they do."""
+    functions: dict[str, str] = {}
+    declarations: dict[str, None] = {}
+    names: list[str] = []
+    for call, aliased in zip(program.calls, program.aliases, strict=True):
+        name, text, needed = _kernel(call, aliased)
+        functions[name] = text
+        declarations.update(needed)
+        names.append(name)
+    declarations["declare void @gc_parallel(ptr, ptr, i64)"] = None
+    entry = _Entry(program, names)
+    plan_text, run_text = entry.plan(), entry.run()
+    declarations.update(entry.declarations)
+    text = "\n".join([*functions.values(), plan_text, run_text, *declarations]) + "\n"
+    return Module(text, tuple(names), "gc_plan", "gc_run")
+
+
+def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:
+    function = KernelFunction(vectorise(call.kernel), "KERNEL", aliased)
+    text, declarations = function.text()
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    name = f"{call.kernel.name}_{digest}"
+    return name, text.replace("@KERNEL", f"@{name}"), declarations
+
+
+class _Entry:
+    """Writes the two entry functions."""
+
+    def __init__(self, program: Program, kernels: Sequence[str]):
+        self.program, self.kernels = program, kernels
+        self.declarations: dict[str, None] = {}
+
+    def _values(self) -> tuple[Values, DimWriter]:
+        values = Values()
+        for k, name in enumerate(self.program.sizes):
+            at = values.assign(f"getelementptr i64, ptr %sizes, i64 {k}")
+            values.names[0][name] = values.assign(f"load i64, ptr {at}", "size")
+        return values, DimWriter()
+
+    def _dim(self, values: Values, dims: DimWriter, d: Dim) -> str:
+        return values.value(dims(d))
+
+    def plan(self) -> str:
+        """i64 plan(sizes, out): checks compound dimensions; out = arena bytes, work in bytes, dimensions of the outputs."""
+        program = self.program
+        values, dims = self._values()
+        for number, (slot, wanted) in enumerate(compound_dims(program)):
+            at = values.assign(f"getelementptr i64, ptr %sizes, i64 {slot}")
+            came = values.assign(f"load i64, ptr {at}")
+            same = values.assign(f"icmp eq i64 {came}, {self._dim(values, dims, wanted)}")
+            values.emit(f"br i1 {same}, label %ok{number}, label %bad{number}")
+            values.lines.append(f"bad{number}:")
+            values.emit(f"ret i64 {number + 1}")
+            values.lines.append(f"ok{number}:")
+        out: list[Dim] = [program.plan.arena_bytes, total_bytes(program)]
+        out += [d for x in program.outputs for d in x.shape]
+        for k, d in enumerate(out):
+            at = values.assign(f"getelementptr i64, ptr %out, i64 {k}")
+            values.emit(f"store i64 {self._dim(values, dims, d)}, ptr {at}")
+        values.emit("ret i64 0")
+        self.declarations.update(values.declarations)
+        return "\n".join(["define i64 @gc_plan(ptr %sizes, ptr %out) nounwind {", *values.lines, "}"])
+
+    def run(self) -> str:
+        """i64 run(bufs, sizes, arena): every kernel in order; stops before variables change if a check failed."""
+        program = self.program
+        values, dims = self._values()
+        values.emit(f"%status = getelementptr i64, ptr %sizes, i64 {slots(program)}")
+        values.emit("store i64 0, ptr %status")
+        widest = max((1 + len(c.arguments) + len(c.kernel.sizes) for c in program.calls), default=1)
+        values.emit(f"%frame = alloca [{widest} x i64], align 16")
+        self._pointers: dict[Place, str] = {}
+        for k, (call, kernel) in enumerate(zip(program.calls, self.kernels, strict=True)):
+            if k == program.first_commit and program.failures:
+                self._stop_if_failed(values, k)
+            self._call(values, dims, call, kernel)
+        code = values.assign("load i64, ptr %status")
+        values.emit(f"ret i64 {code}")
+        self.declarations.update(values.declarations)
+        return "\n".join(["define i64 @gc_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {", *values.lines, "}"])
+
+    def _stop_if_failed(self, values: Values, k: int) -> None:
+        code = values.assign("load i64, ptr %status")
+        good = values.assign(f"icmp eq i64 {code}, 0")
+        values.emit(f"br i1 {good}, label %good{k}, label %failed{k}")
+        values.lines.append(f"failed{k}:")
+        values.emit(f"ret i64 {code}")
+        values.lines.append(f"good{k}:")
+
+    def _call(self, values: Values, dims: DimWriter, call: Call, kernel: str) -> None:
+        words = ["ptr %status"]
+        words += [f"ptr {self._pointer(values, dims, b)}" for b in call.arguments]
+        words += [f"i64 {values.names[0][s]}" for s in call.kernel.sizes]
+        for k, word in enumerate(words):
+            at = values.assign(f"getelementptr i64, ptr %frame, i64 {k}")
+            values.emit(f"store {word}, ptr {at}")
+        if call.chunks == 1:
+            values.emit(f"call void @{kernel}(ptr %frame, i64 0)")
+        else:
+            chunks = self._dim(values, dims, call.chunks)
+            values.emit(f"call void @gc_parallel(ptr @{kernel}, ptr %frame, i64 {chunks})")
+
+    def _pointer(self, values: Values, dims: DimWriter, buffer: Buffer) -> str:
+        program = self.program
+        place = program.plan.places[holder(buffer)]
+        if place not in self._pointers:
+            if place.kind == "arena":
+                offset = self._dim(values, dims, program.plan.slots[place.number].offset)
+                self._pointers[place] = values.assign(f"getelementptr i8, ptr %arena, i64 {offset}")
+            else:
+                before = {
+                    "input": 0, "output": len(program.inputs), "variable": len(program.inputs) + len(program.outputs),
+                    "constant": len(program.inputs) + len(program.outputs) + len(program.variables),
+                }[place.kind]  # fmt: skip
+                at = values.assign(f"getelementptr ptr, ptr %bufs, i64 {before + place.number}")
+                self._pointers[place] = values.assign(f"load ptr, ptr {at}")
+        return self._pointers[place]
+
+
+def compound_dims(program: Program) -> list[tuple[int, Dim]]:
+    """(slot, expression) of every input dimension that is neither an integer nor a single named size."""
+    found: list[tuple[int, Dim]] = []
+    for x in program.inputs:
+        for d in x.shape:
+            if isinstance(d, DimExpr) and not is_name(d):
+                found.append((len(program.sizes) + len(found), d))
+    return found
+
+
+def is_name(d: Dim) -> bool:
+    """Whether a dimension is one named size."""
+    return isinstance(d, DimExpr) and len(d.terms) == 1 and d.terms[0][1] == 1 and [a.kind for a in d.terms[0][0]] == ["size"]
+
+
+def slots(program: Program) -> int:
+    """Number of 64-bit size slots: named sizes, then compound dimensions as they came."""
+    return len(program.sizes) + len(compound_dims(program))
+
+
+def total_bytes(program: Program) -> Dim:
+    """Bytes of all inputs, outputs and arena: how much work there is, roughly."""
+    total: Dim = program.plan.arena_bytes
+    for x in (*program.inputs, *program.outputs, *program.variables):
+        total = total + x.type.bytes
+    return total
+
+

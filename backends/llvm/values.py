@@ -1,0 +1,351 @@
+"""Spells loop-IR expressions as LLVM IR instructions; every expression once per scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphc.backends.llvm.types import literal, mangled, memory_type, scalar_type, type_of, vector_type
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.casts import expand_cast
+from graphc.backends.loops.expr import Expr
+from graphc.backends.math import expand
+from graphc.ir.dtypes import DType, int64
+
+_INTEGER = {"add": "add", "sub": "sub", "mul": "mul", "and": "and", "or": "or", "xor": "xor", "shl": "shl"}
+_FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_ROUND = {"floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "rint", "sqrt": "sqrt", "abs": "fabs"}
+
+
+class Values:
+    """The values of one function: emitted lines, and which name holds which expression where."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.declarations: dict[str, None] = {}
+        self.registers: dict[str, tuple[str, DType, int]] = {}
+        self.names: list[dict[str, str]] = [{}]
+        self._scopes: list[dict[Expr, str]] = [{}]
+        self._dependents: dict[str, set[Expr]] = {}
+        self._depends: dict[Expr, frozenset[str]] = {}
+        self._count = 0
+
+    # --- plumbing ---------------------------------------------------------------------------------------------------------
+
+    def fresh(self, hint: str = "v") -> str:
+        self._count += 1
+        return f"%{hint}{self._count}"
+
+    def emit(self, line: str) -> None:
+        self.lines.append("  " + line)
+
+    def assign(self, instruction: str, hint: str = "v") -> str:
+        name = self.fresh(hint)
+        self.lines.append(f"  {name} = {instruction}")
+        return name
+
+    def declare(self, line: str) -> None:
+        self.declarations[line] = None
+
+    def push(self) -> None:
+        self._scopes.append({})
+        self.names.append({})
+
+    def pop(self) -> None:
+        self._scopes.pop()
+        self.names.pop()
+
+    def changed(self, what: str) -> None:
+        """A register or buffer has new contents: expressions that read it must be evaluated anew."""
+        for x in self._dependents.pop(what, ()):
+            for scope in self._scopes:
+                scope.pop(x, None)
+
+    def _reads(self, x: Expr) -> frozenset[str]:
+        """Registers and buffers that an expression reads."""
+        found = self._depends.get(x)
+        if found is None:
+            parts: set[str] = set()
+            for a in x.args:
+                parts |= self._reads(a)
+            if x.op == "load" or (x.op == "var" and x.attr in self.registers):
+                parts.add(x.attr)
+            found = self._depends[x] = frozenset(parts)
+        return found
+
+    # --- values -----------------------------------------------------------------------------------------------------------
+
+    def value(self, x: Expr) -> str:
+        """The name or literal that holds x at this point."""
+        if x.op == "const":
+            return literal(x.attr, x.dtype)
+        if x.op == "var" and x.attr not in self.registers:
+            return self._named(x.attr)
+        for scope in reversed(self._scopes):
+            if x in scope:
+                return scope[x]
+        result = self._make(x)
+        self._scopes[-1][x] = result
+        for what in self._reads(x):
+            self._dependents.setdefault(what, set()).add(x)
+        return result
+
+    def _named(self, name: str) -> str:
+        for scope in reversed(self.names):
+            if name in scope:
+                return scope[name]
+        raise AssertionError(f"{name} is not defined here")
+
+    def typed(self, x: Expr) -> str:
+        return f"{type_of(x)} {self.value(x)}"
+
+    def _make(self, x: Expr) -> str:
+        if x.op == "var":
+            slot, dtype, lanes = self.registers[x.attr]
+            return self.assign(f"load {vector_type(scalar_type(dtype), lanes)}, ptr {slot}")
+        if x.op == "broadcast":
+            return self._broadcast(x)
+        if x.op == "math":
+            return self.value(expand(x))
+        if x.op in ("eq", "ne", "lt", "le", "gt", "ge"):
+            return self._compare(x)
+        handler = getattr(self, f"_{x.op}", None)
+        return handler(x) if handler is not None else self._arithmetic(x)
+
+    def _arithmetic(self, x: Expr) -> str:
+        names = [self.value(a) for a in x.args]
+        if x.op in _ROUND and (x.dtype.is_float or x.op != "abs"):
+            return self.intrinsic(_ROUND[x.op], x, x.args) if x.dtype.is_float else names[0]
+        opcode = (_FLOAT if x.dtype.is_float else _INTEGER)[x.op]
+        return self.assign(f"{opcode} {type_of(x)} {names[0]}, {names[1]}")
+
+    def intrinsic(self, name: str, x: Expr, args: Iterable[Expr]) -> str:
+        args = list(args)
+        suffix = mangled(x.dtype, x.lanes)
+        types = ", ".join(type_of(a) for a in args)
+        self.declare(f"declare {type_of(x)} @llvm.{name}.{suffix}({types})")
+        return self.assign(f"call {type_of(x)} @llvm.{name}.{suffix}({', '.join(map(self.typed, args))})")
+
+    def _fma(self, x: Expr) -> str:
+        return self.intrinsic("fma", x, x.args)
+
+    def _abs(self, x: Expr) -> str:
+        if x.dtype.is_float:
+            return self.intrinsic("fabs", x, x.args)
+        if x.dtype.kind != "i":
+            return self.value(x.args[0])
+        return self.value(e.select(x.args[0] < 0, -x.args[0], x.args[0]))
+
+    def _neg(self, x: Expr) -> str:
+        (a,) = x.args
+        if x.dtype.is_float:
+            return self.assign(f"fneg {self.typed(a)}")
+        return self.assign(f"sub {type_of(x)} {self._zero(x)}, {self.value(a)}")
+
+    def _zero(self, x: Expr) -> str:
+        return "zeroinitializer" if x.lanes > 1 else "0"
+
+    def _not(self, x: Expr) -> str:
+        ones = "true" if x.dtype.kind == "b" else "-1"
+        other = ones if x.lanes == 1 else f"splat ({scalar_type(x.dtype)} {ones})"
+        return self.assign(f"xor {self.typed(x.args[0])}, {other}")
+
+    def _div(self, x: Expr) -> str:
+        a, b = map(self.value, x.args)
+        opcode = "fdiv" if x.dtype.is_float else ("udiv" if x.dtype.kind == "u" else "sdiv")
+        return self.assign(f"{opcode} {type_of(x)} {a}, {b}")
+
+    def _rem(self, x: Expr) -> str:
+        a, b = map(self.value, x.args)
+        assert not x.dtype.is_float, "the remainder of floats is written out by its op"
+        return self.assign(f"{'urem' if x.dtype.kind == 'u' else 'srem'} {type_of(x)} {a}, {b}")
+
+    def _shr(self, x: Expr) -> str:
+        a, b = map(self.value, x.args)
+        return self.assign(f"{'lshr' if x.dtype.kind == 'u' else 'ashr'} {type_of(x)} {a}, {b}")
+
+    def _mulhi(self, x: Expr) -> str:
+        wide = vector_type(f"i{2 * x.dtype.bits}", x.lanes)
+        a, b = (self.assign(f"zext {self.typed(arg)} to {wide}") for arg in x.args)
+        product = self.assign(f"mul {wide} {a}, {b}")
+        shift = str(x.dtype.bits) if x.lanes == 1 else f"splat (i{2 * x.dtype.bits} {x.dtype.bits})"
+        upper = self.assign(f"lshr {wide} {product}, {shift}")
+        return self.assign(f"trunc {wide} {upper} to {type_of(x)}")
+
+    def _min(self, x: Expr) -> str:
+        return self._extreme(x, "olt" if x.dtype.is_float else ("ult" if x.dtype.kind != "i" else "slt"))
+
+    def _max(self, x: Expr) -> str:
+        return self._extreme(x, "ogt" if x.dtype.is_float else ("ugt" if x.dtype.kind != "i" else "sgt"))
+
+    def _extreme(self, x: Expr, order: str) -> str:
+        a, b = map(self.value, x.args)
+        type_, flags = type_of(x), vector_type("i1", x.lanes)
+        compare = "fcmp" if x.dtype.is_float else "icmp"
+        wins = self.assign(f"{compare} {order} {type_} {a}, {b}")
+        chosen = self.assign(f"select {flags} {wins}, {type_} {a}, {type_} {b}")
+        if not x.dtype.is_float:
+            return chosen
+        nan = self.assign(f"fcmp uno {type_} {a}, {a}")
+        return self.assign(f"select {flags} {nan}, {type_} {a}, {type_} {chosen}")
+
+    def _compare(self, x: Expr) -> str:
+        a, b = x.args
+        if a.dtype.is_float:
+            order = {"ne": "une"}.get(x.op, "o" + x.op)
+            return self.assign(f"fcmp {order} {type_of(a)} {self.value(a)}, {self.value(b)}")
+        sign = "" if x.op in ("eq", "ne") else ("s" if a.dtype.kind == "i" else "u")
+        return self.assign(f"icmp {sign}{x.op} {type_of(a)} {self.value(a)}, {self.value(b)}")
+
+    def _select(self, x: Expr) -> str:
+        c, a, b = map(self.typed, x.args)
+        return self.assign(f"select {c}, {a}, {b}")
+
+    def _bitcast(self, x: Expr) -> str:
+        (a,) = x.args
+        if type_of(a) == type_of(x):
+            return self.value(a)
+        return self.assign(f"bitcast {self.typed(a)} to {type_of(x)}")
+
+    def _cast(self, x: Expr) -> str:
+        simpler = expand_cast(x)
+        if simpler is not None:
+            return self.value(simpler)
+        (a,) = x.args
+        have, want = a.dtype, x.dtype
+        if want.kind == "b":
+            return self.value(e.not_equal(a, 0))
+        if have.is_float and want.is_float:
+            opcode = "fpext" if want.bits > have.bits else "fptrunc"
+        elif have.is_float:
+            return self._to_integer(x, a)
+        elif want.is_float:
+            opcode = "sitofp" if have.kind == "i" else "uitofp"
+        elif have.bits == want.bits:
+            return self.value(a)
+        else:
+            opcode = "trunc" if want.bits < have.bits else ("sext" if have.kind == "i" else "zext")
+        return self.assign(f"{opcode} {self.typed(a)} to {type_of(x)}")
+
+    def _to_integer(self, x: Expr, a: Expr) -> str:
+        """Small integers go through a wide one, so that values outside wrap instead of being undefined."""
+        if x.dtype.bits < 32:
+            return self.value(e.cast(e.cast(a, int64), x.dtype))
+        self.declare(f"declare {type_of(x)} @llvm.{self._saturating(x, a)}({type_of(a)})")
+        return self.assign(f"call {type_of(x)} @llvm.{self._saturating(x, a)}({self.typed(a)})")
+
+    def _saturating(self, x: Expr, a: Expr) -> str:
+        kind = "s" if x.dtype.kind == "i" else "u"
+        return f"fpto{kind}i.sat.{mangled(x.dtype, x.lanes)}.{mangled(a.dtype, a.lanes)}"
+
+    # --- vectors ------------------------------------------------------------------------------------------------------------
+
+    def _broadcast(self, x: Expr) -> str:
+        (a,) = x.args
+        element = scalar_type(x.dtype)
+        if a.op == "const":
+            return f"splat ({element} {self.value(a)})"
+        one = self.assign(f"insertelement {type_of(x)} poison, {element} {self.value(a)}, i64 0")
+        mask = f"<{x.lanes} x i32> zeroinitializer"
+        return self.assign(f"shufflevector {type_of(x)} {one}, {type_of(x)} poison, {mask}")
+
+    def _ramp(self, x: Expr) -> str:
+        base = self.value(e.broadcast(x.args[0], x.lanes))
+        steps = ", ".join(f"i{x.dtype.bits} {k}" for k in range(x.lanes))
+        return self.assign(f"add {type_of(x)} {base}, <{steps}>")
+
+    def _lane(self, x: Expr) -> str:
+        return self.assign(f"extractelement {self.typed(x.args[0])}, i64 {x.attr}")
+
+    def _across(self, x: Expr) -> str:
+        from graphc.backends.lower.combine import combined
+
+        (a,) = x.args
+        if x.attr in ("and", "or"):
+            return self._across_bits(x, a)
+        lanes, value = a.lanes, a
+        while lanes > 1:
+            half = lanes // 2
+            low, high = (self._part(value, start, half) for start in (0, half))
+            value, lanes = combined(x.attr, low, high), half
+        return self.value(value)
+
+    def _part(self, x: Expr, start: int, count: int) -> Expr:
+        """Lanes start .. start+count of x, under a name."""
+        if count == 1:
+            name = self.assign(f"extractelement {self.typed(x)}, i64 {start}")
+        else:
+            chosen = ", ".join(f"i32 {k}" for k in range(start, start + count))
+            name = self.assign(f"shufflevector {self.typed(x)}, {type_of(x)} poison, <{count} x i32> <{chosen}>")
+        self.names[-1][name] = name
+        return e.var(name, x.dtype, count)
+
+    def _across_bits(self, x: Expr, a: Expr) -> str:
+        name = f"llvm.vector.reduce.{x.attr}.{mangled(a.dtype, a.lanes)}"
+        self.declare(f"declare {type_of(x)} @{name}({type_of(a)})")
+        return self.assign(f"call {type_of(x)} @{name}({self.typed(a)})")
+
+    # --- memory -------------------------------------------------------------------------------------------------------------
+
+    def address(self, buffer: str, index: Expr, dtype: DType) -> str:
+        """Pointer (or vector of pointers) to elements of a buffer."""
+        base = self._named(buffer)
+        where = index.args[0] if index.op == "ramp" else index
+        return self.assign(f"getelementptr inbounds {memory_type(dtype)}, ptr {base}, {self.typed(where)}")
+
+    def _load(self, x: Expr) -> str:
+        index = x.args[0]
+        mask = x.args[1] if len(x.args) > 1 else None
+        pointer = self.address(x.attr, index, x.dtype)
+        type_ = vector_type(memory_type(x.dtype), x.lanes)
+        align = x.dtype.bytes
+        if x.lanes > 1 and index.op != "ramp":
+            raw = self._gather(type_, pointer, mask, x, align)
+        elif mask is None:
+            raw = self.assign(f"load {type_}, ptr {pointer}, align {align}")
+        elif x.lanes == 1:
+            safe = self.assign(f"select {self.typed(mask)}, ptr {pointer}, ptr %zeros")
+            raw = self.assign(f"load {type_}, ptr {safe}, align {align}")
+        else:
+            name = f"llvm.masked.load.v{x.lanes}{self._memory_mangled(x.dtype)}.p0"
+            flags = vector_type("i1", x.lanes)
+            self.declare(f"declare {type_} @{name}(ptr, i32, {flags}, {type_})")
+            raw = self.assign(f"call {type_} @{name}(ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer)")
+        return self._from_memory(raw, x.dtype, x.lanes)
+
+    def _memory_mangled(self, dtype: DType) -> str:
+        return "i8" if dtype.kind == "b" else mangled(dtype, 1)
+
+    def _gather(self, type_: str, pointer: str, mask: Expr | None, x: Expr, align: int) -> str:
+        name = f"llvm.masked.gather.v{x.lanes}{self._memory_mangled(x.dtype)}.v{x.lanes}p0"
+        flags = vector_type("i1", x.lanes)
+        self.declare(f"declare {type_} @{name}(<{x.lanes} x ptr>, i32, {flags}, {type_})")
+        on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
+        return self.assign(f"call {type_} @{name}(<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer)")
+
+    def _from_memory(self, raw: str, dtype: DType, lanes: int) -> str:
+        if dtype.kind != "b":
+            return raw
+        zero = "zeroinitializer" if lanes > 1 else "0"
+        return self.assign(f"icmp ne {vector_type('i8', lanes)} {raw}, {zero}")
+
+    def store(self, buffer: str, index: Expr, x: Expr, mask: Expr | None) -> None:
+        """Writes elements; a masked scalar store is a branch of the caller's."""
+        value = self.value(x)
+        if x.dtype.kind == "b":
+            value = self.assign(f"zext {type_of(x)} {value} to {vector_type('i8', x.lanes)}")
+        pointer = self.address(buffer, index, x.dtype)
+        type_ = vector_type(memory_type(x.dtype), x.lanes)
+        align, lanes = x.dtype.bytes, x.lanes
+        flags = vector_type("i1", lanes)
+        if lanes > 1 and index.op != "ramp":
+            name = f"llvm.masked.scatter.v{lanes}{self._memory_mangled(x.dtype)}.v{lanes}p0"
+            self.declare(f"declare void @{name}({type_}, <{lanes} x ptr>, i32, {flags})")
+            on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
+            self.emit(f"call void @{name}({type_} {value}, <{lanes} x ptr> {pointer}, i32 {align}, {on})")
+        elif mask is None:
+            self.emit(f"store {type_} {value}, ptr {pointer}, align {align}")
+        else:
+            name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
+            self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")
+            self.emit(f"call void @{name}({type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)})")
+        self.changed(buffer)

@@ -1,0 +1,148 @@
+"""A program: the kernels of a graph in order, with every buffer's place; what every backend runs.
+
+Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, their order is settled so that variables
+are written after their last reader, bodies are lowered, memory is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphc.backends.lower.contraction import lower_contraction
+from graphc.backends.lower.kernel import Buffer, Call, Schedule
+from graphc.backends.lower.nest import lower_nest
+from graphc.backends.lower.opaque import lower_opaque
+from graphc.backends.memory import Place, Plan, holder, plan_memory
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import topological
+from graphc.ops.copying import copy
+from graphc.passes.fusion import Body, fuse
+from graphc.passes.inplace import overwrites, settle_order
+from graphc.passes.roots import base, is_buffer
+
+Update = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """What a kernel's check with this code means."""
+
+    node: Node
+    what: str
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything a backend needs to emit code.
+
+    `buffers` of the native entry are inputs, outputs, variables, constants, in this order. `commits` are pairs
+    (variable, value) still to be copied at the end, because the old value is read until then.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    variables: tuple[Tensor, ...]
+    constants: tuple[Tensor, ...]
+    bodies: tuple[Body, ...]
+    calls: tuple[Call, ...]
+    plan: Plan
+    failures: tuple[Failure, ...]
+    first_commit: int
+    aliases: tuple[frozenset[str], ...] = field(default=())
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Names of the symbolic sizes, in the order of the inputs that bring them."""
+        from graphc.ir.dims import sizes
+
+        found: dict[str, None] = {}
+        for x in self.inputs:
+            for d in x.shape:
+                found.update(dict.fromkeys(sorted(sizes(d))))
+        return tuple(found)
+
+
+def build_program(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], updates: Sequence[Update], schedule: Schedule, name: str = "graph"
+) -> Program:
+    """The program of an optimised graph."""
+    results, news = _own_memory(outputs, updates)
+    targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
+    bodies = settle_order(fuse([*results, *news]), targets)
+    nodes = topological([*results, *news])
+    leaves = [x for node in nodes for x in node.outputs if is_buffer(x)]
+    variables = dict.fromkeys([x for x in leaves if x.node.op.name == "variable"] + [v for v, _ in updates])
+    constants = [x for x in leaves if x.node.op.name == "constant"]
+    fixed: dict[Buffer, Place] = {}
+    for kind, tensors in (("input", inputs), ("variable", variables), ("constant", constants)):
+        fixed.update({x: Place(kind, k) for k, x in enumerate(tensors)})  # type: ignore[arg-type]
+    fixed.update({base(x): Place("output", k) for k, x in enumerate(results)})
+    builder = _Builder(schedule)
+    late: list[Update] = []
+    for position, body in enumerate(bodies):
+        builder.lower(body)
+        for x in body.outputs:
+            variable = targets.get(x)
+            if variable is None:
+                continue
+            if overwrites(bodies, position, x, variable):
+                fixed[x] = fixed[variable]
+            else:
+                late.append((variable, x))
+    for variable, x in late:
+        fresh = copy(x)
+        fixed[fresh] = fixed[variable]
+        for body in fuse([fresh]):
+            if body.outputs == (fresh,):
+                builder.lower(body)
+    calls = tuple(builder.calls)
+    plan = plan_memory(calls, fixed, {})
+    written = [k for k, c in enumerate(calls) if any(_writes_variable(c, n, plan) for n in range(len(c.arguments)))]
+    return Program(
+        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(bodies), calls, plan,
+        tuple(builder.failures), min(written, default=len(calls)), tuple(_aliased(c, plan) for c in calls),
+    )  # fmt: skip
+
+
+def _own_memory(outputs: Sequence[Tensor], updates: Sequence[Update]) -> tuple[list[Tensor], list[Tensor]]:
+    """The results, with copies in place of inputs, of views of them, and of values asked for twice."""
+    seen: set[Tensor] = set()
+    own: list[Tensor] = []
+    for x in [*outputs, *(new for _, new in updates)]:
+        y = copy(x) if is_buffer(base(x)) or base(x) in seen else x
+        while base(y) in seen:
+            y = copy(y)
+        seen.add(base(y))
+        own.append(y)
+    return own[: len(outputs)], own[len(outputs) :]
+
+
+class _Builder:
+    def __init__(self, schedule: Schedule):
+        self.schedule = schedule
+        self.calls: list[Call] = []
+        self.failures: list[Failure] = []
+
+    def fail(self, node: Node, what: str) -> int:
+        self.failures.append(Failure(node, what))
+        return len(self.failures)
+
+    def lower(self, body: Body) -> None:
+        how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}[body.kind]
+        self.calls.extend(how(body, self.schedule, self.fail))
+
+
+def _writes_variable(call: Call, n: int, plan: Plan) -> bool:
+    return call.kernel.buffers[n].writes and plan.places[holder(call.arguments[n])].kind == "variable"
+
+
+def _aliased(call: Call, plan: Plan) -> frozenset[str]:
+    """Names of the kernel's buffers that share memory with another one of them, one of the two being written."""
+    by_place: dict[Place, list[int]] = {}
+    for n, buffer in enumerate(call.arguments):
+        by_place.setdefault(plan.places[holder(buffer)], []).append(n)
+    buffers = call.kernel.buffers
+    shared = [ns for ns in by_place.values() if len(ns) > 1 and any(buffers[n].writes for n in ns)]
+    return frozenset(buffers[n].name for ns in shared for n in ns)
