@@ -50,5 +50,6 @@ def count_gpus() -> int:
 @pytest.fixture
 def fuzz_seconds(request: pytest.FixtureRequest) -> float:
     """One fuzz test's share of --fuzz-seconds: how long it may keep drawing new cases."""
-    tests = sum("fuzz_seconds" in item.fixturenames for item in request.session.items)
-    return request.config.getoption("--fuzz-seconds") / tests
+    used = [getattr(item, "fixturenames", ()) for item in request.session.items]
+    seconds: float = request.config.getoption("--fuzz-seconds")
+    return seconds / sum("fuzz_seconds" in names for names in used)
