@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from graphc.backends.loops.expr import Expr
-from graphc.backends.math import exponential, hyperbolic, logarithm, logistic, power, root
+from graphc.backends.math import (
+    exponential,
+    hyperbolic,
+    inverse_trigonometric,
+    logarithm,
+    logistic,
+    power,
+    root,
+    trigonometric,
+)
 
 FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
     {
@@ -28,6 +37,13 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
         "cbrt": root.cbrt,
         "rsqrt": root.rsqrt,
         "hypot": root.hypot,
+        "sin": trigonometric.sin,
+        "cos": trigonometric.cos,
+        "tan": trigonometric.tan,
+        "asin": inverse_trigonometric.asin,
+        "acos": inverse_trigonometric.acos,
+        "atan": inverse_trigonometric.atan,
+        "atan2": inverse_trigonometric.atan2,
         "tanh": hyperbolic.tanh,
     }
 )

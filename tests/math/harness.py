@@ -22,8 +22,8 @@ INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"
 FLOAT_COMPARISONS = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
 
-def nodes(root: Expr) -> Iterator[Expr]:
-    """Every node under root once, operands first."""
+def nodes(root: Expr, skip_rare: bool = False) -> Iterator[Expr]:
+    """Every node under root once, operands first; perhaps without what only the rare side of a select needs."""
     seen: set[int] = set()
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:
@@ -33,12 +33,19 @@ def nodes(root: Expr) -> Iterator[Expr]:
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args))
+            rare = skip_rare and is_rare(node)
+            args = (node.args[0], node.args[2]) if rare else node.args
+            stack.extend((a, False) for a in reversed(args))
+
+
+def is_rare(node: Expr) -> bool:
+    """Whether node is a select whose first side is seldom needed."""
+    return node.op == "select" and node.attr == "rarely"
 
 
 def operations(root: Expr) -> int:
-    """How many instructions the expression is, constants and broadcasts not counted."""
-    return sum(n.op not in ("const", "var", "broadcast", "bitcast") for n in nodes(root))
+    """How many instructions the expression usually takes; constants, broadcasts and rare sides are not counted."""
+    return sum(n.op not in ("const", "var", "broadcast", "bitcast") for n in nodes(root, True))
 
 
 def _scalar(dtype: DType) -> str:
@@ -67,11 +74,31 @@ class Emitter:
         self.declared: set[str] = set()
         self.names: dict[int, str] = {}
         self.variables = variables
+        self.block = "loop"
 
     def emit(self, root: Expr) -> str:
-        for node in nodes(root):
-            self.names[id(node)] = self._node(node)
+        for node in nodes(root, skip_rare=True):
+            if id(node) not in self.names:
+                self.names[id(node)] = self._rarely(node) if is_rare(node) else self._node(node)
         return self.names[id(root)]
+
+    def _rarely(self, n: Expr) -> str:
+        """A branch round the rare side, taken where any lane needs it."""
+        condition, usual = self.names[id(n.args[0])], self.names[id(n.args[2])]
+        start, rare, done = self.block, f"rare{len(self.lines)}", f"done{len(self.lines)}"
+        mask = condition
+        if n.lanes > 1:
+            bits = self._set(f"bitcast <{n.lanes} x i1> {condition} to i{n.lanes}")
+            mask = self._set(f"icmp ne i{n.lanes} {bits}, 0")
+        self.lines += [f"br i1 {mask}, label %{rare}, label %{done}", f"{rare}:"]
+        self.block = rare
+        before = dict(self.names)
+        yes = self.emit(n.args[1])
+        self.names = before
+        chosen = self._set(f"select {_type(n.args[0])} {condition}, {_type(n)} {yes}, {_type(n)} {usual}")
+        self.lines += [f"br label %{done}", f"{done}:"]
+        end, self.block = self.block, done
+        return self._set(f"phi {_type(n)} [{usual}, %{start}], [{chosen}, %{end}]")
 
     def _set(self, text: str) -> str:
         name = f"%v{len(self.lines)}"
@@ -176,7 +203,7 @@ define void @run({params}) {{
 entry:
   br label %loop
 loop:
-  %i = phi i64 [0, %entry], [%next, %loop]
+  %i = phi i64 [0, %entry], [%next, %{emitter.block}]
 {loads}
 {body}
   %o = getelementptr {t}, ptr %out, i64 %i
