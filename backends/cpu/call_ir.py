@@ -1,0 +1,334 @@
+"""The native side of calling a compiled function from Python: one function serves every caller.
+
+`call_entry` is a fast-call builtin. What it shall do for one compiled function is data: a `%Call`
+record (filled by `graphc.backends.cpu.record`). The working memory of one call is a frame, kept by
+the record between calls; a call that finds it taken (another thread, or `prepare` calling back)
+makes its own. Only a call with its arguments in order is done here; everything unusual goes to
+the Python callables `prepare` and `fail`.
+
+An input spec is {descr, rank, rank x {kind, value}}; an output spec is {descr, rank, item bytes}.
+"""
+
+RECORD_IR = """
+%Call = type {
+  i64, i64, i64, i64,  ; 0 inputs, 1 outputs, 2 variables, 3 sizes
+  ptr, ptr, ptr,       ; 4 input specs, 5 output specs, 6 variables
+  ptr, ptr, ptr, ptr,  ; 7 plan, 8 run, 9 prepare, 10 fail
+  i64, i64,            ; 11 structure, 12 stateful
+  ptr, i64,            ; 13 the kept frame, 14 bytes of a frame
+  i64, i64, i64, i64   ; 15.. byte offsets in a frame: sizes, plan, buffers, results
+}
+%Frame = type { ptr, i64 }  ; arena, bytes of the arena
+
+@PyArray_Type = external global i8
+@PyExc_RuntimeError = external global ptr
+@PyExc_MemoryError = external global ptr
+@_Py_NoneStruct = external global i8
+@state_lock = global [8 x i64] zeroinitializer
+@block_name = constant [13 x i8] c"graphc.block\\00"
+
+declare i32 @pthread_mutex_trylock(ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare void @PyErr_SetString(ptr, ptr)
+declare ptr @PyErr_NoMemory()
+declare ptr @PyErr_Occurred()
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyCapsule_New(ptr, ptr, ptr)
+declare ptr @PyCapsule_GetPointer(ptr, ptr)
+declare ptr @PyTuple_New(i64)
+declare ptr @PyTuple_GetItem(ptr, i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare i64 @PyTuple_Size(ptr)
+declare ptr @PyList_New(i64)
+declare i32 @PyList_SetItem(ptr, i64, ptr)
+declare ptr @PyDict_New()
+declare i32 @PyDict_SetItem(ptr, ptr, ptr)
+declare ptr @PyLong_FromLongLong(i64)
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare i32 @PyArray_SetBaseObject(ptr, ptr)
+"""
+
+FRAME_IR = """
+define internal ptr @frame_take(ptr %call) {
+  %kept.p = getelementptr %Call, ptr %call, i32 0, i32 13
+  %kept = load ptr, ptr %kept.p
+  store ptr null, ptr %kept.p
+  %none = icmp eq ptr %kept, null
+  br i1 %none, label %make, label %have
+have:
+  ret ptr %kept
+make:
+  %bytes.p = getelementptr %Call, ptr %call, i32 0, i32 14
+  %bytes = load i64, ptr %bytes.p
+  %frame = call ptr @calloc(i64 1, i64 %bytes)
+  %out = icmp eq ptr %frame, null
+  br i1 %out, label %fail, label %fill
+fail:
+  ret ptr null
+fill:
+  %buffers = call ptr @frame_part(ptr %call, ptr %frame, i32 2)
+  %ins = load i64, ptr %call
+  %outs.p = getelementptr %Call, ptr %call, i32 0, i32 1
+  %outs = load i64, ptr %outs.p
+  %skip = add i64 %ins, %outs
+  %to = getelementptr ptr, ptr %buffers, i64 %skip
+  %count.p = getelementptr %Call, ptr %call, i32 0, i32 2
+  %count = load i64, ptr %count.p
+  %length = shl i64 %count, 3
+  %from.p = getelementptr %Call, ptr %call, i32 0, i32 6
+  %from = load ptr, ptr %from.p
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %length, i1 false)
+  ret ptr %frame
+}
+
+; 0 sizes, 1 plan, 2 buffers, 3 results
+define internal ptr @frame_part(ptr %call, ptr %frame, i32 %which) alwaysinline {
+  %field = getelementptr %Call, ptr %call, i32 0, i32 15
+  %offset.p = getelementptr i64, ptr %field, i32 %which
+  %offset = load i64, ptr %offset.p
+  %part = getelementptr i8, ptr %frame, i64 %offset
+  ret ptr %part
+}
+
+define internal void @frame_give(ptr %call, ptr %frame) {
+  %kept.p = getelementptr %Call, ptr %call, i32 0, i32 13
+  %kept = load ptr, ptr %kept.p
+  %free = icmp eq ptr %kept, null
+  br i1 %free, label %keep, label %drop
+keep:
+  store ptr %frame, ptr %kept.p
+  ret void
+drop:
+  call void @frame_free(ptr %frame)
+  ret void
+}
+
+define internal void @frame_free(ptr %frame) {
+  %arena = load ptr, ptr %frame
+  call void @block_give(ptr %arena)
+  call void @free(ptr %frame)
+  ret void
+}
+
+; Grows the frame's arena to at least %bytes; false when memory is out.
+define internal i1 @frame_reserve(ptr %frame, i64 %bytes) alwaysinline {
+  %capacity.p = getelementptr %Frame, ptr %frame, i32 0, i32 1
+  %capacity = load i64, ptr %capacity.p
+  %enough = icmp uge i64 %capacity, %bytes
+  br i1 %enough, label %yes, label %grow
+yes:
+  ret i1 true
+grow:
+  %old = load ptr, ptr %frame
+  call void @block_give(ptr %old)
+  %new = call ptr @block_take(i64 %bytes)
+  store ptr %new, ptr %frame
+  %ok = icmp ne ptr %new, null
+  %now = select i1 %ok, i64 %bytes, i64 0
+  store i64 %now, ptr %capacity.p
+  ret i1 %ok
+}
+
+; What a capsule around a %Call runs when the last reference to the builtin is gone.
+define void @call_destroy(ptr %capsule) {
+  %call = call ptr @PyCapsule_GetPointer(ptr %capsule, ptr null)
+  %kept.p = getelementptr %Call, ptr %call, i32 0, i32 13
+  %kept = load ptr, ptr %kept.p
+  %none = icmp eq ptr %kept, null
+  br i1 %none, label %done, label %frame
+frame:
+  call void @frame_free(ptr %kept)
+  br label %done
+done:
+  call void @free(ptr %call)
+  ret void
+}
+"""
+
+BIND_IR = """
+; True if every argument is an exact, aligned, C-contiguous array of its spec; fills sizes, buffers.
+define internal i1 @bind(ptr %call, ptr %arguments, ptr %sizes, ptr %buffers) {
+entry:
+  %count = load i64, ptr %call
+  %specs.p = getelementptr %Call, ptr %call, i32 0, i32 4
+  %specs = load ptr, ptr %specs.p
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %bound ]
+  %spec = phi ptr [ %specs, %entry ], [ %dim, %bound ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %type, label %yes
+type:
+  %argument.p = getelementptr ptr, ptr %arguments, i64 %i
+  %a = load ptr, ptr %argument.p
+  %type.p = getelementptr i8, ptr %a, i64 8
+  %class = load ptr, ptr %type.p
+  %exact = icmp eq ptr %class, @PyArray_Type
+  br i1 %exact, label %layout, label %no
+layout:
+  %descr.p = getelementptr i8, ptr %a, i64 56
+  %descr = load ptr, ptr %descr.p
+  %wanted = load ptr, ptr %spec
+  %same.descr = icmp eq ptr %descr, %wanted
+  %flags.p = getelementptr i8, ptr %a, i64 64
+  %flags = load i32, ptr %flags.p
+  %ordered = and i32 %flags, 257
+  %same.order = icmp eq i32 %ordered, 257
+  %rank.p = getelementptr i8, ptr %a, i64 24
+  %rank32 = load i32, ptr %rank.p
+  %rank = sext i32 %rank32 to i64
+  %spec.rank.p = getelementptr i64, ptr %spec, i64 1
+  %spec.rank = load i64, ptr %spec.rank.p
+  %same.rank = icmp eq i64 %rank, %spec.rank
+  %ok1 = and i1 %same.descr, %same.order
+  %ok2 = and i1 %ok1, %same.rank
+  br i1 %ok2, label %array, label %no
+array:
+  %data.p = getelementptr i8, ptr %a, i64 16
+  %data = load ptr, ptr %data.p
+  %buffer.p = getelementptr ptr, ptr %buffers, i64 %i
+  store ptr %data, ptr %buffer.p
+  %extents.p = getelementptr i8, ptr %a, i64 32
+  %extents = load ptr, ptr %extents.p
+  %first = getelementptr i64, ptr %spec, i64 2
+  br label %axis
+axis:
+  %j = phi i64 [ 0, %array ], [ %j.next, %agreed ]
+  %dim = phi ptr [ %first, %array ], [ %dim.next, %agreed ]
+  %left = icmp ult i64 %j, %rank
+  br i1 %left, label %extent, label %bound
+extent:
+  %extent.p = getelementptr i64, ptr %extents, i64 %j
+  %size = load i64, ptr %extent.p
+  %kind = load i64, ptr %dim
+  %value.p = getelementptr i64, ptr %dim, i64 1
+  %value = load i64, ptr %value.p
+  %constant = icmp eq i64 %kind, 0
+  br i1 %constant, label %agree, label %named
+named:
+  %slot = getelementptr i64, ptr %sizes, i64 %value
+  %new = icmp eq i64 %kind, 1
+  br i1 %new, label %store, label %known
+store:
+  store i64 %size, ptr %slot
+  br label %agreed
+known:
+  %earlier = load i64, ptr %slot
+  br label %agree
+agree:
+  %expected = phi i64 [ %value, %extent ], [ %earlier, %known ]
+  %equal = icmp eq i64 %size, %expected
+  br i1 %equal, label %agreed, label %no
+agreed:
+  %j.next = add i64 %j, 1
+  %dim.next = getelementptr i64, ptr %dim, i64 2
+  br label %axis
+bound:
+  %i.next = add i64 %i, 1
+  br label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+define internal ptr @pack_arguments(ptr %arguments, i64 %count) {
+entry:
+  %tuple = call ptr @PyTuple_New(i64 %count)
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %put ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %put, label %done
+put:
+  %p = getelementptr ptr, ptr %arguments, i64 %i
+  %a = load ptr, ptr %p
+  call void @Py_IncRef(ptr %a)
+  %ignored = call i32 @PyTuple_SetItem(ptr %tuple, i64 %i, ptr %a)
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret ptr %tuple
+}
+
+; A new dict of the keyword arguments, or None if there are none.
+define internal ptr @pack_keywords(ptr %arguments, i64 %positional, ptr %names) {
+entry:
+  %none = icmp eq ptr %names, null
+  br i1 %none, label %empty, label %some
+empty:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+some:
+  %count = call i64 @PyTuple_Size(ptr %names)
+  %dict = call ptr @PyDict_New()
+  br label %next
+next:
+  %i = phi i64 [ 0, %some ], [ %i.next, %put ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %put, label %done
+put:
+  %name = call ptr @PyTuple_GetItem(ptr %names, i64 %i)
+  %at = add i64 %positional, %i
+  %p = getelementptr ptr, ptr %arguments, i64 %at
+  %a = load ptr, ptr %p
+  %ignored = call i32 @PyDict_SetItem(ptr %dict, ptr %name, ptr %a)
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret ptr %dict
+}
+
+; Asks `prepare` for conforming arrays. Returns the tuple that keeps them alive, bound, or null.
+define internal ptr @bind_prepared(
+    ptr %call, ptr %arguments, i64 %positional, ptr %names, ptr %sizes, ptr %buffers) noinline {
+entry:
+  %tuple = call ptr @pack_arguments(ptr %arguments, i64 %positional)
+  %dict = call ptr @pack_keywords(ptr %arguments, i64 %positional, ptr %names)
+  %prepare.p = getelementptr %Call, ptr %call, i32 0, i32 9
+  %prepare = load ptr, ptr %prepare.p
+  %ready = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(
+      ptr %prepare, ptr %tuple, ptr %dict, ptr null)
+  call void @Py_DecRef(ptr %tuple)
+  call void @Py_DecRef(ptr %dict)
+  %raised = icmp eq ptr %ready, null
+  br i1 %raised, label %fail, label %check
+fail:
+  ret ptr null
+check:
+  %count = load i64, ptr %call
+  %size = call i64 @PyTuple_Size(ptr %ready)
+  %right = icmp eq i64 %size, %count
+  br i1 %right, label %list, label %wrong
+list:
+  %items = alloca ptr, i64 %count
+  br label %next
+next:
+  %i = phi i64 [ 0, %list ], [ %i.next, %put ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %put, label %try
+put:
+  %item = call ptr @PyTuple_GetItem(ptr %ready, i64 %i)
+  %p = getelementptr ptr, ptr %items, i64 %i
+  store ptr %item, ptr %p
+  %i.next = add i64 %i, 1
+  br label %next
+try:
+  %good = call i1 @bind(ptr %call, ptr %items, ptr %sizes, ptr %buffers)
+  br i1 %good, label %done, label %wrong
+done:
+  ret ptr %ready
+wrong:
+  call void @Py_DecRef(ptr %ready)
+  %error = load ptr, ptr @PyExc_RuntimeError
+  call void @PyErr_SetString(ptr %error, ptr @text_unprepared)
+  ret ptr null
+}
+"""
