@@ -1,0 +1,153 @@
+"""Reverse-mode differentiation: the gradient of a graph is a graph.
+
+Forward mode is the transpose of the transpose: the vector-Jacobian product is linear in its
+cotangents, so its own vector-Jacobian product with respect to them is the Jacobian-vector product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from graphc.ir.errors import DTypeError, GradientError, ShapeError
+from graphc.ir.node import Node, Tensor
+from graphc.ir.structure import leaves, restore
+from graphc.ir.walk import substitute, topological
+from graphc.ops.arithmetic import add
+from graphc.ops.layout import broadcast
+from graphc.ops.source import constant, placeholder
+
+
+def grad(loss: Tensor, wrt: Any) -> Any:
+    """The gradient of a scalar with respect to a tensor or a tuple, list or dict of tensors.
+
+    The result has the structure of `wrt`, and each gradient the type of its tensor. Any tensor of
+    the graph will do, not only a leaf. A tensor that the loss does not depend on has a gradient of
+    zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor in
+    `wrt`, and for an op on the way that has no gradient.
+    """
+    if loss.shape != ():
+        raise GradientError(
+            f"a loss must be a scalar, not {loss.type}\n  loss: {loss.describe()}\n"
+            "  hint: take its sum or mean, or use gc.vjp or gc.jacobian"
+        )
+    _demand_float("loss", loss)
+    return restore(wrt, pullback([loss], leaves(wrt), [constant(1, loss.dtype)]))
+
+
+def vjp(outputs: Any, inputs: Any, cotangents: Any) -> Any:
+    """The product of `cotangents` (structured and shaped as `outputs`) and the Jacobian, structured
+    as `inputs`.
+    """
+    ys, gs = leaves(outputs), leaves(cotangents)
+    _demand_like("cotangent", ys, gs)
+    return restore(inputs, pullback(ys, leaves(inputs), gs))
+
+
+def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
+    """The product of the Jacobian and `tangents` (structured and shaped as `inputs`), structured as
+    `outputs`.
+    """
+    xs, ts = leaves(inputs), leaves(tangents)
+    _demand_like("tangent", xs, ts)
+    return restore(outputs, pushforward(leaves(outputs), xs, ts))
+
+
+def hvp(loss: Tensor, wrt: Any, vectors: Any) -> Any:
+    """The product of the Hessian of a scalar and `vectors`, both structured and shaped as `wrt`."""
+    xs, vs = leaves(wrt), leaves(vectors)
+    _demand_like("vector", xs, vs)
+    return restore(wrt, pullback(leaves(grad(loss, xs)), xs, vs))
+
+
+def pullback(ys: Sequence[Tensor], xs: Sequence[Tensor], gs: Sequence[Tensor]) -> list[Tensor]:
+    """Cotangents of `xs`, given the cotangents `gs` of `ys`."""
+    for x in xs:
+        _demand_float("gradient", x)
+    order = topological(ys)
+    active = _depending(order, xs)
+    total = {y: list[Tensor]() for y in ys}
+    for y, g in zip(ys, gs, strict=True):
+        total[y].append(g)
+    for node in reversed(order):
+        if any(x in active for x in node.inputs):
+            _pull_through(node, active, total)
+    return [_sum(total[x]) if total.get(x) else zeros_like(x) for x in xs]
+
+
+def pushforward(ys: Sequence[Tensor], xs: Sequence[Tensor], ts: Sequence[Tensor]) -> list[Tensor]:
+    """Tangents of `ys`, given the tangents `ts` of `xs`."""
+    for y in ys:
+        _demand_float("tangent", y)
+    dummies = [placeholder(f"cotangent{k}", y.shape, y.dtype) for k, y in enumerate(ys)]
+    tangents = pullback(pullback(ys, xs, dummies), dummies, ts)
+    # A linear map has the same derivative everywhere: what is left of the dummies may be any value.
+    return substitute(tangents, {d: zeros_like(d) for d in dummies})
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """Zeros of the type of x."""
+    return broadcast(constant(0, x.dtype), x.shape, ())
+
+
+def _depending(order: Iterable[Node], xs: Iterable[Tensor]) -> set[Tensor]:
+    """The floating tensors that depend on `xs` through floating tensors, `xs` among them."""
+    active = set(xs)
+    for node in order:
+        if any(x in active for x in node.inputs):
+            active.update(y for y in node.outputs if y.dtype.is_float)
+    return active
+
+
+def _pull_through(node: Node, active: set[Tensor], total: dict[Tensor, list[Tensor]]) -> None:
+    """Adds what the node passes back to the cotangents of its inputs."""
+    cotangents = [_sum(total[y]) if total.get(y) else None for y in node.outputs]
+    if all(g is None for g in cotangents):
+        return
+    for y, g in zip(node.outputs, cotangents, strict=True):
+        if g is not None:
+            total[y] = [g]
+    for x, g in zip(node.inputs, _gradients(node, cotangents), strict=True):
+        if g is None or x not in active:
+            continue
+        assert g.type == x.type, f"{node.op.name} gives a gradient {g.type} to an input {x.type}"
+        total.setdefault(x, []).append(g)
+
+
+def _gradients(node: Node, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    try:
+        return node.op.grad(node, *cotangents)
+    except GradientError as error:
+        if getattr(error, "located", False):
+            raise
+        lines = [str(error)]
+        operands = zip("abcdefgh", node.inputs, strict=False)
+        lines += [f"  {label}: {x.describe()}" for label, x in operands]
+        lines += [f"  at {node.source}"] if node.source else []
+        located = GradientError("\n".join(lines))
+        located.located = True  # type: ignore[attr-defined]
+        raise located from None
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    """The terms added one after the other, first to last."""
+    result = terms[0]
+    for term in terms[1:]:
+        result = add(result, term)
+    return result
+
+
+def _demand_float(what: str, x: Tensor) -> None:
+    if not x.dtype.is_float:
+        raise GradientError(f"a {what} needs a floating dtype, not {x.dtype}\n  {x.describe()}")
+
+
+def _demand_like(what: str, models: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+    if len(models) != len(given):
+        raise GradientError(f"{len(models)} {what}s needed, one for each tensor, not {len(given)}")
+    for x, v in zip(models, given, strict=True):
+        if v.type != x.type:
+            kind = DTypeError if v.dtype is not x.dtype else ShapeError
+            raise kind(
+                f"a {what} must have its tensor's type {x.type}, not {v.type}\n  {x.describe()}"
+            )
