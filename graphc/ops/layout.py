@@ -17,7 +17,6 @@ from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
 from graphc.ops.source import as_shape
 
-
 SAME_NAME = "give both placeholders the same dimension name if the sizes always agree"
 
 
@@ -57,7 +56,8 @@ class Broadcast(Op):
         for k, axis in enumerate(axes):
             if x.shape[k] != shape[axis]:
                 raise ShapeError(
-                    f"axis {k} of length {x.shape[k]} cannot become axis {axis} of length {shape[axis]}"
+                    f"axis {k} of length {x.shape[k]} cannot become axis {axis}"
+                    f" of length {shape[axis]}"
                 )
         return (TensorType(x.dtype, shape),)
 
@@ -210,7 +210,7 @@ def _split(linear: Dim, extents: list[Dim]) -> list[Dim]:
 
 
 def factor_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
-    """Consecutive axes of both shapes with provably as many elements, in groups as fine as can be."""
+    """Consecutive axes of both shapes with provably as many elements, in the finest groups."""
     ours = [product(shape[:k]) for k in range(len(shape) + 1)]
     theirs = [product(target[:k]) for k in range(len(target) + 1)]
     groups: list[tuple[list[int], list[int]]] = []
