@@ -1,0 +1,134 @@
+"""The arguments of a compiled function: what it takes, and the errors when something else comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim, DimExpr, evaluate, sizes
+from graphc.ir.dtypes import DType, as_dtype
+from graphc.ir.errors import ArgumentError, DTypeError
+from graphc.ir.node import Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """The placeholders of a function, in order."""
+
+    function: str
+    inputs: tuple[Tensor, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(str(x.node.attrs["name"]) for x in self.inputs)
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(f'{n}: {x.type}' for n, x in zip(self.names, self.inputs, strict=True))})"
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> tuple[Array, ...]:
+        """The arguments in order, as contiguous arrays of the declared dtypes and shapes; raises ArgumentError."""
+        values = self._by_position(args, kwargs or {})
+        arrays = tuple(self._array(n, x, v) for n, x, v in zip(self.names, self.inputs, values, strict=True))
+        self.sizes(arrays)
+        return arrays
+
+    def _by_position(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        names = self.names
+        if len(args) > len(names):
+            raise ArgumentError(f"{self.function} takes {len(names)} arguments, got {len(args)}\n  {self}")
+        given = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in names:
+                raise ArgumentError(f"{self.function} has no argument {name!r}\n  {self}")
+            if name in given:
+                raise ArgumentError(f"{self.function} got two values for {name!r}\n  {self}")
+            given[name] = value
+        missing = [n for n in names if n not in given]
+        if missing:
+            raise ArgumentError(f"{self.function} misses {', '.join(missing)}\n  {self}")
+        return [given[n] for n in names]
+
+    def _array(self, name: str, x: Tensor, value: Any) -> Array:
+        array = as_array(value, name)
+        if array.dtype != x.dtype.numpy:
+            array = _converted(name, x.dtype, value, array)
+        if array.ndim != x.ndim:
+            raise ArgumentError(f"argument {name!r} has {array.ndim} dimensions {list(array.shape)}, expected {x.type}")
+        for axis, (d, n) in enumerate(zip(x.shape, array.shape, strict=True)):
+            if isinstance(d, int) and d != n:
+                raise ArgumentError(f"argument {name!r} has length {n} along axis {axis}, expected {d}: {x.type}")
+        return np.require(array, x.dtype.numpy, ["C", "A"])
+
+    def sizes(self, arrays: Sequence[Array]) -> dict[str, int]:
+        """The named sizes, read off the arrays; raises ArgumentError where two arguments disagree."""
+        found: dict[str, tuple[int, str, int]] = {}
+        compound: list[tuple[str, int, Dim, int]] = []
+        for name, x, array in zip(self.names, self.inputs, arrays, strict=True):
+            for axis, (d, n) in enumerate(zip(x.shape, array.shape, strict=True)):
+                if not isinstance(d, DimExpr):
+                    continue
+                if str(d) not in sizes(d):
+                    compound.append((name, axis, d, n))
+                    continue
+                size, other, other_axis = found.setdefault(str(d), (n, name, axis))
+                if size != n:
+                    raise ArgumentError(
+                        f"size {d} is {size} in argument {other!r} (axis {other_axis}) but {n} in argument {name!r} (axis {axis})"
+                    )
+        known = {size: n for size, (n, _, _) in found.items()}
+        for name, axis, d, n in compound:
+            self._check_compound(name, axis, d, n, known)
+        return known
+
+    def _check_compound(self, name: str, axis: int, d: Dim, n: int, known: Mapping[str, int]) -> None:
+        missing = sizes(d) - known.keys()
+        if missing:
+            raise ArgumentError(f"no argument gives the size {sorted(missing)[0]} by itself, so axis {axis} of {name!r} ({d}) is unknown")
+        wanted = evaluate(d, known)
+        if wanted != n:
+            raise ArgumentError(f"argument {name!r} has length {n} along axis {axis}, expected {d} = {wanted}")
+
+
+def as_array(value: Any, name: str) -> Array:
+    """A NumPy array of anything that is one, offers DLPack or the buffer protocol, or is a number or nested list."""
+    if isinstance(value, Tensor):
+        raise ArgumentError(f"argument {name!r} is a symbolic tensor, expected an array\n  {value.describe()}")
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__"):
+        device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
+        if device[0] != 1:
+            raise ArgumentError(f"argument {name!r} lies on another device {device}, expected one in the CPU's memory")
+        return np.from_dlpack(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ArgumentError(f"argument {name!r} is no array: {error}") from None
+    if array.dtype == object:
+        raise ArgumentError(f"argument {name!r} is no array of numbers: {type(value).__name__}")
+    return array
+
+
+def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
+    """Python numbers and lists take the declared dtype where their kind allows; an array of another dtype is an error."""
+    python = not hasattr(value, "dtype")
+    kinds = "biuf".index
+    if python and array.dtype.kind in "biuf" and kinds(array.dtype.kind) <= kinds(wanted.kind):
+        return array.astype(wanted.numpy)
+    if python and array.dtype.kind == "i" and wanted.kind == "u" and (array >= 0).all():
+        return array.astype(wanted.numpy)
+    if python and array.size == 0:
+        return array.astype(wanted.numpy)
+    try:
+        came = as_dtype(array.dtype).name
+    except DTypeError:
+        came = str(array.dtype)
+    hint = f"\n  hint: convert it with .astype({wanted.name!r})" if hasattr(value, "astype") else ""
+    raise ArgumentError(f"argument {name!r} has dtype {came}, expected {wanted.name}{hint}")
+
+

@@ -1,0 +1,113 @@
+"""`compile`: from a graph to a function of arrays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphc.arguments import Signature
+from graphc.executable import Executable
+from graphc.ir.errors import DTypeError, GraphError, ShapeError, UnsupportedError
+from graphc.ir.node import Tensor
+from graphc.ir.structure import leaves, restore
+from graphc.ir.walk import topological
+from graphc.ops.convert import as_tensor
+from graphc.ops.source import automatic_updates
+from graphc.passes.pipeline import Graph, optimise
+
+TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
+
+
+def compile(
+    inputs: Sequence[Tensor] | Mapping[str, Tensor] | Tensor,
+    outputs: Any,
+    updates: Mapping[Tensor, Any] | None = None,
+    target: str = "cpu",
+    name: str = "graph",
+    isa: str = "host",
+    disable: Sequence[str] = (),
+) -> Executable:
+    """A function of arrays that computes `outputs` and then gives each variable of `updates` its new value.
+
+    inputs: placeholders, in the order of the arguments.
+    outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure, as new NumPy arrays.
+    updates: {variable: new value}; new values are computed from the old ones and take effect together.
+    target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
+    isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
+    disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
+
+    One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a placeholder which is not
+    among the inputs, or updates of the wrong type.
+    """
+    begin = time.perf_counter()
+    graph = _graph(inputs, outputs, updates or {}, name)
+    if target not in TARGETS:
+        raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
+    optimised = graph if target == "reference" else optimise(graph, disable)
+    executable = _build(optimised, outputs, target, isa)
+    executable.source_graph = graph
+    executable.compile_seconds = time.perf_counter() - begin
+    return executable
+
+
+def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) -> Graph:
+    placeholders = tuple(leaves(inputs))
+    for x in placeholders:
+        if not isinstance(x, Tensor) or x.node.op.name != "placeholder":
+            raise GraphError(f"an input must be a placeholder, not {x!r}")
+    names = [x.node.attrs["name"] for x in placeholders]
+    for twice in {n for n in names if names.count(n) > 1}:
+        raise GraphError(f"two inputs are called {twice!r}")
+    results = tuple(as_tensor(x) for x in leaves(outputs))
+    pairs = tuple((variable, _new_value(variable, value)) for variable, value in updates.items())
+    explicit = {variable for variable, _ in pairs}
+    automatic = automatic_updates([*results, *(new for _, new in pairs)])
+    pairs += tuple((variable, new) for variable, new in automatic.items() if variable not in explicit)
+    _check_inputs(placeholders, [*results, *(new for _, new in pairs)])
+    return Graph(placeholders, results, pairs, name)
+
+
+def _new_value(variable: Tensor, value: Any) -> Tensor:
+    if not isinstance(variable, Tensor) or variable.node.op.name != "variable":
+        raise GraphError(f"only variables can be updated, not {variable!r}")
+    new = as_tensor(value)
+    if new.dtype is not variable.dtype:
+        raise DTypeError(f"the new value of a variable has another dtype\n  variable: {variable.describe()}\n  value: {new.describe()}")
+    if new.shape != variable.shape:
+        raise ShapeError(f"the new value of a variable has another shape\n  variable: {variable.describe()}\n  value: {new.describe()}")
+    return new
+
+
+def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -> None:
+    known = set(placeholders)
+    for node in topological(results):
+        if node.op.name == "placeholder" and node.outputs[0] not in known:
+            raise GraphError(f"the outputs need a placeholder that is not among the inputs\n  {node.outputs[0].describe()}")
+
+
+def _build(graph: Graph, outputs: Any, target: str, isa: str) -> Executable:
+    signature = Signature(graph.name, graph.inputs)
+    structure = _structure(outputs)
+    from graphc.targets import build_cpu, build_numba, build_reference
+
+    if target == "reference":
+        return build_reference(graph, signature, outputs)
+    if target == "cpu":
+        return build_cpu(graph, signature, outputs, structure, isa)
+    if target == "numba":
+        return build_numba(graph, signature, outputs)
+    raise UnsupportedError(f"the target {target!r} cannot run here")
+
+
+def _structure(outputs: Any) -> str:
+    """How the native wrapper returns results: a dict or a nested structure is put together afterwards."""
+    if isinstance(outputs, (tuple, list)) and not outputs:
+        return "none"
+    if isinstance(outputs, list) and all(isinstance(x, Tensor) for x in outputs):
+        return "list"
+    if isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs):
+        return "tuple"
+    return "tuple" if isinstance(outputs, (dict, tuple, list)) else "one"
+
+

@@ -1,0 +1,129 @@
+"""What `compile` returns: a function, and everything there is to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphc.arguments import Signature
+from graphc.ir.dims import Dim, evaluate
+from graphc.ir.node import Tensor
+
+if TYPE_CHECKING:
+    from graphc.backends.program import Program
+    from graphc.passes.pipeline import Graph
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a call, as expressions over the symbolic sizes: `arena` for what lies between kernels, `variables`, `inputs` and
+    `outputs`. `peak` is all of them."""
+
+    arena: Dim
+    inputs: Dim
+    outputs: Dim
+    variables: Dim
+
+    @property
+    def peak(self) -> Dim:
+        return self.arena + self.inputs + self.outputs + self.variables
+
+    def at(self, **sizes: int) -> Memory:
+        """The same with sizes filled in."""
+        return Memory(*(evaluate(d, sizes) for d in (self.arena, self.inputs, self.outputs, self.variables)))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Arithmetic operations and compulsory bytes (inputs, variables and outputs once each) of a call."""
+
+    flops: Dim
+    bytes: Dim
+
+    def at(self, **sizes: int) -> Cost:
+        """The same with sizes filled in."""
+        return Cost(evaluate(self.flops, sizes), evaluate(self.bytes, sizes))
+
+
+@dataclass(frozen=True)
+class KernelInfo:
+    """A kernel: its name, the ops fused into it, its arithmetic and the bytes that it reads and writes."""
+
+    name: str
+    kind: str
+    ops: tuple[str, ...]
+    flops: Dim
+    bytes: Dim
+
+
+class Executable:
+    """A compiled function. Call it by position or by name; the outputs have the structure that was given to `compile`."""
+
+    name: str
+    target: str
+    signature: Signature
+    graph: Graph
+    program: Program | None
+    source_graph: Graph
+    compile_seconds: float
+    from_cache: bool = False
+    native: Any = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.signature} on {self.target}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def memory(self) -> Memory:
+        """Bytes that a call needs, known before the first one."""
+        graph = self.graph
+        arena: Dim = self.program.plan.arena_bytes if self.program is not None else 0
+        variables = {x: None for x in _leaves(graph) if x.node.op.name == "variable"}
+        return Memory(arena, _bytes(graph.inputs), _bytes(graph.outputs), _bytes(list(variables)))
+
+    @property
+    def cost(self) -> Cost:
+        """Operations and bytes of a call."""
+        from graphc.ir.walk import topological
+
+        results = [*self.graph.outputs, *(new for _, new in self.graph.updates)]
+        flops: Dim = 0
+        for node in topological(results):
+            if node.op.lowering != "source":
+                flops = flops + node.op.cost(node)
+        memory = self.memory
+        written = _bytes([new for _, new in self.graph.updates])
+        return Cost(flops, memory.inputs + memory.outputs + memory.variables + written)
+
+    @property
+    def kernels(self) -> tuple[KernelInfo, ...]:
+        """The kernels in the order in which they run; none on the reference target."""
+        from graphc.dump.kernels import kernel_infos
+
+        return kernel_infos(self.program) if self.program is not None else ()
+
+    def dump(self, stage: str = "optimised", format: str = "text") -> str:
+        """The function at a stage of compilation; see `graphc.dump`."""
+        from graphc.dump import dump_executable
+
+        return dump_executable(self, stage, format)
+
+
+def _bytes(tensors: Sequence[Tensor]) -> Dim:
+    total: Dim = 0
+    for x in tensors:
+        total = total + x.type.bytes
+    return total
+
+
+def _leaves(graph: Graph) -> list[Tensor]:
+    from graphc.ir.walk import topological
+
+    results = [*graph.outputs, *(new for _, new in graph.updates)]
+    found = [x for node in topological(results) for x in node.outputs if node.op.lowering == "source"]
+    return [*found, *(variable for variable, _ in graph.updates)]
+
+
