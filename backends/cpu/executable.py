@@ -63,38 +63,33 @@ def build(program: Program, structure: str, prepare: Prepare, isa: str = "host")
 def _input_spec(program: Program, x: Tensor) -> InputSpec:
     """Where each axis' length goes: the first argument that brings a size binds it, later ones must agree."""
     sizes = list(program.sizes)
-    compound = {
-        id_: slot
-        for id_, (slot, _) in zip(_compound_axes(program), compound_dims(program), strict=True)
-    }
+    compound = dict(zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True))
+    first = _first_axes(program)
     dims: list[tuple[str, int]] = []
     for axis, d in enumerate(x.shape):
         if isinstance(d, int):
             dims.append(("const", d))
         elif is_name(d):
             number = sizes.index(str(d))
-            first = _first_axis(program, str(d)) == (x, axis)
-            dims.append(("bind" if first else "same", number))
+            dims.append(("bind" if first[str(d)] == (id(x), axis) else "same", number))
         else:
-            dims.append(("free", compound[x, axis]))
+            dims.append(("free", compound[id(x), axis]))
     return InputSpec(str(x.node.attrs["name"]), x.dtype.numpy, tuple(dims))
 
 
-def _first_axis(program: Program, size: str) -> tuple[Tensor, int]:
-    return next(
-        (x, k)
-        for x in program.inputs
-        for k, d in enumerate(x.shape)
-        if is_name(d) and str(d) == size
-    )
+def _first_axes(program: Program) -> dict[str, tuple[int, int]]:
+    """For each named size, the identity of the first input that brings it by itself, and the axis."""
+    found: dict[str, tuple[int, int]] = {}
+    for x in program.inputs:
+        for axis, d in enumerate(x.shape):
+            if is_name(d):
+                found.setdefault(str(d), (id(x), axis))
+    return found
 
 
-def _compound_axes(program: Program) -> list[tuple[Tensor, int]]:
+def _compound_axes(program: Program) -> list[tuple[int, int]]:
     return [
-        (x, k)
-        for x in program.inputs
-        for k, d in enumerate(x.shape)
-        if not isinstance(d, int) and not is_name(d)
+        (id(x), k) for x in program.inputs for k, d in enumerate(x.shape) if not isinstance(d, int) and not is_name(d)
     ]
 
 
