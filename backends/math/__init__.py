@@ -44,6 +44,11 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
         "acos": inverse_trigonometric.acos,
         "atan": inverse_trigonometric.atan,
         "atan2": inverse_trigonometric.atan2,
+        "sinh": hyperbolic.sinh,
+        "cosh": hyperbolic.cosh,
+        "asinh": hyperbolic.asinh,
+        "acosh": hyperbolic.acosh,
+        "atanh": hyperbolic.atanh,
         "tanh": hyperbolic.tanh,
     }
 )

@@ -76,11 +76,11 @@ def exp_parts(x: Expr) -> Scaled:
     return _scaled(polynomial(without_ln2(x, n), EXP), sums)
 
 
-def exp2_of_sum(high: Expr, low: Expr) -> Expr:
+def exp2_of_sum(high: Expr, low: Expr | None = None) -> Expr:
     """2^(high + low) for `high` in EXP2_RANGE and a small `low`."""
     sums = high + _scale_rounder(high)
-    n = sums - _scale_rounder(high)
-    parts = _scaled(polynomial((high - n) + low, EXP2), sums)
+    r = high - (sums - _scale_rounder(high))
+    parts = _scaled(polynomial(r if low is None else r + low, EXP2), sums)
     return parts.fraction * parts.first * parts.second
 
 
@@ -103,15 +103,6 @@ def without_ln2(x: Expr, n: Expr) -> Expr:
     return fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), x))
 
 
-def exp_bounded(x: Expr) -> Expr:
-    """exp(x) for |x| small enough that the result is a normal number; NaN stays NaN."""
-    form = format_of(x)
-    rounder = literal(form.rounder + form.bias, x)
-    sums = fma(x, pick(LOG2_E, x), rounder)
-    power = float_of(bits_of(sums) << form.fraction)
-    return polynomial(without_ln2(x, sums - rounder), EXP) * power
-
-
 def exp(x: Expr) -> Expr:
     low, high = EXP_RANGE[x.dtype]
     parts = exp_parts(larger(smaller(x, high), low))
@@ -120,7 +111,7 @@ def exp(x: Expr) -> Expr:
 
 def exp2(x: Expr) -> Expr:
     low, high = EXP2_RANGE[x.dtype]
-    return exp2_of_sum(larger(smaller(x, high), low), literal(0.0, x))
+    return exp2_of_sum(larger(smaller(x, high), low))
 
 
 def half_expm1(x: Expr) -> Expr:

@@ -53,9 +53,10 @@ def asin(x: Expr) -> Expr:
     """The polynomial up to 1/2; pi/2 - 2 asin(sqrt((1 - x) / 2)) beyond, which is NaN beyond 1."""
     size = absolute(x)
     far, z, s = _half_angle(size)
-    r = _odd(s, z, ASIN)
+    rest = s * z * polynomial(z, ASIN)
     high, low = _right_angle(x, 1)
-    return with_sign(select(far, high - ((r + r) - low), r), sign_of(x))
+    minus_two = literal(-2.0, x)
+    return with_sign(select(far, fma(s, minus_two, high) + fma(rest, minus_two, low), s + rest), sign_of(x))
 
 
 def _half_angle(size: Expr) -> tuple[Expr, Expr, Expr]:

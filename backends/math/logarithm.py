@@ -107,7 +107,7 @@ def rounded_log_near_one(f: Expr) -> Expr:
     return high - low
 
 
-def _natural(parts: Reduced) -> Expr:
+def natural(parts: Reduced) -> Expr:
     """log of the reduced argument."""
     high, low = (literal(c, parts.f) for c in LN2[parts.f.dtype])
     if parts.f.dtype is float32:
@@ -135,7 +135,7 @@ def _at_the_edges(x: Expr, result: Expr, pole: float = 0.0) -> Expr:
 
 
 def log(x: Expr) -> Expr:
-    return _at_the_edges(x, _natural(reduce(x)))
+    return _at_the_edges(x, natural(reduce(x)))
 
 
 def log2(x: Expr) -> Expr:
@@ -147,7 +147,7 @@ def log10(x: Expr) -> Expr:
 
 
 def log1p(x: Expr) -> Expr:
-    result = _natural(reduce_one_plus(x))
+    result = natural(reduce_one_plus(x))
     return with_sign(_at_the_edges(x, result, pole=-1.0), sign_of(x))
 
 
