@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -307,21 +308,11 @@ def test_a_cycle_through_prepare_is_collected(make: Make) -> None:
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> list[BaseException]:
-    errors: list[BaseException] = []
-
-    def guarded(index: int) -> None:
-        try:
-            work(index)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive(), "a call hangs"
-    return errors
+    """What the calls of work(0), work(1), ... in as many threads raised."""
+    with ThreadPoolExecutor(count) as threads:
+        outcomes = [threads.submit(work, index) for index in range(count)]
+        errors = [outcome.exception(timeout=60) for outcome in outcomes]
+    return [error for error in errors if error is not None]
 
 
 def test_concurrent_calls_have_their_own_memory(make: Make) -> None:

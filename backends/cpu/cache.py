@@ -1,0 +1,187 @@
+"""The on-disk cache of object code, addressed by a hash of all that determines the bytes.
+
+A file is a magic word, the SHA-256 of the rest, and the rest; a file that is not exactly that is a
+miss and is removed. Files appear whole (written aside, then renamed), so any number of processes
+may share a directory. A directory that cannot be used costs speed, never an error: `status` says
+why. Nothing is ever unpickled or executed before its checksum is right.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from graphc.backends.llvm import engine
+from graphc.backends.llvm.engine import Target
+
+MAGIC = b"graphc1\n"
+LIMIT_BYTES = 1 << 30
+SUFFIX = ".code"
+ABANDONED_SECONDS = 3600.0
+"""Age from which a file that a killed process was writing is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a cache directory holds, or why it is not used."""
+
+    directory: Path
+    problem: str | None
+    entries: int
+    total_bytes: int
+
+
+def cache_directory() -> Path:
+    """GRAPHC_CACHE_DIR, else `graphc` in the user's cache directory."""
+    named = os.environ.get("GRAPHC_CACHE_DIR")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "graphc"
+
+
+def key(text: str, target: Target, *more: str) -> str:
+    """The name of the code of `text` for `target`; `more` is what else determines the bytes."""
+    digest = hashlib.sha256()
+    described = (target.triple, target.cpu, target.features, str(target.vector_bits))
+    for part in (*_generator(), *described, *more, text):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _generator() -> tuple[str, ...]:
+    """What turns text into bytes: LLVM and the engine as it is."""
+    code = Path(engine.__file__).read_bytes()
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return (str(llvmlite.__version__), version, hashlib.sha256(code).hexdigest())
+
+
+def get(key: str, directory: Path | None = None) -> bytes | None:
+    """The bytes stored under `key`, verified, or None."""
+    place = directory or cache_directory()
+    if _problem(place):
+        return None
+    path = place / (key + SUFFIX)
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    head = len(MAGIC) + 32
+    data = content[head:]
+    if content[:head] != _header(data):
+        path.unlink(missing_ok=True)
+        return None
+    _touch(path)
+    return data
+
+
+def put(key: str, data: bytes, directory: Path | None = None, *, limit: int = LIMIT_BYTES) -> bool:
+    """Store `data` under `key`; whether it is stored now. Oldest files go when over `limit`."""
+    place = directory or cache_directory()
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _problem(place):
+            return False
+        _write(place, key, _header(data) + data)
+        _trim(place, limit)
+    except OSError:
+        return False
+    return True
+
+
+def cached_object(text: str, target: Target | None = None, *, level: int = 2) -> bytes:
+    """The object code of `text` for `target` (default: this machine), compiled at most once."""
+    target = target or engine.host_target()
+    name = key(text, target, f"level {level}")
+    data = get(name)
+    if data is None:
+        data = engine.compile_object(text, target, level=level)
+        put(name, data)
+    return data
+
+
+def status(directory: Path | None = None) -> Status:
+    """The state of the cache, for people and tests."""
+    place = directory or cache_directory()
+    problem = _problem(place)
+    files = [] if problem else _files(place)
+    return Status(place, problem, len(files), sum(size for _, size, _ in files))
+
+
+def _header(data: bytes) -> bytes:
+    return MAGIC + hashlib.sha256(data).digest()
+
+
+def _problem(place: Path) -> str | None:
+    """Why the directory must not be used, or None. Code from it is run, so it must be ours."""
+    try:
+        found = place.lstat()
+    except OSError as error:
+        return f"{place}: {error.strerror}"
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{place} is not a directory"
+    if found.st_uid != os.geteuid():
+        return f"{place} belongs to user {found.st_uid}, not to user {os.geteuid()}"
+    if found.st_mode & 0o022:
+        return f"{place} can be written by others (mode {stat.S_IMODE(found.st_mode):o})"
+    return None
+
+
+def _write(place: Path, key: str, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=place)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, place / (key + SUFFIX))
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _touch(path: Path) -> None:
+    """Mark as used now; a cache that may only be read still serves."""
+    try:
+        os.utime(path)
+    except OSError:
+        return
+
+
+def _files(place: Path) -> list[tuple[float, int, Path]]:
+    """Age order: (time of last use, bytes, path) of every stored file."""
+    found = []
+    with os.scandir(place) as entries:
+        for entry in entries:
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # another process has removed it
+            if entry.name.endswith(SUFFIX):
+                found.append((state.st_mtime, state.st_size, Path(entry.path)))
+            elif entry.name.startswith(".writing-") and _abandoned(state.st_mtime):
+                Path(entry.path).unlink(missing_ok=True)
+    return sorted(found)
+
+
+def _abandoned(modified: float) -> bool:
+    return time.time() - modified > ABANDONED_SECONDS
+
+
+def _trim(place: Path, limit: int) -> None:
+    files = _files(place)
+    excess = sum(size for _, size, _ in files) - limit
+    for _, size, path in files:
+        if excess <= 0:
+            return
+        path.unlink(missing_ok=True)
+        excess -= size
