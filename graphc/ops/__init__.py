@@ -1,8 +1,9 @@
-"""The primitives, one file a family, each op whole in one place. Importing this registers every op."""
+"""The primitives, one file a family, each op whole in one place; importing this registers all."""
 
 from graphc.ops import (
     arithmetic,
     cast,
+    checked,
     classify,
     comparison,
     contraction,
@@ -42,6 +43,7 @@ from graphc.ops import (
 __all__ = [
     "arithmetic",
     "cast",
+    "checked",
     "classify",
     "comparison",
     "contraction",

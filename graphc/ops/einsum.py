@@ -70,10 +70,10 @@ def parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[Labels], Labels]:
     longest = max((sum(len(k) > 1 for k in labels) for labels in inputs), default=0)
     ellipsis = tuple(f"...{k}" for k in reversed(range(longest)))
     if arrow:
-        named = right.replace("...", "")
-        output = (
-            _labels(right, len(named) + longest, subscripts) if "..." in right else tuple(right)
-        )
+        if longest and "..." not in right:
+            raise ShapeError(f"the output of {subscripts!r} lacks the axes of the ellipsis")
+        named = len(right.replace("...", ""))
+        output = _labels(right, named + longest, subscripts)
     else:
         every = [k for labels in inputs for k in labels if len(k) == 1]
         output = (*ellipsis, *sorted(k for k in set(every) if every.count(k) == 1))
