@@ -10,6 +10,7 @@ from graphc.ir.dims import Dim, DimExpr, dynamic, index
 from graphc.ir.node import Tensor
 from graphc.ir.op import Index
 from graphc.ir.types import Shape
+from graphc.ops.elementwise import Elementwise
 
 
 class _Anything:
@@ -64,7 +65,11 @@ class AccessRecorder:
         key = (id(x), index)
         if key not in self._seen:
             self._seen.add(key)
-            x.node.op.read(x.node, x.index, index, self)
+            if isinstance(x.node.op, Elementwise):
+                for y in x.node.inputs:
+                    self.at(y, index)
+            else:
+                x.node.op.read(x.node, x.index, index, self)
         return ANYTHING
 
     def value(self, index: Dim, dtype: Any) -> Any:

@@ -63,7 +63,9 @@ def build(program: Program, structure: str, prepare: Prepare, isa: str = "host")
 def _input_spec(program: Program, x: Tensor) -> InputSpec:
     """Where each axis' length goes: the first argument that brings a size binds it, later ones must agree."""
     sizes = list(program.sizes)
-    compound = dict(zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True))
+    compound = dict(
+        zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True)
+    )
     first = _first_axes(program)
     dims: list[tuple[str, int]] = []
     for axis, d in enumerate(x.shape):
@@ -89,7 +91,10 @@ def _first_axes(program: Program) -> dict[str, tuple[int, int]]:
 
 def _compound_axes(program: Program) -> list[tuple[int, int]]:
     return [
-        (id(x), k) for x in program.inputs for k, d in enumerate(x.shape) if not isinstance(d, int) and not is_name(d)
+        (id(x), k)
+        for x in program.inputs
+        for k, d in enumerate(x.shape)
+        if not isinstance(d, int) and not is_name(d)
     ]
 
 

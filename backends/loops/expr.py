@@ -25,8 +25,11 @@ arithmetic on float32 between casts. Meaning of the primitives:
 
 from __future__ import annotations
 
+import builtins
+import operator
 import struct
 import weakref
+from collections.abc import Callable
 from typing import Any, Union
 
 from graphc.ir.dtypes import DType, bool_, int64
@@ -167,7 +170,32 @@ def unary(op: str, x: Expr) -> Expr:
 
 def binary(op: str, a: Operand, b: Operand) -> Expr:
     x, y = _pair(a, b)
-    return make(op, (x, y), x.dtype, x.lanes)
+    folded = _folded(op, x, y) if x.dtype is int64 else None
+    return make(op, (x, y), x.dtype, x.lanes) if folded is None else folded
+
+
+def _folded(op: str, x: Expr, y: Expr) -> Expr | None:
+    """Index arithmetic on literals; None where there is nothing to fold."""
+    a = x.attr if x.op == "const" else None
+    b = y.attr if y.op == "const" else None
+    if a is not None and b is not None and op in _FOLD and not (op in ("div", "rem") and b == 0):
+        return const((_FOLD[op](a, b) + 2**63) % 2**64 - 2**63, int64)
+    if (op in ("add", "sub") and b == 0) or (op in ("mul", "div") and b == 1):
+        return x
+    if (op == "add" and a == 0) or (op == "mul" and a == 1):
+        return y
+    return const(0, int64) if op == "mul" and 0 in (a, b) and x.lanes == 1 else None
+
+
+_FOLD: dict[str, Callable[[int, int], int]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "min": builtins.min,
+    "max": builtins.max,
+    "div": lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
+    "rem": lambda a, b: abs(a) % abs(b) * (1 if a >= 0 else -1),
+}
 
 
 def compare(op: str, a: Operand, b: Operand) -> Expr:

@@ -159,7 +159,8 @@ class _Widen:
             value = self.expr(s.value)
             if isinstance(s, Declare):
                 value = e.broadcast(value, self.lanes)
-            name = f"{s.name}.c{self.copy}"
+            stem, dot, place = s.name.partition(".at")
+            name = f"{stem}.c{self.copy}{dot}{place}"
             self.names[s.name] = e.var(name, value.dtype, value.lanes)
             self._memo.clear()
             return [type(s)(name, value)]

@@ -66,6 +66,8 @@ def plan_nest(body: Body) -> Nest:
     outer_axes = tuple(k for k in range(len(body.domain)) if k not in inner_axes)
     outer = _collapse(outer_axes, body.domain, offsets, opaque)
     inner = _collapse(inner_axes, body.domain, offsets, opaque)
+    if not inner and "row" in roles:
+        return Nest(tuple(outer), (), bool(outer))
     if not inner:
         return Nest(tuple(outer[:-1]), tuple(outer[-1:]))
     if not outer:

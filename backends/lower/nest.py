@@ -100,11 +100,11 @@ class _Lowering:
         if self.flat or not self.split:
             return self._across(row) if self.nest.across else row
         begin, end = self.dims(self.begin), self.dims(self.end)
-        if len(self.split) == 1:
-            vector = self.nest.across and self.split == self.nest.outer
-            return [self._for(self.split[0], begin, end, row, vector)]
-        if self.nest.across:
+        alone = self.split == self.nest.outer
+        if self.nest.across and not alone:
             row = self._across(row)
+        if len(self.split) == 1:
+            return [self._for(self.split[0], begin, end, row, self.nest.across and alone)]
         decode: list[Stmt] = []
         position = e.var("r")
         for loop in reversed(self.split[1:]):
