@@ -108,7 +108,7 @@ class Tensor(TensorMethods):
     def __iter__(self) -> Any:
         if not self.shape or not isinstance(self.shape[0], int):
             raise GraphError(f"cannot iterate over the first axis\n  {self.describe()}")
-        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
+        return (self[i] for i in range(self.shape[0]))
 
     def __len__(self) -> int:
         if not self.shape or not isinstance(self.shape[0], int):

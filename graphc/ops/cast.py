@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from graphc.ops.elementwise import Elementwise, uniform
 class Cast(Elementwise):
     """Every element converted to the attribute `dtype`.
 
-    Float to integer truncates towards zero and is undefined out of range; integers wrap; anything to bool is `!= 0`;
-    float to a narrower float rounds to nearest, ties to even.
+    Float to integer truncates towards zero and is undefined out of range; integers wrap; anything
+    to bool is `!= 0`; float to a narrower float rounds to nearest, ties to even.
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
@@ -31,16 +32,17 @@ class Cast(Elementwise):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(
-                lambda rng, source=source, low=low: uniform(low, 100)[0](rng, source, (3, 5)),
-                {"dtype": target},
-                note=f"{source}-{target}",
-            )
+            Sample(partial(_draw, source, target), {"dtype": target}, note=f"{source}-{target}")
             for source in ALL
             for target in ALL
             if source is not target
-            for low in ((0,) if "u" in (source.kind, target.kind) else (-100,))
         )
+
+
+def _draw(source: DType, target: DType, rng: Any) -> tuple[np.ndarray, ...]:
+    """Values that both types can hold, whole numbers aside."""
+    low = 0 if "u" in (source.kind, target.kind) else -100
+    return (uniform(low, 100)[0](rng, source, (3, 5)),)
 
 
 def _cast_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:

@@ -1,4 +1,4 @@
-"""Comparisons, element by element; the result is bool, and a comparison with NaN is false but for not_equal."""
+"""Comparisons, element by element, to bools; with NaN all are false but not_equal."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ equal = elementwise(
     emit=lambda b, x, y: b.equal(x, y),
     gives=bool_,
     sample=_few,
+    commutative=True,
     doc="x == y",
 )
 not_equal = elementwise(
@@ -38,6 +39,7 @@ not_equal = elementwise(
     emit=lambda b, x, y: b.not_equal(x, y),
     gives=bool_,
     sample=_few,
+    commutative=True,
     doc="x != y; true when one is NaN",
 )
 less = elementwise(

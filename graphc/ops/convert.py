@@ -1,18 +1,18 @@
-"""From what a user writes (numbers, lists, arrays, tensors) to tensors of one dtype and one shape."""
+"""From what users write (numbers, lists, arrays, tensors) to tensors of one dtype and shape."""
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
-from graphc.ir.dtypes import DType, float64, promote
+from graphc.ir.dtypes import DType, float16, float32, float64, promote
 from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor, located
 from graphc.ops.layout import broadcast_shapes, broadcast_to
 from graphc.ops.source import constant
 
-TensorLike = Union[Tensor, np.ndarray, np.generic, bool, int, float, list[Any], tuple[Any, ...]]
+TensorLike = Tensor | np.ndarray | np.generic | bool | int | float | list[Any] | tuple[Any, ...]
 
 
 def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
@@ -29,26 +29,31 @@ def is_weak(value: Any) -> bool:
     return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
 
 
-def common(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> tuple[Tensor, ...]:
-    """The operands with one dtype (NumPy's promotion; `floating` lifts integers to floats) and one shape."""
+def common(
+    name: str, operands: tuple[TensorLike, ...], floating: bool = False
+) -> tuple[Tensor, ...]:
+    """The operands with one dtype, by NumPy's promotion, and one shape.
+
+    `floating` lifts integers and bools to floats.
+    """
     dtype = common_dtype(name, operands, floating)
     return broadcast_all(name, tuple(as_operand(x, dtype) for x in operands))
 
 
 def common_dtype(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> DType:
     """NumPy's result type of the operands, Python numbers being weak."""
-    dtype = promote(*(x if is_weak(x) else as_tensor(x).dtype for x in operands))  # type: ignore[arg-type]
+    dtypes: list[Any] = [x if is_weak(x) else as_tensor(x).dtype for x in operands]
+    dtype = promote(*dtypes)
     if all(is_weak(x) for x in operands) and dtype is float64:
-        from graphc.ir.dtypes import float32
-
         return float32
     return floating_of(dtype) if floating else dtype
 
 
 def floating_of(dtype: DType) -> DType:
-    """The float in which NumPy computes a function of this dtype: float16 for 8 bits and bool, float32 for 16, else float64."""
-    from graphc.ir.dtypes import float16, float32
+    """The float in which NumPy computes a function of this dtype.
 
+    Floats stay; 8 bits and bool need float16, 16 bits float32, more float64.
+    """
     if dtype.is_float:
         return dtype
     return float16 if dtype.bits <= 8 else float32 if dtype.bits == 16 else float64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ Sampler = Callable[[Any, DType, tuple[int, ...]], np.ndarray]
 class Elementwise(Op):
     """An op whose output element is a scalar function of the input elements at the same index.
 
-    `emit(b, *xs)` writes that function with the scalar builder `b`; for 16-bit floats it runs in float32 and the result is
-    rounded. `flops` is its cost. The object is the function that users call: operands are promoted and broadcast.
+    `emit(b, *xs)` writes that function with the scalar builder `b`; for 16-bit floats it runs in
+    float32 and the result is rounded. `flops` is its cost. The object is the function that users
+    call: operands are promoted and broadcast.
     """
 
     lowering = "read"
@@ -41,6 +43,7 @@ class Elementwise(Op):
         floating: bool = False,
         sample: Sampler | Sequence[Sampler] | None = None,
         flops: int = 1,
+        commutative: bool = False,
         doc: str = "",
     ):
         super().__init__(name)
@@ -48,6 +51,7 @@ class Elementwise(Op):
         self.takes, self.gives, self.floating = tuple(takes), gives, floating
         self.sampler = sample
         self.flops = flops
+        self.commutative = commutative
         self.__doc__ = doc or type(self).__doc__
         self.__name__ = name
 
@@ -58,7 +62,9 @@ class Elementwise(Op):
         first = inputs[0]
         for x in inputs:
             if x.dtype not in self.takes:
-                raise DTypeError(f"does not take {x.dtype}; it takes {', '.join(map(str, self.takes))}")
+                raise DTypeError(
+                    f"does not take {x.dtype}; it takes {', '.join(map(str, self.takes))}"
+                )
             if x.dtype is not first.dtype:
                 raise DTypeError(f"operands of one dtype needed, not {first.dtype} and {x.dtype}")
             if x.shape != first.shape:
@@ -74,7 +80,9 @@ class Elementwise(Op):
         assert g is not None
         return self._grad(node, g)
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         shape = (size, *node.types[0].shape)
         full = [
             x if axis == 0 else broadcast(x, shape, tuple(range(1, len(shape))))
@@ -101,18 +109,34 @@ class Elementwise(Op):
         return node.types[0].size * self.flops
 
     def samples(self) -> Sequence[Sample]:
-        """One sample per dtype it takes, on an unequal-sided shape; the laws add empty and one-sized ones."""
+        """Every dtype it takes, empty and one-sized shapes, and each float's special values."""
         if self.sampler is None:
             return ()
-        return tuple(
-            Sample(lambda rng, d=d: self._draw(rng, d, (3, 5)), note=str(d)) for d in self.takes
+        return (
+            *(Sample(partial(self._draw, d, (3, 5)), note=str(d)) for d in self.takes),
+            *(Sample(partial(self._draw, self.takes[-1], s), note=str(s)) for s in _SHAPES),
+            *(
+                Sample(partial(self._specials, d), differentiable=(), note=f"{d} specials")
+                for d in self.takes
+                if d.is_float
+            ),
         )
 
-    def _draw(self, rng: Any, dtype: DType, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        samplers = self.sampler if isinstance(self.sampler, (tuple, list)) else (self.sampler,)
-        return tuple(s(rng, dtype, shape) for s in samplers)  # type: ignore[misc]
+    def _samplers(self) -> Sequence[Sampler]:
+        assert self.sampler is not None
+        return (self.sampler,) if callable(self.sampler) else self.sampler
+
+    def _draw(self, dtype: DType, shape: tuple[int, ...], rng: Any) -> tuple[np.ndarray, ...]:
+        return tuple(sampler(rng, dtype, shape) for sampler in self._samplers())
+
+    def _specials(self, dtype: DType, rng: Any) -> tuple[np.ndarray, ...]:
+        """Each special value with each other, for as many inputs as there are."""
+        values = np.asarray(_SPECIALS, np.float64).astype(dtype.numpy)
+        return tuple(np.meshgrid(*(values for _ in self._samplers()), indexing="ij"))
 
 
+_SHAPES = ((), (1, 1), (0, 5))
+_SPECIALS = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0)
 _HALVES = {d.numpy for d in FLOATS if d.bits == 16}
 
 
@@ -128,14 +152,16 @@ def elementwise(name: str, **fields: Any) -> Elementwise:
 
 
 def uniform(low: float, high: float, count: int = 1) -> Sequence[Sampler]:
-    """A sampler of values in [low, high], for every dtype (bools are coin flips, unsigned values non-negative)."""
+    """Samplers of values in [low, high] for every dtype; bools are coin flips, uints at least 0."""
 
     def draw(rng: Any, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
         if dtype is bool_:
             return np.asarray(rng.random(shape) < 0.5)
         if dtype.is_integer:
             least = max(int(np.ceil(low)), int(np.iinfo(dtype.numpy).min))
-            return np.asarray(rng.integers(least, max(int(high), least) + 1, shape).astype(dtype.numpy))
+            return np.asarray(
+                rng.integers(least, max(int(high), least) + 1, shape).astype(dtype.numpy)
+            )
         return np.asarray(rng.uniform(low, high, shape)).astype(dtype.numpy)
 
     return (draw,) * count

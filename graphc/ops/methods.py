@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from graphc.ir.node import Tensor
-from graphc.ops import arithmetic, cast, comparison, layout, reduction
-from graphc.ops.convert import TensorLike
-
-Unary = Callable[[Any], Tensor]
-Binary = Callable[[Any, TensorLike], Tensor]
+from graphc.ops import cast, layout, reduction
+from graphc.ops.operators import TensorOperators
 
 
-def _unary(f: Callable[[TensorLike], Tensor]) -> Unary:
-    return lambda self: f(self)
-
-
-def _left(f: Callable[[TensorLike, TensorLike], Tensor]) -> Binary:
-    return lambda self, other: f(self, other)
-
-
-def _right(f: Callable[[TensorLike, TensorLike], Tensor]) -> Binary:
-    return lambda self, other: f(other, self)
-
-
-class TensorMethods:
+class TensorMethods(TensorOperators):
     """What `Tensor` can do beside describing itself; each is the function of the same name."""
 
     __slots__ = ()
-
-    __add__, __radd__ = _left(arithmetic.add), _right(arithmetic.add)
-    __sub__, __rsub__ = _left(arithmetic.subtract), _right(arithmetic.subtract)
-    __mul__, __rmul__ = _left(arithmetic.multiply), _right(arithmetic.multiply)
-    __truediv__, __rtruediv__ = _left(arithmetic.divide), _right(arithmetic.divide)
-    __neg__ = _unary(arithmetic.negative)
-    __lt__, __le__ = _left(comparison.less), _left(comparison.less_equal)
-    __gt__, __ge__ = _left(comparison.greater), _left(comparison.greater_equal)
-    __eq__ = _left(comparison.equal)  # type: ignore[assignment]  # a Tensor, as in NumPy
-    __ne__ = _left(comparison.not_equal)  # type: ignore[assignment]  # a Tensor, as in NumPy
-    __hash__ = object.__hash__
 
     def __getitem__(self: Any, key: Any) -> Tensor:
         from graphc.ops.indexing import getitem
 
         return getitem(self, key)
-
-    def __matmul__(self: Any, other: TensorLike) -> Tensor:
-        from graphc.ops.contraction import matmul
-
-        return matmul(self, other)
-
-    def __rmatmul__(self: Any, other: TensorLike) -> Tensor:
-        from graphc.ops.contraction import matmul
-
-        return matmul(other, self)
 
     @property
     def T(self: Any) -> Tensor:
@@ -68,7 +31,7 @@ class TensorMethods:
 
     @property
     def at(self: Any) -> Any:
-        """`x.at[index].set(y)` and its like: x with the elements at an index replaced or combined."""
+        """`x.at[index].set(y)` and its like: x with elements replaced or combined."""
         from graphc.ops.indexing import At
 
         return At(self)
@@ -116,6 +79,7 @@ class TensorMethods:
         return mean(self, axis=axis, keepdims=keepdims)
 
 
-for _name, _method in vars(TensorMethods).items():
-    if _name not in ("__module__", "__doc__", "__slots__", "__dict__", "__weakref__"):
+_OWN = ("__module__", "__doc__", "__slots__", "__qualname__")
+for _name, _method in (vars(TensorOperators) | vars(TensorMethods)).items():
+    if _name not in _OWN:
         setattr(Tensor, _name, _method)

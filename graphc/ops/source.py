@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim, size
-from graphc.ir.dtypes import DType, as_dtype, int64
+from graphc.ir.dtypes import DType, as_dtype, float32, int64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply, unique
 from graphc.ir.op import Attrs, Index, Op, Reader, Sample
-from graphc.ir.types import Shape, TensorType, is_static
+from graphc.ir.types import Shape, TensorType
 from graphc.ir.walk import topological
 
 
@@ -34,7 +34,7 @@ _VARIABLE = Variable("variable")
 
 
 def as_shape(shape: Any) -> Shape:
-    """A shape from an int, a name, a dimension expression, or a sequence of them; a name means a symbolic size."""
+    """A shape from an int, a name (a symbolic size), a dimension, or a sequence of them."""
     items = shape if isinstance(shape, (tuple, list)) else (shape,)
     result: list[Dim] = []
     for item in items:
@@ -54,7 +54,10 @@ def as_shape(shape: Any) -> Shape:
 
 
 def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
-    """An input of the graph. `shape` holds ints and names; equal names are equal sizes, known when the function is called."""
+    """An input of the graph. `shape` holds ints and names.
+
+    Equal names are equal sizes, known when the function is called.
+    """
     if not name.isidentifier():
         raise ShapeError(f"a placeholder's name must be an identifier, not {name!r}")
     type_ = TensorType(as_dtype(dtype), as_shape(shape))
@@ -62,7 +65,7 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
 
 
 class State:
-    """The array behind a variable; it keeps its place in memory for life, so compiled code may hold its address.
+    """The array behind a variable; it never moves, so compiled code may hold its address.
 
     `advance`, if there is one, gives the value after each call of a function that reads the variable.
     """
@@ -86,19 +89,22 @@ def aligned_copy(value: np.ndarray) -> np.ndarray:
     return result
 
 
-def variable(value: Any, name: str | None = None, dtype: Any = None, trainable: bool = True) -> Tensor:
-    """A persistent array with this initial value. Python floats and float64 lists become float32 unless `dtype` says otherwise."""
+def variable(
+    value: Any, name: str | None = None, dtype: Any = None, trainable: bool = True
+) -> Tensor:
+    """A persistent array with this initial value.
+
+    Python floats, and lists of them, become float32 unless `dtype` says otherwise.
+    """
     array = np.asarray(value)
-    if dtype is None:
-        dtype = "float32" if not isinstance(value, (np.ndarray, np.generic)) and array.dtype.kind == "f" else array.dtype
-    kind = as_dtype(dtype)
-    state = State(array.astype(kind.numpy), trainable)
+    kind = _element_type(value, dtype)
+    state = State(_converted(array, kind), trainable)
     node = unique(_VARIABLE, (), {"state": state}, (TensorType(kind, array.shape),))
     return node.outputs[0].named(name) if name else node.outputs[0]
 
 
 def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """New values of the variables among what the outputs read that step on with every call, such as generators."""
+    """New values of the variables, such as generators, that step on when the outputs are run."""
     return {
         x: node.attrs["state"].advance(x)
         for node in topological(outputs)
@@ -108,7 +114,7 @@ def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 
 class Literal:
-    """The array of a constant, hashed and compared by its bytes (0.0 and -0.0, 1 and True differ)."""
+    """The array of a constant, compared by its bytes: 0.0 and -0.0, 1 and True differ."""
 
     __slots__ = ("array", "digest")
 
@@ -132,7 +138,7 @@ class Literal:
 
 
 class Constant(Op):
-    """An array known when the graph is built; scalars become literals in the code, others are passed to it."""
+    """An array known when the graph is built; scalars become literals, others are passed in."""
 
     lowering = "read"
 
@@ -143,7 +149,9 @@ class Constant(Op):
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
         return ()
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         raise AssertionError("a constant has no inputs to batch")
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
@@ -158,14 +166,29 @@ _CONSTANT = Constant("constant")
 
 
 def constant(value: Any, dtype: Any = None) -> Tensor:
-    """A constant tensor from a number, a list or an array; Python floats give float32 unless `dtype` says otherwise."""
+    """A constant tensor from a number, a list or an array.
+
+    Python floats, and lists of them, become float32 unless `dtype` says otherwise.
+    """
     array = np.asarray(value)
     if array.dtype == object:
         raise DTypeError(f"cannot make a constant of {type(value).__name__}")
-    if dtype is None and not isinstance(value, (np.ndarray, np.generic)) and array.dtype.kind == "f":
-        dtype = "float32"
-    kind = as_dtype(dtype if dtype is not None else array.dtype)
-    return apply(_CONSTANT, value=Literal(array.astype(kind.numpy))).outputs[0]
+    kind = _element_type(value, dtype)
+    return apply(_CONSTANT, value=Literal(_converted(array, kind))).outputs[0]
+
+
+def _element_type(value: Any, dtype: Any) -> DType:
+    """The dtype asked for, else that of the value; Python floats and lists of them give float32."""
+    if dtype is not None:
+        return as_dtype(dtype)
+    found = as_dtype(np.asarray(value).dtype)
+    return float32 if found.is_float and not isinstance(value, (np.ndarray, np.generic)) else found
+
+
+def _converted(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """The array in that dtype; numbers too large for it become infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype.numpy)
 
 
 class Iota(Op):
@@ -179,13 +202,17 @@ class Iota(Op):
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
         return ()
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
         raise AssertionError("iota has no inputs to batch")
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         shape, axis = attrs["shape"], attrs["axis"]
         line = np.arange(shape[axis]).astype(attrs["dtype"].numpy)
-        return np.broadcast_to(line.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape)
+        return np.broadcast_to(
+            line.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape
+        )
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         return reader.value(index[node.attrs["axis"]], node.types[0].dtype)
@@ -212,6 +239,3 @@ def constant_value(x: Tensor) -> np.ndarray | None:
     """The array of a constant, None for other tensors."""
     return x.node.attrs["value"].array if x.node.op is _CONSTANT else None
 
-
-def static_shape(x: Tensor) -> bool:
-    return is_static(x.type.shape)

@@ -1,0 +1,124 @@
+"""Gradients that the user decides: stop_gradient and custom_gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphc.ir.dims import Dim
+from graphc.ir.errors import GradientError
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.elementwise import elementwise, uniform
+from graphc.ops.layout import broadcast, broadcast_to
+from graphc.ops.source import constant
+
+Vjp = Callable[
+    [tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]], Sequence[Tensor | None]
+]
+
+stop_gradient = elementwise(
+    "stop_gradient",
+    reference=lambda x: x,
+    emit=lambda b, x: x,
+    grad=lambda node, g: (None,),
+    sample=uniform(-4, 4),
+    flops=0,
+    doc="x, which differentiation takes for a constant",
+)
+
+
+class Rule:
+    """A gradient given by the user, equal only to itself; `depth` counts the vmaps around it."""
+
+    def __init__(self, vjp: Vjp, depth: int = 0):
+        self.vjp, self.depth = vjp, depth
+
+
+class WithGradient(Op):
+    """Its first `count` inputs, unchanged; cotangents go to the others, as `rule` says."""
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        return inputs[: attrs["count"]]
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        count, rule = node.attrs["count"], node.attrs["rule"]
+        inputs = node.inputs[count:]
+        given = tuple(_or_zeros(g, x) for g, x in zip(cotangents, node.outputs, strict=True))
+        found = tuple(_mapped(rule)(inputs, node.outputs, given))
+        if len(found) != len(inputs):
+            raise GradientError(f"the vjp gave {len(found)} cotangents for {len(inputs)} inputs")
+        for g, x in zip(found, inputs, strict=True):
+            if g is not None and g.type != x.type:
+                raise GradientError(f"the vjp gave {g.type} for an input\n  {x.describe()}")
+        return (*(None for _ in node.outputs), *found)
+
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
+        rule = node.attrs["rule"]
+        full = [
+            x if axis == 0 else broadcast(x, (size, *x.shape), tuple(range(1, x.ndim + 1)))
+            for x, axis in zip(inputs, axes, strict=True)
+        ]
+        deeper = Rule(rule.vjp, rule.depth + 1)
+        return apply(self, *full, count=node.attrs["count"], rule=deeper).outputs
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        return inputs[: attrs["count"]]
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        return reader.at(node.inputs[output], index)
+
+    def cost(self, node: Node) -> Dim:
+        return 0
+
+    def samples(self) -> Sequence[Sample]:
+        rule = Rule(lambda inputs, outputs, cotangents: cotangents)
+        return (
+            Sample(
+                lambda rng: (rng.standard_normal((3, 5)), rng.standard_normal((3, 5))),
+                {"count": 1, "rule": rule},
+                differentiable=(),
+            ),
+        )
+
+
+def _or_zeros(g: Tensor | None, x: Tensor) -> Tensor:
+    return broadcast_to(constant(0, x.dtype), x.shape) if g is None else g
+
+
+def _mapped(rule: Rule) -> Callable[..., Sequence[Tensor | None]]:
+    """The rule's vjp, mapped over as many leading axes as were added around it."""
+    from graphc.passes.batch import vmap
+
+    vjp: Callable[..., Sequence[Tensor | None]] = rule.vjp
+    for _ in range(rule.depth):
+        vjp = vmap(vjp)
+    return vjp
+
+
+_WITH_GRADIENT = WithGradient("with_gradient")
+
+
+def custom_gradient(f: Callable[..., Any], vjp: Vjp) -> Callable[..., Any]:
+    """f with the gradient `vjp(inputs, outputs, cotangents)`: a cotangent or None for each input.
+
+    f takes tensors and returns a tensor or a tuple of them. Tensors that f uses but does not take
+    get no gradient.
+
+        clipped = custom_gradient(lambda x: x, lambda inputs, outputs, g: (gc.clip(g[0], -1, 1),))
+    """
+
+    def wrapped(*operands: TensorLike) -> Any:
+        inputs = tuple(as_tensor(x) for x in operands)
+        result = f(*inputs)
+        results = result if isinstance(result, tuple) else (result,)
+        node = apply(_WITH_GRADIENT, *results, *inputs, count=len(results), rule=Rule(vjp))
+        return node.outputs if isinstance(result, tuple) else node.outputs[0]
+
+    return wrapped
