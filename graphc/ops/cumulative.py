@@ -14,10 +14,12 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_tensor, cast
+from graphc.ops.exponential import exp
 from graphc.ops.layout import broadcast, normal_axis, reshape
 from graphc.ops.located import locate_errors
 from graphc.ops.recurrence import linear_recurrence, shift
 from graphc.ops.sampling import moved
+from graphc.ops.select import where
 from graphc.ops.source import constant
 
 Grad = Callable[[Node, Tensor], Tensor]
@@ -135,9 +137,6 @@ def _logsumexp_grad(node: Node, g: Tensor) -> Tensor:
     """dx[k] = sum over t >= k of g[t] * exp(x[k] - y[t]), by a recurrence whose factors are at most
     1.
     """
-    from graphc.ops.exponential import exp
-    from graphc.ops.select import where
-
     axis, reverse, step = _attrs(node)
     (x,), y = node.inputs, node.outputs[0]
     empty = y == -np.inf  # exp(x - y) would be NaN where nothing but -inf has come
@@ -282,7 +281,7 @@ def diff(x: TensorLike, n: int = 1, axis: int = -1) -> Tensor:
 @locate_errors
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The sum of a diagonal of the matrices in two axes."""
-    from graphc.ops.indexing import diagonal
+    from graphc.ops.diagonal import diagonal
     from graphc.ops.reduction import sum
 
     return sum(diagonal(as_tensor(x), offset, axis1, axis2), axis=-1)

@@ -107,7 +107,7 @@ def _diagonals(x: Tensor, labels: Labels) -> Term:
 
 def _diagonal(x: Tensor, i: int, j: int) -> Tensor:
     """x where its axes i and j agree, without axis j."""
-    from graphc.ops.indexing import diagonal
+    from graphc.ops.diagonal import diagonal
 
     rest = [k for k in range(x.ndim) if k not in (i, j)]
     taken = diagonal(x, 0, i, j)  # puts the diagonal last

@@ -10,10 +10,14 @@ from graphc.ir.dims import product
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
+from graphc.ops.arithmetic import absolute
 from graphc.ops.convert import TensorLike, as_tensor, cast, floating_of
+from graphc.ops.custom import stop_gradient
+from graphc.ops.exponential import exp, log
 from graphc.ops.extent import extent
-from graphc.ops.layout import normal_axes, normal_axis, reshape, squeeze
+from graphc.ops.layout import expand_dims, normal_axes, normal_axis, reshape, squeeze
 from graphc.ops.located import locate_errors
+from graphc.ops.powers import power, sqrt
 from graphc.ops.reduction import Axis
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import min as smallest
@@ -75,8 +79,6 @@ def var(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool 
 @locate_errors
 def std(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
     """Square root of the variance along axes."""
-    from graphc.ops.exponential import sqrt
-
     x = _floating(x)
     return cast(sqrt(var(_widened(x), axis, correction, keepdims)), x.dtype)
 
@@ -86,8 +88,6 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     """log(sum(exp(x))) along axes without overflow; -inf where every element is -inf (with a
     gradient of zeros).
     """
-    from graphc.ops.exponential import exp, log
-
     x = _float_only("logsumexp", x)
     axes = normal_axes(axis, x.ndim)
     top = _finite_top(x, axes)
@@ -100,19 +100,15 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
 @locate_errors
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along axes without overflow; NaN where every element is -inf."""
-    from graphc.ops.exponential import exp
-
     x = _float_only("softmax", x)
     axes = normal_axes(axis, x.ndim)
     powers = exp(x - _finite_top(x, axes))
-    return powers / total(powers, axes, keepdims=True)
+    return powers * (1 / total(powers, axes, keepdims=True))
 
 
 @locate_errors
 def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """log(softmax(x)) along axes, exact for elements far below the largest."""
-    from graphc.ops.exponential import exp, log
-
     x = _float_only("log_softmax", x)
     axes = normal_axes(axis, x.ndim)
     shifted = x - _finite_top(x, axes)
@@ -123,8 +119,6 @@ def _finite_top(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The largest element along axes where that is finite, else 0: a constant for gradients, since
     the results that subtract it do not depend on it.
     """
-    from graphc.ops.select import stop_gradient
-
     top = largest(stop_gradient(x), axes, keepdims=True)
     return where(top - top == 0, top, 0)  # infinities and NaN fail the test
 
@@ -151,6 +145,7 @@ def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     """The middle element along an axis (None: of all), the mean of the two middle ones of an even
     count; NaN if one is.
     """
+    from graphc.ops.gather import take
     from graphc.ops.reduction import any
     from graphc.ops.sorting import sort
 
@@ -162,11 +157,10 @@ def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     n = x.shape[axis]
     if n == 0:
         raise ShapeError(f"the median of no elements has no value: axis {axis} of {x.type}")
-    ordered, before = sort(x, axis=axis), (slice(None),) * axis
-    low, high = (ordered[(*before, slice(k, k + 1))] for k in ((n - 1) // 2, n // 2))
-    broken = any(x != x, axis, keepdims=True)
-    result = where(broken, np.nan, (low + high) / 2)
-    return result if keepdims else squeeze(result, axis)
+    ordered = sort(x, axis=axis)
+    low, high = (take(ordered, extent(k), axis=axis) for k in ((n - 1) // 2, n // 2))
+    result = where(any(x != x, axis), np.nan, (low + high) / 2)
+    return expand_dims(result, axis) if keepdims else result
 
 
 @locate_errors
@@ -192,16 +186,12 @@ def norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fal
 
 
 def _euclidean(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    from graphc.ops.exponential import sqrt
-
     squares = total(x * x, axes, keepdims=keepdims)
     flat = squares == 0
     return where(flat, 0, sqrt(where(flat, 1, squares)))
 
 
 def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    from graphc.ops.arithmetic import absolute, power
-
     if not isinstance(ord, (int, float)):
         raise DTypeError(f"{ord!r} is not an order of a vector norm")
     if ord == 2:
@@ -217,8 +207,6 @@ def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> 
 
 
 def _matrix_norm(x: Tensor, ord: Any, axis: Any, keepdims: bool) -> Tensor:
-    from graphc.ops.arithmetic import absolute
-
     rows, columns = (normal_axis(a, x.ndim) for a in axis)
     if ord not in (1, -1, np.inf, -np.inf):
         raise DTypeError(f"{ord!r} is not an order of a matrix norm here: 'fro', 1, -1, inf, -inf")
