@@ -1,0 +1,136 @@
+"""What a layer is: an object that is called on tensors and owns variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.node import Tensor
+from graphc.ops.source import State
+
+
+def state_of(x: Any) -> State | None:
+    """The array behind a variable; None for anything else."""
+    if not isinstance(x, Tensor):
+        return None
+    state = x.node.attrs.get("state")
+    return state if isinstance(state, State) else None
+
+
+class Layer:
+    """Base of layers. Variables and layers held in attributes (also in lists, tuples and dicts)
+    belong to it.
+
+    A subclass gives `__call__`. `training` says how layers such as dropout behave where they are
+    called next.
+    """
+
+    training: bool = True
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The layer applied to x."""
+        raise NotImplementedError(type(self).__name__)
+
+    def layers(self) -> Iterator[Layer]:
+        """This layer and all within it."""
+        yield self
+        for _, part in _parts(vars(self)):
+            if isinstance(part, Layer):
+                yield from part.layers()
+
+    def variables(self) -> dict[str, Tensor]:
+        """Every variable by the path of attributes to it, such as "0.weight"; a shared one under
+        its first path.
+        """
+        found: dict[str, Tensor] = {}
+        seen: set[Tensor] = set()
+        for name, part in _parts(vars(self)):
+            within = part.variables() if isinstance(part, Layer) else {"": part}
+            for rest, x in within.items():
+                if state_of(x) is not None and x not in seen:
+                    seen.add(x)
+                    found[f"{name}.{rest}" if rest else name] = x
+        return found
+
+    def named_parameters(self) -> dict[str, Tensor]:
+        """The trainable variables by path."""
+        return {name: x for name, x in self.variables().items() if _trainable(x)}
+
+    def parameters(self) -> list[Tensor]:
+        """The trainable variables, in a fixed order."""
+        return list(self.named_parameters().values())
+
+    def train(self, mode: bool = True) -> Layer:
+        """Makes this and all layers within it build training graphs (or not) from now on; returns
+        the layer.
+        """
+        for layer in self.layers():
+            layer.training = mode
+        return self
+
+    def eval(self) -> Layer:
+        """Makes this and all layers within it build graphs for inference from now on; returns the
+        layer.
+        """
+        return self.train(False)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all variables' arrays, by path."""
+        return {name: _state(x).array.copy() for name, x in self.variables().items()}
+
+    def load_state_dict(self, arrays: Mapping[str, Any]) -> None:
+        """Gives every variable its array. Raises GraphError unless names, shapes and dtypes all
+        agree; then nothing changes.
+        """
+        variables = self.variables()
+        missing, extra = variables.keys() - arrays.keys(), arrays.keys() - variables.keys()
+        if missing or extra:
+            raise GraphError(
+                f"missing: {sorted(missing) or 'none'}; not known: {sorted(extra) or 'none'}"
+            )
+        for name, x in variables.items():
+            new = np.asarray(arrays[name])
+            if new.shape != x.shape or new.dtype != x.dtype.numpy:
+                raise ShapeError(f"{name} is {x.type}, not {new.dtype}{list(new.shape)}")
+        for name, x in variables.items():
+            _state(x).array[...] = arrays[name]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the variables to an .npz file (bfloat16 ones as float32, which loses nothing)."""
+        with open(path, "wb") as file:
+            np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Reads what `save` wrote."""
+        types = {name: x.dtype.numpy for name, x in self.variables().items()}
+        with np.load(path, allow_pickle=False) as file:
+            self.load_state_dict({k: file[k].astype(types.get(k, file[k].dtype)) for k in file})
+
+
+def _storable(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def _state(x: Tensor) -> State:
+    state = state_of(x)
+    assert state is not None
+    return state
+
+
+def _trainable(x: Tensor) -> bool:
+    return _state(x).trainable
+
+
+def _parts(container: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The tensors and layers in nested attributes, lists, tuples and dicts, with their paths."""
+    items = container.items() if isinstance(container, dict) else enumerate(container)
+    for name, part in items:
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(part, (Tensor, Layer)):
+            yield here, part
+        elif isinstance(part, (list, tuple, dict)):
+            yield from _parts(part, here)

@@ -1,0 +1,137 @@
+"""What an optimiser is: a rule that gives every parameter its next value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dtypes import DType, float32
+from graphc.ir.errors import DTypeError, GraphError
+from graphc.ir.node import Tensor
+from graphc.nn.layer import state_of
+from graphc.ops.arithmetic import minimum
+from graphc.ops.convert import cast
+from graphc.ops.powers import sqrt
+from graphc.ops.reduction import sum as total
+from graphc.ops.source import variable
+from graphc.passes.differentiate import grad
+
+Rate = float | Tensor | Callable[[Tensor], Tensor]
+
+
+class Optimiser:
+    """Base of optimisers. A subclass gives `step`: the new value of a parameter, and of its slots.
+
+    `lr` is a number, a tensor (say a placeholder), or a schedule: a function of the number of steps
+    taken (float32, 0 on the first call). With `clip_norm` all gradients are scaled so that their
+    joint norm is at most that. 16-bit parameters are updated in float32 and rounded.
+    """
+
+    def __init__(self, lr: Rate, clip_norm: float | None = None):
+        self.lr, self.clip_norm = lr, clip_norm
+        self.slots: dict[str, Tensor] = {}
+        self._count: Tensor | None = None
+
+    def updates(
+        self, loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]
+    ) -> dict[Tensor, Tensor]:
+        """New values of the parameters, of the optimiser's variables, and of the count of steps."""
+        params = _named(parameters)
+        return self.apply(dict(zip(params, grad(loss, list(params.values())), strict=True)), params)
+
+    def apply(
+        self, grads: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
+    ) -> dict[Tensor, Tensor]:
+        """The same from gradients, both by name."""
+        named = {name: cast(g, _wide(g.dtype)) for name, g in grads.items()}
+        if self.clip_norm is not None:
+            named = clip_by_global_norm(named, self.clip_norm)
+        result: dict[Tensor, Tensor] = {}
+        for name, p in parameters.items():
+            new, slots = self.step(name, cast(p, _wide(p.dtype)), named[name])
+            result[p] = cast(new, p.dtype)
+            result.update(slots)
+        if self._count is not None:
+            result[self._count] = self._count + 1
+        return result
+
+    def step(self, name: str, p: Tensor, g: Tensor) -> tuple[Tensor, dict[Tensor, Tensor]]:
+        """The new value of parameter `name`, now p with gradient g, and of the slots it uses."""
+        raise NotImplementedError(type(self).__name__)
+
+    def slot(self, name: str, kind: str, like: Tensor) -> Tensor:
+        """The variable `kind` that goes with a parameter; zeros at first."""
+        key = f"{name}.{kind}"
+        if key not in self.slots:
+            shape = tuple(d for d in like.shape if isinstance(d, int))
+            zeros = np.zeros(shape, like.dtype.numpy)
+            self.slots[key] = variable(zeros, key, trainable=False)
+        return self.slots[key]
+
+    def count(self) -> Tensor:
+        """The number of steps taken before this one, an int64 variable."""
+        if self._count is None:
+            self._count = variable(np.int64(0), "step", trainable=False)
+            self.slots["step"] = self._count
+        return self._count
+
+    def rate(self, dtype: DType) -> Tensor | float:
+        """The learning rate of this step."""
+        if isinstance(self.lr, Tensor):
+            return cast(self.lr, dtype)
+        if callable(self.lr):
+            return cast(self.lr(cast(self.count(), float32)), dtype)
+        return self.lr
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of the optimiser's own variables, by name."""
+        return {name: _array(x).copy() for name, x in self.slots.items()}
+
+    def load_state_dict(self, arrays: Mapping[str, Any]) -> None:
+        """Gives every variable of the optimiser its array; call it after `updates`, which makes
+        them.
+        """
+        if arrays.keys() != self.slots.keys():
+            raise GraphError(f"{sorted(self.slots)} needed, not {sorted(arrays)}")
+        for name, x in self.slots.items():
+            _array(x)[...] = arrays[name]
+
+
+def clip_by_global_norm(grads: Mapping[str, Tensor], most: float) -> dict[str, Tensor]:
+    """Gradients scaled down together, where the norm of all their elements is above `most`."""
+    squares = [total(g * g) for g in grads.values()]
+    norm = sqrt(sum(squares[1:], squares[0])) if squares else None
+    assert norm is not None, "no gradients"
+    scale = minimum(most / norm, 1.0)
+    return {name: g * cast(scale, g.dtype) for name, g in grads.items()}
+
+
+def _wide(dtype: DType) -> DType:
+    return float32 if dtype.is_float and dtype.bits == 16 else dtype
+
+
+def _array(x: Tensor) -> np.ndarray:
+    state = state_of(x)
+    assert state is not None
+    return state.array
+
+
+def _named(parameters: Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters by name; those of a list are numbered."""
+    if isinstance(parameters, Mapping):
+        named = dict(parameters)
+    else:
+        every: Sequence[Tensor] = list(parameters)
+        named = {f"{k}.{p.name or 'parameter'}": p for k, p in enumerate(every)}
+    for p in named.values():
+        if state_of(p) is None:
+            raise GraphError(f"only a variable can be updated\n  {p.describe()}")
+        if not p.dtype.is_float:
+            raise DTypeError(f"a parameter must be floating\n  {p.describe()}")
+    if not named:
+        raise GraphError("there are no parameters to update")
+    if len(set(named.values())) != len(named):
+        raise GraphError("a parameter is given twice")
+    return named
