@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphc.ir.dims import Dim
@@ -11,7 +12,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_tensor
-from graphc.ops.elementwise import elementwise, uniform
+from graphc.ops.elementwise import Elementwise, uniform
 from graphc.ops.layout import broadcast, broadcast_to
 from graphc.ops.source import constant
 
@@ -19,7 +20,15 @@ Vjp = Callable[
     [tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]], Sequence[Tensor | None]
 ]
 
-stop_gradient = elementwise(
+
+class StopGradient(Elementwise):
+    """x, which differentiation takes for a constant."""
+
+    def samples(self) -> Sequence[Sample]:
+        return tuple(replace(s, differentiable=()) for s in super().samples())
+
+
+stop_gradient = StopGradient(
     "stop_gradient",
     reference=lambda x: x,
     emit=lambda b, x: x,

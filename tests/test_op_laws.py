@@ -1,0 +1,214 @@
+"""The laws that every op keeps, tried on the samples that the op itself names.
+
+An op's inferred types are those of its values (the reference evaluator asserts it), its lowering
+computes its reference on every backend, its gradient is the limit of differences, also that of its
+gradient, and its batching rule is a loop over the items of a batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc.ops  # noqa: F401  # registers the ops
+from graphc.ir.dtypes import as_dtype, float64
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Op, Sample
+from graphc.ops.elementwise import Elementwise
+from graphc.ops.reduction import sum as total_of
+from graphc.ops.source import constant, placeholder
+from graphc.passes.differentiate import pullback
+from tests.support.run import NATIVE, evaluate
+
+OPS = [op for op in Op.registry.values() if op.samples()]
+ITEMS = 3  # in a batch: unlike the sides of the samples, which are 1, 2, 4 or 5 for the most part
+STEP = 1e-5
+by_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+
+
+def seeded(sample: Sample, seed: int = 0) -> list[np.ndarray]:
+    return [np.asarray(x) for x in sample.make(np.random.default_rng([seed, 17]))]
+
+
+def symbols(arrays: Sequence[np.ndarray], letter: str = "x") -> list[Tensor]:
+    return [placeholder(f"{letter}{k}", a.shape, a.dtype) for k, a in enumerate(arrays)]
+
+
+def distinct(samples: Sequence[Sample]) -> Iterator[Sample]:
+    """Samples of which no two agree in attributes and shapes; float64 stands for its likes."""
+    found: dict[Any, Sample] = {}
+    for sample in samples:
+        arrays = seeded(sample)
+        key = (repr(sorted(sample.attrs.items())), tuple(a.shape for a in arrays))
+        if key not in found or any(a.dtype == np.float64 for a in arrays):
+            found[key] = sample
+    yield from found.values()
+
+
+def where_written(op: Op, sample: Sample) -> str:
+    return f"{op.name} {dict(sample.attrs)} {sample.note}"
+
+
+# The lowering
+
+
+@pytest.mark.parametrize("target", NATIVE)
+@by_op
+def test_a_backend_computes_the_reference(op: Op, target: str) -> None:
+    cases = [(s, seeded(s)) for s in op.samples()]
+    named = [symbols(arrays, f"x{k}_") for k, (_, arrays) in enumerate(cases)]
+    nodes = [apply(op, *xs, **s.attrs) for (s, _), xs in zip(cases, named, strict=True)]
+    feeds = {
+        x: a
+        for xs, (_, arrays) in zip(named, cases, strict=True)
+        for x, a in zip(xs, arrays, strict=True)
+    }
+    outputs = [y for node in nodes for y in node.outputs]
+    expected = evaluate(outputs, feeds)
+    found = evaluate(outputs, feeds, target)
+    notes = [
+        where_written(op, s) for (s, _), n in zip(cases, nodes, strict=True) for _ in n.outputs
+    ]
+    for got, want, note in zip(found, expected, notes, strict=True):
+        agree(got, want, note, elementwise=isinstance(op, Elementwise))
+        if op.lowering == "read" and op.name not in SIGN_OF_ZERO_IS_FREE:
+            zeros_agree(got, want, note)
+
+
+# NumPy takes either zero of two.
+SIGN_OF_ZERO_IS_FREE = ("maximum", "minimum", "fmax", "fmin")
+
+
+def agree(got: np.ndarray, want: np.ndarray, note: str, elementwise: bool) -> None:
+    """Equal for integers; a few units in the last place for floats, of the largest in a sum."""
+    assert got.dtype == want.dtype, note
+    assert got.shape == want.shape, note
+    if not as_dtype(want.dtype).is_float:
+        np.testing.assert_array_equal(got, want, note)
+        return
+    unit = {2: 2**-10, 4: 2**-23, 8: 2**-52}[want.dtype.itemsize]
+    if want.dtype.kind != "f":  # bfloat16
+        unit = 2**-7
+    exact = want.astype(np.float64)
+    finite = np.abs(exact[np.isfinite(exact)])
+    scale = 1.0 if elementwise else max(1.0, finite.max(initial=0.0))
+    count = 1 if want.dtype.itemsize == 2 else 16
+    np.testing.assert_allclose(
+        got.astype(np.float64),
+        exact,
+        rtol=count * unit,
+        atol=count * unit * scale / 4,
+        err_msg=note,
+    )
+
+
+def zeros_agree(got: np.ndarray, want: np.ndarray, note: str) -> None:
+    if as_dtype(want.dtype).is_float:
+        zero = (want == 0) & (got == 0)
+        np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]), note)
+
+
+# Gradients
+
+
+def differentiable(op: Op, sample: Sample) -> list[int]:
+    """The inputs along which differences of float64 can be taken."""
+    arrays = seeded(sample)
+    named = range(len(arrays)) if sample.differentiable is None else sample.differentiable
+    floats = [k for k in named if arrays[k].dtype == np.float64]
+    outputs = apply(op, *symbols(arrays), **sample.attrs).types
+    return floats if any(t.dtype is float64 for t in outputs) else []
+
+
+def weighted(xs: Sequence[Tensor], rng: np.random.Generator) -> Tensor:
+    """The sum of the tensors' elements with random weights: a scalar that each element shows in."""
+    terms = [total_of(x * constant(rng.uniform(0.5, 1.5, x.shape))) for x in xs]
+    return sum(terms[1:], start=terms[0])
+
+
+def check_gradient(
+    scalar: Tensor, gradients: list[Tensor], xs: list[Tensor], feeds: Any, note: str
+) -> None:
+    """The gradients along a random direction against a central difference."""
+    rng = np.random.default_rng(5)
+    direction = {x: rng.uniform(-1, 1, x.shape) for x in xs}
+    values = evaluate(gradients, feeds)
+    slope = sum(np.sum(g * direction[x]) for g, x in zip(values, xs, strict=True))
+    ahead, behind = (
+        evaluate([scalar], feeds | {x: feeds[x] + s * STEP * v for x, v in direction.items()})[0]
+        for s in (1, -1)
+    )
+    size = sum(np.sum(np.abs(g)) for g in values)
+    np.testing.assert_allclose(
+        slope, (ahead - behind) / (2 * STEP), rtol=1e-6, atol=1e-7 * (1 + size), err_msg=note
+    )
+
+
+@by_op
+def test_the_gradient_is_the_limit_of_differences(op: Op) -> None:
+    samples = [s for s in distinct(op.samples()) if differentiable(op, s)]
+    if not samples:
+        pytest.skip("nothing to differentiate")
+    for sample in samples:
+        arrays, rng = seeded(sample), np.random.default_rng(3)
+        inputs = symbols(arrays)
+        feeds = dict(zip(inputs, arrays, strict=True))
+        xs = [inputs[k] for k in differentiable(op, sample)]
+        outputs = apply(op, *inputs, **sample.attrs).outputs
+        value = weighted([y for y in outputs if y.dtype is float64], rng)
+        gradients = pullback([value], xs, [constant(1.0, value.dtype)])
+        note = where_written(op, sample)
+        check_gradient(value, gradients, xs, feeds, note)
+        slope = weighted(gradients, rng)
+        curvature = pullback([slope], xs, [constant(1.0, slope.dtype)])
+        check_gradient(slope, curvature, xs, feeds, f"second order: {note}")
+
+
+# Batches
+
+
+def subsets(count: int) -> list[tuple[int, ...]]:
+    """All inputs batched, and each alone."""
+    alone = [(k,) for k in range(count)]
+    return [tuple(range(count)), *alone] if count > 1 else alone
+
+
+def batched(node: Node, inputs: list[Tensor], chosen: tuple[int, ...]) -> Sequence[Tensor]:
+    axes = [0 if k in chosen else None for k in range(len(inputs))]
+    return node.op.batch(node, inputs, axes, ITEMS)
+
+
+@by_op
+def test_the_batching_rule_is_a_loop(op: Op) -> None:
+    for sample in distinct(op.samples()):
+        items = [seeded(sample, seed) for seed in range(ITEMS)]
+        for chosen in subsets(len(items[0])):
+            check_batch(op, sample, items, chosen)
+
+
+def check_batch(
+    op: Op, sample: Sample, items: list[list[np.ndarray]], chosen: tuple[int, ...]
+) -> None:
+    rows = [
+        [items[i][k] if k in chosen else items[0][k] for k in range(len(items[0]))]
+        for i in range(ITEMS)
+    ]
+    arrays = [
+        np.stack([row[k] for row in rows]) if k in chosen else a for k, a in enumerate(items[0])
+    ]
+    inputs = symbols(arrays)
+    node = apply(op, *symbols(items[0], "one"), **sample.attrs)
+    found = evaluate(batched(node, inputs, chosen), dict(zip(inputs, arrays, strict=True)))
+    each = [evaluate(node.outputs, dict(zip(node.inputs, row, strict=True))) for row in rows]
+    for k, got in enumerate(found):
+        want = np.stack([values[k] for values in each])
+        agree(got, want, f"{where_written(op, sample)} batched {chosen}", elementwise=False)
+
+
+# Errors
+
+
+def test_every_op_says_what_it_is() -> None:
+    silent = [op.name for op in Op.registry.values() if not (op.__doc__ or type(op).__doc__)]
+    assert not silent
