@@ -6,6 +6,7 @@ added, and a multiply followed by an add is fused only where the IR says `llvm.f
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import threading
@@ -176,7 +177,6 @@ class Library:
 
 
 _serial = itertools.count()
-_kept: list[Library] = []
 
 
 def load_object(data: bytes, symbols: Mapping[str, int], *, keep: bool = False) -> Library:
@@ -191,17 +191,24 @@ def load_object(data: bytes, symbols: Mapping[str, int], *, keep: bool = False) 
     name = f"graphc.{next(_serial)}"
     library = Library(name, builder.link(_jit(), name))
     if keep:
-        _kept.append(library)
+        _keep_for_ever(library)
     return library
+
+
+def _keep_for_ever(thing: object) -> None:
+    """Never free `thing`, not even while the interpreter ends: threads may still run its code."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 @functools.cache
 def _jit() -> llvm.LLJIT:
     _initialise()
-    return llvm.create_lljit_compiler(
+    jit = llvm.create_lljit_compiler(
         llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
             cpu=llvm.get_host_cpu_name(), reloc="pic", codemodel="default"
         ),
         use_jit_link=True,
         suppress_errors=True,
     )
+    _keep_for_ever(jit)
+    return jit

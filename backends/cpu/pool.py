@@ -1,0 +1,37 @@
+"""The thread pool of this process."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+from graphc.backends.cpu.cache import cached_object
+from graphc.backends.cpu.runtime import runtime_ir
+from graphc.backends.cpu.threads import default_threads
+from graphc.backends.llvm.engine import Library, host_target, load_object
+
+
+def pool_symbols() -> dict[str, int]:
+    """Addresses of the pool's functions, for linking compiled code to them."""
+    names = ("gc_parallel", "gc_set_threads", "gc_get_threads")
+    return {name: _pool().address(name) for name in names}
+
+
+def set_num_threads(count: int) -> None:
+    """Let parallel work use `count` threads from now on, the calling one included."""
+    if count < 1:
+        raise ValueError(f"the number of threads must be at least 1, not {count}")
+    ctypes.CFUNCTYPE(None, ctypes.c_int32)(_pool().address("gc_set_threads"))(min(count, 1 << 30))
+
+
+def get_num_threads() -> int:
+    """How many threads parallel work uses, the calling one included."""
+    return int(ctypes.CFUNCTYPE(ctypes.c_int32)(_pool().address("gc_get_threads"))())
+
+
+@functools.cache
+def _pool() -> Library:
+    library = load_object(cached_object(runtime_ir(host_target().triple)), {}, keep=True)
+    start = ctypes.CFUNCTYPE(None, ctypes.c_int32)(library.address("gc_set_threads"))
+    start(default_threads())
+    return library

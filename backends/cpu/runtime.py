@@ -1,0 +1,354 @@
+"""The thread pool as LLVM IR: compiled once into a process, or linked into an artefact.
+
+    void gc_parallel(ptr fn, ptr frame, i64 chunks)   fn(frame, chunk) for every chunk, on the pool
+    void gc_set_threads(i32 count)                    threads that take part, the caller included
+    i32  gc_get_threads()
+    void gc_stop_threads()                            ends the workers; the next job starts new ones
+
+Each thread has a fixed contiguous range of chunks, so what a chunk computes never depends on who is
+free. A caller that finds the pool taken (another thread, or a chunk that calls again) runs its
+chunks itself. Workers spin for some ten microseconds, then sleep in the kernel; where there are
+more threads than CPUs nobody spins. After a fork the child starts its own workers.
+
+Hand-over: the caller fills the job, then adds one to each worker's ticket (release); a worker that
+sees its ticket change (acquire) reads the job and at last counts down `pending` (release), which
+the caller awaits (acquire). A sleeper first raises its flag, then sleeps only if the word is still
+unchanged, while the other side first changes the word, then looks at the flag, all sequentially
+consistent: one of the two always notices.
+"""
+
+from __future__ import annotations
+
+from graphc.backends.cpu.runtime_sleep import sleep_ir
+
+MAX_THREADS = 256
+SPINS = 2000
+
+_POOL_IR = """
+%Worker = type { i32, i32, i64, [112 x i8] }  ; ticket, asleep, thread, padding to 128 bytes
+%Job = type { ptr, ptr, i64, i64, i32 }       ; fn, frame, chunks, parts, float mode
+%Finish = type { i32, i32, [120 x i8] }       ; workers still at it, caller asleep
+
+@gc_workers = internal global [MAX_THREADS x %Worker] zeroinitializer, align 128
+@gc_job = internal global %Job zeroinitializer, align 128
+@gc_finish = internal global %Finish zeroinitializer, align 128
+@gc_busy = internal global i32 0, align 128
+@gc_owner = internal global i32 0   ; the process whose workers these are; -1 while being reset
+@gc_started = internal global i32 0
+@gc_count = internal global i32 0   ; 0: not yet decided
+@gc_spins = internal global i32 0
+
+declare i32 @getpid()
+declare i32 @sched_yield()
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_join(i64, ptr)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare i32 @sigfillset(ptr)
+
+define i32 @gc_get_threads() {
+  %count = load atomic i32, ptr @gc_count monotonic, align 4
+  %known = icmp ne i32 %count, 0
+  br i1 %known, label %done, label %decide
+decide:
+  %cpus = call i32 @gc_cpus()
+  call void @gc_set_threads(i32 %cpus)
+  %decided = load atomic i32, ptr @gc_count monotonic, align 4
+  ret i32 %decided
+done:
+  ret i32 %count
+}
+
+define void @gc_set_threads(i32 %wish) {
+  %low = call i32 @llvm.smax.i32(i32 %wish, i32 1)
+  %count = call i32 @llvm.smin.i32(i32 %low, i32 MAX_THREADS)
+  %cpus = call i32 @gc_cpus()
+  %crowded = icmp sgt i32 %count, %cpus
+  %spins = select i1 %crowded, i32 0, i32 SPINS
+  store atomic i32 %spins, ptr @gc_spins monotonic, align 4
+  store atomic i32 %count, ptr @gc_count monotonic, align 4
+  ret void
+}
+declare i32 @llvm.smax.i32(i32, i32)
+declare i32 @llvm.smin.i32(i32, i32)
+
+; Returns the value of %word once it is no longer %old.
+define internal i32 @gc_await(ptr %word, ptr %asleep, i32 %old) {
+entry:
+  %limit = load atomic i32, ptr @gc_spins monotonic, align 4
+  br label %look
+look:
+  %spun = phi i32 [ 0, %entry ], [ %spun.next, %spin ]
+  %now = load atomic i32, ptr %word acquire, align 4
+  %changed = icmp ne i32 %now, %old
+  br i1 %changed, label %done, label %patience
+patience:
+  %tired = icmp sge i32 %spun, %limit
+  br i1 %tired, label %lie, label %spin
+spin:
+  call void @gc_pause()
+  %spun.next = add i32 %spun, 1
+  br label %look
+lie:
+  %flag = atomicrmw xchg ptr %asleep, i32 1 seq_cst
+  br label %sleep
+sleep:
+  %seen = load atomic i32, ptr %word seq_cst, align 4
+  %late = icmp ne i32 %seen, %old
+  br i1 %late, label %wake, label %wait
+wait:
+  call void @gc_sleep(ptr %word, i32 %old)
+  br label %sleep
+wake:
+  store atomic i32 0, ptr %asleep monotonic, align 4
+  ret i32 %seen
+done:
+  ret i32 %now
+}
+
+; Chunks [t * chunks / parts, (t + 1) * chunks / parts) of the job.
+define internal void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t) {
+entry:
+  %t.next = add i64 %t, 1
+  %a = mul i64 %t, %chunks
+  %b = mul i64 %t.next, %chunks
+  %first = udiv i64 %a, %parts
+  %end = udiv i64 %b, %parts
+  br label %next
+next:
+  %i = phi i64 [ %first, %entry ], [ %i.next, %work ]
+  %more = icmp ult i64 %i, %end
+  br i1 %more, label %work, label %done
+work:
+  call void %fn(ptr %frame, i64 %i)
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
+
+define internal ptr @gc_work(ptr %argument) {
+entry:
+  %t = ptrtoint ptr %argument to i64
+  %ticket = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 0
+  %asleep = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 1
+  br label %idle
+idle:
+  %last = phi i32 [ 0, %entry ], [ %now, %job ], [ %now, %last.out ]
+  %now = call i32 @gc_await(ptr %ticket, ptr %asleep, i32 %last)
+  %fn = load ptr, ptr @gc_job
+  %stop = icmp eq ptr %fn, null
+  br i1 %stop, label %end, label %job
+job:
+  %frame = load ptr, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 1)
+  %chunks = load i64, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 2)
+  %parts = load i64, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 3)
+  %mode = load i32, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
+  call void @gc_set_float_mode(i32 %mode)
+  call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t)
+  %before = atomicrmw sub ptr @gc_finish, i32 1 seq_cst
+  %mine = icmp eq i32 %before, 1
+  br i1 %mine, label %last.out, label %idle
+last.out:
+  %sleeping = load atomic i32, ptr getelementptr (%Finish, ptr @gc_finish, i32 0, i32 1) seq_cst,
+      align 4
+  call void @gc_wake(ptr @gc_finish, i32 %sleeping)
+  br label %idle
+end:
+  ret ptr null
+}
+
+; Makes the pool this process's own. False if another thread is just doing so.
+define internal i1 @gc_adopt() {
+  %here = call i32 @getpid()
+  %owner = load atomic i32, ptr @gc_owner acquire, align 4
+  %ours = icmp eq i32 %owner, %here
+  br i1 %ours, label %yes, label %claim
+yes:
+  ret i1 true
+claim:
+  %resetting = icmp eq i32 %owner, -1
+  br i1 %resetting, label %no, label %try
+try:
+  %pair = cmpxchg ptr @gc_owner, i32 %owner, i32 -1 acq_rel monotonic
+  %won = extractvalue { i32, i1 } %pair, 1
+  br i1 %won, label %reset, label %no
+reset:
+  store i32 0, ptr @gc_started
+  store %Finish zeroinitializer, ptr @gc_finish
+  store atomic i32 0, ptr @gc_busy monotonic, align 4
+  store atomic i32 %here, ptr @gc_owner release, align 4
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Starts workers until there are %wanted, if the system lets it; returns how many there are.
+define internal i32 @gc_recruit(i32 %wanted) {
+entry:
+  %have = load i32, ptr @gc_started
+  %enough = icmp sge i32 %have, %wanted
+  br i1 %enough, label %return, label %begin
+return:
+  ret i32 %have
+begin:
+  %all = alloca [128 x i8], align 16
+  %before = alloca [128 x i8], align 16
+  %s1 = call i32 @sigfillset(ptr %all)
+  %s2 = call i32 @pthread_sigmask(i32 SIG_SETMASK, ptr %all, ptr %before)
+  br label %next
+next:
+  %k = phi i32 [ %have, %begin ], [ %t, %more ]
+  %full = icmp sge i32 %k, %wanted
+  br i1 %full, label %end, label %start
+start:
+  %t = add i32 %k, 1
+  %t64 = zext i32 %t to i64
+  %worker = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t64
+  store %Worker zeroinitializer, ptr %worker
+  %thread = getelementptr %Worker, ptr %worker, i32 0, i32 2
+  %argument = inttoptr i64 %t64 to ptr
+  %refused = call i32 @pthread_create(ptr %thread, ptr null, ptr @gc_work, ptr %argument)
+  %failed = icmp ne i32 %refused, 0
+  br i1 %failed, label %end, label %more
+more:
+  br label %next
+end:
+  %s3 = call i32 @pthread_sigmask(i32 SIG_SETMASK, ptr %before, ptr null)
+  store i32 %k, ptr @gc_started
+  ret i32 %k
+}
+
+; Hands the job in @gc_job to workers 1 .. %last.
+define internal void @gc_publish(i64 %last) {
+entry:
+  br label %next
+next:
+  %t = phi i64 [ 1, %entry ], [ %t.next, %tell ]
+  %more = icmp ule i64 %t, %last
+  br i1 %more, label %tell, label %done
+tell:
+  %ticket = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 0
+  %asleep.p = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 1
+  %before = atomicrmw add ptr %ticket, i32 1 seq_cst
+  %asleep = load atomic i32, ptr %asleep.p seq_cst, align 4
+  call void @gc_wake(ptr %ticket, i32 %asleep)
+  %t.next = add i64 %t, 1
+  br label %next
+done:
+  ret void
+}
+
+define internal i1 @gc_take_pool() {
+  %pair = cmpxchg ptr @gc_busy, i32 0, i32 1 acquire monotonic
+  %won = extractvalue { i32, i1 } %pair, 1
+  ret i1 %won
+}
+
+define void @gc_parallel(ptr %fn, ptr %frame, i64 %chunks) {
+entry:
+  %count = call i32 @gc_get_threads()
+  %threads = zext i32 %count to i64
+  %fewer = icmp ult i64 %chunks, %threads
+  %wish = select i1 %fewer, i64 %chunks, i64 %threads
+  %single = icmp ule i64 %wish, 1
+  br i1 %single, label %alone, label %adopt
+adopt:
+  %adopted = call i1 @gc_adopt()
+  br i1 %adopted, label %take, label %alone
+take:
+  %taken = call i1 @gc_take_pool()
+  br i1 %taken, label %recruit, label %alone
+recruit:
+  %wish32 = trunc i64 %wish to i32
+  %wanted = sub i32 %wish32, 1
+  %have = call i32 @gc_recruit(i32 %wanted)
+  %none = icmp eq i32 %have, 0
+  br i1 %none, label %unmanned, label %job
+unmanned:
+  store atomic i32 0, ptr @gc_busy release, align 4
+  br label %alone
+job:
+  %helpers32 = call i32 @llvm.smin.i32(i32 %have, i32 %wanted)
+  %helpers = zext i32 %helpers32 to i64
+  %parts = add i64 %helpers, 1
+  %mode = call i32 @gc_get_float_mode()
+  store ptr %fn, ptr @gc_job
+  store ptr %frame, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 1)
+  store i64 %chunks, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 2)
+  store i64 %parts, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 3)
+  store i32 %mode, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
+  store atomic i32 %helpers32, ptr @gc_finish monotonic, align 4
+  call void @gc_publish(i64 %helpers)
+  call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 0)
+  br label %await
+await:
+  %left = load atomic i32, ptr @gc_finish acquire, align 4
+  %over = icmp eq i32 %left, 0
+  br i1 %over, label %release, label %wait
+wait:
+  %changed = call i32 @gc_await(ptr @gc_finish,
+      ptr getelementptr (%Finish, ptr @gc_finish, i32 0, i32 1), i32 %left)
+  br label %await
+release:
+  store atomic i32 0, ptr @gc_busy release, align 4
+  ret void
+alone:
+  call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 1, i64 0)
+  ret void
+}
+
+define void @gc_stop_threads() {
+entry:
+  %here = call i32 @getpid()
+  %owner = load atomic i32, ptr @gc_owner acquire, align 4
+  %ours = icmp eq i32 %owner, %here
+  br i1 %ours, label %try, label %return
+return:
+  ret void
+try:
+  %taken = call i1 @gc_take_pool()
+  br i1 %taken, label %stop, label %yield
+yield:
+  %y = call i32 @sched_yield()
+  br label %try
+stop:
+  %started32 = load i32, ptr @gc_started
+  %started = zext i32 %started32 to i64
+  store ptr null, ptr @gc_job
+  call void @gc_publish(i64 %started)
+  br label %next
+next:
+  %t = phi i64 [ 1, %stop ], [ %t.next, %join ]
+  %more = icmp ule i64 %t, %started
+  br i1 %more, label %join, label %done
+join:
+  %thread.p = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 2
+  %thread = load i64, ptr %thread.p
+  %j = call i32 @pthread_join(i64 %thread, ptr null)
+  %t.next = add i64 %t, 1
+  br label %next
+done:
+  store i32 0, ptr @gc_started
+  store atomic i32 0, ptr @gc_busy release, align 4
+  ret void
+}
+"""
+
+UNLOAD_IR = """
+@gc_unload = internal global ptr @gc_stop_threads, section ".fini_array"
+@llvm.used = appending global [1 x ptr] [ptr @gc_unload], section "llvm.metadata"
+"""
+"""Added to the runtime of an ELF shared library, it ends the workers before their code goes."""
+
+
+def runtime_ir(triple: str) -> str:
+    """The pool's IR for a target triple."""
+    text = _POOL_IR + sleep_ir(triple)
+    signal_setmask = 2 if "linux" in triple else 3
+    for name, value in (
+        ("MAX_THREADS", MAX_THREADS),
+        ("SPINS", SPINS),
+        ("SIG_SETMASK", signal_setmask),
+    ):
+        text = text.replace(name, str(value))
+    return text
