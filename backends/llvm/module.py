@@ -26,22 +26,36 @@ class Module:
     run: str
 
 
-def module_of(program: Program) -> Module:
-    """The module of a program. Equal kernels are emitted once, under the hash of what they do."""
+@dataclass(frozen=True)
+class Part:
+    """The functions of one program: by name, so that parts of one module share equal kernels."""
+
+    functions: dict[str, str]
+    declarations: dict[str, None]
+    kernels: tuple[str, ...]
+
+
+def part_of(program: Program, prefix: str) -> Part:
+    """The kernels of a program under their content hashes, with PREFIX_plan and PREFIX_run."""
     functions: dict[str, str] = {}
-    declarations: dict[str, None] = {}
+    declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
     names: list[str] = []
     for call, aliased in zip(program.calls, program.aliases, strict=True):
         name, text, needed = _kernel(call, aliased)
         functions[name] = text
         declarations.update(needed)
         names.append(name)
-    declarations["declare void @gc_parallel(ptr, ptr, i64)"] = None
-    entry = _Entry(program, names)
-    plan_text, run_text = entry.plan(), entry.run()
+    entry = _Entry(program, names, prefix)
+    functions[f"{prefix}_plan"], functions[f"{prefix}_run"] = entry.plan(), entry.run()
     declarations.update(entry.declarations)
-    text = "\n".join([*functions.values(), plan_text, run_text, *declarations]) + "\n"
-    return Module(text, tuple(names), "gc_plan", "gc_run")
+    return Part(functions, declarations, tuple(names))
+
+
+def module_of(program: Program) -> Module:
+    """The module of a program. Equal kernels are emitted once, under the hash of what they do."""
+    part = part_of(program, "gc")
+    text = "\n".join([*part.functions.values(), *part.declarations]) + "\n"
+    return Module(text, part.kernels, "gc_plan", "gc_run")
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:
@@ -55,8 +69,8 @@ def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, No
 class _Entry:
     """Writes the two entry functions."""
 
-    def __init__(self, program: Program, kernels: Sequence[str]):
-        self.program, self.kernels = program, kernels
+    def __init__(self, program: Program, kernels: Sequence[str], prefix: str):
+        self.program, self.kernels, self.prefix = program, kernels, prefix
         self.declarations: dict[str, None] = {}
 
     def _values(self) -> tuple[Values, DimWriter]:
@@ -88,7 +102,7 @@ class _Entry:
             values.emit(f"store i64 {self._dim(values, dims, d)}, ptr {at}")
         values.emit("ret i64 0")
         self.declarations.update(values.declarations)
-        return "\n".join(["define i64 @gc_plan(ptr %sizes, ptr %out) nounwind {", *values.lines, "}"])
+        return "\n".join([f"define i64 @{self.prefix}_plan(ptr %sizes, ptr %out) nounwind {{", *values.lines, "}"])
 
     def run(self) -> str:
         """i64 run(bufs, sizes, arena): every kernel in order; stops before variables change if a check failed."""
@@ -106,7 +120,7 @@ class _Entry:
         code = values.assign("load i64, ptr %status")
         values.emit(f"ret i64 {code}")
         self.declarations.update(values.declarations)
-        return "\n".join(["define i64 @gc_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {", *values.lines, "}"])
+        return "\n".join([f"define i64 @{self.prefix}_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {{", *values.lines, "}"])
 
     def _stop_if_failed(self, values: Values, k: int) -> None:
         code = values.assign("load i64, ptr %status")
