@@ -252,7 +252,7 @@ def thread_count() -> int:
 
 
 def threads_become(count: int) -> bool:
-    """Whether the process soon has so many threads; the system lists a joined one a little longer."""
+    """Whether there are soon so many threads; a joined one is listed a little longer."""
     end = time.monotonic() + 10
     while thread_count() != count and time.monotonic() < end:
         time.sleep(0.001)
