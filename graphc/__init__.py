@@ -1,1 +1,154 @@
 """A symbolic computational-graph compiler: define a graph of typed arrays, then run it."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+# One name a line would take three hundred lines.
+# isort: off
+from numpy import e, inf, nan, newaxis, pi
+
+from graphc.compile import compile
+from graphc.gradient_rules import custom_gradient
+from graphc.ir.dtypes import (
+    as_dtype, bfloat16, bool_, float16, float32, float64, int16, int32, int64, int8,
+    promote, uint16, uint32, uint64, uint8,
+)  # fmt: skip
+from graphc.ir.errors import (
+    ArgumentError, DTypeError, GradientError, GraphError, IndexRangeError,
+    MissingExtraError, ShapeError, UnsupportedError,
+)  # fmt: skip
+from graphc.ir.node import Tensor
+from graphc.ops.arithmetic import (
+    absolute, add, divide, fmax, fmin, maximum, minimum, multiply, negative, positive,
+    reciprocal, sign, subtract,
+)  # fmt: skip
+from graphc.ops.axes import (
+    atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, flatten, matrix_transpose,
+    moveaxis, permute_dims, ravel, swapaxes,
+)  # fmt: skip
+from graphc.ops.cast import astype
+from graphc.ops.classify import copysign, isfinite, isinf, isnan, signbit
+from graphc.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
+from graphc.ops.contraction import (
+    dot, dot_general, inner, kron, matmul, outer, tensordot, vdot, vecdot,
+)  # fmt: skip
+from graphc.ops.convert import as_tensor
+from graphc.ops.creation import (
+    arange, empty, empty_like, full, full_like, linspace, meshgrid, one_hot, ones,
+    ones_like, zeros, zeros_like,
+)  # fmt: skip
+from graphc.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, diff, trace
+from graphc.ops.custom import stop_gradient
+from graphc.ops.diagonal import diag, diagflat, diagonal, eye, identity, tri, tril, triu
+from graphc.ops.division import floor_divide, fmod, remainder
+from graphc.ops.dynamic_slicing import dynamic_slice, dynamic_update_slice
+from graphc.ops.einsum import einsum
+from graphc.ops.exponential import (
+    exp, exp2, expm1, log, log10, log1p, log2, log_sigmoid, logaddexp, sigmoid, softplus,
+)  # fmt: skip
+from graphc.ops.gather import take, take_along_axis
+from graphc.ops.joining import concat, concatenate, hstack, repeat, roll, stack, tile, vstack
+from graphc.ops.layout import (
+    broadcast_shapes, broadcast_to, expand_dims, reshape, squeeze, transpose,
+)  # fmt: skip
+from graphc.ops.logic import (
+    bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, logical_and, logical_not,
+    logical_or, logical_xor, right_shift,
+)  # fmt: skip
+from graphc.ops.padding import pad
+from graphc.ops.powers import cbrt, hypot, power, rsqrt, sqrt, square
+from graphc.ops.reduction import all, any, argmax, argmin, max, min, prod, sum
+from graphc.ops.rounding import ceil, floor, rint, round, trunc
+from graphc.ops.scatter import put_along_axis
+from graphc.ops.searching import bincount, digitize, nonzero, searchsorted, unravel_index
+from graphc.ops.select import clip, heaviside, nan_to_num, where
+from graphc.ops.slicing import flip, split, unstack
+from graphc.ops.sorting import argsort, sort
+from graphc.ops.source import constant, iota, placeholder, variable
+from graphc.ops.special import digamma, erf, erfc, erfinv, lgamma, polygamma
+from graphc.ops.statistics import (
+    average, count_nonzero, log_softmax, logsumexp, mean, median, norm, ptp, softmax, std,
+    var,
+)  # fmt: skip
+from graphc.ops.topk import topk
+from graphc.ops.trigonometric import (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, rad2deg,
+    sin, sinh, tan, tanh,
+)  # fmt: skip
+from graphc.passes.differentiate import grad, hvp, jvp, vjp
+
+# isort: on
+# The names of the Python Array API where they are not NumPy's.
+abs = absolute
+acos = arccos
+acosh = arccosh
+asin = arcsin
+asinh = arcsinh
+atan = arctan
+atan2 = arctan2
+atanh = arctanh
+bitwise_invert = invert
+bitwise_left_shift = left_shift
+bitwise_not = invert
+bitwise_right_shift = right_shift
+bool = bool_
+mod = remainder
+pow = power
+true_divide = divide
+
+_SUBMODULES = ("init", "nn", "optim", "random")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The submodules that are loaded when first asked for."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"graphc.{name}")
+    raise AttributeError(f"graphc has no {name!r}")
+
+
+__all__ = [
+    # Symbols and types
+    "Tensor", "as_dtype", "as_tensor", "bfloat16", "bool_", "constant", "float16", "float32",
+    "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
+    "uint32", "uint64", "uint8", "variable",
+    # Compilation
+    "compile",
+    # Gradients
+    "custom_gradient", "grad", "hvp", "jvp", "stop_gradient", "vjp",
+    # Errors
+    "ArgumentError", "DTypeError", "GradientError", "GraphError", "IndexRangeError",
+    "MissingExtraError", "ShapeError", "UnsupportedError",
+    # Elementwise functions
+    "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "astype", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign",
+    "cos", "cosh", "deg2rad", "digamma", "divide", "equal", "erf", "erfc", "erfinv", "exp",
+    "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "fmod", "greater",
+    "greater_equal", "heaviside", "hypot", "invert", "isfinite", "isinf", "isnan", "left_shift",
+    "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2", "log_sigmoid", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply",
+    "nan_to_num", "negative", "not_equal", "polygamma", "positive", "power", "rad2deg",
+    "reciprocal", "remainder", "right_shift", "rint", "round", "rsqrt", "sigmoid", "sign",
+    "signbit", "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
+    "where",
+    # Layout and indexing
+    "arange", "argsort", "atleast_1d", "atleast_2d", "atleast_3d", "bincount",
+    "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "concatenate", "diag",
+    "diagflat", "diagonal", "digitize", "dynamic_slice", "dynamic_update_slice", "empty",
+    "empty_like", "expand_dims", "eye", "flatten", "flip", "full", "full_like", "hstack",
+    "identity", "linspace", "matrix_transpose", "meshgrid", "moveaxis", "nonzero", "one_hot",
+    "ones", "ones_like", "pad", "permute_dims", "put_along_axis", "ravel", "repeat", "reshape",
+    "roll", "searchsorted", "sort", "split", "squeeze", "stack", "swapaxes", "take",
+    "take_along_axis", "tile", "topk", "transpose", "tri", "tril", "triu", "unravel_index",
+    "unstack", "vstack", "zeros", "zeros_like",
+    # Reductions and products
+    "all", "any", "argmax", "argmin", "average", "count_nonzero", "cumlogsumexp", "cummax",
+    "cummin", "cumprod", "cumsum", "diff", "dot", "dot_general", "einsum", "inner", "kron",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "median", "min", "norm", "outer",
+    "prod", "ptp", "softmax", "std", "sum", "tensordot", "trace", "var", "vdot", "vecdot",
+    # Other names of the above, and constants
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_not", "bitwise_right_shift", "bool", "e", "inf", "mod",
+    "nan", "newaxis", "pi", "pow", "true_divide",
+]  # fmt: skip

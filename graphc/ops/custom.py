@@ -1,9 +1,9 @@
-"""Gradients that the user decides: stop_gradient and custom_gradient."""
+"""Gradients that the user decides: none at all, or one of a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphc.ir.dims import Dim
@@ -11,7 +11,6 @@ from graphc.ir.errors import GradientError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
-from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.elementwise import Elementwise, uniform
 from graphc.ops.layout import broadcast, broadcast_to
 from graphc.ops.source import constant
@@ -39,11 +38,27 @@ stop_gradient = StopGradient(
 )
 
 
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """A gradient given by the user, equal only to itself; `depth` counts the vmaps around it."""
+    """A gradient given by the user, equal only to itself.
 
-    def __init__(self, vjp: Vjp, depth: int = 0):
-        self.vjp, self.depth = vjp, depth
+    `vmap` is the transformation that maps it over a leading axis; `depth` counts such axes.
+    """
+
+    vjp: Vjp
+    vmap: Callable[[Vjp], Vjp]
+    depth: int = 0
+
+    def __call__(
+        self,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        cotangents: tuple[Tensor, ...],
+    ) -> Sequence[Tensor | None]:
+        vjp = self.vjp
+        for _ in range(self.depth):
+            vjp = self.vmap(vjp)
+        return vjp(inputs, outputs, cotangents)
 
 
 class WithGradient(Op):
@@ -58,7 +73,7 @@ class WithGradient(Op):
         count, rule = node.attrs["count"], node.attrs["rule"]
         inputs = node.inputs[count:]
         given = tuple(_or_zeros(g, x) for g, x in zip(cotangents, node.outputs, strict=True))
-        found = tuple(_mapped(rule)(inputs, node.outputs, given))
+        found = tuple(rule(inputs, node.outputs, given))
         if len(found) != len(inputs):
             raise GradientError(f"the vjp gave {len(found)} cotangents for {len(inputs)} inputs")
         for g, x in zip(found, inputs, strict=True):
@@ -74,7 +89,7 @@ class WithGradient(Op):
             x if axis == 0 else broadcast(x, (size, *x.shape), tuple(range(1, x.ndim + 1)))
             for x, axis in zip(inputs, axes, strict=True)
         ]
-        deeper = Rule(rule.vjp, rule.depth + 1)
+        deeper = replace(rule, depth=rule.depth + 1)
         return apply(self, *full, count=node.attrs["count"], rule=deeper).outputs
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
@@ -87,7 +102,7 @@ class WithGradient(Op):
         return 0
 
     def samples(self) -> Sequence[Sample]:
-        rule = Rule(lambda inputs, outputs, cotangents: cotangents)
+        rule = Rule(lambda inputs, outputs, cotangents: cotangents, vmap=lambda f: f)
         return (
             Sample(
                 lambda rng: (rng.standard_normal((3, 5)), rng.standard_normal((3, 5))),
@@ -101,33 +116,9 @@ def _or_zeros(g: Tensor | None, x: Tensor) -> Tensor:
     return broadcast_to(constant(0, x.dtype), x.shape) if g is None else g
 
 
-def _mapped(rule: Rule) -> Callable[..., Sequence[Tensor | None]]:
-    """The rule's vjp, mapped over as many leading axes as were added around it."""
-    from graphc.passes.batch import vmap
-
-    vjp: Callable[..., Sequence[Tensor | None]] = rule.vjp
-    for _ in range(rule.depth):
-        vjp = vmap(vjp)
-    return vjp
-
-
 _WITH_GRADIENT = WithGradient("with_gradient")
 
 
-def custom_gradient(f: Callable[..., Any], vjp: Vjp) -> Callable[..., Any]:
-    """f with the gradient `vjp(inputs, outputs, cotangents)`: a cotangent or None for each input.
-
-    f takes tensors and returns a tensor or a tuple of them. Tensors that f uses but does not take
-    get no gradient.
-
-        clipped = custom_gradient(lambda x: x, lambda inputs, outputs, g: (gc.clip(g[0], -1, 1),))
-    """
-
-    def wrapped(*operands: TensorLike) -> Any:
-        inputs = tuple(as_tensor(x) for x in operands)
-        result = f(*inputs)
-        results = result if isinstance(result, tuple) else (result,)
-        node = apply(_WITH_GRADIENT, *results, *inputs, count=len(results), rule=Rule(vjp))
-        return node.outputs if isinstance(result, tuple) else node.outputs[0]
-
-    return wrapped
+def with_gradient(outputs: Sequence[Tensor], inputs: Sequence[Tensor], rule: Rule) -> Node:
+    """The node of the outputs whose gradient with respect to the inputs is by the rule."""
+    return apply(_WITH_GRADIENT, *outputs, *inputs, count=len(outputs), rule=rule)
