@@ -256,6 +256,11 @@ class Values:
     def _lane(self, x: Expr) -> str:
         return self.assign(f"extractelement {self.typed(x.args[0])}, i64 {x.attr}")
 
+    def _shuffle(self, x: Expr) -> str:
+        a, b = map(self.typed, x.args)
+        chosen = ", ".join(f"i32 {k}" for k in x.attr)
+        return self.assign(f"shufflevector {a}, {b}, <{x.lanes} x i32> <{chosen}>")
+
     def _across(self, x: Expr) -> str:
         from graphc.backends.lower.combine import combined
 

@@ -21,6 +21,7 @@ arithmetic on float32 between casts. Meaning of the primitives:
   broadcast            attr: lanes; args: scalar
   across               attr: sum prod min max and or; the lanes of a vector combined pairwise, halves first: a scalar
   lane                 attr: number; one lane as a scalar
+  shuffle              attr: lane numbers; args: two vectors of equal lanes, whose lanes are counted through
 """
 
 from __future__ import annotations
@@ -295,3 +296,26 @@ def across(combine: str, x: Expr) -> Expr:
 
 def lane(x: Expr, number: int) -> Expr:
     return make("lane", (x,), x.dtype, 1, number)
+
+
+def shuffle(a: Expr, b: Expr, lanes: tuple[int, ...]) -> Expr:
+    """The chosen lanes of a and b, those of b counted after those of a."""
+    assert a.lanes == b.lanes and a.dtype is b.dtype, f"cannot shuffle {a!r} with {b!r}"
+    return make("shuffle", (a, b), a.dtype, len(lanes), lanes)
+
+
+def transpose(rows: list[Expr]) -> list[Expr]:
+    """The columns of as many vectors as each has lanes, by exchanging ever smaller blocks of neighbours."""
+    n = len(rows)
+    assert all(row.lanes == n for row in rows), "a square of lanes is needed"
+    half = n // 2
+    while half:
+        low = tuple(j if not j & half else n + j - half for j in range(n))
+        high = tuple(j + half if not j & half else n + j for j in range(n))
+        exchanged = list(rows)
+        for r in range(n):
+            if not r & half:
+                a, b = rows[r], rows[r + half]
+                exchanged[r], exchanged[r + half] = shuffle(a, b, low), shuffle(a, b, high)
+        rows, half = exchanged, half // 2
+    return rows

@@ -247,3 +247,12 @@ def _ramp_arithmetic(op: str, args: tuple[Expr, ...], lanes: int) -> Expr | None
     if op == "add" and b.op == "ramp" and a.lanes == 1:
         return e.ramp(b.args[0] + a, lanes)
     return None
+
+
+def widened(x: Expr, variable: str, base: Expr, lanes: int, mask: Expr | None = None) -> Expr:
+    """x at base, base + 1, ... of a loop variable, one lane each; elements where the mask does not hold are not read."""
+    loop = For(variable, e.const(0, int64), e.const(0, int64), (), "vector", lanes)
+    widen = _Widen(_VectorLoop(loop, {}, {}), 0, base, mask)
+    if lanes == 1:
+        widen.names[variable] = base
+    return e.broadcast(widen.expr(x), lanes)

@@ -6,111 +6,140 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, LoopKernel, Param, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, For, If, Let, LoopKernel, Param, Stmt, Store
 from graphc.backends.lower.combine import accumulator_dtype
 from graphc.backends.lower.kernel import Buffer, Call, Schedule
+from graphc.backends.lower.product_axes import product_of
+from graphc.backends.lower.product_few import few_elements, few_rows
+from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, Frame
+from graphc.backends.lower.product_pack import left_elements, right_elements
+from graphc.backends.lower.product_sizes import FEW_WIDTH, choose_sizes, cut
+from graphc.backends.lower.product_tile import block, sums_elements
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
-from graphc.ir.dims import Dim, floordiv, index, maximum, minimum, product
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node, Tensor
-from graphc.ops.contraction import free_axes
-from graphc.passes.access import domain_index, full_index
+from graphc.passes.access import full_index
 from graphc.passes.fusion import Body
 
-
-def lower_contraction(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernel of a product: rows in chunks, the last axis of the result as the vector axis."""
-    node = body.node
-    dims = DimWriter()
-    params: list[Param] = []
-    arguments: list[Buffer] = []
-    names: dict[Tensor, str] = {}
-    for prefix, tensors, writes in (("a", body.inputs, False), ("o", body.outputs, True)):
-        for k, x in enumerate(tensors):
-            params.append(Param(f"{prefix}{k}", x.dtype, writes))
-            arguments.append(x)
-            names[x] = f"{prefix}{k}"
-    readable = set(body.inputs)
-    reader = ExprReader(lambda x: names[x] if x in readable else None, dims, fail)
-    loop = domain_index(len(body.domain))
-    for k, v in enumerate(loop):
-        dims.bind(v, e.var(f"i{k}"))
-    inside = [*_sum(node, reader, dims, full_index(node.types[0].shape, loop))]
-    inside += _epilogue(body, reader, dims, names, loop)
-    outer = body.domain[:-1]
-    lanes = schedule.lanes(max(node.types[0].dtype.bits, 32))
-    if body.domain:
-        last = f"i{len(outer)}"
-        inside = [For(last, dims(0), dims(body.domain[-1]), tuple(inside), "vector", lanes, 1)]
-    chunks, statements = _chunked(outer, body, dims, schedule, inside)
-    kernel = LoopKernel("dot", tuple(params), tuple(sorted(dims.sizes)), dims(chunks), tuple(statements))
-    kernel = LoopKernel(kernel.name, kernel.buffers, tuple(sorted(dims.sizes)), kernel.chunks, kernel.body)
-    return [Call(kernel, tuple(arguments), chunks)]
+M, N, M0, N0, H, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "h", "w"))
 
 
-def _sum(node: Node, reader: ExprReader, dims: DimWriter, out: tuple[Dim, ...]) -> list[Stmt]:
-    a, b = node.inputs
-    (ba, bb), (ca, cb) = node.attrs["batch"], node.attrs["contract"]
-    fa = free_axes(a.ndim, ba, ca)
-    fb = free_axes(b.ndim, bb, cb)
-    inner = [index(f"k{j}") for j in range(len(ca))]
-    for j, v in enumerate(inner):
-        dims.bind(v, e.var(f"k{j}"))
-    at_a = dict(zip((*ba, *fa, *ca), (*out[: len(ba) + len(fa)], *inner), strict=True))
-    at_b = dict(zip((*bb, *fb, *cb), (*out[: len(bb)], *out[len(ba) + len(fa) :], *inner), strict=True))
-    dtype = accumulator_dtype(node.types[0].dtype, "sum")
-    x, y = (
-        e.cast(reader.at(t, tuple(at[k] for k in range(t.ndim))), dtype) for t, at in ((a, at_a), (b, at_b))
-    )
-    step: Stmt = Accumulate("s", "sum", x * y)
-    if dtype.is_float:
-        from graphc.backends.loops.stmt import Assign
-
-        step = Assign("s", e.fma(x, y, e.var("s", dtype)))
-    for j in reversed(range(len(ca))):
-        step = For(f"k{j}", dims(0), dims(a.shape[ca[j]]), (step,))
-    result = e.cast(e.var("s", dtype), node.types[0].dtype)
-    reader.values[node.outputs[0]] = e.var("dot", node.types[0].dtype)
-    return [Declare("s", e.const(0, dtype)), step, Let("dot", result)]
+def lower_contraction(
+    body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
+) -> list[Call]:
+    """The kernel of a product: chunks of blocks of the result; the maps run over rows whose sums are complete."""
+    lowering = _Lowering(body, schedule, fail)
+    statements = lowering.statements()
+    chunks = lowering.frame.blocks.chunks
+    dims = lowering.dims
+    count = dims(chunks)
+    kernel = LoopKernel("dot", tuple(lowering.params), tuple(sorted(dims.sizes)), count, statements)
+    return [Call(kernel, tuple(lowering.arguments), chunks)]
 
 
-def _epilogue(
-    body: Body, reader: ExprReader, dims: DimWriter, names: dict[Tensor, str], loop: tuple[Dim, ...]
-) -> list[Stmt]:
-    """The maps over the product, then every store."""
-    statements: list[Stmt] = []
-    stores: list[Stmt] = []
-    reader.statements = statements
-    for k, root in enumerate(body.roots):
-        x = root.tensor
-        position = full_index(x.shape, loop)
-        if k:
-            value: Expr = reader.compute(x, position)
-            statements.append(Let(f"m{k}", value))
-            reader.values[x] = e.var(f"m{k}", x.dtype)
-        if x in names:
-            stores.append(Store(names[x], dims(offset_of(x.shape, position)), reader.values[x]))
-    return statements + stores
+def _sum_type(dtype: DType) -> DType:
+    """The dtype in which elements are packed and summed: no narrower than 32 bits."""
+    if dtype.is_integer and dtype.bits < 32:
+        return int32 if dtype.kind == "i" else uint32
+    return accumulator_dtype(dtype, "sum")
 
 
-def _chunked(
-    outer: tuple[Dim, ...], body: Body, dims: DimWriter, schedule: Schedule, inside: list[Stmt]
-) -> tuple[Dim, list[Stmt]]:
-    if not outer:
-        return 1, inside
-    node = body.node
-    contracted = product(node.inputs[0].shape[k] for k in node.attrs["contract"][0])
-    rows, work = product(outer), maximum(1, body.domain[-1] * contracted)
-    per = maximum(1, floordiv(schedule.grain * 8, work))
-    chunk = index("chunk")
-    dims.bind(chunk, e.var("chunk"))
-    begin, end = dims(chunk * per), dims(minimum(chunk * per + per, rows))
-    chunks = floordiv(rows + per - 1, per)
-    if len(outer) == 1:
-        return chunks, [For("i0", begin, end, tuple(inside))]
-    decode: list[Stmt] = []
-    position = e.var("r")
-    for k in reversed(range(1, len(outer))):
-        decode.append(Let(f"i{k}", e.rem(position, dims(outer[k]))))
-        position = position / dims(outer[k])
-    decode.append(Let("i0", position))
-    return chunks, [For("r", begin, end, (*decode, *inside))]
+class _Lowering:
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        self.body = body
+        self.dims = DimWriter()
+        self.params: list[Param] = []
+        self.arguments: list[Buffer] = []
+        self.names: dict[Tensor, str] = {}
+        for prefix, tensors, writes in (("a", body.inputs, False), ("o", body.outputs, True)):
+            for k, x in enumerate(tensors):
+                self.params.append(Param(f"{prefix}{k}", x.dtype, writes))
+                self.arguments.append(x)
+                self.names[x] = f"{prefix}{k}"
+        readable = set(body.inputs)
+        reader = ExprReader(lambda x: self.names[x] if x in readable else None, self.dims, fail)
+        product, sum_type = product_of(body), _sum_type(body.node.types[0].dtype)
+        sizes = choose_sizes(product, schedule, sum_type)
+        self.frame = Frame(product, sizes, cut(product, sizes), sum_type, reader)
+
+    def statements(self) -> tuple[Stmt, ...]:
+        """The whole kernel's body."""
+        blocks = self.frame.blocks
+        per = self.dims(blocks.per_chunk)
+        first = e.var("chunk") * per
+        last = e.minimum(first + per, self.dims(blocks.count))
+        loop = For("p.block", first, last, (*self._place(), *self._block()))
+        return (*self._scratch(), loop)
+
+    def _scratch(self) -> list[Stmt]:
+        frame = self.frame
+        sums = 0 if frame.blocks.small == 0 else few_elements(frame)
+        packed: list[Stmt] = []
+        if frame.blocks.small != 1:
+            sums = max(sums, sums_elements(frame))
+            packed.append(Alloc(LEFT, frame.sum_type, left_elements(frame)))
+            packed.append(Alloc(RIGHT, frame.sum_type, right_elements(frame.sizes)))
+        return [Alloc(SUMS, frame.sum_type, sums), *packed]
+
+    def _place(self) -> list[Stmt]:
+        """Where the block lies: its batch index, rows and columns."""
+        blocks = self.frame.blocks
+        down, across, height, width, rows, columns = (
+            self.dims(d)
+            for d in (
+                blocks.down,
+                blocks.across,
+                blocks.height,
+                blocks.width,
+                blocks.rows,
+                blocks.columns,
+            )
+        )
+        place: list[Stmt] = [
+            Let("p.strip", e.var("p.block") / across),
+            Let("p.n0", e.rem(e.var("p.block"), across) * width), Let("p.w", e.minimum(width, columns - N0)),
+            Let("p.m0", e.rem(e.var("p.strip"), down) * height), Let("p.h", e.minimum(height, rows - M0)),
+        ]  # fmt: skip
+        return place + self.frame.bind(self.frame.product.batch, e.var("p.strip") / down)
+
+    def _block(self) -> list[Stmt]:
+        frame = self.frame
+        small = frame.blocks.small
+        few = [] if small == 0 else [*few_rows(frame), *self._finish(ZERO, H, ZERO, FEW_WIDTH)]
+        if small == 1:
+            return few
+        packed = block(
+            frame, lambda first, last, line: self._finish(first, last, line, frame.sizes.width)
+        )
+        return [If(e.equal(self.dims(small), 1), tuple(few), tuple(packed))] if few else packed
+
+    def _finish(self, first: Expr, last: Expr, line: Expr, width: int) -> list[Stmt]:
+        """Rows first..last of the block: the maps over the product, then every store."""
+        frame = self.frame
+        decode = frame.bind(frame.product.rows, M0 + M)
+        frame.bind(frame.product.columns, N)
+        result = self.body.node.types[0].dtype
+        at = (M - first + line) * width + (N - N0)
+        element: list[Stmt] = [Let("p.dot", e.cast(e.load(SUMS, at, frame.sum_type), result))]
+        element += self._maps(e.var("p.dot", result))
+        return [For("p.m", first, last, (*decode, frame.along_columns(N0, N0 + W, element)))]
+
+    def _maps(self, dot: Expr) -> list[Stmt]:
+        reader, statements, stores = self.frame.reader, list[Stmt](), list[Stmt]()
+        reader.statements = statements
+        loop: tuple[Dim, ...] = self.frame.product.loop_index
+        reader.values = {self.body.node.outputs[0]: dot}
+        for k, root in enumerate(self.body.roots):
+            x = root.tensor
+            position = full_index(x.shape, loop)
+            if k:
+                statements.append(Let(f"m{k}", reader.compute(x, position)))
+                reader.values[x] = e.var(f"m{k}", x.dtype)
+            if x in self.names:
+                stores.append(
+                    Store(self.names[x], self.dims(offset_of(x.shape, position)), reader.values[x])
+                )
+        reader.values = {}
+        reader.statements = []
+        return statements + stores

@@ -1,0 +1,185 @@
+"""The axes of a product: which loop variables are rows, columns, summed or batch axes, and how the operands lie along them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from graphc.backends.lower.reader import offset_of
+from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product, substitute
+from graphc.ir.node import Node, Tensor
+from graphc.ir.op import Index
+from graphc.ops.contraction import free_axes
+from graphc.passes.access import AccessRecorder, domain_index, full_index
+from graphc.passes.fusion import Body
+
+Along = Literal["inner", "free", "neither"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A loop variable and its extent; consecutive axes of an array that step alike are one axis."""
+
+    name: str
+    extent: Dim
+
+    @property
+    def atom(self) -> Atom:
+        return Atom("index", self.name)
+
+    @property
+    def variable(self) -> DimExpr:
+        return index(self.name)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An operand, the element that is read at the loop variables, and the axis along which neighbours in memory lie:
+    the summed one, its free one (rows of the left, columns of the right operand), or neither."""
+
+    tensor: Tensor
+    index: Index
+    along: Along
+
+
+@dataclass(frozen=True)
+class Product:
+    """result[batch, row, column] = sum over inner of left[batch, row, inner] * right[batch, inner, column].
+
+    There is at most one column axis. `loop_index` is the index of every axis of the body's domain.
+    """
+
+    left: Operand
+    right: Operand
+    batch: tuple[Axis, ...]
+    rows: tuple[Axis, ...]
+    columns: tuple[Axis, ...]
+    inner: tuple[Axis, ...]
+    loop_index: tuple[Dim, ...]
+
+
+def extent_of(axes: Sequence[Axis]) -> Dim:
+    """The joint extent of some axes."""
+    return product(axis.extent for axis in axes)
+
+
+def product_of(body: Body) -> Product:
+    """The axes of the product that the body computes. What has one column only is turned round, so that it has one row."""
+    node = body.node
+    out = full_index(node.types[0].shape, domain_index(len(body.domain)))
+    inner = _inner_index(node)
+    left, right = _operand_indices(node, out, inner)
+    offsets, opaque = _offsets(body, left, right)
+    groups = _Groups(offsets, opaque)
+    (ba, _), (ca, _) = node.attrs["batch"], node.attrs["contract"]
+    a = node.inputs[0]
+    n, m = len(ba), len(free_axes(a.ndim, ba, ca))
+    extents = node.types[0].shape
+    batch = groups.join(out[:n], extents[:n])
+    rows = groups.join(out[n : n + m], extents[n : n + m])
+    columns = groups.join(out[n + m :], extents[n + m :])
+    summed = groups.join(inner, [a.shape[k] for k in ca])
+    ours = _operand(body, node.inputs[0], groups.merge(left), summed, rows)
+    theirs = _operand(body, node.inputs[1], groups.merge(right), summed, columns)
+    if not columns:
+        ours, theirs, rows, columns = theirs, ours, columns, rows
+    loop = groups.merge(domain_index(len(body.domain)))
+    return Product(ours, theirs, (*batch, *columns[:-1]), rows, columns[-1:], summed, loop)
+
+
+def _inner_index(node: Node) -> tuple[Dim, ...]:
+    a, axes = node.inputs[0], node.attrs["contract"][0]
+    return tuple(0 if a.shape[k] == 1 else index(f"k{j}") for j, k in enumerate(axes))
+
+
+def _operand_indices(node: Node, out: Index, inner: Index) -> tuple[Index, Index]:
+    """The elements of both operands that belong to an element of the result and a summand."""
+    a, b = node.inputs
+    (ba, bb), (ca, cb) = node.attrs["batch"], node.attrs["contract"]
+    fa, fb = free_axes(a.ndim, ba, ca), free_axes(b.ndim, bb, cb)
+    n, m = len(ba), len(fa)
+    at_a = dict(zip((*ba, *fa, *ca), (*out[: n + m], *inner), strict=True))
+    at_b = dict(zip((*bb, *fb, *cb), (*out[:n], *out[n + m :], *inner), strict=True))
+    return tuple(at_a[k] for k in range(a.ndim)), tuple(at_b[k] for k in range(b.ndim))
+
+
+def _recorded(body: Body, x: Tensor, at: Index) -> AccessRecorder:
+    memory = set(body.inputs)
+    recorder = AccessRecorder(lambda y: y in memory)
+    recorder.at(x, at)
+    return recorder
+
+
+def _offsets(body: Body, left: Index, right: Index) -> tuple[list[Dim], frozenset[Atom]]:
+    """Every offset that the body addresses, and the loop variables used for more than addressing."""
+    loop = domain_index(len(body.domain))
+    memory = set(body.inputs)
+    opaque: list[Dim] = []
+    offsets: list[Dim] = []
+    for x, at in zip(body.node.inputs, (left, right), strict=True):
+        recorder = _recorded(body, x, at)
+        offsets += [offset_of(access.tensor.shape, access.index) for access in recorder.accesses]
+        opaque += recorder.opaque_dims
+    for root in body.roots:
+        offsets.append(offset_of(root.tensor.shape, full_index(root.tensor.shape, loop)))
+        opaque += root.opaque
+    for root in body.roots[1:]:
+        reads = [access for access in root.accesses if access.tensor in memory]
+        offsets += [offset_of(access.tensor.shape, access.index) for access in reads]
+    return offsets, frozenset(a for d in opaque for a in atoms(d))
+
+
+class _Groups:
+    """Joins consecutive axes over which every offset steps as over one: the last one's variable stands for all."""
+
+    def __init__(self, offsets: list[Dim], opaque: frozenset[Atom]):
+        self.offsets, self.opaque = offsets, opaque
+        self.merged: set[Atom] = set()
+
+    def join(self, variables: Sequence[Dim], extents: Sequence[Dim]) -> tuple[Axis, ...]:
+        found: list[Axis] = []
+        for variable, extent in zip(variables, extents, strict=True):
+            if not isinstance(variable, DimExpr):
+                continue
+            ((monomial, _),) = variable.terms
+            axis = Axis(monomial[0].name, extent)
+            if found and self._together(found[-1], axis):
+                self.merged.add(found[-1].atom)
+                axis = replace(axis, extent=found.pop().extent * extent)
+            found.append(axis)
+        return tuple(found)
+
+    def _together(self, first: Axis, second: Axis) -> bool:
+        if first.atom in self.opaque or second.atom in self.opaque:
+            return False
+        for offset in self.offsets:
+            a, b = coefficient(offset, first.atom), coefficient(offset, second.atom)
+            if a is None or b is None or a[0] != b[0] * second.extent:
+                return False
+        return True
+
+    def merge(self, index: Sequence[Dim]) -> tuple[Dim, ...]:
+        return tuple(substitute(d, lambda atom: 0 if atom in self.merged else None) for d in index)
+
+
+def _operand(
+    body: Body, x: Tensor, at: Index, inner: Sequence[Axis], free: Sequence[Axis]
+) -> Operand:
+    accesses = _recorded(body, x, at).accesses
+    offsets = [offset_of(access.tensor.shape, access.index) for access in accesses]
+    along: Along = "neither"
+    if len(inner) == 1 and _contiguous(offsets, inner[0]):
+        along = "inner"
+    elif free and _contiguous(offsets, free[-1]):
+        along = "free"
+    return Operand(x, at, along)
+
+
+def _contiguous(offsets: Sequence[Dim], axis: Axis) -> bool:
+    """Whether the axis steps from neighbour to neighbour wherever it steps at all."""
+    found = [coefficient(offset, axis.atom) for offset in offsets]
+    steps = [None if c is None else c[0] for c in found]
+    return 1 in [s for s in steps if isinstance(s, int)] and all(
+        isinstance(s, int) and s in (0, 1) for s in steps
+    )

@@ -1,0 +1,69 @@
+"""Products of few rows: the right operand is read once, where it lies."""
+
+from __future__ import annotations
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, Stmt, Store
+from graphc.backends.lower.product_frame import SUMS, ZERO, Frame
+from graphc.backends.lower.product_sizes import FEW_WIDTH
+
+H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
+ROW, COLUMN, K = e.var("p.m"), e.var("p.n"), e.var("p.k")
+#: Lines of the right operand that are added to the sums at once.
+LINES = 8
+
+
+def few_elements(frame: Frame) -> int:
+    """Elements of the sums of a block."""
+    return frame.sizes.few * FEW_WIDTH
+
+
+def few_rows(frame: Frame) -> list[Stmt]:
+    """The sums of a block, row after row, FEW_WIDTH apart."""
+    if frame.product.right.along == "inner" and frame.product.left.along == "inner":
+        return _sums_along_lines(frame)
+    return _lines_added(frame)
+
+
+def _sums_along_lines(frame: Frame) -> list[Stmt]:
+    """Each element as a sum along both operands' lines."""
+    decode = frame.bind(frame.product.rows, M0 + ROW)
+    frame.bind(frame.product.columns, N0 + COLUMN)
+    frame.bind(frame.product.inner, K)
+    step = Accumulate("p.total", "sum", frame.left() * frame.right())
+    inner = frame.dims(frame.blocks.inner)
+    body: list[Stmt] = [
+        *decode, Declare("p.total", e.const(0, frame.sum_type)),
+        For("p.k", ZERO, inner, (step,), "vector", frame.sizes.lanes, 4),
+        Store(SUMS, ROW * FEW_WIDTH + COLUMN, e.var("p.total", frame.sum_type)),
+    ]  # fmt: skip
+    return [For("p.n", ZERO, W, (For("p.m", ZERO, H, tuple(body)),))]
+
+
+def _lines_added(frame: Frame) -> list[Stmt]:
+    """Lines of the right operand, times one element of the left each, are added to the sums, several at a time."""
+    inner = frame.dims(frame.blocks.inner)
+    whole = inner / LINES
+    clear = Store(SUMS, ROW * FEW_WIDTH + COLUMN, e.const(0, frame.sum_type))
+    return [
+        For("p.m", ZERO, H, (frame.along_columns(ZERO, W, [clear]),)),
+        For("p.q", ZERO, whole, (_added(frame, [e.var("p.q") * LINES + u for u in range(LINES)]),)),
+        For("p.k", whole * LINES, inner, (_added(frame, [K]),)),
+    ]
+
+
+def _added(frame: Frame, summands: list[Expr]) -> For:
+    """These summands of every row."""
+    at = ROW * FEW_WIDTH + COLUMN
+    total = e.load(SUMS, at, frame.sum_type)
+    decode = frame.bind(frame.product.rows, M0 + ROW)
+    frame.bind(frame.product.columns, N0 + COLUMN)
+    factors: list[Stmt] = []
+    for u, k in enumerate(summands):
+        frame.bind(frame.product.inner, k)
+        factors.append(Let(f"p.a{u}", frame.left()))
+        total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), frame.right(), total)
+    return For(
+        "p.m", ZERO, H, (*decode, *factors, frame.along_columns(ZERO, W, [Store(SUMS, at, total)]))
+    )

@@ -1,0 +1,85 @@
+"""What the parts of a product's kernel share: names of values, binding of loop variables, elements of the operands.
+
+Values of a block, by name: `p.m0`, `p.n0` its first row and column, `p.h`, `p.w` its rows and columns; inside the loop over
+depths `p.k0`, `p.kn` the first summand and their number; `p.r` the first row of a tile, `p.rows` its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, Let, Stmt
+from graphc.backends.lower.product_axes import Axis, Operand, Product
+from graphc.backends.lower.product_sizes import Blocks, Sizes
+from graphc.backends.lower.reader import DimWriter, ExprReader
+from graphc.ir.dtypes import DType, int64
+
+#: Scratch of a chunk: the packed operands and the sums of a block.
+LEFT, RIGHT, SUMS = "p.left", "p.right", "p.sums"
+
+ZERO, ONE = e.const(0, int64), e.const(1, int64)
+
+
+class Frame:
+    """A product, its sizes, and the writers of its expressions."""
+
+    def __init__(
+        self, product: Product, sizes: Sizes, blocks: Blocks, sum_type: DType, reader: ExprReader
+    ):
+        self.product, self.sizes, self.blocks, self.sum_type, self.reader = (
+            product,
+            sizes,
+            blocks,
+            sum_type,
+            reader,
+        )
+        self.dims: DimWriter = reader.dims
+        self._names = 0
+
+    def bind(self, axes: Sequence[Axis], position: Expr) -> list[Stmt]:
+        """Gives the variables of these axes their values at a row-major position."""
+        self.reader.forget()
+        decode: list[Stmt] = []
+        for axis in reversed(axes[1:]):
+            extent = self.dims(axis.extent)
+            decode.append(self._bind(axis, e.rem(position, extent)))
+            position = position / extent
+        if len(axes) == 1:
+            self.dims.bind(axes[0].variable, position)
+        elif axes:
+            decode.append(self._bind(axes[0], position))
+        return decode
+
+    def _bind(self, axis: Axis, value: Expr) -> Let:
+        self._names += 1
+        let = Let(f"p.x{self._names}", value)
+        self.dims.bind(axis.variable, e.var(let.name))
+        return let
+
+    def left(self) -> Expr:
+        """The left operand's element at the bound variables, as it is multiplied."""
+        return self._element(self.product.left)
+
+    def right(self) -> Expr:
+        """The right operand's element at the bound variables."""
+        return self._element(self.product.right)
+
+    def _element(self, operand: Operand) -> Expr:
+        checks = len(self.reader.statements)
+        value = e.cast(self.reader.at(operand.tensor, operand.index), self.sum_type)
+        assert len(self.reader.statements) == checks, (
+            "an operand with checks is computed beforehand"
+        )
+        return value
+
+    def multiply_add(self, a: Expr, b: Expr, total: Expr) -> Expr:
+        """total + a * b, rounded once where the machine does so."""
+        return e.fma(a, b, total) if self.sizes.fused else total + a * b
+
+    def along_columns(self, begin: Expr, end: Expr, body: Sequence[Stmt]) -> For:
+        """The body for columns p.n, vector by vector."""
+        if not self.product.columns:
+            return For("p.n", begin, end, tuple(body))
+        return For("p.n", begin, end, tuple(body), "vector", self.sizes.lanes, 1)

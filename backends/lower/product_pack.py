@@ -1,0 +1,147 @@
+"""Packing: the operands of a block laid out in the order in which the tiles read them.
+
+The right operand becomes panels of `sizes.panel` columns, one line of a panel after the other. The left operand becomes one tile
+of rows: each row contiguous along the sum (`by_rows`), or all rows of a summand side by side.
+"""
+
+from __future__ import annotations
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
+from graphc.backends.loops.vectorise import widened
+from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, ZERO, Frame
+from graphc.backends.lower.product_sizes import Sizes
+from graphc.ir.dtypes import bool_
+
+K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
+K0, KN, N0, W, M0 = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0"))
+
+
+def right_elements(sizes: Sizes) -> int:
+    """Elements of a packed block of the right operand."""
+    return sizes.width * _depth(sizes)
+
+
+def left_elements(frame: Frame) -> int:
+    """Elements of a packed tile of the left operand."""
+    sizes = frame.sizes
+    return (
+        sizes.tile_rows * row_stride(sizes) if by_rows(frame) else sizes.packed_rows * _depth(sizes)
+    )
+
+
+def _depth(sizes: Sizes) -> int:
+    """Lines of a panel: whole squares of lanes, as they are transposed."""
+    return -(-sizes.depth // sizes.lanes) * sizes.lanes
+
+
+def row_stride(sizes: Sizes) -> int:
+    """Elements from row to row of a tile: not a power of two, or rows would fight for the same lines of the cache."""
+    return _depth(sizes) + 16
+
+
+def panel_stride(sizes: Sizes) -> int:
+    """Elements from panel to panel."""
+    return _depth(sizes) * sizes.panel
+
+
+def by_rows(frame: Frame) -> bool:
+    """Whether rows of the packed left operand are contiguous."""
+    return len(frame.product.inner) <= 1 and frame.product.left.along != "free"
+
+
+# --- the right operand --------------------------------------------------------------------------------------------------------
+
+
+def pack_right(frame: Frame) -> list[Stmt]:
+    """Packs summands p.k0 .. +p.kn of columns p.n0 .. +p.w; lanes beyond the last column hold anything."""
+    if frame.product.right.along == "inner" and frame.sizes.lanes > 1:
+        return _pack_transposed(frame)
+    decode = frame.bind(frame.product.inner, K0 + K)
+    frame.bind(frame.product.columns, N)
+    panel = e.var("p.j")
+    whole = W / frame.sizes.panel
+    full = _line(frame, panel, masked=False)
+    rest: list[Stmt] = [
+        For("p.k", ZERO, KN, (*decode, Let("p.j", whole), *_line(frame, panel, masked=True)))
+    ]
+    main = For("p.k", ZERO, KN, (*decode, For("p.j", ZERO, whole, tuple(full))))
+    return [main, If(whole * frame.sizes.panel < W, tuple(rest))]
+
+
+def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
+    """One line of one panel, vector by vector."""
+    sizes, value = frame.sizes, frame.right()
+    out: list[Stmt] = []
+    for v in range(sizes.vectors):
+        column = panel * sizes.panel + v * sizes.lanes
+        mask = _first(column, W, sizes.lanes) if masked else None
+        vector = widened(value, "p.n", N0 + column, sizes.lanes, mask)
+        target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
+        out.append(Store(RIGHT, _ramp(target, sizes.lanes), vector))
+    return out
+
+
+def _ramp(base: Expr, lanes: int) -> Expr:
+    return e.ramp(base, lanes) if lanes > 1 else base
+
+
+def _first(position: Expr, end: Expr, lanes: int) -> Expr:
+    """Which lanes from a position on lie before the end."""
+    return _ramp(position, lanes) < end
+
+
+def _pack_transposed(frame: Frame) -> list[Stmt]:
+    """Squares of lanes are read along the sum and written along the columns."""
+    sizes = frame.sizes
+    n = sizes.lanes
+    block, line = e.var("p.j"), e.var("p.q") * n
+    mask = e.var("p.inside", bool_, n)
+    rows: list[Expr] = []
+    for c in range(n):
+        column = N0 + e.minimum(block * n + c, W - ONE)
+        frame.bind(frame.product.inner, K0 + K)
+        frame.bind(frame.product.columns, column)
+        rows.append(widened(frame.right(), "p.k", line, n, mask))
+    panel, part = block / sizes.vectors, e.rem(block, e.const(sizes.vectors, block.dtype))
+    first = panel * panel_stride(sizes) + part * n + line * sizes.panel
+    stores = [
+        Store(RIGHT, e.ramp(first + r * sizes.panel, n), vector)
+        for r, vector in enumerate(e.transpose(rows))
+    ]
+    inside = For("p.q", ZERO, _up(KN, n), (Let("p.inside", _first(line, KN, n)), *stores))
+    return [For("p.j", ZERO, _up(W, n), (inside,))]
+
+
+def _up(x: Expr, n: int) -> Expr:
+    return (x + (n - 1)) / n
+
+
+# --- the left operand ---------------------------------------------------------------------------------------------------------
+
+
+def pack_left(frame: Frame) -> list[Stmt]:
+    """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows."""
+    first, rows = M0 + e.var("p.r"), e.var("p.rows")
+    sizes = frame.sizes
+    if by_rows(frame):
+        decode = frame.bind(frame.product.rows, first + M)
+        frame.bind(frame.product.inner, K0 + K)
+        store = Store(LEFT, M * row_stride(sizes) + K, frame.left())
+        along = For("p.k", ZERO, KN, (store,), "vector", sizes.lanes, 1)
+        return [For("p.m", ZERO, rows, (*decode, along))]
+    decode = frame.bind(frame.product.inner, K0 + K)
+    if frame.product.left.along != "free":
+        decode_row = frame.bind(frame.product.rows, first + M)
+        one = Store(LEFT, K * sizes.packed_rows + M, frame.left())
+        return [For("p.k", ZERO, KN, (*decode, For("p.m", ZERO, rows, (*decode_row, one))))]
+    decode_row = frame.bind(frame.product.rows, M)
+    assert not decode_row, "rows that lie side by side are one axis"
+    value = frame.left()
+    stores: list[Stmt] = []
+    for v in range(0, sizes.packed_rows, sizes.lanes):
+        mask = _first(e.const(v, K.dtype), rows, sizes.lanes)
+        vector = widened(value, "p.m", first + v, sizes.lanes, mask)
+        stores.append(Store(LEFT, _ramp(K * sizes.packed_rows + v, sizes.lanes), vector))
+    return [For("p.k", ZERO, KN, (*decode, *stores))]

@@ -1,0 +1,131 @@
+"""Sizes of a product's tiles and blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.product_axes import Product, extent_of
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dtypes import DType
+
+#: Bytes of a line of the packed right operand, columns of a block, rows of a block; multiply-adds of a chunk, at least.
+DEPTH_BYTES = 2048
+WIDTH = 128
+HEIGHT = 240
+GRAIN = 2**18
+#: Rows up to which a product is computed without packing, and the columns of its blocks.
+FEW_ROWS = 8
+FEW_SUMS = 4
+FEW_WIDTH = 256
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`tile_rows` x (`vectors` * `lanes`) elements of the result are summed in registers, `tail_rows` at the last rows; a block has
+    `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to which nothing is packed (0: always)."""
+
+    lanes: int
+    tile_rows: int
+    tail_rows: int
+    vectors: int
+    depth: int
+    width: int
+    height: int
+    few: int
+    fused: bool
+
+    @property
+    def panel(self) -> int:
+        """Columns of a tile."""
+        return self.lanes * self.vectors
+
+    @property
+    def packed_rows(self) -> int:
+        """Rows of a tile of the left operand when packed row by row: whole vectors."""
+        return -(-self.tile_rows // self.lanes) * self.lanes
+
+
+def divide_up(x: Dim, y: Dim) -> Dim:
+    """x / y, rounded up."""
+    return floordiv(x + y - 1, y)
+
+
+def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes:
+    """Sizes that fit the register file and the caches, no larger than the product where its sizes are known."""
+    lanes = schedule.lanes(sum_type.bits)
+    rows, columns, inner = (
+        extent_of(axes) for axes in (product.rows, product.columns, product.inner)
+    )
+    tile_rows, tail_rows, vectors = {512: (12, 4, 2), 256: (6, 2, 2), 128: (4, 2, 2)}.get(
+        schedule.vector_bits, (4, 1, 2)
+    )
+    if isinstance(columns, int) and columns <= lanes:
+        tile_rows, vectors = min(16, tile_rows * 2), 1
+    if isinstance(rows, int) and rows < tile_rows:
+        tile_rows = tail_rows = max(rows, 1)
+    depth = max(lanes, DEPTH_BYTES // sum_type.bytes)
+    panel = lanes * vectors
+    width = max(panel, WIDTH // panel * panel)
+    if isinstance(inner, int):
+        depth = _fit(depth, inner, max(lanes, 4))
+    if isinstance(columns, int):
+        width = _fit(width, columns, panel)
+    height = HEIGHT // tile_rows * tile_rows
+    fused = sum_type.is_float and schedule.vector_bits >= 256
+    return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, _few(product), fused)
+
+
+def _fit(size: int, needed: int, step: int) -> int:
+    """`size`, or what `needed` split evenly takes, in whole steps."""
+    parts = max(1, -(-needed // size))
+    return min(size, max(1, -(-needed // (parts * step))) * step)
+
+
+def _few(product: Product) -> int:
+    if len(product.inner) > 1:
+        return 0
+    if product.right.along == "free" or not product.columns:
+        return FEW_ROWS
+    return FEW_SUMS if product.left.along == product.right.along == "inner" else 0
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How the result is cut: blocks of `height` x `width`, `down` x `across` of them for each of `batch`, `per_chunk` to a chunk.
+
+    `small` is 1 where nothing is packed, else 0.
+    """
+
+    batch: Dim
+    rows: Dim
+    columns: Dim
+    inner: Dim
+    small: Dim
+    height: Dim
+    width: Dim
+    down: Dim
+    across: Dim
+    per_chunk: Dim
+
+    @property
+    def count(self) -> Dim:
+        return self.batch * self.down * self.across
+
+    @property
+    def chunks(self) -> Dim:
+        return divide_up(self.count, self.per_chunk)
+
+
+def cut(product: Product, sizes: Sizes) -> Blocks:
+    """The blocks of the result; only sizes count, never threads."""
+    axes = (product.batch, product.rows, product.columns, product.inner)
+    batch, rows, columns, inner = (extent_of(a) for a in axes)
+    small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
+    width = sizes.width + small * (FEW_WIDTH - sizes.width)
+    down = maximum(1, divide_up(rows, sizes.height))
+    height = divide_up(divide_up(rows, down), sizes.tile_rows) * sizes.tile_rows
+    across = divide_up(columns, width)
+    work = maximum(1, minimum(height, rows) * minimum(width, columns) * inner)
+    per_chunk = maximum(1, floordiv(GRAIN, work))
+    return Blocks(batch, rows, columns, inner, small, height, width, down, across, per_chunk)
