@@ -14,7 +14,8 @@ from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import topological
 from graphc.ops.convert import as_tensor
 from graphc.ops.source import automatic_updates
-from graphc.passes.pipeline import Graph, optimise
+from graphc.passes.pipeline import Graph
+from graphc.stages import Stages
 
 TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
 
@@ -44,9 +45,7 @@ def compile(
     graph = _graph(inputs, outputs, updates or {}, name)
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
-    optimised = graph if target == "reference" else optimise(graph, disable)
-    executable = _build(optimised, outputs, target, isa)
-    executable.source_graph = graph
+    executable = _build(Stages(graph, disable), outputs, target, isa)
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 
@@ -86,17 +85,17 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
             raise GraphError(f"the outputs need a placeholder that is not among the inputs\n  {node.outputs[0].describe()}")
 
 
-def _build(graph: Graph, outputs: Any, target: str, isa: str) -> Executable:
-    signature = Signature(graph.name, graph.inputs)
+def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
+    signature = Signature(stages.source.name, stages.source.inputs)
     structure = _structure(outputs)
     from graphc.targets import build_cpu, build_numba, build_reference
 
     if target == "reference":
-        return build_reference(graph, signature, outputs)
+        return build_reference(stages, signature, outputs)
     if target == "cpu":
-        return build_cpu(graph, signature, outputs, structure, isa)
+        return build_cpu(stages, signature, outputs, structure, isa)
     if target == "numba":
-        return build_numba(graph, signature, outputs)
+        return build_numba(stages, signature, outputs)
     raise UnsupportedError(f"the target {target!r} cannot run here")
 
 

@@ -13,6 +13,7 @@ from graphc.ir.node import Tensor
 if TYPE_CHECKING:
     from graphc.backends.program import Program
     from graphc.passes.pipeline import Graph
+    from graphc.stages import Stages
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ class Executable:
     name: str
     target: str
     signature: Signature
-    graph: Graph
-    program: Program | None
-    source_graph: Graph
+    stages: Stages
     compile_seconds: float
     from_cache: bool = False
     native: Any = None
@@ -75,6 +74,16 @@ class Executable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
+
+    @property
+    def graph(self) -> Graph:
+        """The graph after all passes."""
+        return self.stages.graph
+
+    @property
+    def program(self) -> Program | None:
+        """The kernels in order and the memory plan; None on the reference target."""
+        return self.stages.program
 
     @property
     def memory(self) -> Memory:

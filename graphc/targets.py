@@ -9,26 +9,30 @@ import numpy as np
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
+from graphc.fingerprint import fingerprint
 from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
+from graphc.ir.walk import topological
 from graphc.passes.pipeline import Graph
+from graphc.stages import Stages
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def _executable(graph: Graph, signature: Signature, target: str, call: Callable[..., Any]) -> Executable:
+def _executable(stages: Stages, signature: Signature, target: str, call: Callable[..., Any]) -> Executable:
     """An executable whose type calls the function itself: nothing of Python's stands between."""
     kind = type("Executable", (Executable,), {"__call__": staticmethod(call), "__module__": Executable.__module__})
     executable: Executable = kind()
-    executable.name, executable.target = graph.name, target
-    executable.signature, executable.graph = signature, graph
-    executable.program = None
+    executable.name, executable.target = stages.source.name, target
+    executable.signature, executable.stages = signature, stages
     return executable
 
 
-def build_reference(graph: Graph, signature: Signature, outputs: Any) -> Executable:
-    """Every op by its NumPy definition."""
+def build_reference(stages: Stages, signature: Signature, outputs: Any) -> Executable:
+    """Every op of the graph as written by its NumPy definition."""
     from graphc.backends.reference import evaluate
+
+    graph = stages.source
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arrays = signature.bind(args, kwargs)
@@ -38,7 +42,7 @@ def build_reference(graph: Graph, signature: Signature, outputs: Any) -> Executa
             state_of(variable)[...] = new
         return restore(outputs, [np.array(r) for r in results[: len(graph.outputs)]])
 
-    return _executable(graph, signature, "reference", call)
+    return _executable(stages, signature, "reference", call)
 
 
 def state_of(variable: Tensor) -> Array:
@@ -47,21 +51,40 @@ def state_of(variable: Tensor) -> Array:
     return array
 
 
-def build_cpu(graph: Graph, signature: Signature, outputs: Any, structure: str, isa: str) -> Executable:
-    """Native code through LLVM, called without Python in between."""
-    from graphc.backends.cpu.executable import build, schedule_for
+def build_cpu(stages: Stages, signature: Signature, outputs: Any, structure: str, isa: str) -> Executable:
+    """Native code through LLVM, called without Python in between; a graph compiled before comes from the cache as it is."""
+    from graphc.backends.cpu import cache
+    from graphc.backends.cpu.entry import Entry
+    from graphc.backends.cpu.executable import compiled, load, schedule_for
     from graphc.backends.llvm.engine import named_target
-    from graphc.backends.program import build_program
 
-    schedule = schedule_for(named_target(isa))
-    program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
-    native = build(program, structure, lambda args, kwargs: signature.bind(args, kwargs), isa)
+    target = named_target(isa)
+    stages.schedule = schedule_for(target)
+    variables = variables_of(stages.source)
+    name = fingerprint(stages.source, *stages.disable)
+    key = None if name is None else cache.key(name, target)
+    data = None if key is None else cache.get(key)
+    if data is None:
+        assert stages.program is not None
+        entry, code = compiled(stages.program, variables, target)
+        if key is not None:
+            cache.put(key, entry.to_bytes(code))
+    else:
+        entry, code = Entry.from_bytes(data)
+    arrays = [state_of(x) for x in variables]
+    native = load(stages.source.name, entry, code, arrays, structure, signature.bind)
     call = native.call
     if structure == "tuple" and not (isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)):
         call = _restoring(native.call, outputs)
-    executable = _executable(graph, signature, "cpu", call)
-    executable.program, executable.from_cache, executable.native = program, native.from_cache, native
+    executable = _executable(stages, signature, "cpu", call)
+    executable.from_cache, executable.native = data is not None, native
     return executable
+
+
+def variables_of(graph: Graph) -> list[Tensor]:
+    """Every variable that a graph reads or updates, in the order of a walk."""
+    results = [*graph.outputs, *(new for _, new in graph.updates), *(variable for variable, _ in graph.updates)]
+    return [x for node in topological(results) for x in node.outputs if node.op.name == "variable"]
 
 
 def _restoring(call: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
@@ -71,18 +94,16 @@ def _restoring(call: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
     return restored
 
 
-def build_numba(graph: Graph, signature: Signature, outputs: Any) -> Executable:
+def build_numba(stages: Stages, signature: Signature, outputs: Any) -> Executable:
     """The same kernels as Python source, compiled by Numba."""
-    from graphc.backends.numba.executable import build
-    from graphc.backends.program import build_program
+    from graphc.backends.numba.executable import SCHEDULE, build
 
-    program = build_program(graph.inputs, graph.outputs, graph.updates, build.schedule, graph.name)
-    run = build(program)
+    stages.schedule = SCHEDULE
+    assert stages.program is not None
+    run = build(stages.program)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arrays = signature.bind(args, kwargs)
         return restore(outputs, run(arrays, signature.sizes(arrays)))
 
-    executable = _executable(graph, signature, "numba", call)
-    executable.program = program
-    return executable
+    return _executable(stages, signature, "numba", call)
