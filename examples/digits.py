@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import nn, optim
+from graphc.executable import Executable
 
 BATCH = 64
 WANTED = 0.97
@@ -39,7 +40,7 @@ def batches(
         yield images[chosen], digits[chosen]
 
 
-def report(name: str, f: gc.Executable) -> None:
+def report(name: str, f: Executable) -> None:
     """What the compiler did, for a full batch."""
     memory, cost = f.memory.at(batch=BATCH), f.cost.at(batch=BATCH)
     print(f"\n{name}: {len(f.kernels)} kernels, compiled in {1e3 * f.compile_seconds:.0f} ms")
@@ -75,9 +76,9 @@ def main() -> None:
     x = gc.placeholder("x", ("batch", 64), gc.float32)
     t = gc.placeholder("t", ("batch",), gc.int64)
     model = nn.Sequential(
-        nn.Dense(64, 256, nn.relu, weights=gc.init.he_normal),
+        nn.Dense(64, 256, gc.relu, weights=gc.init.he_normal),
         nn.Dropout(0.2, gc.random.Generator(seed=1)),
-        nn.Dense(256, 128, nn.relu, weights=gc.init.he_normal),
+        nn.Dense(256, 128, gc.relu, weights=gc.init.he_normal),
         nn.Dense(128, 10),
     )
     loss = nn.cross_entropy(model(x), t, label_smoothing=0.05)

@@ -20,6 +20,7 @@ from graphc.ir.errors import (
     MissingExtraError, ShapeError, UnsupportedError,
 )  # fmt: skip
 from graphc.ir.node import Tensor
+from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.arithmetic import (
     absolute, add, divide, fmax, fmin, maximum, minimum, multiply, negative, positive,
     reciprocal, sign, subtract,
@@ -132,6 +133,8 @@ __all__ = [
     "reciprocal", "remainder", "right_shift", "rint", "round", "rsqrt", "sigmoid", "sign",
     "signbit", "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
     "where",
+    # Activations
+    "elu", "gelu", "leaky_relu", "relu", "silu",
     # Layout and indexing
     "arange", "argsort", "atleast_1d", "atleast_2d", "atleast_3d", "bincount",
     "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "concatenate", "diag",

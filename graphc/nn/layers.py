@@ -12,10 +12,10 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.contraction import matmul
 from graphc.ops.powers import sqrt
+from graphc.ops.random import Generator, uniform
 from graphc.ops.select import where
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean
-from graphc.random import Generator, uniform
 
 Activation = Callable[[Tensor], Tensor]
 Init = Callable[..., Any]

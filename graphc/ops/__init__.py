@@ -1,6 +1,7 @@
 """The primitives, one file a family, each op whole in one place; importing this registers all."""
 
 from graphc.ops import (
+    activations,
     arithmetic,
     axes,
     cast,
@@ -48,6 +49,7 @@ from graphc.ops import (
 )
 
 __all__ = [
+    "activations",
     "arithmetic",
     "axes",
     "cast",
