@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from graphc.passes.pipeline import Graph, optimise
 
 if TYPE_CHECKING:
-    from graphc.backends.lower.kernel import Schedule
     from graphc.backends.program import Program
 
 
 class Stages:
-    """`source` is the graph as written; `schedule` says for what machine it is lowered (None: it is not)."""
+    """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for (0: scalars; None: it is not)."""
 
-    def __init__(self, source: Graph, disable: Sequence[str] = (), schedule: Schedule | None = None):
-        self.source, self.disable, self.schedule = source, tuple(disable), schedule
+    def __init__(self, source: Graph, disable: Sequence[str] = (), vector_bits: int | None = None):
+        self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits
 
     @cached_property
     def graph(self) -> Graph:
@@ -27,9 +26,10 @@ class Stages:
     @cached_property
     def program(self) -> Program | None:
         """The kernels, with every buffer's place."""
+        if self.vector_bits is None:
+            return None
+        from graphc.backends.lower.kernel import Schedule
         from graphc.backends.program import build_program
 
-        if self.schedule is None:
-            return None
-        graph = self.graph
-        return build_program(graph.inputs, graph.outputs, graph.updates, self.schedule, graph.name)
+        graph, schedule = self.graph, Schedule(vector_bits=self.vector_bits)
+        return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)

@@ -55,16 +55,18 @@ def build_cpu(stages: Stages, signature: Signature, outputs: Any, structure: str
     """Native code through LLVM, called without Python in between; a graph compiled before comes from the cache as it is."""
     from graphc.backends.cpu import cache
     from graphc.backends.cpu.entry import Entry
-    from graphc.backends.cpu.executable import compiled, load, schedule_for
+    from graphc.backends.cpu.executable import load
     from graphc.backends.llvm.engine import named_target
 
     target = named_target(isa)
-    stages.schedule = schedule_for(target)
+    stages.vector_bits = target.vector_bits
     variables = variables_of(stages.source)
     name = fingerprint(stages.source, *stages.disable)
     key = None if name is None else cache.key(name, target)
     data = None if key is None else cache.get(key)
     if data is None:
+        from graphc.backends.cpu.compiling import compiled
+
         assert stages.program is not None
         entry, code = compiled(stages.program, variables, target)
         if key is not None:
@@ -96,9 +98,9 @@ def _restoring(call: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
 
 def build_numba(stages: Stages, signature: Signature, outputs: Any) -> Executable:
     """The same kernels as Python source, compiled by Numba."""
-    from graphc.backends.numba.executable import SCHEDULE, build
+    from graphc.backends.numba.executable import build
 
-    stages.schedule = SCHEDULE
+    stages.vector_bits = 0
     assert stages.program is not None
     run = build(stages.program)
 

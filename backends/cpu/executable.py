@@ -8,18 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from graphc.backends.cpu import cache
 from graphc.backends.cpu.caller import make_caller
 from graphc.backends.cpu.callspec import CallSpec, InputSpec, OutputSpec, Prepare
-from graphc.backends.cpu.entry import Entry, entry_of
+from graphc.backends.cpu.entry import Entry
 from graphc.backends.cpu.pool import pool_symbols
-from graphc.backends.llvm.engine import Library, Target, compile_object, load_object
-from graphc.backends.llvm.module import module_of
-from graphc.backends.lower.kernel import Schedule
-from graphc.backends.program import Program
+from graphc.backends.llvm.engine import Library, load_object
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import ArgumentError, IndexRangeError
-from graphc.ir.node import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +24,6 @@ class Native:
     call: Callable[..., Any]
     library: Library
     constants: list[np.ndarray]
-
-
-def schedule_for(target: Target) -> Schedule:
-    """The schedule that suits a CPU."""
-    return Schedule(vector_bits=target.vector_bits)
-
-
-def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> tuple[Entry, bytes]:
-    """Entry and object code of a program; equal code is taken from the cache."""
-    module = module_of(program)
-    key = cache.key(module.text, target)
-    code = cache.get(key)
-    if code is None:
-        code = compile_object(module.text, target)
-        cache.put(key, code)
-    return entry_of(program, variables, module.plan, module.run), code
 
 
 def load(name: str, entry: Entry, code: bytes, variables: Sequence[np.ndarray], structure: str, prepare: Prepare) -> Native:

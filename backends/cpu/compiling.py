@@ -1,0 +1,85 @@
+"""Compiles a program for this CPU: its object code, and the entry that says how to call it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from graphc.backends.cpu import cache
+from graphc.backends.cpu.entry import Dims, Entry
+from graphc.backends.llvm.engine import Target, compile_object
+from graphc.backends.llvm.module import compound_dims, is_name, module_of, slots
+from graphc.backends.program import Program
+from graphc.ir.node import Tensor
+
+
+def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> tuple[Entry, bytes]:
+    """Entry and object code of a program; equal code is taken from the cache."""
+    module = module_of(program)
+    key = cache.key(module.text, target)
+    code = cache.get(key)
+    if code is None:
+        code = compile_object(module.text, target)
+        cache.put(key, code)
+    return entry_of(program, variables, module.plan, module.run), code
+
+
+def entry_of(program: Program, variables: Sequence[Tensor], plan: str, run: str) -> Entry:
+    """The entry of a program; `variables` is the caller's list, in which positions count."""
+    position = {x: k for k, x in enumerate(variables)}
+    compound = dict(zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True))
+    first = _first_axes(program)
+    return Entry(
+        inputs=tuple(_input(program, x, compound, first) for x in program.inputs),
+        outputs=tuple((x.dtype.name, x.ndim) for x in program.outputs),
+        variables=tuple(position[x] for x in program.variables),
+        constants=tuple(_constant(x) for x in program.constants),
+        failures=tuple(_message(program, code) for code in range(len(program.failures))),
+        sizes=slots(program),
+        stateful=program.first_commit < len(program.calls),
+        plan=plan,
+        run=run,
+    )
+
+
+def _message(program: Program, code: int) -> str:
+    failure = program.failures[code]
+    where = f"\n  at {failure.node.source}" if failure.node.source else ""
+    return f"{failure.node.op.name}: index {{value}} is out of range for {failure.what}{where}"
+
+
+def _constant(x: Tensor) -> tuple[str, tuple[int, ...], str]:
+    array = x.node.attrs["value"].array
+    return x.dtype.name, array.shape, base64.b64encode(array.tobytes()).decode()
+
+
+def _input(
+    program: Program, x: Tensor, compound: Mapping[tuple[int, int], int], first: Mapping[str, tuple[int, int]]
+) -> tuple[str, str, Dims]:
+    """Where each axis' length goes: the first argument that brings a size binds it, later ones must agree."""
+    sizes = list(program.sizes)
+    dims: list[tuple[str, int]] = []
+    for axis, d in enumerate(x.shape):
+        if isinstance(d, int):
+            dims.append(("const", d))
+        elif is_name(d):
+            dims.append(("bind" if first[str(d)] == (id(x), axis) else "same", sizes.index(str(d))))
+        else:
+            dims.append(("free", compound[id(x), axis]))
+    return str(x.node.attrs["name"]), x.dtype.name, tuple(dims)
+
+
+def _first_axes(program: Program) -> dict[str, tuple[int, int]]:
+    """For each named size, the identity of the first input that brings it by itself, and the axis."""
+    found: dict[str, tuple[int, int]] = {}
+    for x in program.inputs:
+        for axis, d in enumerate(x.shape):
+            if is_name(d):
+                found.setdefault(str(d), (id(x), axis))
+    return found
+
+
+def _compound_axes(program: Program) -> list[tuple[int, int]]:
+    return [
+        (id(x), k) for x in program.inputs for k, d in enumerate(x.shape) if not isinstance(d, int) and not is_name(d)
+    ]
