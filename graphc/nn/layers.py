@@ -7,11 +7,13 @@ from typing import Any
 
 from graphc import init
 from graphc.init import Seed
+from graphc.ir.dtypes import float32
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.contraction import matmul
-from graphc.ops.powers import sqrt
+from graphc.ops.convert import cast
+from graphc.ops.powers import rsqrt
 from graphc.ops.random import Generator, uniform
 from graphc.ops.select import where
 from graphc.ops.source import variable
@@ -103,9 +105,11 @@ class LayerNorm(Layer):
         self.eps = eps
 
     def __call__(self, x: Tensor) -> Tensor:
-        centred = x - mean(x, -1, keepdims=True)
+        wide = cast(x, float32) if x.dtype.bits == 16 else x
+        centred = wide - mean(wide, -1, keepdims=True)
         variance = mean(centred * centred, -1, keepdims=True)
-        return centred / sqrt(variance + self.eps) * self.scale + self.shift
+        normal = cast(centred * rsqrt(variance + self.eps), x.dtype)
+        return normal * self.scale + self.shift
 
 
 class Embedding(Layer):

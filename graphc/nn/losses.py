@@ -1,9 +1,13 @@
-"""Losses. Each takes `reduction`: "mean" or "sum" of all, or "none" for one value each."""
+"""Losses. Each takes `reduction`: "mean" or "sum" of all, or "none" for one value each.
+
+Those of 16-bit floats are computed in float32 and stay so.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from graphc.ir.dtypes import float32
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import absolute
@@ -28,6 +32,11 @@ def _reduced(losses: Tensor, reduction: Reduction) -> Tensor:
     return mean(losses) if reduction == "mean" else total(losses)
 
 
+def _widened(x: Tensor) -> Tensor:
+    """16-bit floats as float32."""
+    return cast(x, float32) if x.dtype.is_float and x.dtype.bits == 16 else x
+
+
 @locate_errors
 def cross_entropy(
     logits: Tensor,
@@ -44,6 +53,7 @@ def cross_entropy(
     distribution.
     """
     labels = as_tensor(targets)
+    logits = _widened(logits)
     axis = normal_axis(axis, logits.ndim)
     if not 0 <= label_smoothing <= 1:
         raise GraphError(f"label_smoothing is from 0 to 1, not {label_smoothing}")
@@ -90,6 +100,7 @@ def binary_cross_entropy(
     """-log of the probability that a coin of bias sigmoid(logits) shows the target (0, 1 or
     between), without overflow.
     """
+    logits = _widened(logits)
     t = as_operand(targets, logits.dtype)
     return _reduced(softplus(logits) - logits * t, reduction)
 
@@ -122,6 +133,7 @@ def _error(x: Tensor, targets: TensorLike) -> Tensor:
     """x less targets of the same shape: broadcasting here is nearly always a mistake."""
     if not x.dtype.is_float:
         raise DTypeError(f"a loss of floats is needed, not of {x.type}")
+    x = _widened(x)
     t = as_operand(targets, x.dtype)
     if t.shape not in ((), x.shape):
         raise ShapeError(f"targets shaped as {x.type} needed, not {t.type}")

@@ -88,31 +88,31 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     """log(sum(exp(x))) along axes without overflow; -inf where every element is -inf (with a
     gradient of zeros).
     """
-    x = _float_only("logsumexp", x)
-    axes = normal_axes(axis, x.ndim)
-    top = _finite_top(x, axes)
-    sums = total(exp(x - top), axes, keepdims=True)
+    x = _as_floats(x)
+    wide, axes = _widened(x), normal_axes(axis, x.ndim)
+    top = _finite_top(wide, axes)
+    sums = total(exp(wide - top), axes, keepdims=True)
     empty = sums == 0
-    result = where(empty, -np.inf, log(where(empty, 1, sums))) + top
+    result = cast(where(empty, -np.inf, log(where(empty, 1, sums))) + top, x.dtype)
     return result if keepdims else squeeze(result, axes)
 
 
 @locate_errors
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along axes without overflow; NaN where every element is -inf."""
-    x = _float_only("softmax", x)
-    axes = normal_axes(axis, x.ndim)
-    powers = exp(x - _finite_top(x, axes))
-    return powers * (1 / total(powers, axes, keepdims=True))
+    x = _as_floats(x)
+    wide, axes = _widened(x), normal_axes(axis, x.ndim)
+    powers = exp(wide - _finite_top(wide, axes))
+    return cast(powers * (1 / total(powers, axes, keepdims=True)), x.dtype)
 
 
 @locate_errors
 def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """log(softmax(x)) along axes, exact for elements far below the largest."""
-    x = _float_only("log_softmax", x)
-    axes = normal_axes(axis, x.ndim)
-    shifted = x - _finite_top(x, axes)
-    return shifted - log(total(exp(shifted), axes, keepdims=True))
+    x = _as_floats(x)
+    wide, axes = _widened(x), normal_axes(axis, x.ndim)
+    shifted = wide - _finite_top(wide, axes)
+    return cast(shifted - log(total(exp(shifted), axes, keepdims=True)), x.dtype)
 
 
 def _finite_top(x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -123,7 +123,8 @@ def _finite_top(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return where(top - top == 0, top, 0)  # infinities and NaN fail the test
 
 
-def _float_only(name: str, x: TensorLike) -> Tensor:
+def _as_floats(x: TensorLike) -> Tensor:
+    """x in the float dtype in which NumPy computes its functions."""
     x = as_tensor(x)
     return x if x.dtype.is_float else cast(x, floating_of(x.dtype))
 
