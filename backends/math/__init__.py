@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 from graphc.backends.loops.expr import Expr
 from graphc.backends.math import (
+    error_function,
     exponential,
     hyperbolic,
+    inverse_error_function,
     inverse_trigonometric,
     logarithm,
     logistic,
@@ -49,6 +51,9 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
         "asinh": hyperbolic.asinh,
         "acosh": hyperbolic.acosh,
         "atanh": hyperbolic.atanh,
+        "erf": error_function.erf,
+        "erfc": error_function.erfc,
+        "erfinv": inverse_error_function.erfinv,
         "tanh": hyperbolic.tanh,
     }
 )

@@ -103,6 +103,24 @@ def without_ln2(x: Expr, n: Expr) -> Expr:
     return fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), x))
 
 
+def exp2_bounded(x: Expr) -> Expr:
+    """2^x for |x| small enough that the result is a normal number; NaN stays NaN."""
+    form = format_of(x)
+    rounder = literal(form.rounder + form.bias, x)
+    sums = x + rounder
+    power = float_of(bits_of(sums) << form.fraction)
+    return polynomial(x - (sums - rounder), EXP2) * power
+
+
+def exp_of_difference(x: Expr, rest: Expr, factor: Expr) -> Expr:
+    """factor * exp(x - rest) for a small `rest`."""
+    sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
+    n = sums - _scale_rounder(x)
+    r = fma(n, -pick(LN2_HIGH, x), x) - fma(n, pick(LN2_LOW, x), rest)
+    parts = _scaled(polynomial(r, EXP), sums)
+    return factor * parts.fraction * parts.first * parts.second
+
+
 def exp(x: Expr) -> Expr:
     low, high = EXP_RANGE[x.dtype]
     parts = exp_parts(larger(smaller(x, high), low))
