@@ -11,9 +11,10 @@ from graphc.ir.op import Op
 from graphc.ir.walk import topological
 from graphc.ops.cast import astype
 from graphc.ops.contraction import matmul
-from graphc.ops.exponential import exp, log, tanh
+from graphc.ops.exponential import exp, log
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder, variable
+from graphc.ops.trigonometric import tanh
 from graphc.passes.differentiate import grad, hvp, jvp, vjp
 
 RNG = np.random.default_rng(0)

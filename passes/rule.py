@@ -1,0 +1,280 @@
+"""Rules: equalities that a graph may be rewritten by, from left to right.
+
+    @rule
+    def double_negation(x: Tensor) -> Sides:
+        \"\"\"Two changes of sign undo each other.\"\"\"
+        return -(-x), x
+
+The function is called with the tensors of a match and gives both sides at their dtypes and shapes,
+so attributes, broadcasts and constants are written as a user writes them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, overload
+
+from graphc.ir.dtypes import ALL, DType, bool_, float32, float64, int32
+from graphc.ir.errors import GraphError
+from graphc.ir.node import Node, Tensor
+from graphc.ir.op import Op
+from graphc.ir.types import TensorType
+from graphc.ir.walk import topological
+from graphc.ops.source import constant, placeholder
+from graphc.passes.pattern import Bindings, Form, Pattern, abstract, matches, parameters, same
+
+#: Shapes of tensors in instances, where the examples give none.
+SHAPES: tuple[Any, ...] = ((3, 5), (), ("rows", 1))
+
+#: A parameter that stands for a number of the graph (a scalar constant), at any shape it is
+#: repeated to.
+Scalar = Annotated[Tensor, "literal"]
+Sides = tuple[Tensor, Tensor]
+Example = Mapping[str, Any]
+R = TypeVar("R", bound="Rule")
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A graph that a rule rewrites: placeholders, the left side, and the right one if known."""
+
+    inputs: tuple[Tensor, ...]
+    left: Tensor
+    right: Tensor | None
+
+
+class Rule:
+    """A rewrite of single nodes.
+
+    An `exact` rule gives the same bits for every input, NaN and infinities too; any other is held
+    to a few roundings, for inputs in `domain`. A `relaxed` one applies only where the user allowed
+    relaxed arithmetic.
+    """
+
+    name: str
+    doc: str
+    exact: bool
+    relaxed: bool
+    domain: tuple[float, float]
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def roots(self) -> frozenset[Op]:
+        """The ops that it may replace."""
+        raise NotImplementedError
+
+    def replace(self, node: Node) -> Tensor | None:
+        """What the only output of the node becomes; None where the rule does not apply."""
+        raise NotImplementedError
+
+    def instances(self) -> Iterator[Instance]:
+        """Graphs that it must rewrite, for tests."""
+        raise NotImplementedError
+
+
+class Equation(Rule):
+    """A rule given by both sides."""
+
+    def __init__(
+        self,
+        function: Callable[..., Sides],
+        examples: Sequence[Example],
+        dtypes: Sequence[DType],
+        when: Callable[..., bool] | None,
+    ):
+        self.function, self.examples = function, tuple(examples) or ({},)
+        self.dtypes, self.when = frozenset(dtypes), when
+        signature = inspect.signature(function, eval_str=True)
+        hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        self.tensors = tuple(name for name, kind in hints.items() if kind in (Tensor, Scalar))
+        self.scalars = frozenset(name for name, kind in hints.items() if kind == Scalar)
+        self.shaped = frozenset(self.tensors) - self.scalars
+        self.values = tuple(name for name in hints if name not in self.tensors)
+        typed = {
+            n for e in self.examples for n, given in e.items() if isinstance(given, TensorType)
+        }
+        self.free = tuple(name for name in self.tensors if name not in typed)
+
+    @property
+    def roots(self) -> frozenset[Op]:
+        return frozenset(pattern.op for pattern in self.patterns)
+
+    @cached_property
+    def patterns(self) -> tuple[Form, ...]:
+        """The distinct shapes of the left side."""
+        found: dict[Pattern, None] = {}
+        for example in self.examples:
+            for dtype in (float64, float32, int32, bool_):
+                bound = self._bind(example, dtype, SHAPES[0])
+                sides = self._try(bound)
+                if sides is not None:
+                    holes = {bound[name]: name for name in self.tensors}
+                    values = {name: bound[name] for name in self.values}
+                    found.setdefault(abstract(sides[0], holes, values))
+        assert found, f"{self.name}: no dtype suits the examples"
+        return tuple(self._checked(pattern) for pattern in found)
+
+    def replace(self, node: Node) -> Tensor | None:
+        (x,) = node.outputs
+        for pattern in self.patterns:
+            for bound in matches(pattern, x):
+                right = self._instantiate(bound, x)
+                if right is not None:
+                    return right
+        return None
+
+    def instances(self) -> Iterator[Instance]:
+        dtypes = sorted(self.dtypes, key=lambda d: d.name)
+        for example, dtype, shape in itertools.product(self.examples, dtypes, SHAPES):
+            if shape != SHAPES[0] and not example.keys().isdisjoint(self.shaped):
+                continue
+            bound = self._bind(example, dtype, shape)
+            sides = self._try(bound)
+            if sides is not None:
+                given = tuple(bound[name] for name in self.tensors if name not in self.scalars)
+                yield Instance(given, *sides)
+
+    def _instantiate(self, bound: Bindings, x: Tensor) -> Tensor | None:
+        """The right side, if these bindings make the left side x and the conditions hold."""
+        tensors = [bound[name] for name in self.tensors]
+        if not self._suits(bound):
+            return None
+        try:
+            left, right = self.function(**bound)
+        except GraphError as error:
+            raise AssertionError(f"rule {self.name} cannot be built for {x!r}: {error}") from error
+        if right is x or not same(left, x, frozenset(tensors)):
+            return None
+        assert right.type == x.type, f"rule {self.name} makes {right.type} of {x.type}"
+        return right
+
+    def _suits(self, bound: Bindings) -> bool:
+        """Whether dtypes and the rule's condition allow these bindings."""
+        if any(bound[name].dtype not in self.dtypes for name in self.free):
+            return False
+        if self.when is None:
+            return True
+        return self.when(**{name: bound[name] for name in inspect.signature(self.when).parameters})
+
+    def _bind(self, example: Example, dtype: DType, shape: Any) -> Bindings:
+        """The parameters of an example: placeholders, numbers, and the given attributes."""
+        bound: Bindings = {name: example[name] for name in self.values}
+        for k, name in enumerate(self.tensors):
+            if name in self.scalars:
+                bound[name] = constant(example.get(name, _number(k, dtype)), dtype)
+            else:
+                given = example.get(name, shape)
+                type_ = given if isinstance(given, TensorType) else TensorType(dtype, given)
+                bound[name] = placeholder(name, type_.shape, type_.dtype)
+        return bound
+
+    def _try(self, bound: Bindings) -> Sides | None:
+        try:
+            return self.function(**bound) if self._suits(bound) else None
+        except GraphError:
+            return None
+
+    def _checked(self, pattern: Pattern) -> Form:
+        assert isinstance(pattern, Form), f"{self.name}: the left side must be an op on parameters"
+        missing = {*self.tensors, *self.values} - parameters(pattern)
+        assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
+        return pattern
+
+
+def _number(k: int, dtype: DType) -> float | int | bool:
+    """The number that stands for parameter k in examples: one that a rule hardly mentions."""
+    if dtype is bool_:
+        return k % 2 == 1
+    return 1.625 + 0.75 * k if dtype.is_float else 5 + 2 * k
+
+
+class Procedure(Rule):
+    """A rule given by a function of a node, for what two sides cannot say."""
+
+    def __init__(
+        self,
+        function: Callable[[Node], Tensor | None],
+        ops: Sequence[str],
+        examples: Sequence[Callable[[], Tensor]],
+    ):
+        self.function, self.ops, self.examples = function, tuple(ops), tuple(examples)
+
+    @property
+    def roots(self) -> frozenset[Op]:
+        return frozenset(Op.registry[name] for name in self.ops)
+
+    def replace(self, node: Node) -> Tensor | None:
+        right = self.function(node)
+        (x,) = node.outputs
+        if right is None or right is x:
+            return None
+        assert right.type == x.type, f"rule {self.name} makes {right.type} of {x.type}"
+        return right
+
+    def instances(self) -> Iterator[Instance]:
+        for example in self.examples:
+            left = example()
+            sources = (n for n in topological([left]) if n.op.name == "placeholder")
+            yield Instance(tuple(n.outputs[0] for n in sources), left, None)
+
+
+@overload
+def rule(function: Callable[..., Sides], /) -> Equation: ...
+@overload
+def rule(
+    *,
+    examples: Sequence[Example] = ...,
+    dtypes: Sequence[DType] = ...,
+    when: Callable[..., bool] | None = ...,
+    exact: bool = ...,
+    relaxed: bool = ...,
+    domain: tuple[float, float] = ...,
+) -> Callable[[Callable[..., Sides]], Equation]: ...
+def rule(
+    function: Callable[..., Sides] | None = None,
+    /,
+    *,
+    examples: Sequence[Example] = (),
+    dtypes: Sequence[DType] = ALL,
+    when: Callable[..., bool] | None = None,
+    exact: bool = True,
+    relaxed: bool = False,
+    domain: tuple[float, float] = (-3, 3),
+) -> Any:
+    """Makes a rule of a function that gives both sides; see `graphc.passes.rules`."""
+
+    def make(function: Callable[..., Sides]) -> Equation:
+        made = Equation(function, examples, dtypes, when)
+        return _described(made, function, exact, relaxed, domain)
+
+    return make if function is None else make(function)
+
+
+def procedure(
+    *ops: str,
+    examples: Sequence[Callable[[], Tensor]],
+    exact: bool = True,
+    relaxed: bool = False,
+    domain: tuple[float, float] = (-3, 3),
+) -> Callable[[Callable[[Node], Tensor | None]], Procedure]:
+    """Makes a rule of a function that takes a node of one of `ops` and gives its replacement."""
+
+    def make(function: Callable[[Node], Tensor | None]) -> Procedure:
+        return _described(Procedure(function, ops, examples), function, exact, relaxed, domain)
+
+    return make
+
+
+def _described(
+    made: R, function: Callable[..., Any], exact: bool, relaxed: bool, domain: tuple[float, float]
+) -> R:
+    assert function.__doc__, f"rule {function.__name__} needs a sentence that says what it is for"
+    made.name, made.doc = function.__name__, function.__doc__
+    made.exact, made.relaxed, made.domain = exact, relaxed, domain
+    return made
