@@ -110,6 +110,7 @@ class Op:
     name: str
     registry: ClassVar[dict[str, Op]] = {}
     lowering: ClassVar[str] = "none"  # "read", "reduce", "loops", "source", "contraction", "none"
+    commutative: bool = False  # whether the two inputs may change places
     effects: ClassVar[bool] = False  # kept even when no output is used
 
     def __init__(self, name: str):
