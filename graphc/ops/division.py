@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dtypes import NUMBERS, float32, float64
+from graphc.ir.dtypes import NUMBERS, float32, float64, int64
 from graphc.ir.node import Tensor
 from graphc.ops.classify import bits_of
 from graphc.ops.elementwise import elementwise, uniform
 from graphc.ops.rounding import trunc
-
-# Each step takes 53 bits off the quotient: six cover every float32, four a quotient to 2^200.
-_STEPS = {float32: 6, float64: 4}
-_MAX_QUOTIENT = 2.0**200
 
 
 def _safe(b: Any, y: Any) -> Any:
@@ -53,20 +49,63 @@ def _int_floor_divide(b: Any, x: Any, y: Any) -> Any:
 
 
 def _float_fmod(b: Any, x: Any, y: Any) -> Any:
-    """x - trunc(x/y)*y without rounding; NaN for a quotient of float64 above 2^200.
+    """x - trunc(x/y)*y, exactly.
 
-    Each step subtracts a quotient correct to 53 bits, which leaves an exactly representable rest.
+    With x = m*2^d and y = n in units in which n is a 53-bit integer, the rest is m*2^d mod n, and
+    2^d mod n comes from repeated squaring.
     """
-    divisor = b.cast(b.absolute(y), float64)
-    rest = start = b.cast(b.absolute(x), float64)
-    for _ in range(_STEPS[x.dtype]):
-        rest = b.fma(-b.trunc(rest / divisor), divisor, rest)
-    rest = b.select(rest < 0, rest + divisor, rest)
-    rest = b.select(start < divisor, start, rest)
-    if x.dtype is float64:
-        rest = b.select(start / _MAX_QUOTIENT < divisor, rest, np.nan)
-    rest = b.select(start < np.inf, rest, np.nan)
-    return _signed(b, b.cast(rest, x.dtype), x)
+    whole, top = b.cast(b.absolute(x), float64), b.cast(b.absolute(y), float64)
+    m, x_unit = _scaled(b, whole)
+    n, y_unit = _scaled(b, top)
+    gap = x_unit - y_unit
+    gap = b.select(gap < 0, 0, gap)
+    m = b.select(m >= n, m - n, m)
+    rest = _product_modulo(b, m, _power_of_two_modulo(b, gap, n, 3 if x.dtype is float32 else 6), n)
+    half = y_unit >> 1  # twice, as 2^unit alone can underflow
+    rest = rest * _power_of_two(b, half) * _power_of_two(b, y_unit - half)
+    rest = b.select(whole < top, whole, rest)
+    invalid = ~(whole < np.inf) | b.equal(top, 0) | b.not_equal(top, top)
+    return _signed(b, b.cast(b.select(invalid, np.nan, rest), x.dtype), x)
+
+
+def _scaled(b: Any, x: Any) -> tuple[Any, Any]:
+    """(m, e) with x = m * 2^e and 2^52 <= m < 2^53, for finite x > 0."""
+    tiny = x < 2.0**-1022
+    bits = b.bitcast(b.select(tiny, x * 2.0**64, x), int64)
+    mantissa = (bits & (2**52 - 1)) | (1075 << 52)
+    exponent = (bits >> 52) - b.select(tiny, b.const(1075 + 64, int64), 1075)
+    return b.bitcast(mantissa, float64), exponent
+
+
+def _power_of_two(b: Any, exponent: Any) -> Any:
+    return b.bitcast((exponent + 1023) << 52, float64)
+
+
+def _power_of_two_modulo(b: Any, exponent: Any, n: Any, squarings: int) -> Any:
+    """2^exponent mod n, for an exponent below 50 * 2^squarings."""
+    power = _power_of_two(b, exponent >> squarings)
+    for bit in reversed(range(squarings)):
+        power = _product_modulo(b, power, power, n)
+        double = power + power
+        double = b.select(double >= n, double - n, double)
+        power = b.select(b.equal((exponent >> bit) & 1, 0), power, double)
+    return power
+
+
+def _product_modulo(b: Any, x: Any, y: Any, n: Any) -> Any:
+    """x*y mod n of integers below n, itself a 53-bit integer; no step rounds.
+
+    The product is `high + low`, each a float64; the rest of `high` is at most 3/4 n in magnitude,
+    and given the sign opposite to `low` before the two are added.
+    """
+    high = x * y
+    low = b.fma(x, y, -high)
+    rest = b.fma(-b.rint(high / n), n, high)
+    rest = b.select((rest > 0) & (low > 0), rest - n, rest)
+    rest = b.select((rest < 0) & (low < 0), rest + n, rest)
+    rest = rest + low
+    rest = b.select(rest < 0, rest + n, rest)
+    return b.select(rest >= n, rest - n, rest)
 
 
 def _signed(b: Any, magnitude: Any, like: Any) -> Any:
@@ -109,7 +148,7 @@ floor_divide = elementwise(
     grad=lambda node, g: (None, None),
     takes=NUMBERS,
     sample=_sample,
-    flops=20,
+    flops=100,
     doc="The whole quotient x // y, rounded down; its gradient is zero",
 )
 remainder = elementwise(
@@ -119,7 +158,7 @@ remainder = elementwise(
     grad=lambda node, g: (g, _negated_times(g, floor_divide(*node.inputs))),
     takes=NUMBERS,
     sample=_sample,
-    flops=20,
+    flops=100,
     doc="x % y: what floor_divide leaves, with the sign of y",
 )
 fmod = elementwise(
@@ -129,6 +168,6 @@ fmod = elementwise(
     grad=lambda node, g: (g, _negated_times(g, trunc(node.inputs[0] / node.inputs[1]))),
     takes=NUMBERS,
     sample=_sample,
-    flops=20,
+    flops=100,
     doc="x - trunc(x / y) * y: the remainder with the sign of x",
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from graphc.ir.dims import Dim
@@ -94,7 +95,7 @@ class Elementwise(Op):
         wide = [x.astype(np.float32) if x.dtype in _HALVES else x for x in inputs]
         with np.errstate(all="ignore"):
             result = np.asarray(self._reference(*wide, **attrs))
-        return result.astype((self.gives or _dtype_of(inputs[0])).numpy)
+            return result.astype((self.gives or _dtype_of(inputs[0])).numpy)
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         b = reader.ops
@@ -118,7 +119,6 @@ class Elementwise(Op):
             *(
                 Sample(partial(self._specials, d), differentiable=(), note=f"{d} specials")
                 for d in self.takes
-                if d.is_float
             ),
         )
 
@@ -131,12 +131,27 @@ class Elementwise(Op):
 
     def _specials(self, dtype: DType, rng: Any) -> tuple[np.ndarray, ...]:
         """Each special value with each other, for as many inputs as there are."""
-        values = np.asarray(_SPECIALS, np.float64).astype(dtype.numpy)
+        values = _special_values(dtype)
         return tuple(np.meshgrid(*(values for _ in self._samplers()), indexing="ij"))
 
 
 _SHAPES = ((), (1, 1), (0, 5))
-_SPECIALS = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0)
+
+
+def _special_values(dtype: DType) -> np.ndarray:
+    """Infinities, both zeros, NaN, and the numbers at the ends of a dtype's range."""
+    if dtype is bool_:
+        return np.array([False, True])
+    if dtype.is_integer:
+        least, most = int(np.iinfo(dtype.numpy).min), int(np.iinfo(dtype.numpy).max)
+        small = [v for v in (-7, -1, 0, 1, 2, 7, 31, 64) if v >= least]
+        return np.array([least, least + 1, *small, most], dtype.numpy)
+    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
+    ends = [limits.max, limits.min, limits.tiny, limits.tiny / 2, limits.eps]
+    middle = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0]
+    return np.array([*ends, *middle]).astype(dtype.numpy)
+
+
 _HALVES = {d.numpy for d in FLOATS if d.bits == 16}
 
 
