@@ -45,7 +45,8 @@ def report(name: str, f: Executable) -> None:
     memory, cost = f.memory.at(batch=BATCH), f.cost.at(batch=BATCH)
     print(f"\n{name}: {len(f.kernels)} kernels, compiled in {1e3 * f.compile_seconds:.0f} ms")
     for kernel in f.kernels:
-        print(f"  {kernel.name:28} {' '.join(kernel.ops)[:80]}")
+        fused = [op for op in kernel.ops if op not in ("broadcast", "cast", "reshape")]
+        print(f"  {kernel.name:16} {' '.join(fused):.80}")
     print(f"  {cost.flops / 1e6:.2f} Mflop, at least {cost.bytes / 1e6:.2f} MB moved a call")
     print(f"  {memory.peak / 1e6:.2f} MB in all, of which {memory.arena / 1e6:.2f} MB temporary")
 
