@@ -71,20 +71,24 @@ def erf(x: Expr) -> Expr:
 
 
 def erfc(x: Expr) -> Expr:
-    """1 - erf(x) up to 1/2; exp(-x^2) times a polynomial beyond, from 2 where x is negative."""
+    """1 - erf(x) up to 3/4; exp(-x^2) times a polynomial beyond, from 2 where x is negative."""
     size = smaller(absolute(x), ERFC_IS_ZERO[x.dtype])
     square = size * size
     rest = fma(size, size, -square)
-    w, t = _against_three(size)
-    far = exp_of_difference(-square, rest, w * polynomial(t, SCALED))
+    w, w_low = _six_over_three_plus(size)
+    scaled = polynomial((w - 1.0) + w_low, SCALED)
+    far = exp_of_difference(-square, rest, fma(w_low, scaled, w * scaled))
     beyond = select(x < literal(0.0, x), literal(2.0, x) - far, far)
     near = literal(1.0, x) - fma(x, polynomial(square, NEAR), x)
-    return select(size < literal(0.5, x), near, beyond)
+    return select(size < literal(0.75, x), near, beyond)
 
 
-def _against_three(a: Expr) -> tuple[Expr, Expr]:
-    """6 / (3 + a), and one less, (3 - a) / (3 + a), to which the quotient's residue is added."""
-    w = literal(6.0, a) / (a + 3.0)
-    t = w - 1.0
-    residue = fma(-t, a, fma(t, literal(-3.0, a), literal(3.0, a)) - a)
-    return w, fma(residue * w, literal(1 / 6, a), t)
+def _six_over_three_plus(a: Expr) -> tuple[Expr, Expr]:
+    """6 / (3 + a) as two floats: a quotient and what its residue adds."""
+    three, six = literal(3.0, a), literal(6.0, a)
+    below = a + three
+    part = below - three
+    below_low = (a - part) + (three - (below - part))
+    w = six / below
+    residue = fma(-w, below_low, fma(-w, below, six))
+    return w, residue * w * literal(1 / 6, a)

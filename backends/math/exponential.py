@@ -117,8 +117,9 @@ def exp_of_difference(x: Expr, rest: Expr, factor: Expr) -> Expr:
     sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
     n = sums - _scale_rounder(x)
     r = fma(n, -pick(LN2_HIGH, x), x) - fma(n, pick(LN2_LOW, x), rest)
-    parts = _scaled(polynomial(r, EXP), sums)
-    return factor * parts.fraction * parts.first * parts.second
+    slope = polynomial(r, {x.dtype: EXP[x.dtype][1:]})
+    parts = _scaled(fma(factor * r, slope, factor), sums)
+    return parts.fraction * parts.first * parts.second
 
 
 def exp(x: Expr) -> Expr:
