@@ -22,6 +22,16 @@ LEFT, RIGHT, SUMS = "p.left", "p.right", "p.sums"
 ZERO, ONE = e.const(0, int64), e.const(1, int64)
 
 
+def parts(x: Expr, n: int) -> Expr:
+    """In how many parts of at most n elements x elements fall."""
+    return (x + (n - 1)) / n
+
+
+def ramp(index: Expr, lanes: int) -> Expr:
+    """index, index + 1, ..., or the index itself for one lane."""
+    return e.ramp(index, lanes) if lanes > 1 else index
+
+
 class Frame:
     """A product, its sizes, and the writers of its expressions."""
 
@@ -77,6 +87,10 @@ class Frame:
     def multiply_add(self, a: Expr, b: Expr, total: Expr) -> Expr:
         """total + a * b, rounded once where the machine does so."""
         return e.fma(a, b, total) if self.sizes.fused else total + a * b
+
+    def vector(self, index: Expr) -> Expr:
+        """The indices of a vector of neighbours."""
+        return ramp(index, self.sizes.lanes)
 
     def along_columns(self, begin: Expr, end: Expr, body: Sequence[Stmt]) -> For:
         """The body for columns p.n, vector by vector."""

@@ -10,7 +10,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.vectorise import widened
-from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, ZERO, Frame
+from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.product_sizes import Sizes
 from graphc.ir.dtypes import bool_
 
@@ -67,6 +67,9 @@ def pack_right(frame: Frame) -> list[Stmt]:
         For("p.k", ZERO, KN, (*decode, Let("p.j", whole), *_line(frame, panel, masked=True)))
     ]
     main = For("p.k", ZERO, KN, (*decode, For("p.j", ZERO, whole, tuple(full))))
+    columns = frame.blocks.columns
+    if isinstance(columns, int) and columns % frame.sizes.panel == 0:
+        return [main]
     return [main, If(whole * frame.sizes.panel < W, tuple(rest))]
 
 
@@ -79,17 +82,13 @@ def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
         mask = _first(column, W, sizes.lanes) if masked else None
         vector = widened(value, "p.n", N0 + column, sizes.lanes, mask)
         target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
-        out.append(Store(RIGHT, _ramp(target, sizes.lanes), vector))
+        out.append(Store(RIGHT, frame.vector(target), vector))
     return out
-
-
-def _ramp(base: Expr, lanes: int) -> Expr:
-    return e.ramp(base, lanes) if lanes > 1 else base
 
 
 def _first(position: Expr, end: Expr, lanes: int) -> Expr:
     """Which lanes from a position on lie before the end."""
-    return _ramp(position, lanes) < end
+    return ramp(position, lanes) < end
 
 
 def _pack_transposed(frame: Frame) -> list[Stmt]:
@@ -110,12 +109,8 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
         Store(RIGHT, e.ramp(first + r * sizes.panel, n), vector)
         for r, vector in enumerate(e.transpose(rows))
     ]
-    inside = For("p.q", ZERO, _up(KN, n), (Let("p.inside", _first(line, KN, n)), *stores))
-    return [For("p.j", ZERO, _up(W, n), (inside,))]
-
-
-def _up(x: Expr, n: int) -> Expr:
-    return (x + (n - 1)) / n
+    inside = For("p.q", ZERO, parts(KN, n), (Let("p.inside", _first(line, KN, n)), *stores))
+    return [For("p.j", ZERO, parts(W, n), (inside,))]
 
 
 # --- the left operand ---------------------------------------------------------------------------------------------------------
@@ -143,5 +138,5 @@ def pack_left(frame: Frame) -> list[Stmt]:
     for v in range(0, sizes.packed_rows, sizes.lanes):
         mask = _first(e.const(v, K.dtype), rows, sizes.lanes)
         vector = widened(value, "p.m", first + v, sizes.lanes, mask)
-        stores.append(Store(LEFT, _ramp(K * sizes.packed_rows + v, sizes.lanes), vector))
+        stores.append(Store(LEFT, frame.vector(K * sizes.packed_rows + v), vector))
     return [For("p.k", ZERO, KN, (*decode, *stores))]
