@@ -31,13 +31,19 @@ class Failure:
     node: Node
     what: str
 
+    @property
+    def message(self) -> str:
+        """The error's text, with `{value}` where the value at fault belongs."""
+        where = f"\n  at {self.node.source}" if self.node.source else ""
+        return f"{self.node.op.name}: index {{value}} is out of range for {self.what}{where}"
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """Everything a backend needs to emit code.
 
-    `buffers` of the native entry are inputs, outputs, variables, constants, in this order. `commits` are pairs
-    (variable, value) still to be copied at the end, because the old value is read until then.
+    Buffers of the native entry are inputs, outputs, variables, constants, in this order. Calls from `first_commit` on write
+    variables. `aliases` names, for each call, the buffers that share memory; `owners` the body that it belongs to.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Program:
     failures: tuple[Failure, ...]
     first_commit: int
     aliases: tuple[frozenset[str], ...] = field(default=())
+    owners: tuple[int, ...] = field(default=())
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -101,8 +108,9 @@ def build_program(
     plan = plan_memory(calls, fixed, {})
     written = [k for k, c in enumerate(calls) if any(_writes_variable(c, n, plan) for n in range(len(c.arguments)))]
     return Program(
-        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(bodies), calls, plan,
+        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(builder.bodies), calls, plan,
         tuple(builder.failures), min(written, default=len(calls)), tuple(_aliased(c, plan) for c in calls),
+        tuple(builder.owners),
     )  # fmt: skip
 
 
@@ -124,6 +132,8 @@ class _Builder:
         self.schedule = schedule
         self.calls: list[Call] = []
         self.failures: list[Failure] = []
+        self.bodies: list[Body] = []
+        self.owners: list[int] = []
 
     def fail(self, node: Node, what: str) -> int:
         self.failures.append(Failure(node, what))
@@ -131,7 +141,10 @@ class _Builder:
 
     def lower(self, body: Body) -> None:
         how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}[body.kind]
-        self.calls.extend(how(body, self.schedule, self.fail))
+        calls = how(body, self.schedule, self.fail)
+        self.calls.extend(calls)
+        self.owners.extend(len(self.bodies) for _ in calls)
+        self.bodies.append(body)
 
 
 def _writes_variable(call: Call, n: int, plan: Plan) -> bool:

@@ -28,39 +28,47 @@ def body_text(body: Sequence[Stmt], depth: int) -> list[str]:
 
 
 def statement_text(s: Stmt, depth: int) -> list[str]:
+    """The lines of a statement; what it uses several times is named on lines before it."""
     pad = "  " * depth
+    writer = _Writer(_expressions(s))
+    lines = [pad + line for line in writer.named_lines()]
     if isinstance(s, For):
         how = "" if s.kind == "serial" else f" {s.kind}" + (f"({s.width} x {s.unroll})" if s.kind == "vector" else "")
-        head = f"{pad}for {s.var} in {expr_text(s.begin)} .. {expr_text(s.end)}{how}:"
-        return [head, *body_text(s.body, depth + 1)]
+        lines.append(f"{pad}for {s.var} in {writer(s.begin)} .. {writer(s.end)}{how}:")
+        return [*lines, *body_text(s.body, depth + 1)]
     if isinstance(s, While):
-        return [f"{pad}while {expr_text(s.condition)}:", *body_text(s.body, depth + 1)]
+        return [*lines, f"{pad}while {writer(s.condition)}:", *body_text(s.body, depth + 1)]
     if isinstance(s, If):
-        lines = [f"{pad}if {expr_text(s.condition)}:", *body_text(s.then, depth + 1)]
+        lines += [f"{pad}if {writer(s.condition)}:", *body_text(s.then, depth + 1)]
         return [*lines, f"{pad}else:", *body_text(s.orelse, depth + 1)] if s.orelse else lines
-    return [pad + _simple(s)]
+    return [*lines, pad + _simple(s, writer)]
 
 
-def _simple(s: Stmt) -> str:
+def _expressions(s: Stmt) -> list[Expr]:
+    """The expressions of a statement itself."""
+    return [value for value in vars(s).values() if isinstance(value, Expr)]
+
+
+def _simple(s: Stmt, text: _Writer) -> str:
     if isinstance(s, Let):
-        return f"{s.name} = {expr_text(s.value)}"
+        return f"{s.name} = {text(s.value)}"
     if isinstance(s, Declare):
-        return f"var {s.name}: {_type(s.value)} = {expr_text(s.value)}"
+        return f"var {s.name}: {_type(s.value)} = {text(s.value)}"
     if isinstance(s, Assign):
-        return f"{s.name} := {expr_text(s.value)}"
+        return f"{s.name} := {text(s.value)}"
     if isinstance(s, Accumulate):
-        at = "" if s.position is None else f" at {expr_text(s.position)}"
-        return f"{s.name} {s.combine}= {expr_text(s.value)}{at}"
+        at = "" if s.position is None else f" at {text(s.position)}"
+        return f"{s.name} {s.combine}= {text(s.value)}{at}"
     if isinstance(s, Store):
-        mask = "" if s.mask is None else f" where {expr_text(s.mask)}"
-        return f"{s.buffer}[{expr_text(s.index)}] = {expr_text(s.value)}{mask}{' streaming' if s.stream else ''}"
+        mask = "" if s.mask is None else f" where {text(s.mask)}"
+        return f"{s.buffer}[{text(s.index)}] = {text(s.value)}{mask}{' streaming' if s.stream else ''}"
     if isinstance(s, Alloc):
         return f"alloc {s.buffer}: {s.dtype}[{s.size}]{' shared' if s.shared else ''}"
     if isinstance(s, Check):
-        return f"check {expr_text(s.condition)} else {s.code} with {expr_text(s.value)}"
+        return f"check {text(s.condition)} else {s.code} with {text(s.value)}"
     if isinstance(s, Barrier):
         return "barrier"
-    assert isinstance(s, Comment)
+    assert isinstance(s, Comment), f"{type(s).__name__} has no text"
     return f"# {s.text}"
 
 
@@ -69,22 +77,57 @@ def _type(x: Expr) -> str:
 
 
 def expr_text(x: Expr) -> str:
-    """An expression; shared parts are written out each time."""
-    if x.op == "const":
-        return f"{x.attr!r}" if x.dtype.short in ("i64", "bool") else f"{x.attr!r}{x.dtype}"
-    if x.op == "var":
-        return str(x.attr)
-    args = [expr_text(a) for a in x.args]
-    if x.op in _INFIX:
-        return f"({args[0]} {_INFIX[x.op]} {args[1]})"
-    if x.op == "load":
-        mask = f" where {args[1]}" if len(args) > 1 else ""
-        return f"{x.attr}[{args[0]}{mask}]"
-    if x.op == "broadcast":
-        return f"{args[0]}" if x.args[0].op == "const" else f"<{args[0]}>"
-    if x.op == "ramp":
-        return f"{args[0]}..+{x.lanes}"
-    name = str(x.attr) if x.op == "math" else x.op if x.attr is None else f"{x.op}.{x.attr}"
-    if x.op in ("cast", "bitcast"):
-        name = f"{x.op}.{x.dtype}"
-    return f"{name}({', '.join(args)})"
+    """An expression on one line; shared parts are written out each time."""
+    return _Writer([])(x)
+
+
+class _Writer:
+    """Writes expressions; the larger ones that occur several times in `roots` get names."""
+
+    def __init__(self, roots: Sequence[Expr]):
+        uses: dict[Expr, int] = {}
+        order: list[Expr] = []
+        for root in roots:
+            _count(root, uses, order)
+        shared = [x for x in order if uses[x] > 1 and x.args and any(a.args for a in x.args)]
+        self.names = {x: f"e{k}" for k, x in enumerate(shared)}
+
+    def named_lines(self) -> list[str]:
+        return [f"{name} = {self._spell(x)}" for x, name in self.names.items()]
+
+    def __call__(self, x: Expr) -> str:
+        return self.names.get(x) or self._spell(x)
+
+    def _spell(self, x: Expr) -> str:
+        if x.op == "const":
+            return f"{x.attr!r}" if x.dtype.short in ("i64", "bool") else f"{x.attr!r}{x.dtype}"
+        if x.op == "var":
+            return str(x.attr)
+        args = [self(a) for a in x.args]
+        if x.op in _INFIX:
+            return f"({args[0]} {_INFIX[x.op]} {args[1]})"
+        if x.op == "load":
+            mask = f" where {args[1]}" if len(args) > 1 else ""
+            return f"{x.attr}[{args[0]}{mask}]"
+        if x.op == "broadcast":
+            return f"{args[0]}" if x.args[0].op == "const" else f"<{args[0]}>"
+        if x.op == "ramp":
+            return f"{args[0]}..+{x.lanes}"
+        name = str(x.attr) if x.op == "math" else x.op if x.attr is None else f"{x.op}.{x.attr}"
+        if x.op in ("cast", "bitcast"):
+            name = f"{x.op}.{x.dtype}"
+        return f"{name}({', '.join(args)})"
+
+
+def _count(root: Expr, uses: dict[Expr, int], order: list[Expr]) -> None:
+    """Counts the uses of every part, and lists parts after what they use."""
+    stack = [(root, False)]
+    while stack:
+        x, expanded = stack.pop()
+        if expanded:
+            order.append(x)
+            continue
+        uses[x] = uses.get(x, 0) + 1
+        if uses[x] == 1:
+            stack.append((x, True))
+            stack.extend((a, False) for a in reversed(x.args))

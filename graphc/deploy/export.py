@@ -63,7 +63,7 @@ def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
 
 
 def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple[bytes, str]:
-    from graphc.backends.cpu.runtime import runtime_ir
+    from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
     from graphc.backends.llvm.artefact import artefact_ir
     from graphc.backends.llvm.engine import compile_object, named_target
     from graphc.backends.lower.kernel import Schedule
@@ -75,7 +75,7 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
         graph = executable.graph
         programs[function] = build_program(graph.inputs, graph.outputs, graph.updates, Schedule(vector_bits=target.vector_bits), function)
     variables = list(dict.fromkeys(x for program in programs.values() for x in program.variables))
-    ir = artefact_ir(name, programs, variables, runtime_ir(target.triple))
+    ir = artefact_ir(name, programs, variables, runtime_ir(target.triple) + UNLOAD_IR)
     return compile_object(ir, target, pic=True), header_text(name, programs, variables)
 
 

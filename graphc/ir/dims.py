@@ -80,7 +80,8 @@ class DimExpr:
     def __str__(self) -> str:
         text = ""
         for monomial, coefficient in self.terms:
-            factors = [str(a) for a in monomial]
+            alone = len(monomial) == 1 and abs(coefficient) == 1
+            factors = [str(a) if alone or a.kind not in ("floordiv", "mod") else f"({a})" for a in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
             text += (" - " if coefficient < 0 else " + ") + "*".join(factors)
