@@ -75,7 +75,7 @@ def _of_labels(logits: Tensor, labels: Tensor, axis: int, smoothing: float) -> T
 
 def _one_hot(logits: Tensor, labels: Tensor, axis: int) -> Tensor:
     """Whether an element of the logits is the labelled one."""
-    checked = checked_index(labels, logits.shape[axis], "class label")
+    checked = checked_index(labels, logits.shape[axis], f"{logits.shape[axis]} classes")
     kept = tuple(k for k in range(logits.ndim) if k != axis)
     return iota(logits.shape, axis) == broadcast(checked, logits.shape, kept)
 

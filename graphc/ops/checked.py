@@ -24,7 +24,7 @@ class CheckedIndex(Op):
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         (x,) = inputs
         if x.dtype not in INTEGERS:
-            raise DTypeError(f"{attrs['what']} must be integers, not {x}")
+            raise DTypeError(f"integers needed to index {attrs['what']}, not {x}")
         return (TensorType(int64, x.shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
@@ -39,8 +39,7 @@ class CheckedIndex(Op):
         (x,) = inputs
         wrong = x[(x < 0) | (x >= attrs["extent"])]
         if wrong.size:
-            n = attrs["extent"]
-            raise IndexRangeError(f"{attrs['what']}: {wrong.flat[0]} is not in [0, {n})")
+            raise IndexRangeError(f"index {wrong.flat[0]} is out of range for {attrs['what']}")
         return x.astype(np.int64)
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
@@ -54,7 +53,8 @@ class CheckedIndex(Op):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(partial(_draw, d), {"extent": 4, "what": "index"}, note=str(d)) for d in INTEGERS
+            Sample(partial(_draw, d), {"extent": 4, "what": "4 places"}, note=str(d))
+            for d in INTEGERS
         )
 
 
@@ -66,7 +66,7 @@ _CHECKED = CheckedIndex("checked_index")
 
 
 def checked_index(x: Tensor, extent: Dim, what: str) -> Tensor:
-    """x as int64; a call raises IndexRangeError, naming `what`, when an element is not in [0,
-    extent).
+    """x as int64; a call raises IndexRangeError, naming `what` it indexes, when an element is not
+    in [0, extent).
     """
     return apply(_CHECKED, x, extent=extent, what=what).outputs[0]
