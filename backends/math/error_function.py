@@ -77,7 +77,9 @@ def erfc(x: Expr) -> Expr:
     rest = fma(size, size, -square)
     w, w_low = _six_over_three_plus(size)
     scaled = polynomial((w - 1.0) + w_low, SCALED)
-    far = exp_of_difference(-square, rest, fma(w_low, scaled, w * scaled))
+    factor = w * scaled
+    factor_low = fma(w_low, scaled, fma(w, scaled, -factor))
+    far = exp_of_difference(-square, rest, factor, factor_low)
     beyond = select(x < literal(0.0, x), literal(2.0, x) - far, far)
     near = literal(1.0, x) - fma(x, polynomial(square, NEAR), x)
     return select(size < literal(0.75, x), near, beyond)

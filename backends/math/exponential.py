@@ -112,13 +112,13 @@ def exp2_bounded(x: Expr) -> Expr:
     return polynomial(x - (sums - rounder), EXP2) * power
 
 
-def exp_of_difference(x: Expr, rest: Expr, factor: Expr) -> Expr:
-    """factor * exp(x - rest) for a small `rest`."""
+def exp_of_difference(x: Expr, rest: Expr, factor: Expr, factor_low: Expr) -> Expr:
+    """(factor + factor_low) * exp(x - rest) for a small `rest` and a small `factor_low`."""
     sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
     n = sums - _scale_rounder(x)
     r = fma(n, -pick(LN2_HIGH, x), x) - fma(n, pick(LN2_LOW, x), rest)
     slope = polynomial(r, {x.dtype: EXP[x.dtype][1:]})
-    parts = _scaled(fma(factor * r, slope, factor), sums)
+    parts = _scaled(factor + fma(factor * r, slope, factor_low), sums)
     return parts.fraction * parts.first * parts.second
 
 
