@@ -34,18 +34,12 @@ def entry_of(program: Program, variables: Sequence[Tensor], plan: str, run: str)
         outputs=tuple((x.dtype.name, x.ndim) for x in program.outputs),
         variables=tuple(position[x] for x in program.variables),
         constants=tuple(_constant(x) for x in program.constants),
-        failures=tuple(_message(program, code) for code in range(len(program.failures))),
+        failures=tuple(failure.message for failure in program.failures),
         sizes=slots(program),
         stateful=program.first_commit < len(program.calls),
         plan=plan,
         run=run,
     )
-
-
-def _message(program: Program, code: int) -> str:
-    failure = program.failures[code]
-    where = f"\n  at {failure.node.source}" if failure.node.source else ""
-    return f"{failure.node.op.name}: index {{value}} is out of range for {failure.what}{where}"
 
 
 def _constant(x: Tensor) -> tuple[str, tuple[int, ...], str]:

@@ -1,0 +1,51 @@
+"""A program as a callable, through Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.backends.numba.compiling import namespace_of
+from graphc.backends.numba.module import numpy_name, source_of
+from graphc.backends.program import Program
+from graphc.ir.dims import evaluate
+from graphc.ir.errors import IndexRangeError
+from graphc.ir.node import Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Run = Callable[[Sequence[Array], Mapping[str, int]], list[Array]]
+
+
+def build(program: Program) -> Run:
+    """A function of conforming arrays and named sizes that returns new output arrays.
+
+    It raises IndexRangeError where a check fails, before any variable changes.
+    """
+    run = namespace_of(source_of(program))["run"]
+    variables = [flat(state_array(x), x) for x in program.variables]
+    constants = [flat(x.node.attrs["value"].array, x) for x in program.constants]
+
+    def call(arrays: Sequence[Array], sizes: Mapping[str, int]) -> list[Array]:
+        shapes = [tuple(evaluate(d, sizes) for d in x.shape) for x in program.outputs]
+        results = [np.empty(s, x.dtype.numpy) for s, x in zip(shapes, program.outputs, strict=True)]
+        inputs = [flat(a, x) for a, x in zip(arrays, program.inputs, strict=True)]
+        outputs = [flat(a, x) for a, x in zip(results, program.outputs, strict=True)]
+        code, value = run(inputs, outputs, variables, constants, sizes)
+        if code:
+            raise IndexRangeError(program.failures[code - 1].message.format(value=value))
+        return results
+
+    return call
+
+
+def state_array(variable: Tensor) -> Array:
+    """The array behind a variable."""
+    array: Array = variable.node.attrs["state"].array
+    return array
+
+
+def flat(array: Array, x: Tensor) -> Array:
+    """The elements of a contiguous array in a row, as what kernels know them."""
+    return array.reshape(-1).view(getattr(np, numpy_name(x.dtype)))
