@@ -11,9 +11,11 @@ import scipy.stats
 
 from graphc import random
 from graphc.backends.reference import evaluate
-from graphc.ir.errors import DTypeError, GraphError
+from graphc.ir.errors import DTypeError, GraphError, IndexRangeError
 from graphc.ir.node import Tensor
+from graphc.ops.cast import astype as cast
 from graphc.ops.philox import FOLD, philox
+from graphc.ops.reduction import sum
 from graphc.ops.source import automatic_updates, placeholder
 
 KEY = random.key(7)
@@ -156,6 +158,21 @@ def test_randint_takes_bounds_of_the_graph() -> None:
     drawn = random.randint(KEY, 0, x.shape[0], (N,)) + (x.sum() * 0).astype("int64")
     (result,) = evaluate([drawn], {x: np.zeros(3, np.float32)})
     np.testing.assert_array_equal(np.unique(result), [0, 1, 2])
+
+
+def test_randint_of_an_empty_range_is_an_error() -> None:
+    with pytest.raises(GraphError, match=r"no integer is in \[3, 3\)"):
+        random.randint(KEY, 3, 3)
+    x = placeholder("x", ("n",))
+    drawn = random.randint(KEY, 0, x.shape[0], (2,)) + cast(sum(x), "int64")
+    with pytest.raises(IndexRangeError, match="a range without integers"):
+        evaluate([drawn], {x: np.zeros(0, np.float32)})
+
+
+def test_randint_does_not_wrap() -> None:
+    with pytest.raises(DTypeError, match=r"\[0, 257\) does not fit u8"):
+        random.randint(KEY, 0, 257, dtype="uint8")
+    assert value(random.randint(KEY, 255, 256, dtype="uint8")) == 255
 
 
 def test_permutation_holds_every_element() -> None:

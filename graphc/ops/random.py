@@ -18,6 +18,7 @@ from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dtypes import DType, as_dtype, float32, float64
 from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor
+from graphc.ops.checked import checked_index
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.cumulative import cumsum
 from graphc.ops.exponential import log, log1p
@@ -247,17 +248,28 @@ def randint(
     """Integers in [low, high), each with a probability within 2**-64 of equal: the top of a 64-bit
     number times the range.
 
-    The bounds may be dimensions or integer scalars of the graph; nothing is drawn from an empty
-    range of those.
+    The bounds may be dimensions or integer scalars of the graph; a call that finds them out of
+    order then raises IndexRangeError.
     """
-    if isinstance(low, int) and isinstance(high, int) and low >= high:
-        raise GraphError(f"no integer is in [{low}, {high})")
-    first = _integer(low)
-    width = cast(_integer(high) - first, "uint64")
+    first, kind = _integer(low), as_dtype(dtype)
     if isinstance(low, int) and isinstance(high, int):
+        _demand_range(low, high, kind)
         width = constant(high - low, "uint64")
+    else:
+        last = checked_index(_integer(high) - first - 1, 2**63 - 1, "a range without integers")
+        width = cast(last, "uint64") + 1
     offset = cast(_upper_product(bits(key, shape, "uint64"), width), "int64")
-    return cast(offset + first, dtype)
+    return cast(offset + first, kind)
+
+
+def _demand_range(low: int, high: int, dtype: DType) -> None:
+    if low >= high:
+        raise GraphError(f"no integer is in [{low}, {high})")
+    if not dtype.is_integer:
+        raise DTypeError(f"random integers are of an integer dtype, not {dtype}")
+    info = np.iinfo(dtype.numpy)
+    if not info.min <= low < high <= int(info.max) + 1:
+        raise DTypeError(f"[{low}, {high}) does not fit {dtype}")
 
 
 def _integer(bound: int | Dim | Tensor) -> Tensor:
