@@ -171,7 +171,7 @@ def _operand(
     along: Along = "neither"
     if len(inner) == 1 and _contiguous(offsets, inner[0]):
         along = "inner"
-    elif free and _contiguous(offsets, free[-1]):
+    elif len(free) == 1 and _contiguous(offsets, free[0]):
         along = "free"
     return Operand(x, at, along)
 

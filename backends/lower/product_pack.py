@@ -15,7 +15,9 @@ from graphc.backends.lower.product_sizes import Sizes
 from graphc.ir.dtypes import bool_
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
-K0, KN, N0, W, M0 = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0"))
+#: Tiles that are packed at once at most.
+GROUP = 4
+K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0", "r"))
 
 
 def right_elements(sizes: Sizes) -> int:
@@ -24,11 +26,24 @@ def right_elements(sizes: Sizes) -> int:
 
 
 def left_elements(frame: Frame) -> int:
-    """Elements of a packed tile of the left operand."""
+    """Elements of the packed tiles of the left operand."""
+    return left_stride(frame) * group(frame)
+
+
+def left_stride(frame: Frame) -> int:
+    """Elements of one packed tile of the left operand."""
     sizes = frame.sizes
-    return (
-        sizes.tile_rows * row_stride(sizes) if by_rows(frame) else sizes.packed_rows * _depth(sizes)
-    )
+    if by_rows(frame):
+        return sizes.tile_rows * row_stride(sizes)
+    return sizes.packed_rows * _depth(sizes)
+
+
+def group(frame: Frame) -> int:
+    """Tiles that are packed at once: of rows that lie side by side a tile is less than a line of the cache."""
+    if frame.product.left.along != "free":
+        return 1
+    rows = frame.blocks.rows
+    return min(GROUP, -(-rows // frame.sizes.tile_rows)) if isinstance(rows, int) and rows else GROUP
 
 
 def _depth(sizes: Sizes) -> int:
@@ -117,26 +132,35 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
 
 
 def pack_left(frame: Frame) -> list[Stmt]:
-    """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows."""
-    first, rows = M0 + e.var("p.r"), e.var("p.rows")
-    sizes = frame.sizes
+    """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows, or of the rows of a whole group of tiles."""
+    if frame.product.left.along == "free":
+        return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), (_pack_side_by_side(frame),))]
+    first, rows = M0 + R, e.var("p.rows")
     if by_rows(frame):
         decode = frame.bind(frame.product.rows, first + M)
         frame.bind(frame.product.inner, K0 + K)
-        store = Store(LEFT, M * row_stride(sizes) + K, frame.left())
-        along = For("p.k", ZERO, KN, (store,), "vector", sizes.lanes, 1)
+        store = Store(LEFT, M * row_stride(frame.sizes) + K, frame.left())
+        along = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes, 1)
         return [For("p.m", ZERO, rows, (*decode, along))]
     decode = frame.bind(frame.product.inner, K0 + K)
-    if frame.product.left.along != "free":
-        decode_row = frame.bind(frame.product.rows, first + M)
-        one = Store(LEFT, K * sizes.packed_rows + M, frame.left())
-        return [For("p.k", ZERO, KN, (*decode, For("p.m", ZERO, rows, (*decode_row, one))))]
-    decode_row = frame.bind(frame.product.rows, M)
-    assert not decode_row, "rows that lie side by side are one axis"
+    decode_row = frame.bind(frame.product.rows, first + M)
+    one = Store(LEFT, K * frame.sizes.packed_rows + M, frame.left())
+    return [For("p.k", ZERO, KN, (*decode, For("p.m", ZERO, rows, (*decode_row, one))))]
+
+
+def _pack_side_by_side(frame: Frame) -> Stmt:
+    """The rows of each summand, vector by vector."""
+    sizes = frame.sizes
+    decode = frame.bind(frame.product.inner, K0 + K)
+    decode_row = frame.bind(frame.product.rows[-1:], M)
+    assert len(frame.product.rows) == 1 and not decode_row, "such rows are one axis"
     value = frame.left()
     stores: list[Stmt] = []
-    for v in range(0, sizes.packed_rows, sizes.lanes):
-        mask = _first(e.const(v, K.dtype), rows, sizes.lanes)
-        vector = widened(value, "p.m", first + v, sizes.lanes, mask)
-        stores.append(Store(LEFT, frame.vector(K * sizes.packed_rows + v), vector))
-    return [For("p.k", ZERO, KN, (*decode, *stores))]
+    for tile in range(group(frame)):
+        for v in range(0, sizes.packed_rows, sizes.lanes):
+            row = tile * sizes.tile_rows + v
+            mask = _first(R + row, e.var("p.h"), sizes.lanes)
+            vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
+            target = K * sizes.packed_rows + (tile * left_stride(frame) + v)
+            stores.append(Store(LEFT, frame.vector(target), vector))
+    return For("p.k", ZERO, KN, (*decode, *stores))

@@ -10,14 +10,16 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 
 #: Bytes of a line of the packed right operand, columns of a block, rows of a block; multiply-adds of a chunk, at least.
-DEPTH_BYTES = 2048
+DEPTH_BYTES = 1536
+ONE_DEPTH_BYTES = 2048
 WIDTH = 128
+WIDE = 256
 HEIGHT = 240
 GRAIN = 2**18
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
-FEW_WIDTH = 256
+FEW_WIDTH = 512
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ class Sizes:
         return -(-self.tile_rows // self.lanes) * self.lanes
 
 
+def _depth(inner: Dim, lanes: int, bytes_: int) -> int:
+    """Summands at a time: all, where they are known to be few."""
+    if not isinstance(inner, int):
+        return max(lanes, DEPTH_BYTES // bytes_)
+    size = max(lanes, (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_)
+    return _fit(size, inner, max(lanes, 4))
+
+
+def _width(columns: Dim, panel: int) -> int:
+    """Columns of a block."""
+    if not isinstance(columns, int):
+        return max(panel, WIDTH // panel * panel)
+    wanted = WIDE if columns >= 4 * WIDE else WIDTH
+    return _fit(max(panel, wanted // panel * panel), columns, panel)
+
+
 def divide_up(x: Dim, y: Dim) -> Dim:
     """x / y, rounded up."""
     return floordiv(x + y - 1, y)
@@ -64,13 +82,8 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
         tile_rows, vectors = min(16, tile_rows * 2), 1
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
-    depth = max(lanes, DEPTH_BYTES // sum_type.bytes)
     panel = lanes * vectors
-    width = max(panel, WIDTH // panel * panel)
-    if isinstance(inner, int):
-        depth = _fit(depth, inner, max(lanes, 4))
-    if isinstance(columns, int):
-        width = _fit(width, columns, panel)
+    depth, width = _depth(inner, lanes, sum_type.bytes), _width(columns, panel)
     height = HEIGHT // tile_rows * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, _few(product), fused)

@@ -9,7 +9,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.product_pack import (
-    K, KN, by_rows, pack_left, pack_right, panel_stride, row_stride,
+    K, KN, by_rows, group, left_stride, pack_left, pack_right, panel_stride, row_stride,
 )  # fmt: skip
 from graphc.backends.lower.product_sizes import divide_up
 from graphc.ir.dims import maximum
@@ -112,7 +112,8 @@ def _step(frame: Frame, rows: int, first: Expr) -> list[Stmt]:
         out.append(Let(f"p.b{v}", e.load(RIGHT, frame.vector(start + v * sizes.lanes), dtype)))
         line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
     stride = row_stride(sizes) if by_rows(frame) else 1
-    corner = first * stride + K * (1 if by_rows(frame) else sizes.packed_rows)
+    tile = e.rem(e.var("p.t"), group(frame)) * left_stride(frame) if group(frame) > 1 else ZERO
+    corner = tile + first * stride + K * (1 if by_rows(frame) else sizes.packed_rows)
     for i in range(rows):
         a = e.broadcast(e.load(LEFT, corner + i * stride, dtype), sizes.lanes)
         for v in range(sizes.vectors):
