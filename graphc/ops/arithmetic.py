@@ -11,7 +11,8 @@ from graphc.ir.dtypes import FLOATS, NUMBERS, bool_
 from graphc.ir.node import Node, Tensor
 from graphc.ops.comparison import greater_equal, less_equal
 from graphc.ops.elementwise import Elementwise, elementwise, uniform
-from graphc.ops.select import where
+from graphc.ops.logic import invert
+from graphc.ops.masking import masked
 
 Emit = Callable[..., Any]
 _one = uniform(-4, 4)
@@ -126,7 +127,7 @@ def _to_winner(wins: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
 
     def grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
         first = wins(*node.inputs)
-        return where(first, g, 0), where(first, 0, g)
+        return masked(first, g), masked(invert(first), g)
 
     return grad
 

@@ -17,6 +17,7 @@ from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, common
 from graphc.ops.layout import broadcast
+from graphc.ops.masking import masked, split_mask
 
 Grad = Callable[[Node, Tensor], Sequence[Tensor | None]]
 Sampler = Callable[[Any, DType, tuple[int, ...]], np.ndarray]
@@ -79,7 +80,11 @@ class Elementwise(Op):
                 return super().grad(node, *cotangents)
             return (None,) * len(node.inputs)
         assert g is not None
-        return self._grad(node, g)
+        split = split_mask(g)
+        if split is None:
+            return self._grad(node, g)
+        mask, inner = split
+        return [h if h is None else masked(mask, h) for h in self._grad(node, inner)]
 
     def batch(
         self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim

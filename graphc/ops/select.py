@@ -24,12 +24,15 @@ from graphc.ops.convert import (
     common_dtype,
 )
 from graphc.ops.elementwise import Elementwise, uniform
+from graphc.ops.logic import invert
+from graphc.ops.masking import masked
 
 
 class Where(Elementwise):
     """yes where the condition holds, else no.
 
-    The value not chosen leaves no trace: neither NaN nor gradient.
+    The value not chosen leaves no trace in the result; nor does its derivative in the gradient, be
+    it infinite or NaN, as far back as elementwise functions lead.
     """
 
     def __call__(self, *operands: TensorLike) -> Tensor:
@@ -60,7 +63,7 @@ def _draw(dtype: DType, rng: Any) -> tuple[np.ndarray, ...]:
 
 def _where_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
     condition = node.inputs[0]
-    return None, where(condition, g, 0), where(condition, 0, g)
+    return None, masked(condition, g), masked(invert(condition), g)
 
 
 where = Where(
