@@ -59,7 +59,8 @@ class _Lowering:
                 self.names[x] = f"{prefix}{k}"
         readable = set(body.inputs)
         reader = ExprReader(lambda x: self.names[x] if x in readable else None, self.dims, fail)
-        product, sum_type = product_of(body), _sum_type(body.node.types[0].dtype)
+        sum_type = _sum_type(body.node.types[0].dtype)
+        product = product_of(body, schedule.lanes(sum_type.bits))
         sizes = choose_sizes(product, schedule, sum_type)
         self.frame = Frame(product, sizes, cut(product, sizes), sum_type, reader)
 
@@ -123,6 +124,10 @@ class _Lowering:
         at = (M - first + line) * width + (N - N0)
         element: list[Stmt] = [Let("p.dot", e.cast(e.load(SUMS, at, frame.sum_type), result))]
         element += self._maps(e.var("p.dot", result))
+        if frame.product.turned:
+            assert not decode, "the rows of a turned product are one axis"
+            along = For("p.m", first, last, tuple(element), "vector", frame.sizes.lanes, 1)
+            return [For("p.n", N0, N0 + W, (along,))]
         return [For("p.m", first, last, (*decode, frame.along_columns(N0, N0 + W, element)))]
 
     def _maps(self, dot: Expr) -> list[Stmt]:

@@ -48,6 +48,7 @@ class Product:
     """result[batch, row, column] = sum over inner of left[batch, row, inner] * right[batch, inner, column].
 
     There is at most one column axis. `loop_index` is the index of every axis of the body's domain.
+    `turned`: neighbours in the result lie along the rows.
     """
 
     left: Operand
@@ -57,6 +58,7 @@ class Product:
     columns: tuple[Axis, ...]
     inner: tuple[Axis, ...]
     loop_index: tuple[Dim, ...]
+    turned: bool
 
 
 def extent_of(axes: Sequence[Axis]) -> Dim:
@@ -64,28 +66,41 @@ def extent_of(axes: Sequence[Axis]) -> Dim:
     return product(axis.extent for axis in axes)
 
 
-def product_of(body: Body) -> Product:
-    """The axes of the product that the body computes. What has one column only is turned round, so that it has one row."""
+def product_of(body: Body, lanes: int) -> Product:
+    """The axes of the product that the body computes.
+
+    A product of too few columns to fill vectors of so many lanes is turned round, so that it has few rows.
+    """
     node = body.node
     out = full_index(node.types[0].shape, domain_index(len(body.domain)))
     inner = _inner_index(node)
     left, right = _operand_indices(node, out, inner)
-    offsets, opaque = _offsets(body, left, right)
-    groups = _Groups(offsets, opaque)
+    groups = _Groups(*_offsets(body, left, right))
     (ba, _), (ca, _) = node.attrs["batch"], node.attrs["contract"]
-    a = node.inputs[0]
+    a, b = node.inputs
     n, m = len(ba), len(free_axes(a.ndim, ba, ca))
     extents = node.types[0].shape
     batch = groups.join(out[:n], extents[:n])
     rows = groups.join(out[n : n + m], extents[n : n + m])
     columns = groups.join(out[n + m :], extents[n + m :])
     summed = groups.join(inner, [a.shape[k] for k in ca])
-    ours = _operand(body, node.inputs[0], groups.merge(left), summed, rows)
-    theirs = _operand(body, node.inputs[1], groups.merge(right), summed, columns)
-    if not columns:
+    ours = _operand(body, a, groups.merge(left), summed, rows)
+    theirs = _operand(body, b, groups.merge(right), summed, columns)
+    turned = _narrow(rows, columns, lanes)
+    if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
-    return Product(ours, theirs, (*batch, *columns[:-1]), rows, columns[-1:], summed, loop)
+    batch = (*batch, *columns[:-1])
+    return Product(ours, theirs, batch, rows, columns[-1:], summed, loop, turned)
+
+
+def _narrow(rows: Sequence[Axis], columns: Sequence[Axis], lanes: int) -> bool:
+    """Whether vectors are better filled along the rows."""
+    if len(columns) != 1 or not rows:
+        return False
+    few, many = columns[0].extent, rows[-1].extent
+    enough = not isinstance(many, int) or many >= 4 * lanes
+    return isinstance(few, int) and 4 * few <= 3 * lanes and enough
 
 
 def _inner_index(node: Node) -> tuple[Dim, ...]:
