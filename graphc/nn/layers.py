@@ -13,8 +13,9 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
+from graphc.ops.distributions import uniform
+from graphc.ops.generator import Generator
 from graphc.ops.powers import rsqrt
-from graphc.ops.random import Generator, uniform
 from graphc.ops.select import where
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean
