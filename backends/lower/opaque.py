@@ -48,8 +48,10 @@ class LoopWriter:
 
     ops: Any = e
 
-    def __init__(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], grain: int, fail: Callable[[str], int]):
-        self.inputs, self.outputs, self.grain, self.fail = inputs, outputs, grain, fail
+    def __init__(
+        self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], grain: int, fail: Callable[[str], int], lanes: int = 0
+    ):
+        self.inputs, self.outputs, self.grain, self.fail, self.lanes = inputs, outputs, grain, fail, lanes
         self.dims = DimWriter()
         self.chunks: Dim = 1
         self._blocks: list[list[Stmt]] = [[]]
@@ -130,11 +132,12 @@ class LoopWriter:
         return tuple(e.var(n) for n in names), decode
 
     @contextmanager
-    def loop(self, begin: Any, end: Any) -> Iterator[Expr]:
+    def loop(self, begin: Any, end: Any, vector: bool = False) -> Iterator[Expr]:
         name = self.fresh("k")
         with self._block() as block:
             yield e.var(name)
-        self.emit(For(name, _index(begin), _index(end), tuple(block)))
+        wide = vector and self.lanes > 1
+        self.emit(For(name, _index(begin), _index(end), tuple(block), *(("vector", self.lanes) if wide else ())))
 
     @contextmanager
     def repeat(self, condition: Callable[[], Expr]) -> Iterator[None]:
@@ -165,7 +168,8 @@ def lower_opaque(body: Body, schedule: Schedule, fail: Callable[[Node, str], int
     node = body.node
     spaces = [Temporary(t.dtype, t.size) for t in node.op.workspace(node)]
     outputs = [*node.types, *node.op.workspace(node)]
-    writer = LoopWriter([x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what))
+    lanes = schedule.lanes(outputs[0].dtype.bits)
+    writer = LoopWriter([x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what), lanes)
     node.op.loops(node, writer)
     params = [Param(f"a{k}", x.dtype) for k, x in enumerate(node.inputs)]
     params += [Param(f"o{k}", t.dtype, True) for k, t in enumerate(outputs)]

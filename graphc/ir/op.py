@@ -68,11 +68,14 @@ class KernelWriter(Protocol):
     def reload(self, which: int, index: Sequence[Any]) -> Any:
         """An element of an output or workspace, as stored before by the same instance."""
 
-    def parallel(self, extents: Sequence[Dim]) -> AbstractContextManager[tuple[Any, ...]]:
-        """Instances that run in any order, one for each index of `extents`; at most once, outermost. () means one instance."""
+    def parallel(self, extents: Sequence[Dim], work: int = 64) -> AbstractContextManager[tuple[Any, ...]]:
+        """Instances that run in any order, one for each index of `extents`; at most once, outermost. () means one instance.
 
-    def loop(self, begin: Any, end: Any) -> AbstractContextManager[Any]:
-        """A serial loop; gives its variable."""
+        `work`: about how many elements one instance touches.
+        """
+
+    def loop(self, begin: Any, end: Any, vector: bool = False) -> AbstractContextManager[Any]:
+        """A serial loop; gives its variable. `vector` promises that no step reads or changes what another one changes."""
 
     def repeat(self, condition: Callable[[], Any]) -> AbstractContextManager[None]:
         """Repeats while the condition, evaluated anew each time, holds."""

@@ -266,7 +266,7 @@ def _starts(
     where_ = tuple(normal_axis(a, ndim) for a in axes) if axes is not None else tuple(range(ndim))
     if len(parts) != len(where_) or len(set(where_)) != len(where_) or not parts:
         raise ShapeError(f"{len(parts)} starts for the axes {where_}")
-    return [reshape(as_indices(t), ()) for t in parts], where_
+    return [reshape(as_indices(t), ()) for t in parts], where_  # type: ignore[arg-type]
 
 
 @locate_errors

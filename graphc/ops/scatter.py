@@ -1,16 +1,13 @@
-"""Scatter: an array with elements set, added to or otherwise combined at positions known at run
-time.
-"""
+"""Scatter: an array with elements replaced or combined at positions known at run time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, floordiv
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, bfloat16, bool_, float32, float64, int32
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
@@ -25,22 +22,19 @@ from graphc.ops.gather import (
     check_mode,
     front_key,
     line_order,
-    may_be_empty,
-    resolve,
     resolve_arrays,
     rest_axes,
     settle,
     spread_indices,
 )  # fmt: skip
-from graphc.ops.layout import broadcast_to, normal_axis, transpose
+from graphc.ops.layout import broadcast, broadcast_to, normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import moved
+from graphc.ops.scatter_kernel import write_scatter
+from graphc.ops.source import Literal, constant, is_scalar_constant
 
 COMBINES = ("set", "add", "mul", "max", "min")
 _UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
-
-#: Elements along the last axis that is not indexed, which one instance of the kernel works on.
-CHUNK = 64
 
 
 class Scatter(Op):
@@ -75,7 +69,8 @@ class Scatter(Op):
 
         (g,) = cotangents
         assert g is not None
-        return (*scatter_grads(node, g), *(None for _ in node.inputs[2:]))
+        x, updates, *indices = node.inputs
+        return (*scatter_grads(node, x, updates, indices, g), *(None for _ in indices))
 
     def batch(
         self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
@@ -105,18 +100,7 @@ class Scatter(Op):
         return result
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
-        x = node.inputs[0]
-        axes, batch = node.attrs["axes"], node.attrs["batch"]
-        rest = rest_axes(x.ndim, axes, batch)
-        apart = (*range(batch), *rest[:-1])
-        extents = [x.shape[k] for k in apart]
-        if rest:
-            extents.append(floordiv(x.shape[rest[-1]] + (CHUNK - 1), CHUNK))
-        with kernel.parallel(extents) as point:
-            here = dict(zip(apart, point, strict=False))
-            writer = _Writer(node, kernel, here, rest[-1] if rest else None, point)
-            writer.copy()
-            writer.update()
+        write_scatter(node, kernel)
 
     def cost(self, node: Node) -> Dim:
         return 0 if node.attrs["combine"] == "set" else node.inputs[1].size
@@ -151,89 +135,63 @@ def _kinds(combine: str) -> tuple[DType, ...]:
     return numbers if combine in ("add", "mul") else (*numbers, bool_)
 
 
-class _Writer:
-    """Writes one instance: the part of the output with these indices along the axes that run in
-    parallel.
-    """
+class ScatterNew(Scatter):
+    """As `Scatter`, into an array of `shape` that holds `fill` and is never made as such."""
 
-    def __init__(
-        self, node: Node, kernel: KernelWriter, here: dict[int, Any], line: int | None, point: Any
-    ):
-        self.node, self.kernel, self.here, self.line = node, kernel, here, line
-        self.x, self.updates, *self.indices = node.inputs
-        self.axes, self.batch = node.attrs["axes"], node.attrs["batch"]
-        if line is not None:
-            n = kernel.dim(self.x.shape[line])
-            self.begin = point[-1] * CHUNK
-            self.end = kernel.ops.minimum(self.begin + CHUNK, n)
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        return super().infer(TensorType(inputs[0].dtype, attrs["shape"]), *inputs, **attrs)
 
-    def copy(self) -> None:
-        """output = x"""
-        extents = [self.x.shape[a] for a in self.axes]
-        with nested(self.kernel, extents) as positions:
-            at = {**self.here, **dict(zip(self.axes, positions, strict=True))}
-            with self._line(at) as index:
-                self.kernel.store(0, index, self.kernel.load(0, index))
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        from graphc.ops.scatter_grads import scatter_grads
 
-    def update(self) -> None:
-        """Each update in row-major order."""
-        k = self.kernel
-        shared = [self.here[a] for a in range(self.batch)]
-        with nested(k, self.indices[0].shape[self.batch :]) as place:
-            at, valid = self._positions([*shared, *place])
-            guard = ExitStack() if valid is None else k.when(valid)
-            with guard, self._line(at) as index:
-                rest = rest_axes(self.x.ndim, self.axes, self.batch)
-                new = k.load(1, [*shared, *place, *(index[a] for a in rest)])
-                if self.node.attrs["combine"] != "set":
-                    new = self._combined(k.reload(0, index), new)
-                k.store(0, index, new)
+        (g,) = cotangents
+        assert g is not None
+        updates, *indices = node.inputs
+        _, for_updates = scatter_grads(node, _filled(node), updates, indices, g)
+        return (for_updates, *(None for _ in indices))
 
-    def _positions(self, index: list[Any]) -> tuple[dict[int, Any], Any]:
-        """Where an update goes along each axis, and whether it goes anywhere (None: always)."""
-        k, mode = self.kernel, self.node.attrs["mode"]
-        at, valid = dict(self.here), None
-        for which, (axis, t) in enumerate(zip(self.axes, self.indices, strict=True)):
-            n = self.x.shape[axis]
-            given = k.load(2 + which, index)
-            i, position, ok = resolve(k.ops, given, t.dtype, k.dim(n), mode)
-            if ok is None and may_be_empty(n) and mode != "proven":
-                ok = k.dim(n) > 0
-            if ok is not None:
-                if mode != "fill":
-                    k.check(ok, f"axis {axis} of length {n}", i)
-                valid = ok if valid is None else valid & ok
-            at[axis] = k.register(position).get()
-        return at, valid
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
+        return _SCATTER.batch(node, (_filled(node), *inputs), (None, *axes), size)
 
-    @contextmanager
-    def _line(self, at: dict[int, Any]) -> Iterator[list[Any]]:
-        """The index of each element that the instance has at these positions."""
-        if self.line is None:
-            yield [at[a] for a in range(self.x.ndim)]
-            return
-        with self.kernel.loop(self.begin, self.end) as j:
-            yield [{**at, self.line: j}[a] for a in range(self.x.ndim)]
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        x = np.full(attrs["shape"], attrs["fill"].array, inputs[0].dtype)
+        return super().reference(x, *inputs, **attrs)
 
-    def _combined(self, old: Any, new: Any) -> Any:
-        b, combine, dtype = self.kernel.ops, self.node.attrs["combine"], self.x.dtype
-        if dtype is bool_:
-            return old | new if combine == "max" else old & new
-        half = dtype.is_float and dtype.bits == 16
-        p, q = (b.cast(v, float32) if half else v for v in (old, new))
-        if combine in ("add", "mul"):
-            return b.cast(p + q if combine == "add" else p * q, dtype)
-        return b.cast(b.maximum(p, q) if combine == "max" else b.minimum(p, q), dtype)
+    def loops(self, node: Node, kernel: KernelWriter) -> None:
+        fill = kernel.ops.const(node.attrs["fill"].array.item(), node.types[0].dtype)
+        write_scatter(node, kernel, fill)
+
+    def cost(self, node: Node) -> Dim:
+        return 0 if node.attrs["combine"] == "set" else node.inputs[0].size
+
+    def samples(self) -> Sequence[Sample]:
+        return tuple(
+            Sample(
+                lambda rng, s=sample: s.make(rng)[1:],  # type: ignore[misc]
+                {**sample.attrs, "shape": x.shape, "fill": Literal(np.asarray(2, x.dtype))},
+                note=sample.note,
+            )
+            for sample in super().samples()
+            for x in sample.make(np.random.default_rng(0))[:1]
+        )
 
 
-@contextmanager
-def nested(kernel: KernelWriter, extents: Sequence[Dim]) -> Iterator[tuple[Any, ...]]:
-    """Serial loops over all indices of these extents, the last one innermost."""
-    with ExitStack() as stack:
-        yield tuple(stack.enter_context(kernel.loop(kernel.dim(0), kernel.dim(d))) for d in extents)
+def _filled(node: Node) -> Tensor:
+    """What a `ScatterNew` writes into."""
+    return broadcast(constant(node.attrs["fill"].array), node.attrs["shape"], ())
 
 
 _SCATTER = Scatter("scatter")
+_SCATTER_NEW = ScatterNew("scatter_new")
+
+
+def _filling(x: Tensor) -> Literal | None:
+    """The number that fills x, if x is one number broadcast."""
+    if x.node.op.name != "broadcast" or not is_scalar_constant(x.node.inputs[0]):
+        return None
+    return Literal(x.node.inputs[0].node.attrs["value"].array)
 
 
 def scatter(
@@ -250,7 +208,12 @@ def scatter(
     if mode == "error":
         indices, mode = settle(indices, [x.shape[a] for a in axes], axes)
     attrs = {"axes": tuple(axes), "batch": batch, "mode": mode, "combine": combine}
-    return apply(_SCATTER, x, updates, *indices, **attrs, unique=bool(unique)).outputs[0]
+    attrs["unique"] = bool(unique)
+    fill = _filling(x)
+    if fill is not None:
+        more = {**attrs, "shape": x.shape, "fill": fill}
+        return apply(_SCATTER_NEW, updates, *indices, **more).outputs[0]
+    return apply(_SCATTER, x, updates, *indices, **attrs).outputs[0]
 
 
 @locate_errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.ir.dims import product
@@ -21,42 +22,47 @@ _NEVER = 2**62
 
 @dataclass(frozen=True)
 class _Places:
-    """The indices of a scatter, to gather and scatter with again."""
+    """The places of a scatter, to gather and scatter with again."""
 
     node: Node
+    x: Tensor
+    updates: Tensor
+    indices: Sequence[Tensor]
 
     def read(self, y: Tensor) -> Tensor:
         """y at the place of each update; zero (False) for updates left out."""
         a = self.node.attrs
         fill = filler(0, y.dtype)
-        return gather(y, self.node.inputs[2:], a["axes"], a["batch"], a["mode"], fill)
+        return gather(y, self.indices, a["axes"], a["batch"], a["mode"], fill)
 
     def write(self, y: Tensor, updates: Tensor, combine: str, unique: bool = False) -> Tensor:
         """y with other updates at the same places."""
         a = self.node.attrs
-        indices, axes, batch, mode = self.node.inputs[2:], a["axes"], a["batch"], a["mode"]
+        indices, axes, batch, mode = self.indices, a["axes"], a["batch"], a["mode"]
         return scatter(y, updates, indices, axes, batch, mode, combine, unique)
 
     def order(self) -> Tensor:
         """The position of each update in the order in which a line of `batch` takes them."""
-        shape, batch = self.node.inputs[2].shape, self.node.attrs["batch"]
+        shape, batch = self.indices[0].shape, self.node.attrs["batch"]
         places = reshape(iota((product(shape[batch:]),)), shape[batch:])
-        updates = self.node.inputs[1]
+        updates = self.updates
         return broadcast(places, updates.shape, tuple(range(batch, len(shape))))
 
     def full(self, value: int) -> Tensor:
         """An int64 array like x, of one value."""
-        return broadcast(constant(value, int64), self.node.inputs[0].shape, ())
+        return broadcast(constant(value, int64), self.x.shape, ())
 
 
-def scatter_grads(node: Node, g: Tensor) -> tuple[Tensor, Tensor]:
+def scatter_grads(
+    node: Node, x: Tensor, updates: Tensor, indices: Sequence[Tensor], g: Tensor
+) -> tuple[Tensor, Tensor]:
     """Cotangents of x and of the updates.
 
     "set": an element's last update takes it all. "max" and "min": x if it attains the extreme, else
     the first update that does. "mul": exact, also with zeros; its second derivative is where no two
     factors of an element are zero.
     """
-    places, combine = _Places(node), node.attrs["combine"]
+    places, combine = _Places(node, x, updates, indices), node.attrs["combine"]
     if combine == "add":
         return g, places.read(g)
     if combine == "set":
@@ -65,11 +71,11 @@ def scatter_grads(node: Node, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _set_grads(places: _Places, g: Tensor) -> tuple[Tensor, Tensor]:
-    updates, unique = places.node.inputs[1], places.node.attrs["unique"]
+    updates, unique = places.updates, places.node.attrs["unique"]
     zeros = broadcast(constant(0, g.dtype), updates.shape, ())
     for_x = places.write(g, zeros, "set", unique)
     for_updates = places.read(g)
-    if not unique and places.node.inputs[2].size != 1:
+    if not unique and places.indices[0].size != 1:
         order = places.order()
         last = places.write(places.full(-1), order, "max")
         for_updates = where(equal(places.read(last), order), for_updates, 0)
@@ -77,7 +83,7 @@ def _set_grads(places: _Places, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _extreme_grads(places: _Places, g: Tensor) -> tuple[Tensor, Tensor]:
-    x, updates = places.node.inputs[:2]
+    x, updates = places.x, places.updates
     (result,) = places.node.outputs
     kept = equal(x, result) | not_equal(x, x)
     order = places.order()
@@ -90,7 +96,7 @@ def _extreme_grads(places: _Places, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _mul_grads(places: _Places, g: Tensor) -> tuple[Tensor, Tensor]:
-    x, updates = places.node.inputs[:2]
+    x, updates = places.x, places.updates
     ones = broadcast(constant(1, x.dtype), x.shape, ())
     for_x = multiply(g, places.write(ones, updates, "mul"))
     if places.node.attrs["unique"]:
