@@ -64,7 +64,7 @@ def pullback(ys: Sequence[Tensor], xs: Sequence[Tensor], gs: Sequence[Tensor]) -
     """Cotangents of `xs`, given the cotangents `gs` of `ys`."""
     for x in xs:
         _demand_float("gradient", x)
-    order = topological(ys)
+    order = topological(ys, since=min((x.node.serial for x in xs), default=0))
     active = _depending(order, xs)
     total = {y: list[Tensor]() for y in ys}
     for y, g in zip(ys, gs, strict=True):

@@ -1,4 +1,4 @@
-"""Structures of tensors: a tensor, or tuples, lists and dicts of structures."""
+"""Structures of tensors: a tensor, or tuples, lists and dicts of structures; None has none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def leaves(structure: Any) -> list[Tensor]:
     """The tensors of a structure, from left to right (dicts in their own order)."""
     if isinstance(structure, Tensor):
         return [structure]
+    if structure is None:
+        return []
     if isinstance(structure, dict):
         structure = list(structure.values())
     if isinstance(structure, (tuple, list)):
@@ -31,6 +33,8 @@ def restore(structure: Any, values: Sequence[Any]) -> Any:
 def _restore(structure: Any, values: Iterator[Any]) -> Any:
     if isinstance(structure, Tensor):
         return next(values)
+    if structure is None:
+        return None
     if isinstance(structure, dict):
         return {key: _restore(item, values) for key, item in structure.items()}
     items = [_restore(item, values) for item in structure]

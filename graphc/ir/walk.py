@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-
 from graphc.ir.node import Node, Tensor, apply
 
 
-def topological(outputs: Iterable[Tensor]) -> list[Node]:
-    """Every node that the outputs depend on, inputs before users, in a fixed order."""
+def topological(outputs: Iterable[Tensor], since: int = 0) -> list[Node]:
+    """Every node that the outputs depend on, inputs before users, in a fixed order.
+
+    Nodes with a serial below `since`, which cannot depend on newer ones, are left out.
+    """
     order: list[Node] = []
     done: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(x.node, False) for x in reversed(list(outputs))]
     while stack:
         node, expanded = stack.pop()
-        if node in done:
+        if node in done or node.serial < since:
             continue
         if expanded:
             done.add(node)

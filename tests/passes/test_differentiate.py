@@ -187,6 +187,7 @@ def test_cotangents_must_fit_their_outputs(cotangent, error):
         vjp(x * 2, x, cotangent)
 
 
+@pytest.mark.slow
 def test_chain_of_a_hundred_thousand_nodes():
     x = placeholder("x", (), "float64")
     y = x

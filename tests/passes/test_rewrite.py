@@ -209,6 +209,7 @@ def test_left_side_must_contain_every_parameter():
         rewrite([exp(vector("x"))], [unbound])
 
 
+@pytest.mark.slow
 def test_graph_of_a_hundred_thousand_nodes():
     x = placeholder("x", ())
     y = x

@@ -1,0 +1,75 @@
+"""Whole Jacobians and Hessians: every product with a basis vector at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.ir.errors import GradientError
+from graphc.ir.node import Tensor
+from graphc.ir.structure import leaves, restore
+from graphc.ops.axes import moveaxis
+from graphc.ops.diagonal import eye
+from graphc.ops.layout import broadcast, reshape
+from graphc.ops.source import placeholder
+from graphc.passes.batch import batch
+from graphc.passes.differentiate import grad, pullback, pushforward
+
+
+def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:
+    """Derivatives of the outputs by tensors `wrt`: axes of an output, then of a tensor.
+
+    The result has the structure of `outputs`, with the structure of `wrt` at each place. `mode` is
+    "reverse" (a product for each element of an output), "forward" (one for each element of a
+    tensor) or None (forward if the tensor is known to be the smaller, else reverse). All products
+    are computed together: memory grows with the number of basis vectors.
+    """
+    if mode not in ("reverse", "forward", None):
+        raise GradientError(f'the mode is "reverse", "forward" or None, not {mode!r}')
+    xs = leaves(wrt)
+    rows = [restore(wrt, _derivatives(y, xs, mode)) for y in leaves(outputs)]
+    return restore(outputs, rows)
+
+
+def hessian(loss: Tensor, wrt: Any) -> Any:
+    """The second derivatives of a scalar: for tensors of types [a] and [b] an array [a, b].
+
+    For a structure of tensors, that structure with the structure at each place. Forward over
+    reverse mode.
+    """
+    return jacobian(grad(loss, wrt), wrt, mode="forward")
+
+
+def _derivatives(y: Tensor, xs: Sequence[Tensor], mode: str | None) -> list[Tensor]:
+    forward = [mode == "forward" or (mode is None and _is_smaller(x, y)) for x in xs]
+    backward = [x for x, way in zip(xs, forward, strict=True) if not way]
+    rows = iter(_by_rows(y, backward) if backward else ())
+    return [_by_columns(y, x) if way else next(rows) for x, way in zip(xs, forward, strict=True)]
+
+
+def _is_smaller(x: Tensor, y: Tensor) -> bool:
+    return isinstance(x.size, int) and isinstance(y.size, int) and x.size < y.size
+
+
+def _by_rows(y: Tensor, xs: Sequence[Tensor]) -> list[Tensor]:
+    """Reverse mode: a vector-Jacobian product for each element of y."""
+    cotangent = placeholder("cotangent", y.shape, y.dtype)
+    rows = _along_basis(pullback([y], xs, [cotangent]), cotangent)
+    return [reshape(row, (*y.shape, *x.shape)) for row, x in zip(rows, xs, strict=True)]
+
+
+def _by_columns(y: Tensor, x: Tensor) -> Tensor:
+    """Forward mode: a Jacobian-vector product for each element of x."""
+    tangent = placeholder("tangent", x.shape, x.dtype)
+    (columns,) = _along_basis(pushforward([y], [x], [tangent]), tangent)
+    return reshape(moveaxis(columns, 0, -1), (*y.shape, *x.shape))
+
+
+def _along_basis(results: Sequence[Tensor], vector: Tensor) -> list[Tensor]:
+    """The results, linear in the symbol `vector`, for every basis vector along a leading axis."""
+    size = vector.size
+    basis = reshape(eye(size, dtype=vector.dtype), (size, *vector.shape))
+    return [
+        y if mapped else broadcast(y, (size, *y.shape), tuple(range(1, y.ndim + 1)))
+        for y, mapped in batch(results, {vector: basis}, size)
+    ]
