@@ -42,7 +42,9 @@ def rebuild(
     visit: Callable[[Node, tuple[Tensor, ...]], Iterable[Tensor] | None],
     replaced: Mapping[Tensor, Tensor] | None = None,
 ) -> list[Tensor]:
-    """The graph with every node replaced by `visit(node, new_inputs)`; None rebuilds the node on its new inputs."""
+    """The graph with every node replaced by `visit(node, new_inputs)`; where that gives None, the node
+    is rebuilt on its new inputs.
+    """
     new: dict[Tensor, Tensor] = dict(replaced or {})
     outputs = list(outputs)
     for node in topological(outputs):
