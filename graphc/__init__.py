@@ -10,7 +10,9 @@ from types import ModuleType
 from numpy import e, inf, nan, newaxis, pi
 
 from graphc.compile import compile
-from graphc.gradient_rules import custom_gradient
+from graphc.gradients import (
+    checkpoint, custom_gradient, grad, hessian, hvp, jacobian, jvp, stop_gradient, vjp, vmap,
+)  # fmt: skip
 from graphc.ir.dtypes import (
     as_dtype, bfloat16, bool_, float16, float32, float64, int16, int32, int64, int8,
     promote, uint16, uint32, uint64, uint8,
@@ -41,7 +43,6 @@ from graphc.ops.creation import (
     ones_like, zeros, zeros_like,
 )  # fmt: skip
 from graphc.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, diff, trace
-from graphc.ops.custom import stop_gradient
 from graphc.ops.diagonal import diag, diagflat, diagonal, eye, identity, tri, tril, triu
 from graphc.ops.division import floor_divide, fmod, remainder
 from graphc.ops.dynamic_slicing import dynamic_slice, dynamic_update_slice
@@ -78,7 +79,6 @@ from graphc.ops.trigonometric import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, rad2deg,
     sin, sinh, tan, tanh,
 )  # fmt: skip
-from graphc.passes.differentiate import grad, hvp, jvp, vjp
 
 # isort: on
 # The names of the Python Array API where they are not NumPy's.
@@ -117,7 +117,8 @@ __all__ = [
     # Compilation
     "compile",
     # Gradients
-    "custom_gradient", "grad", "hvp", "jvp", "stop_gradient", "vjp",
+    "checkpoint", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "stop_gradient", "vjp", "vmap",
     # Errors
     "ArgumentError", "DTypeError", "GradientError", "GraphError", "IndexRangeError",
     "MissingExtraError", "ShapeError", "UnsupportedError",
