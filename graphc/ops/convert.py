@@ -9,7 +9,7 @@ import numpy as np
 from graphc.ir.dtypes import DType, float16, float32, float64, promote
 from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor, located
-from graphc.ops.layout import broadcast_shapes, broadcast_to
+from graphc.ops.layout import broadcast, broadcast_shapes, broadcast_to
 from graphc.ops.source import constant
 
 TensorLike = Tensor | np.ndarray | np.generic | bool | int | float | list[Any] | tuple[Any, ...]
@@ -72,6 +72,12 @@ def as_operand(value: TensorLike, dtype: DType) -> Tensor:
 
 def broadcast_all(name: str, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The operands broadcast to their common shape; a mismatch names the op and the operands."""
+    shapes = {x.type.shape for x in operands}
+    if len(shapes) == 1:
+        return operands
+    if len(shapes) == 2 and () in shapes:
+        shape = max(shapes, key=len)
+        return tuple(broadcast(x, shape, ()) if x.type.shape == () else x for x in operands)
     try:
         shape = broadcast_shapes(*(x.shape for x in operands))
         return tuple(broadcast_to(x, shape) for x in operands)

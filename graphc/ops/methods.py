@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ir.node import Tensor
-from graphc.ops import cast, layout, reduction
+from graphc.ops import axes, cast, cumulative, layout, reduction, rounding, select, statistics
 from graphc.ops.operators import TensorOperators
 
 
@@ -42,9 +42,15 @@ class TensorMethods(TensorOperators):
     def reshape(self: Any, *shape: Any) -> Tensor:
         return layout.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def transpose(self: Any, *axes: Any) -> Tensor:
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+    def transpose(self: Any, *items: Any) -> Tensor:
+        order = items[0] if len(items) == 1 and not isinstance(items[0], int) else items or None
         return layout.transpose(self, order)
+
+    def swapaxes(self: Any, axis1: int, axis2: int) -> Tensor:
+        return axes.swapaxes(self, axis1, axis2)
+
+    def ravel(self: Any) -> Tensor:
+        return axes.ravel(self)
 
     def squeeze(self: Any, axis: Any = None) -> Tensor:
         return layout.squeeze(self, axis)
@@ -73,10 +79,23 @@ class TensorMethods(TensorOperators):
     def argmin(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         return reduction.argmin(self, axis, keepdims)
 
-    def mean(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-        from graphc.ops.statistics import mean
+    def mean(self: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+        return statistics.mean(self, axis, dtype, keepdims)
 
-        return mean(self, axis=axis, keepdims=keepdims)
+    def var(self: Any, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+        return statistics.var(self, axis, correction, keepdims)
+
+    def std(self: Any, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+        return statistics.std(self, axis, correction, keepdims)
+
+    def cumsum(self: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
+        return cumulative.cumsum(self, axis, dtype)
+
+    def clip(self: Any, low: Any = None, high: Any = None) -> Tensor:
+        return select.clip(self, low, high)
+
+    def round(self: Any, decimals: int = 0) -> Tensor:
+        return rounding.round(self, decimals)
 
 
 _OWN = ("__module__", "__doc__", "__slots__", "__qualname__")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -67,7 +66,7 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
 class State:
     """The array behind a variable; it never moves, so compiled code may hold its address.
 
-    `advance`, if there is one, gives the value after each call of a function that reads the variable.
+    `advance`, if there is one, gives the value after each call of a function that reads it.
     """
 
     advance: Callable[[Tensor], Tensor] | None = None
@@ -116,22 +115,30 @@ def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 class Literal:
     """The array of a constant, compared by its bytes: 0.0 and -0.0, 1 and True differ."""
 
-    __slots__ = ("array", "digest")
+    __slots__ = ("_hash", "array", "key")
 
     def __init__(self, array: np.ndarray):
-        self.array = np.array(array, order="C", copy=True)
-        self.array.flags.writeable = False
-        head = f"{self.array.dtype} {self.array.shape}".encode()
-        self.digest = hashlib.sha256(head + self.array.tobytes()).digest()
+        data = array.tobytes()
+        self.array: np.ndarray = np.ndarray(array.shape, array.dtype, data)  # not writeable
+        self.key = (array.dtype.str, array.shape, data)
+        self._hash = hash(self.key)
+
+    @property
+    def digest(self) -> bytes:
+        """A name for this value that no other has, the same in every process."""
+        import hashlib  # loads OpenSSL, which a graph can do without
+
+        kind, shape, data = self.key
+        return hashlib.sha256(f"{kind} {shape}".encode() + data).digest()
 
     def __hash__(self) -> int:
-        return hash(self.digest)
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and self.digest == other.digest
+        return isinstance(other, Literal) and self._hash == other._hash and self.key == other.key
 
     def __lt__(self, other: Literal) -> bool:
-        return self.digest < other.digest
+        return self.key < other.key
 
     def __repr__(self) -> str:
         return repr(self.array.item()) if self.array.size == 1 else f"array of {self.array.size}"

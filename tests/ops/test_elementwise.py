@@ -341,3 +341,24 @@ def test_a_custom_gradient_of_the_wrong_shape_is_an_error() -> None:
     f = gc.custom_gradient(lambda x: x, lambda xs, ys, gs: (gc.sum(gs[0]),))
     with pytest.raises(GradientError, match=r"the vjp gave f64\[\] for an input"):
         slopes(f, [1.0, 2.0])
+
+
+# Methods
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda x: x.T, lambda x: x.mT, lambda x: x.ravel(), lambda x: x.swapaxes(0, 1),
+        lambda x: x.transpose(1, 0), lambda x: x.transpose((1, 0)), lambda x: x.transpose(),
+        lambda x: x.reshape(6), lambda x: x.reshape(3, -1), lambda x: x.reshape((6, 1)).squeeze(),
+        lambda x: x.sum(), lambda x: x.sum(axis=0), lambda x: x.prod(1), lambda x: x.max(0),
+        lambda x: x.min(1), lambda x: x.any(), lambda x: x.all(0), lambda x: x.argmax(1),
+        lambda x: x.argmin(0), lambda x: x.mean(0), lambda x: x.var(1), lambda x: x.std(),
+        lambda x: x.cumsum(1), lambda x: x.clip(0, 2), lambda x: x.round(1), lambda x: x[1, ::2],
+        lambda x: x @ x.T, lambda x: x.astype("float32"), lambda x: x.astype(int),
+    ],
+)  # fmt: skip
+def test_a_method_is_that_of_an_array(method: Any) -> None:
+    x = np.array([[0.0, 1.26, -3.0], [4.5, 2.0, 0.75]])
+    np.testing.assert_allclose(computed(method, x), method(x), rtol=1e-15, strict=True)
