@@ -23,7 +23,7 @@ from graphc.ops.reduction import sum as sum_of
 from graphc.ops.sampling import FEW
 from graphc.ops.scatter import scatter
 from graphc.ops.select import where
-from graphc.ops.sorting import comes_before
+from graphc.ops.sort_kernel import comes_before
 from graphc.ops.source import as_shape, constant, iota
 
 

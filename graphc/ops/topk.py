@@ -14,11 +14,13 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_tensor, cast
-from graphc.ops.layout import normal_axis
+from graphc.ops.gather import line_order
+from graphc.ops.layout import normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
 from graphc.ops.slicing import is_nonnegative, narrow
-from graphc.ops.sorting import comes_before, put_back, sort_with_order, stable_order
+from graphc.ops.sort_kernel import comes_before
+from graphc.ops.sorting import put_back, sort_with_order, stable_order
 
 #: Up to this many elements are kept in order by insertion; more are taken from a sorted line.
 FEW_ENOUGH = 64
@@ -57,7 +59,9 @@ class TopK(Op):
         (x,) = node.inputs
         axis, k, ops = node.attrs["axis"], node.attrs["k"], kernel.ops
         n = kernel.dim(x.shape[axis])
-        with kernel.parallel((*x.shape[:axis], *x.shape[axis + 1 :])) as others:
+        lines = (*x.shape[:axis], *x.shape[axis + 1 :])
+        length = x.shape[axis]
+        with kernel.parallel(lines, length if isinstance(length, int) and length else 64) as others:
 
             def at(i: Any) -> tuple[Any, ...]:
                 return (*others[:axis], i, *others[axis:])
@@ -101,6 +105,15 @@ class TopK(Op):
 _TOPK = TopK("topk")
 
 
+def _first(x: Tensor, k: int, axis: int, descending: bool) -> tuple[Tensor, Tensor]:
+    """By `TopK` of contiguous lines."""
+    axes = line_order(x.ndim, axis)
+    back = tuple(axes.index(a) for a in range(x.ndim))
+    lines = transpose(x, axes)
+    found = apply(_TOPK, lines, axis=x.ndim - 1, k=k, descending=descending).outputs
+    return transpose(found[0], back), transpose(found[1], back)
+
+
 @locate_errors
 def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
     """The k greatest (or smallest) elements along an axis in order, and their positions (int64).
@@ -117,8 +130,7 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
         values, order = topk(cast(x, uint8), k, axis, largest)
         return cast(values, bool_), order
     if 0 < k <= FEW_ENOUGH:
-        values, order = apply(_TOPK, x, axis=axis, k=k, descending=bool(largest)).outputs
-        return values, order
+        return _first(x, k, axis, bool(largest))
     checked = k > 0 and not is_nonnegative(n - k)
     values, order = (
         narrow(y, axis, 0, k, checked=checked) for y in sort_with_order(x, axis, bool(largest))
