@@ -28,7 +28,7 @@ M, N, M0, N0, H, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "h",
 def lower_contraction(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
-    """The kernel of a product: chunks of blocks of the result; the maps run over rows whose sums are complete."""
+    """The kernel of a product: chunks of blocks of the result, and the maps over finished rows."""
     lowering = _Lowering(body, schedule, fail)
     statements = lowering.statements()
     chunks = lowering.frame.blocks.chunks
@@ -99,9 +99,11 @@ class _Lowering:
         )
         place: list[Stmt] = [
             Let("p.strip", e.var("p.block") / across),
-            Let("p.n0", e.rem(e.var("p.block"), across) * width), Let("p.w", e.minimum(width, columns - N0)),
-            Let("p.m0", e.rem(e.var("p.strip"), down) * height), Let("p.h", e.minimum(height, rows - M0)),
-        ]  # fmt: skip
+            Let("p.n0", e.rem(e.var("p.block"), across) * width),
+            Let("p.w", e.minimum(width, columns - N0)),
+            Let("p.m0", e.rem(e.var("p.strip"), down) * height),
+            Let("p.h", e.minimum(height, rows - M0)),
+        ]
         return place + self.frame.bind(self.frame.product.batch, e.var("p.strip") / down)
 
     def _block(self) -> list[Stmt]:

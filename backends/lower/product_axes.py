@@ -1,4 +1,4 @@
-"""The axes of a product: which loop variables are rows, columns, summed or batch axes, and how the operands lie along them."""
+"""The axes of a product: rows, columns, summed and batch axes, and how its operands lie."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Operand:
-    """An operand, the element that is read at the loop variables, and the axis along which neighbours in memory lie:
-    the summed one, its free one (rows of the left, columns of the right operand), or neither."""
+    """An operand, its element at the loop variables, and the axis along which neighbours lie.
+
+    That is the summed axis, the free one (rows of the left, columns of the right operand), or
+    neither.
+    """
 
     tensor: Tensor
     index: Index
@@ -45,7 +48,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Product:
-    """result[batch, row, column] = sum over inner of left[batch, row, inner] * right[batch, inner, column].
+    """result[batch, row, column]: sums of left[batch, row, inner] * right[batch, inner, column].
 
     There is at most one column axis. `loop_index` is the index of every axis of the body's domain.
     `turned`: neighbours in the result lie along the rows.
@@ -69,7 +72,7 @@ def extent_of(axes: Sequence[Axis]) -> Dim:
 def product_of(body: Body, lanes: int) -> Product:
     """The axes of the product that the body computes.
 
-    A product of too few columns to fill vectors of so many lanes is turned round, so that it has few rows.
+    Where there are too few columns to fill vectors of so many lanes, rows and columns change places.
     """
     node = body.node
     out = full_index(node.types[0].shape, domain_index(len(body.domain)))
@@ -127,7 +130,7 @@ def _recorded(body: Body, x: Tensor, at: Index) -> AccessRecorder:
 
 
 def _offsets(body: Body, left: Index, right: Index) -> tuple[list[Dim], frozenset[Atom]]:
-    """Every offset that the body addresses, and the loop variables used for more than addressing."""
+    """Every offset that the body addresses, and the variables used for more than addressing."""
     loop = domain_index(len(body.domain))
     memory = set(body.inputs)
     opaque: list[Dim] = []
@@ -146,7 +149,7 @@ def _offsets(body: Body, left: Index, right: Index) -> tuple[list[Dim], frozense
 
 
 class _Groups:
-    """Joins consecutive axes over which every offset steps as over one: the last one's variable stands for all."""
+    """Joins consecutive axes over which every offset steps as over one axis."""
 
     def __init__(self, offsets: list[Dim], opaque: frozenset[Atom]):
         self.offsets, self.opaque = offsets, opaque

@@ -42,7 +42,7 @@ def _sums_along_lines(frame: Frame) -> list[Stmt]:
 
 
 def _lines_added(frame: Frame) -> list[Stmt]:
-    """Lines of the right operand, times one element of the left each, are added to the sums, several at a time."""
+    """Lines of the right operand times elements of the left are added up, several at a time."""
     inner = frame.dims(frame.blocks.inner)
     whole = inner / LINES
     clear = Store(SUMS, ROW * FEW_WIDTH + COLUMN, e.const(0, frame.sum_type))

@@ -1,7 +1,8 @@
-"""What the parts of a product's kernel share: names of values, binding of loop variables, elements of the operands.
+"""What the parts of a product's kernel share: names, bound loop variables, operands' elements.
 
-Values of a block, by name: `p.m0`, `p.n0` its first row and column, `p.h`, `p.w` its rows and columns; inside the loop over
-depths `p.k0`, `p.kn` the first summand and their number; `p.r` the first row of a tile, `p.rows` its rows.
+Values of a block, by name: `p.m0`, `p.n0` its first row and column, `p.h`, `p.w` its rows and
+columns; inside the loop over depths `p.k0`, `p.kn` the first summand and their number; `p.t` the
+number of a tile, `p.r` its first row, `p.rows` its rows; `p.j` the number of a panel.
 """
 
 from __future__ import annotations

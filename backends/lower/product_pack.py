@@ -1,7 +1,8 @@
 """Packing: the operands of a block laid out in the order in which the tiles read them.
 
-The right operand becomes panels of `sizes.panel` columns, one line of a panel after the other. The left operand becomes one tile
-of rows: each row contiguous along the sum (`by_rows`), or all rows of a summand side by side.
+The right operand becomes panels of `sizes.panel` columns, one line of a panel after the other. The
+left operand becomes a tile: each row contiguous along the sum (`by_rows`), or all rows of a summand
+side by side.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ def left_stride(frame: Frame) -> int:
 
 
 def group(frame: Frame) -> int:
-    """Tiles that are packed at once: of rows that lie side by side a tile is less than a line of the cache."""
+    """Tiles packed at once: of rows side by side, one tile is less than a line of the cache."""
     if frame.product.left.along != "free":
         return 1
     rows = frame.blocks.rows
-    return min(GROUP, -(-rows // frame.sizes.tile_rows)) if isinstance(rows, int) and rows else GROUP
+    return (
+        min(GROUP, -(-rows // frame.sizes.tile_rows)) if isinstance(rows, int) and rows else GROUP
+    )
 
 
 def _depth(sizes: Sizes) -> int:
@@ -52,7 +55,7 @@ def _depth(sizes: Sizes) -> int:
 
 
 def row_stride(sizes: Sizes) -> int:
-    """Elements from row to row of a tile: not a power of two, or rows would fight for the same lines of the cache."""
+    """Elements from row to row: no power of two, or rows would fight for the same cache lines."""
     return _depth(sizes) + 16
 
 
@@ -66,11 +69,11 @@ def by_rows(frame: Frame) -> bool:
     return len(frame.product.inner) <= 1 and frame.product.left.along != "free"
 
 
-# --- the right operand --------------------------------------------------------------------------------------------------------
+# --- the right operand ----------------------------------------------------------------------------
 
 
 def pack_right(frame: Frame) -> list[Stmt]:
-    """Packs summands p.k0 .. +p.kn of columns p.n0 .. +p.w; lanes beyond the last column hold anything."""
+    """Packs summands p.k0 .. +p.kn of columns p.n0 .. +p.w; lanes beyond hold anything."""
     if frame.product.right.along == "inner" and frame.sizes.lanes > 1:
         return _pack_transposed(frame)
     decode = frame.bind(frame.product.inner, K0 + K)
@@ -128,11 +131,11 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
     return [For("p.j", ZERO, parts(W, n), (inside,))]
 
 
-# --- the left operand ---------------------------------------------------------------------------------------------------------
+# --- the left operand -----------------------------------------------------------------------------
 
 
 def pack_left(frame: Frame) -> list[Stmt]:
-    """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows, or of the rows of a whole group of tiles."""
+    """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows, or of a whole group of tiles."""
     if frame.product.left.along == "free":
         return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), (_pack_side_by_side(frame),))]
     first, rows = M0 + R, e.var("p.rows")

@@ -9,11 +9,13 @@ from graphc.backends.lower.product_axes import Product, extent_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 
-#: Bytes of a line of the packed right operand, columns of a block, rows of a block; multiply-adds of a chunk, at least.
+#: Bytes of a row of a packed tile, where the sum is taken in several steps or in one.
 DEPTH_BYTES = 1536
 ONE_DEPTH_BYTES = 2048
+#: Columns of a block, of small and of large results.
 WIDTH = 128
 WIDE = 256
+#: Rows of a block at most, and multiply-adds of a chunk at least.
 HEIGHT = 240
 GRAIN = 2**18
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
@@ -24,8 +26,11 @@ FEW_WIDTH = 512
 
 @dataclass(frozen=True)
 class Sizes:
-    """`tile_rows` x (`vectors` * `lanes`) elements of the result are summed in registers, `tail_rows` at the last rows; a block has
-    `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to which nothing is packed (0: always)."""
+    """`tile_rows` x (`vectors` * `lanes`) sums are held in registers, `tail_rows` at the last rows.
+
+    A block has `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to
+    which nothing is packed. `fused`: multiply and add are one instruction.
+    """
 
     lanes: int
     tile_rows: int
@@ -52,7 +57,9 @@ def _depth(inner: Dim, lanes: int, bytes_: int) -> int:
     """Summands at a time: all, where they are known to be few."""
     if not isinstance(inner, int):
         return max(lanes, DEPTH_BYTES // bytes_)
-    size = max(lanes, (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_)
+    size = max(
+        lanes, (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_
+    )
     return _fit(size, inner, max(lanes, 4))
 
 
@@ -70,7 +77,7 @@ def divide_up(x: Dim, y: Dim) -> Dim:
 
 
 def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes:
-    """Sizes that fit the register file and the caches, no larger than the product where its sizes are known."""
+    """Sizes that fit the registers and the caches, and what is known of the product's sizes."""
     lanes = schedule.lanes(sum_type.bits)
     rows, columns, inner = (
         extent_of(axes) for axes in (product.rows, product.columns, product.inner)
@@ -105,9 +112,9 @@ def _few(product: Product) -> int:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How the result is cut: blocks of `height` x `width`, `down` x `across` of them for each of `batch`, `per_chunk` to a chunk.
+    """How the result is cut: for each of `batch`, `down` x `across` blocks of `height` x `width`.
 
-    `small` is 1 where nothing is packed, else 0.
+    A chunk has `per_chunk` blocks. `small` is 1 where nothing is packed, else 0.
     """
 
     batch: Dim

@@ -1,4 +1,4 @@
-"""The blocked product: packed operands, and a tile of sums held in registers over the whole depth."""
+"""The blocked product: packed operands, and a tile of sums in registers over a whole depth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.product_pack import (
-    K, KN, by_rows, group, left_stride, pack_left, pack_right, panel_stride, row_stride,
+    KN,
+    K,
+    by_rows,
+    group,
+    left_stride,
+    pack_left,
+    pack_right,
+    panel_stride,
+    row_stride,
 )  # fmt: skip
 from graphc.backends.lower.product_sizes import divide_up
 from graphc.ir.dims import maximum
