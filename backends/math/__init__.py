@@ -13,6 +13,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.math import (
     error_function,
     exponential,
+    gamma,
     hyperbolic,
     inverse_error_function,
     inverse_trigonometric,
@@ -54,6 +55,8 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
         "erf": error_function.erf,
         "erfc": error_function.erfc,
         "erfinv": inverse_error_function.erfinv,
+        "lgamma": gamma.lgamma,
+        "digamma": gamma.digamma,
         "tanh": hyperbolic.tanh,
     }
 )

@@ -34,6 +34,18 @@ COS: Coefficients = {
 }  # fmt: skip
 
 
+def sine_near(r: Expr) -> Expr:
+    """sin(r) for |r| <= pi/4."""
+    z = r * r
+    return fma(r * z, polynomial(z, SIN), r)
+
+
+def cosine_near(r: Expr) -> Expr:
+    """cos(r) for |r| <= pi/4."""
+    z = r * r
+    return fma(z, fma(z, polynomial(z, COS), literal(-0.5, r)), literal(1.0, r))
+
+
 def _is_odd(n: Expr) -> Expr:
     return ~equal(n & 1, 0)
 
@@ -46,11 +58,7 @@ def _second_bit_as_sign(n: Expr, like: Expr) -> Expr:
 
 def _of_turned(angle: Angle) -> Expr:
     """sin(n pi/2 + r)."""
-    r = angle.r
-    z = r * r
-    sine = fma(r * z, polynomial(z, SIN), r)
-    cosine = fma(z, fma(z, polynomial(z, COS), literal(-0.5, r)), literal(1.0, r))
-    size = select(_is_odd(angle.n), cosine, sine)
+    size = select(_is_odd(angle.n), cosine_near(angle.r), sine_near(angle.r))
     return flip_sign(size, _second_bit_as_sign(angle.n, size))
 
 
