@@ -100,3 +100,8 @@ def atleast_3d(x: TensorLike) -> Tensor:
 def broadcast_arrays(*arrays: TensorLike) -> tuple[Tensor, ...]:
     """The arrays, each of its own dtype, repeated to their common shape."""
     return broadcast_all("broadcast_arrays", tuple(as_tensor(x) for x in arrays))
+
+
+def line_order(ndim: int, axis: int) -> tuple[int, ...]:
+    """The order of axes with this one last."""
+    return (*(k for k in range(ndim) if k != axis), axis)

@@ -15,7 +15,8 @@ from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.extent import extent
-from graphc.ops.gather import as_indices, check_mode, gather, spread_indices
+from graphc.ops.gather import gather, spread_indices
+from graphc.ops.index_modes import as_indices, check_mode
 from graphc.ops.layout import broadcast, normal_axis, reshape, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import KINDS, moved

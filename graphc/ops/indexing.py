@@ -10,7 +10,8 @@ from graphc.ir.errors import DTypeError
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import add, multiply
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, is_weak
-from graphc.ops.gather import MODES, check_mode, filler, gather, rest_axes
+from graphc.ops.gather import filler, gather
+from graphc.ops.index_modes import MODES, check_mode, rest_axes
 from graphc.ops.keys import Key, read_key
 from graphc.ops.layout import broadcast_to, reshape, transpose
 from graphc.ops.located import locate_errors

@@ -15,7 +15,7 @@ from graphc.ir.node import Tensor
 from graphc.ir.types import Shape
 from graphc.ops.convert import broadcast_all
 from graphc.ops.extent import extent
-from graphc.ops.gather import as_indices
+from graphc.ops.index_modes import as_indices
 from graphc.ops.slicing import position, slice_range
 from graphc.ops.source import constant_value
 

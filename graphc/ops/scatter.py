@@ -13,19 +13,18 @@ from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.axes import line_order
 from graphc.ops.convert import TensorLike, as_operand, as_tensor
-from graphc.ops.gather import (
+from graphc.ops.gather import check_lines, spread_indices
+from graphc.ops.index_modes import (
     MODES,
     as_indices,
     check_indices,
-    check_lines,
     check_mode,
     front_key,
-    line_order,
     resolve_arrays,
     rest_axes,
     settle,
-    spread_indices,
 )  # fmt: skip
 from graphc.ops.layout import broadcast, broadcast_to, normal_axis, transpose
 from graphc.ops.located import locate_errors

@@ -12,7 +12,7 @@ from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
 from graphc.ir.types import TensorType
-from graphc.ops.gather import may_be_empty, resolve, rest_axes
+from graphc.ops.index_modes import may_be_empty, resolve, rest_axes
 
 #: A result is written in at most so many parts at once.
 MOST_PARTS = 16

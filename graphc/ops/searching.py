@@ -16,7 +16,8 @@ from graphc.ir.types import TensorType
 from graphc.ops.comparison import less
 from graphc.ops.convert import TensorLike, as_tensor, cast, common_dtype
 from graphc.ops.creation import full, zeros
-from graphc.ops.gather import as_indices, spread_indices, take
+from graphc.ops.gather import spread_indices, take
+from graphc.ops.index_modes import as_indices
 from graphc.ops.layout import reshape
 from graphc.ops.located import locate_errors
 from graphc.ops.reduction import sum as sum_of

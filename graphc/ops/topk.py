@@ -13,8 +13,8 @@ from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.axes import line_order
 from graphc.ops.convert import TensorLike, as_tensor, cast
-from graphc.ops.gather import line_order
 from graphc.ops.layout import normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
