@@ -1,0 +1,44 @@
+"""What passes take and give, and what a pass is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from graphc.ir.node import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """What is compiled: arguments, results, and new values of variables.
+
+    `relaxed` allows rewrites that change what IEEE arithmetic gives.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    updates: tuple[tuple[Tensor, Tensor], ...] = ()
+    name: str = "graph"
+    relaxed: bool = False
+
+    @property
+    def results(self) -> tuple[Tensor, ...]:
+        """Everything that is computed: the outputs, then the variables' new values."""
+        return (*self.outputs, *(new for _, new in self.updates))
+
+    def with_results(self, results: Sequence[Tensor]) -> Graph:
+        """The same graph with other results, in the order of `results`."""
+        count = len(self.outputs)
+        news = results[count:]
+        updates = tuple((v, new) for (v, _), new in zip(self.updates, news, strict=True))
+        return replace(self, outputs=tuple(results[:count]), updates=updates)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A function from graph to graph, what it promises, and the ops that do not survive it."""
+
+    name: str
+    run: Callable[[Graph], Graph]
+    promise: str
+    forbids: frozenset[str] = frozenset()

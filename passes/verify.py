@@ -1,0 +1,57 @@
+"""The checker that runs after every pass: a wrong graph is found where it was made."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection
+
+from graphc.ir import dims
+from graphc.ir.node import Node
+from graphc.ir.op import Op
+from graphc.ir.walk import topological
+from graphc.passes.graph import Graph
+
+_sound: weakref.WeakSet[Node] = weakref.WeakSet()
+
+
+def verify(graph: Graph, forbids: Collection[str] = ()) -> None:
+    """Raises AssertionError, naming a node, where the graph is unsound or holds a forbidden op."""
+    inputs = {x.node for x in graph.inputs}
+    for node in topological(graph.results):
+        assert node.op.name not in forbids, f"{node!r} should not have survived"
+        assert node.op.name != "placeholder" or node in inputs, f"{node!r} is not among the inputs"
+        if node not in _sound:
+            _verify_node(node)
+            _sound.add(node)
+    _verify_sizes(graph)
+    for variable, new in graph.updates:
+        assert variable.node.op.name == "variable", f"{variable!r} is updated but no variable"
+        assert new.type == variable.type, f"{variable!r} cannot become {new!r}"
+    seen = [variable.node for variable, _ in graph.updates]
+    assert len(set(seen)) == len(seen), "a variable is updated twice"
+
+
+def _verify_node(node: Node) -> None:
+    """Nodes never change, so that each is looked at once."""
+    assert Op.registry.get(node.op.name) is node.op, f"{node!r} has an unregistered op"
+    for x in node.inputs:
+        assert x.node.outputs[x.index] is x, f"{node!r} reads a tensor that its node does not make"
+        assert x.node.serial < node.serial, f"{node!r} is older than its input {x!r}"
+    for name, value in node.attrs.items():
+        assert getattr(value, "__hash__", None), f"attribute {name} of {node!r} cannot be hashed"
+    if node.op.lowering == "source":
+        return
+    types = tuple(node.op.infer(*(x.type for x in node.inputs), **node.attrs))
+    assert types == node.types, f"{node!r} should have the types {', '.join(map(str, types))}"
+
+
+def _verify_sizes(graph: Graph) -> None:
+    """Every named size is the length of some axis of an input: it is known when a call begins."""
+    known = frozenset[str]()
+    for x in graph.inputs:
+        known = known.union(*(dims.sizes(d) for d in x.shape))
+    for node in topological(graph.results):
+        for type_ in node.types:
+            for d in type_.shape:
+                unknown = dims.sizes(d) - known
+                assert not unknown, f"{node!r} depends on sizes {sorted(unknown)} of no input"
