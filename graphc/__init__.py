@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 # One name a line would take three hundred lines.
 # isort: off
 from numpy import e, inf, nan, newaxis, pi
 
 from graphc.compile import compile
+from graphc.dump import dump
 from graphc.gradients import (
     checkpoint, custom_gradient, grad, hessian, hvp, jacobian, jvp, stop_gradient, vjp, vmap,
 )  # fmt: skip
@@ -99,13 +100,26 @@ mod = remainder
 pow = power
 true_divide = divide
 
+if TYPE_CHECKING:
+    from graphc import init, nn, optim, random
+    from graphc.backends.cpu.pool import get_num_threads, set_num_threads
+    from graphc.deploy.export import Artefact, export
+
+_LATE = {
+    "Artefact": "graphc.deploy.export",
+    "export": "graphc.deploy.export",
+    "get_num_threads": "graphc.backends.cpu.pool",
+    "set_num_threads": "graphc.backends.cpu.pool",
+}
 _SUBMODULES = ("init", "nn", "optim", "random")
 
 
-def __getattr__(name: str) -> ModuleType:
-    """The submodules that are loaded when first asked for."""
+def __getattr__(name: str) -> Any:
+    """What is loaded when first asked for: submodules, and names that need code generators."""
     if name in _SUBMODULES:
         return importlib.import_module(f"graphc.{name}")
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"graphc has no {name!r}")
 
 
@@ -115,7 +129,9 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "compile",
+    "Artefact", "compile", "dump", "export", "get_num_threads", "set_num_threads",
+    # Layers, optimisers, initialisers, random numbers
+    "init", "nn", "optim", "random",
     # Gradients
     "checkpoint", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp",
     "stop_gradient", "vjp", "vmap",

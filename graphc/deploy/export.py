@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from graphc.compile import compile
-from graphc.deploy.header import header_text
+from graphc.deploy.header import KEYWORDS, header_text
 from graphc.executable import Executable
-from graphc.ir.errors import GraphError, MissingExtraError
+from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
 from graphc.ir.node import Tensor
+
+_OWN = ("create", "destroy", "error", "load", "save", "set_threads", "variable")
 
 
 @dataclass(frozen=True)
@@ -35,31 +38,45 @@ def export(
     """Writes PATH.so and PATH.h (and PATH.o, which can be linked statically).
 
     Either `export([x], y, "model", updates=...)`, which makes one function `model_call`, or
-    `export({"predict": f, "train_step": g}, path="model")` with functions from `compile` for the CPU, which share their
-    variables. The variables' present values are stored. The library needs libc and libpthread only.
+    `export({"predict": f, "train_step": g}, path="model")` with functions from `compile`, which
+    share their variables. The variables' present values are stored. The library needs libc and
+    pthread only.
 
-    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Linking needs a C compiler or linker on PATH
-    (MissingExtraError otherwise; the object and the header are written all the same).
+    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Linking needs a C compiler on PATH
+    (MissingExtraError otherwise; the object and the header are written all the same). Raises
+    GraphError for names that C cannot have, ArgumentError for an unknown isa.
     """
-    functions = inputs if isinstance(inputs, Mapping) else {"call": compile(inputs, outputs, updates)}
+    if isinstance(inputs, Mapping):
+        functions = dict(inputs)
+    else:
+        functions = {"call": compile(inputs, outputs, updates, target="reference")}
     target = Path(path)
-    name = target.name
-    _check_names(name, functions)
-    object_file, header = target.with_suffix(".o"), target.with_suffix(".h")
-    data, text = _contents(name, functions, isa)
+    _check_names(target.name, functions)
+    data, text = _contents(target.name, functions, isa)
     target.parent.mkdir(parents=True, exist_ok=True)
+    object_file, header = _beside(target, ".o"), _beside(target, ".h")
     object_file.write_bytes(data)
     header.write_text(text)
-    return Artefact(_link(object_file, target.with_suffix(".so")), header, object_file)
+    return Artefact(_link(object_file, _beside(target, ".so")), header, object_file)
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)
 
 
 def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
+    if not functions:
+        raise GraphError("there are no functions to export")
     for what in (name, *functions):
-        if not what.isidentifier():
+        if not re.fullmatch(r"[A-Za-z_]\w*", what, re.ASCII):
             raise GraphError(f"{what!r} cannot be a name in C")
-    for function, executable in functions.items():
-        if executable.target != "cpu":
-            raise GraphError(f"{function!r} was compiled for {executable.target}; only functions for the CPU can be exported")
+    if name in KEYWORDS:
+        raise GraphError(f"{name!r} means something else in C; give the model another name")
+    for function in functions:
+        if function in _OWN or function.removesuffix("_workspace") in functions.keys() - {function}:
+            raise GraphError(
+                f"every artefact has a function {name}_{function}; give {function!r} another name"
+            )
 
 
 def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple[bytes, str]:
@@ -69,11 +86,17 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
     from graphc.backends.lower.kernel import Schedule
     from graphc.backends.program import build_program
 
-    target = named_target(isa)
+    try:
+        target = named_target(isa)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
+    schedule = Schedule(vector_bits=target.vector_bits)
     programs = {}
     for function, executable in functions.items():
         graph = executable.graph
-        programs[function] = build_program(graph.inputs, graph.outputs, graph.updates, Schedule(vector_bits=target.vector_bits), function)
+        programs[function] = build_program(
+            graph.inputs, graph.outputs, graph.updates, schedule, function
+        )
     variables = list(dict.fromkeys(x for program in programs.values() for x in program.variables))
     ir = artefact_ir(name, programs, variables, runtime_ir(target.triple) + UNLOAD_IR)
     return compile_object(ir, target, pic=True), header_text(name, programs, variables)
@@ -83,7 +106,8 @@ def _link(object_file: Path, library: Path) -> Path:
     compiler = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
     if compiler is None:
         raise MissingExtraError(
-            f"no C compiler (cc, gcc or clang) found to link {library.name}; {object_file} is written and can be linked by hand"
+            f"no C compiler (cc, gcc or clang) found to link {library.name}; "
+            f"{object_file} is written and can be linked by hand"
         )
     command = [compiler, "-shared", "-o", str(library), str(object_file), "-lpthread"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
