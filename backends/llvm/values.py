@@ -197,8 +197,33 @@ class Values:
         return self.assign(f"icmp {sign}{x.op} {type_of(a)} {self.value(a)}, {self.value(b)}")
 
     def _select(self, x: Expr) -> str:
+        if x.attr == "rarely":
+            return self._rarely(x)
         c, a, b = map(self.typed, x.args)
         return self.assign(f"select {c}, {a}, {b}")
+
+    def _rarely(self, x: Expr) -> str:
+        """A select whose first side is computed behind a branch, taken where any lane needs it."""
+        condition, usual = self.typed(x.args[0]), self.value(x.args[2])
+        here, rare, end, done = (self.fresh(hint) for hint in ("here", "rare", "end", "done"))
+        self._block(here)
+        needed = self.value(x.args[0])
+        if x.lanes > 1:
+            bits = self.assign(f"bitcast {condition} to i{x.lanes}")
+            needed = self.assign(f"icmp ne i{x.lanes} {bits}, 0")
+        self.emit(f"br i1 {needed}, label {rare}, label {done}")
+        self.lines.append(f"{rare[1:]}:")
+        self.push()
+        chosen = self.assign(f"select {condition}, {self.typed(x.args[1])}, {type_of(x)} {usual}")
+        self.pop()
+        self._block(end)
+        self._block(done)
+        return self.assign(f"phi {type_of(x)} [ {usual}, {here} ], [ {chosen}, {end} ]")
+
+    def _block(self, label: str) -> None:
+        """Ends the current block and starts the next."""
+        self.emit(f"br label {label}")
+        self.lines.append(f"{label[1:]}:")
 
     def _bitcast(self, x: Expr) -> str:
         (a,) = x.args

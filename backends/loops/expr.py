@@ -11,7 +11,7 @@ arithmetic on float32 between casts. Meaning of the primitives:
   min max              a NaN operand gives NaN; integers too
   and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic for signed
   eq ne lt le gt ge    bool; comparisons with NaN are false, but ne
-  select               condition, yes, no
+  select               condition, yes, no (attr "rarely": the condition seldom holds, so `yes` may go behind a branch)
   cast                 NumPy's astype; float to integer out of range is undefined, integers wrap, to bool is `!= 0`
   bitcast              the same bits as another dtype of equal width
   mulhi                upper half of the product of two unsigned integers

@@ -53,10 +53,11 @@ def asin(x: Expr) -> Expr:
     """The polynomial up to 1/2; pi/2 - 2 asin(sqrt((1 - x) / 2)) beyond, which is NaN beyond 1."""
     size = absolute(x)
     far, z, s = _half_angle(size)
-    rest = s * z * polynomial(z, ASIN)
+    cube, slope = s * z, polynomial(z, ASIN)
     high, low = _right_angle(x, 1)
     minus_two = literal(-2.0, x)
-    return with_sign(select(far, fma(s, minus_two, high) + fma(rest, minus_two, low), s + rest), sign_of(x))
+    beyond = fma(s, minus_two, high) + fma(cube * slope, minus_two, low)
+    return with_sign(select(far, beyond, fma(cube, slope, s)), sign_of(x))
 
 
 def _half_angle(size: Expr) -> tuple[Expr, Expr, Expr]:

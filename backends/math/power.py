@@ -106,7 +106,7 @@ def power_of_size(x: Expr, y: Expr) -> Expr:
     bound = HUGE_EXPONENT[x.dtype]
     exponent = larger(smaller(y, bound), -bound)
     product = exponent * high
-    rest = fma(exponent, high, -product) + exponent * log.low
+    rest = fma(exponent, log.low, fma(exponent, high, -product))
     least, most = EXP2_RANGE[x.dtype]
     limited = larger(smaller(product, most), least)
     return exp2_of_sum(limited, select(equal(limited, product), rest, literal(0.0, x)))
