@@ -25,7 +25,10 @@ Combine = Literal["sum", "prod", "min", "max", "and", "or", "argmin", "argmax"]
 
 @dataclass(frozen=True)
 class For:
-    """for var in range(begin, end): body. `width` asks a vector loop for lanes, `unroll` for that many vectors at once."""
+    """for var in range(begin, end): body. `width` asks a vector loop for lanes, `unroll` for that many vectors at once.
+
+    `even`: the iterations are known to fill all vectors.
+    """
 
     var: str
     begin: Expr
@@ -34,6 +37,7 @@ class For:
     kind: LoopKind = "serial"
     width: int = 0
     unroll: int = 1
+    even: bool = False
 
 
 @dataclass(frozen=True)

@@ -78,19 +78,22 @@ class _VectorLoop:
         main: list[Stmt] = [Let(loop.var, base)]
         for copy in range(self.unroll):
             main.extend(self._copy(copy, e.var(loop.var) + copy * self.lanes, None))
-        rest = loop.begin + whole * step
-        tail_count = (loop.end - rest + (self.lanes - 1)) / self.lanes
-        tail_base = rest + e.var(loop.var + ".t") * self.lanes
+        vectors = For(loop.var + ".t", e.const(0, int64), whole, tuple(main))
+        tail = [] if loop.even else [self._tail(loop.begin + whole * step)]
+        return [*self._declare(), vectors, *tail, *self._combine()]
+
+    def _tail(self, rest: Expr) -> Stmt:
+        """The last iterations from `rest` on, masked: at most one vector of them unless several go at once."""
+        loop, turn = self.loop, e.var(self.loop.var + ".t")
+        first = rest if self.unroll == 1 else rest + turn * self.lanes
         mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
-        tail = [Let(loop.var, tail_base), Let(loop.var + ".mask", mask)]
-        tail += self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes))
-        zero = e.const(0, int64)
-        return [
-            *self._declare(),
-            For(loop.var + ".t", zero, whole, tuple(main)),
-            For(loop.var + ".t", zero, tail_count, tuple(tail)),
-            *self._combine(),
-        ]
+        body = (
+            Let(loop.var, first), Let(loop.var + ".mask", mask),
+            *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
+        )  # fmt: skip
+        if self.unroll == 1:
+            return If(rest < loop.end, body)
+        return For(turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body)
 
     def _register(self, name: str, copy: int) -> str:
         return f"{name}.v{copy}"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, For, If, Let, LoopKernel, Param, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, For, Let, LoopKernel, Param, Stmt, Store
 from graphc.backends.lower.combine import accumulator_dtype
 from graphc.backends.lower.kernel import Buffer, Call, Schedule
 from graphc.backends.lower.product_axes import product_of
-from graphc.backends.lower.product_few import few_elements, few_rows
-from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, Frame
+from graphc.backends.lower.product_few import few_elements
+from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.product_pack import left_elements, right_elements
 from graphc.backends.lower.product_sizes import FEW_WIDTH, choose_sizes, cut
 from graphc.backends.lower.product_tile import block, sums_elements
@@ -22,7 +22,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.passes.access import full_index
 from graphc.passes.fusion import Body
 
-M, N, M0, N0, H, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "h", "w"))
+M, N, M0, N0, R, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "r", "w"))
 
 
 def lower_contraction(
@@ -70,7 +70,7 @@ class _Lowering:
         per = self.dims(blocks.per_chunk)
         first = e.var("chunk") * per
         last = e.minimum(first + per, self.dims(blocks.count))
-        loop = For("p.block", first, last, (*self._place(), *self._block()))
+        loop = For("p.block", first, last, (*self._place(), *block(self.frame, self._finish)))
         return (*self._scratch(), loop)
 
     def _scratch(self) -> list[Stmt]:
@@ -106,20 +106,11 @@ class _Lowering:
         ]
         return place + self.frame.bind(self.frame.product.batch, e.var("p.strip") / down)
 
-    def _block(self) -> list[Stmt]:
+    def _finish(self, line: Expr) -> list[Stmt]:
+        """Rows p.r .. +p.rows of the block: the maps over the product, then every store."""
         frame = self.frame
-        small = frame.blocks.small
-        few = [] if small == 0 else [*few_rows(frame), *self._finish(ZERO, H, ZERO, FEW_WIDTH)]
-        if small == 1:
-            return few
-        packed = block(
-            frame, lambda first, last, line: self._finish(first, last, line, frame.sizes.width)
-        )
-        return [If(e.equal(self.dims(small), 1), tuple(few), tuple(packed))] if few else packed
-
-    def _finish(self, first: Expr, last: Expr, line: Expr, width: int) -> list[Stmt]:
-        """Rows first..last of the block: the maps over the product, then every store."""
-        frame = self.frame
+        first, last = R, R + e.var("p.rows")
+        width = frame.choose(e.const(FEW_WIDTH, R.dtype), e.const(frame.sizes.width, R.dtype))
         decode = frame.bind(frame.product.rows, M0 + M)
         frame.bind(frame.product.columns, N)
         result = self.body.node.types[0].dtype

@@ -72,7 +72,7 @@ def extent_of(axes: Sequence[Axis]) -> Dim:
 def product_of(body: Body, lanes: int) -> Product:
     """The axes of the product that the body computes.
 
-    Where there are too few columns to fill vectors of so many lanes, rows and columns change places.
+    Where there are too few columns to fill vectors of so many lanes, they become rows.
     """
     node = body.node
     out = full_index(node.types[0].shape, domain_index(len(body.domain)))

@@ -11,7 +11,7 @@ from graphc.backends.lower.product_sizes import FEW_WIDTH
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
 ROW, COLUMN, K = e.var("p.m"), e.var("p.n"), e.var("p.k")
 #: Lines of the right operand that are added to the sums at once.
-LINES = 8
+LINES = 4
 
 
 def few_elements(frame: Frame) -> int:
@@ -43,13 +43,16 @@ def _sums_along_lines(frame: Frame) -> list[Stmt]:
 
 def _lines_added(frame: Frame) -> list[Stmt]:
     """Lines of the right operand times elements of the left are added up, several at a time."""
-    inner = frame.dims(frame.blocks.inner)
+    summands = frame.blocks.inner
+    inner = frame.dims(summands)
     whole = inner / LINES
+    rest = For("p.k", whole * LINES, inner, (_added(frame, [K]),))
+    exact = isinstance(summands, int) and summands % LINES == 0
     clear = Store(SUMS, ROW * FEW_WIDTH + COLUMN, e.const(0, frame.sum_type))
     return [
         For("p.m", ZERO, H, (frame.along_columns(ZERO, W, [clear]),)),
         For("p.q", ZERO, whole, (_added(frame, [e.var("p.q") * LINES + u for u in range(LINES)]),)),
-        For("p.k", whole * LINES, inner, (_added(frame, [K]),)),
+        *([] if exact else [rest]),
     ]
 
 

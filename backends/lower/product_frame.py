@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import For, Let, Stmt
+from graphc.backends.loops.stmt import For, If, Let, Stmt
 from graphc.backends.lower.product_axes import Axis, Operand, Product
 from graphc.backends.lower.product_sizes import Blocks, Sizes
 from graphc.backends.lower.reader import DimWriter, ExprReader
@@ -47,6 +47,10 @@ class Frame:
             reader,
         )
         self.dims: DimWriter = reader.dims
+        small = blocks.small
+        self.few: bool | Expr = (
+            bool(small) if isinstance(small, int) else e.equal(self.dims(small), 1)
+        )
         self._names = 0
 
     def bind(self, axes: Sequence[Axis], position: Expr) -> list[Stmt]:
@@ -89,6 +93,18 @@ class Frame:
         """total + a * b, rounded once where the machine does so."""
         return e.fma(a, b, total) if self.sizes.fused else total + a * b
 
+    def choose(self, few: Expr, packed: Expr) -> Expr:
+        """One value where the rows are few, another where operands are packed."""
+        if isinstance(self.few, bool):
+            return few if self.few else packed
+        return e.select(self.few, few, packed)
+
+    def either(self, few: Sequence[Stmt], packed: Sequence[Stmt]) -> Sequence[Stmt]:
+        """What is done where the rows are few, or where operands are packed."""
+        if isinstance(self.few, bool):
+            return few if self.few else packed
+        return [If(self.few, tuple(few), tuple(packed))]
+
     def vector(self, index: Expr) -> Expr:
         """The indices of a vector of neighbours."""
         return ramp(index, self.sizes.lanes)
@@ -97,4 +113,5 @@ class Frame:
         """The body for columns p.n, vector by vector."""
         if not self.product.columns:
             return For("p.n", begin, end, tuple(body))
-        return For("p.n", begin, end, tuple(body), "vector", self.sizes.lanes, 1)
+        even = isinstance(self.blocks.columns, int) and self.blocks.columns % self.sizes.lanes == 0
+        return For("p.n", begin, end, tuple(body), "vector", self.sizes.lanes, 1, even)

@@ -143,7 +143,9 @@ def pack_left(frame: Frame) -> list[Stmt]:
         decode = frame.bind(frame.product.rows, first + M)
         frame.bind(frame.product.inner, K0 + K)
         store = Store(LEFT, M * row_stride(frame.sizes) + K, frame.left())
-        along = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes, 1)
+        inner = frame.blocks.inner
+        even = isinstance(inner, int) and inner % frame.sizes.lanes == 0
+        along = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes, 1, even)
         return [For("p.m", ZERO, rows, (*decode, along))]
     decode = frame.bind(frame.product.inner, K0 + K)
     decode_row = frame.bind(frame.product.rows, first + M)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
-from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, Frame, parts
+from graphc.backends.lower.product_few import few_rows
+from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.product_pack import (
     KN,
     K,
@@ -37,30 +38,35 @@ def sums_elements(frame: Frame) -> int:
     return (sizes.tile_rows if one_depth(frame) else sizes.height) * sizes.width
 
 
-def block(frame: Frame, finish: Callable[[Expr, Expr, Expr], list[Stmt]]) -> list[Stmt]:
-    """A block, depth after depth; `finish(first, last, line)` writes rows whose sums are complete.
+def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
+    """A block, depth after depth and tile after tile; `finish(line)` writes the rows of a tile.
 
-    The first of these rows has its sums in that line.
+    The first of these rows has its sums in that line. Few rows are one tile of one depth.
     """
     sizes, inner = frame.sizes, frame.blocks.inner
     depths = maximum(1, divide_up(inner, sizes.depth))
-    depth, last = frame.dims(divide_up(inner, depths)), frame.dims(depths) - 1
-    line = ZERO if one_depth(frame) else R
+    depth = frame.dims(divide_up(divide_up(inner, depths), sizes.lanes) * sizes.lanes)
+    steps = frame.choose(ONE, frame.dims(depths))
+    line = ZERO if one_depth(frame) or frame.few is True else R
     tile_rows = e.const(sizes.tile_rows, H.dtype)
-    tile: list[Stmt] = [
-        Let("p.r", e.var("p.t") * sizes.tile_rows),
-        Let("p.rows", e.minimum(H - R, tile_rows)),
+    packed = [
         *pack_left(frame),
         For("p.j", ZERO, parts(W, sizes.panel), tuple(_panel(frame, line))),
-        If(e.equal(e.var("p.d"), last), tuple(finish(R, R + ROWS, line))),
     ]
+    tile: list[Stmt] = [
+        Let("p.r", e.var("p.t") * sizes.tile_rows),
+        Let("p.rows", frame.choose(H, e.minimum(H - R, tile_rows))),
+        *frame.either(few_rows(frame) if frame.few is not False else [], packed),
+        If(e.equal(e.var("p.d"), steps - 1), tuple(finish(line))),
+    ]
+    tiles = frame.choose(ONE, parts(H, sizes.tile_rows))
     body: list[Stmt] = [
         Let("p.k0", e.var("p.d") * depth),
         Let("p.kn", e.minimum(depth, frame.dims(inner) - e.var("p.k0"))),
-        *pack_right(frame),
-        For("p.t", ZERO, parts(H, sizes.tile_rows), tuple(tile)),
+        *frame.either([], pack_right(frame)),
+        For("p.t", ZERO, tiles, tuple(tile)),
     ]
-    return [*_clear(frame), For("p.d", ZERO, frame.dims(depths), tuple(body))]
+    return [*frame.either([], _clear(frame)), For("p.d", ZERO, steps, tuple(body))]
 
 
 def _clear(frame: Frame) -> list[Stmt]:
@@ -70,7 +76,7 @@ def _clear(frame: Frame) -> list[Stmt]:
     sizes = frame.sizes
     elements = parts(H, sizes.tile_rows) * (sizes.tile_rows * sizes.width)
     zero = Store(SUMS, e.var("p.z"), e.const(0, frame.sum_type))
-    return [For("p.z", ZERO, elements, (zero,), "vector", sizes.lanes, 1)]
+    return [For("p.z", ZERO, elements, (zero,), "vector", sizes.lanes, 1, even=True)]
 
 
 def _panel(frame: Frame, line: Expr) -> list[Stmt]:
