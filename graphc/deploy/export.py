@@ -39,8 +39,8 @@ def export(
 
     Either `export([x], y, "model", updates=...)`, which makes one function `model_call`, or
     `export({"predict": f, "train_step": g}, path="model")` with functions from `compile`, which
-    share their variables. The variables' present values are stored. The library needs libc and
-    pthread only.
+    share their variables. The variables' present values are stored. The library needs libc,
+    pthread and (where the instruction set has no fused multiply-add) libm only.
 
     isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Linking needs a C compiler on PATH
     (MissingExtraError otherwise; the object and the header are written all the same). Raises
@@ -109,7 +109,7 @@ def _link(object_file: Path, library: Path) -> Path:
             f"no C compiler (cc, gcc or clang) found to link {library.name}; "
             f"{object_file} is written and can be linked by hand"
         )
-    command = [compiler, "-shared", "-o", str(library), str(object_file), "-lpthread"]
+    command = [compiler, "-shared", "-o", str(library), str(object_file), "-lpthread", "-lm"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise GraphError(f"linking failed: {' '.join(command)}\n{result.stderr}")
