@@ -79,7 +79,8 @@ class _Lowering:
         packed: list[Stmt] = []
         if frame.blocks.small != 1:
             sums = max(sums, sums_elements(frame))
-            packed.append(Alloc(LEFT, frame.sum_type, left_elements(frame)))
+            if left_elements(frame):
+                packed.append(Alloc(LEFT, frame.sum_type, left_elements(frame)))
             packed.append(Alloc(RIGHT, frame.sum_type, right_elements(frame.sizes)))
         return [Alloc(SUMS, frame.sum_type, sums), *packed]
 

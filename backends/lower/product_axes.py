@@ -38,12 +38,13 @@ class Operand:
     """An operand, its element at the loop variables, and the axis along which neighbours lie.
 
     That is the summed axis, the free one (rows of the left, columns of the right operand), or
-    neither.
+    neither. `step`: elements from neighbour to neighbour along the other one, where that is known.
     """
 
     tensor: Tensor
     index: Index
     along: Along
+    step: int | None
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,13 @@ def _operand(
         along = "inner"
     elif len(free) == 1 and _contiguous(offsets, free[0]):
         along = "free"
-    return Operand(x, at, along)
+    return Operand(x, at, along, _step(offsets, free if along == "inner" else inner))
+
+
+def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> int | None:
+    """Elements from neighbour to neighbour along a single axis of a single access, if known."""
+    found = coefficient(offsets[0], axes[0].atom) if len(axes) == len(offsets) == 1 else None
+    return found[0] if found is not None and isinstance(found[0], int) else None
 
 
 def _contiguous(offsets: Sequence[Dim], axis: Axis) -> bool:

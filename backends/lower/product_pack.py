@@ -18,6 +18,10 @@ from graphc.ir.dtypes import bool_
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
 #: Tiles that are packed at once at most.
 GROUP = 4
+#: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
+COLLIDING = 4096
+#: Panels for which it is not worth while to pack the left operand.
+MOST_PANELS = 4
 K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0", "r"))
 
 
@@ -26,8 +30,21 @@ def right_elements(sizes: Sizes) -> int:
     return sizes.width * _depth(sizes)
 
 
+def left_in_place(frame: Frame) -> bool:
+    """Whether the left operand is read where it lies: few times, from lines that do not collide."""
+    left, sizes = frame.product.left, frame.sizes
+    if left.along == "neither" or left.step is None or left.tensor.dtype is not frame.sum_type:
+        return False
+    period = COLLIDING if left.along == "inner" else COLLIDING // 2
+    apart = left.step * frame.sum_type.bytes % period != 0
+    few = sizes.width <= MOST_PANELS * sizes.panel
+    return apart and few and len(frame.product.inner) == 1 and len(frame.product.rows) == 1
+
+
 def left_elements(frame: Frame) -> int:
     """Elements of the packed tiles of the left operand."""
+    if left_in_place(frame):
+        return 0
     return left_stride(frame) * group(frame)
 
 
@@ -136,6 +153,8 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
 
 def pack_left(frame: Frame) -> list[Stmt]:
     """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows, or of a whole group of tiles."""
+    if left_in_place(frame):
+        return []
     if frame.product.left.along == "free":
         return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), (_pack_side_by_side(frame),))]
     first, rows = M0 + R, e.var("p.rows")

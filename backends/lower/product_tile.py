@@ -14,6 +14,7 @@ from graphc.backends.lower.product_pack import (
     K,
     by_rows,
     group,
+    left_in_place,
     left_stride,
     pack_left,
     pack_right,
@@ -125,12 +126,26 @@ def _step(frame: Frame, rows: int, first: Expr) -> list[Stmt]:
     for v in range(sizes.vectors):
         out.append(Let(f"p.b{v}", e.load(RIGHT, frame.vector(start + v * sizes.lanes), dtype)))
         line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
-    stride = row_stride(sizes) if by_rows(frame) else 1
-    tile = e.rem(e.var("p.t"), group(frame)) * left_stride(frame) if group(frame) > 1 else ZERO
-    corner = tile + first * stride + K * (1 if by_rows(frame) else sizes.packed_rows)
     for i in range(rows):
-        a = e.broadcast(e.load(LEFT, corner + i * stride, dtype), sizes.lanes)
+        a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
         for v in range(sizes.vectors):
             total = e.var(_name(i, v), dtype, sizes.lanes)
             out.append(Assign(_name(i, v), frame.multiply_add(a, line[v], total)))
     return out
+
+
+def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
+    """The left operand's element of row first + i: for rows beyond the last, any."""
+    sizes = frame.sizes
+    if left_in_place(frame):
+        row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
+        decode = [
+            *frame.bind(frame.product.rows, e.var("p.m0") + R + row),
+            *frame.bind(frame.product.inner, e.var("p.k0") + K),
+        ]
+        assert not decode, "an operand read in place has one axis each way"
+        return frame.left()
+    stride = row_stride(sizes) if by_rows(frame) else 1
+    tile = e.rem(e.var("p.t"), group(frame)) * left_stride(frame) if group(frame) > 1 else ZERO
+    corner = tile + first * stride + K * (1 if by_rows(frame) else sizes.packed_rows)
+    return e.load(LEFT, corner + i * stride, frame.sum_type)
