@@ -19,7 +19,8 @@ GUARDED = r"""
 /* Memory that ends where a forbidden page begins. */
 static inline void *guarded(size_t bytes) {
     size_t page = 4096, pages = (bytes + page - 1) / page + 1;
-    char *p = (char *)mmap(0, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int access = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    char *p = (char *)mmap(0, pages * page, access, flags, -1, 0);
     if (p == MAP_FAILED) abort();
     mprotect(p + (pages - 1) * page, page, PROT_NONE);
     memset(p, 0xab, (pages - 1) * page);
