@@ -1,7 +1,8 @@
-"""The math library: transcendental functions as expressions of primitives, so that every target gives the same bits.
+"""The math library: transcendental functions as expressions of primitives.
 
-`expand` replaces one `math` expression. Everything is straight-line code on vectors of any width: selects instead of
-branches, integer moves on the exponent, fused multiply-adds. docs/math_accuracy.md has the measured errors.
+`expand` replaces one `math` expression. Everything is straight-line code on vectors of any width:
+selects instead of branches, integer moves on the exponent, fused multiply-adds, so that every
+target gives the same bits. docs/math_accuracy.md has the measured errors.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from graphc.backends.math import (
     root,
     trigonometric,
 )
+from graphc.backends.math.floats import format_of
 
 FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
     {
@@ -63,7 +65,8 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
 
 
 def expand(call: Expr) -> Expr:
-    """The primitives that compute a `math` expression; its operands are float32 or float64 and already expanded."""
+    """The primitives that compute a `math` expression of float32 or float64 operands."""
     assert call.op == "math", f"{call.op} is not a function of the math library"
     assert call.attr in FUNCTIONS, f"the math library has no {call.attr}"
+    format_of(call)
     return FUNCTIONS[call.attr](*call.args)

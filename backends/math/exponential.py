@@ -1,14 +1,15 @@
 """exp, exp2 and expm1.
 
-x = n ln 2 + r with an integer n and |r| <= ln(2)/2, so exp(x) = 2^n exp(r), and exp(r) is a minimax polynomial. Adding
-1.5 * 2^fraction rounds n to an integer and leaves it in the low bits of the sum, where shifts make 2^n of it.
+x = n ln 2 + r with an integer n and |r| <= ln(2)/2, so exp(x) = 2^n exp(r), and exp(r) is a
+minimax polynomial. Adding 1.5 * 2^fraction rounds n to an integer and leaves it in the low bits of
+the sum, where shifts make 2^n of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.backends.loops.expr import Expr, fma
+from graphc.backends.loops.expr import Expr, absolute, fma, select
 from graphc.backends.math.floats import (
     Coefficients,
     bits_of,
@@ -18,14 +19,15 @@ from graphc.backends.math.floats import (
     literal,
     pick,
     polynomial,
-    sign_of,
     smaller,
-    with_sign,
 )
 from graphc.ir.dtypes import float32, float64
 
 LOG2_E = {float32: 1.4426950408889634, float64: 1.4426950408889634}
-LN2_HIGH = {float32: 0.693145751953125, float64: 0.6931471805601177}  # few bits: n times it is exact
+LN2_HIGH = {
+    float32: 0.693145751953125,
+    float64: 0.6931471805601177,
+}  # few bits: n times it is exact
 LN2_LOW = {float32: 1.4286068203094173e-06, float64: -1.7239444525614835e-13}
 
 # below the first bound the result is 0, above the second it is infinite
@@ -36,20 +38,21 @@ EXPM1_RANGE = {float32: (-18.0, 89.0), float64: (-38.0, 710.0)}
 EXP: Coefficients = {
     float32: (1.0, 1.0, 0.49999994, 0.16666517, 0.041668102, 0.008369201, 0.0013839061),
     float64: (
-        1.0, 1.0, 0.5000000000000011, 0.16666666666666435, 0.04166666666652579, 0.008333333333477955,
-        0.0013888888944893125, 0.00019841269563487322, 2.480149160735922e-05, 2.7557512033466004e-06,
-        2.763085750913314e-07, 2.503137305977285e-08,
+        1.0, 1.0, 0.5000000000000011, 0.16666666666666435, 0.04166666666652579,
+        0.008333333333477955, 0.0013888888944893125, 0.00019841269563487322, 2.480149160735922e-05,
+        2.7557512033466004e-06, 2.763085750913314e-07, 2.503137305977285e-08,
     ),
 }  # fmt: skip
 EXP2: Coefficients = {
     float32: (1.0, 0.69314724, 0.24022655, 0.055502724, 0.009617065, 0.0013418191, 0.00015819348),
     float64: (
-        1.0, 0.6931471805599457, 0.240226506959101, 0.05550410866478794, 0.009618129107606191, 0.0013333558153950063,
-        0.00015403530442177407, 1.5252726933277537e-05, 1.3215442578342892e-06, 1.0180826967150782e-07,
-        7.072558743461661e-09, 4.051903796075214e-10,
+        1.0, 0.6931471805599457, 0.240226506959101, 0.05550410866478794, 0.009618129107606191,
+        0.0013333558153950063, 0.00015403530442177407, 1.5252726933277537e-05,
+        1.3215442578342892e-06, 1.0180826967150782e-07, 7.072558743461661e-09,
+        4.051903796075214e-10,
     ),
 }  # fmt: skip
-# (expm1(r) - r) / r^2
+# p in expm1(r) = r + r^2 p(r)
 EXPM1: Coefficients = {
     float32: (0.5, 0.16666636, 0.04166651, 0.00834151, 0.0013930543, 0.00015046063),
     float64: (
@@ -62,7 +65,7 @@ EXPM1: Coefficients = {
 
 @dataclass(frozen=True)
 class Scaled:
-    """fraction * first * second, where first and second are normal powers of two and the fraction is near 1."""
+    """fraction * first * second: a fraction near 1 and two normal powers of two."""
 
     fraction: Expr
     first: Expr
@@ -70,7 +73,7 @@ class Scaled:
 
 
 def exp_parts(x: Expr) -> Scaled:
-    """exp(x) before the scaling, for x whose result is in twice the range of exponents, so that none is lost."""
+    """exp(x) before the scaling, so that no result is lost which a second factor brings back."""
     sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
     n = sums - _scale_rounder(x)
     return _scaled(polynomial(without_ln2(x, n), EXP), sums)
@@ -91,7 +94,7 @@ def _scale_rounder(x: Expr) -> Expr:
 
 
 def _scaled(fraction: Expr, sums: Expr) -> Scaled:
-    """2^n in two halves, of n + 2 bias in the low bits of `sums`; the junk above them is shifted out."""
+    """2^n in two halves, of n + 2 bias in the low bits of `sums`; shifts lose the bits above."""
     fraction_bits = format_of(fraction).fraction
     n = bits_of(sums)
     half = n >> 1
@@ -123,18 +126,20 @@ def exp_of_difference(x: Expr, rest: Expr, factor: Expr, factor_low: Expr) -> Ex
 
 
 def exp(x: Expr) -> Expr:
+    """e^x."""
     low, high = EXP_RANGE[x.dtype]
     parts = exp_parts(larger(smaller(x, high), low))
     return parts.fraction * parts.first * parts.second
 
 
 def exp2(x: Expr) -> Expr:
+    """2^x, exact for integers."""
     low, high = EXP2_RANGE[x.dtype]
     return exp2_of_sum(larger(smaller(x, high), low))
 
 
 def half_expm1(x: Expr) -> Expr:
-    """(exp(x) - 1) / 2 for x in EXPM1_RANGE: halved, so that only results above the largest float overflow."""
+    """(exp(x) - 1) / 2 for x in EXPM1_RANGE: halved, so that no finite result overflows."""
     form = format_of(x)
     rounder = literal(form.rounder + form.bias - 1, x)
     sums = fma(x, pick(LOG2_E, x), rounder)
@@ -145,6 +150,8 @@ def half_expm1(x: Expr) -> Expr:
 
 
 def expm1(x: Expr) -> Expr:
+    """e^x - 1, to full precision near 0."""
     low, high = EXPM1_RANGE[x.dtype]
     half = half_expm1(larger(smaller(x, high), low))
-    return with_sign(half + half, sign_of(x))
+    least = literal(format_of(x).smallest_normal, x)
+    return select(absolute(x) < least, x, half + half)  # half of a denormal may be no number

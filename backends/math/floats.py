@@ -1,7 +1,7 @@
-"""What the expansions share: the layout of a float format, polynomials, and moves on exponents and signs.
+"""What the expansions share: float formats, polynomials, and moves on exponents and signs.
 
-A product that is added to something is always written as an fma, so that a code generator which contracts `a*b + c`
-on its own finds nothing to contract and every target gives the same bits.
+A product that is added to something is always written as an fma, so that a code generator which
+contracts `a*b + c` on its own finds nothing to contract and every target gives the same bits.
 """
 
 from __future__ import annotations
@@ -83,6 +83,11 @@ def polynomial(x: Expr, coefficients: Coefficients) -> Expr:
     return result
 
 
+def rounded_product(a: Expr, b: Expr) -> Expr:
+    """a*b as an fma, for a product that is added to something but must be rounded before."""
+    return fma(a, b, literal(0.0, a))
+
+
 def bits_of(x: Expr) -> Expr:
     """The bits of a float as a signed integer."""
     return bitcast(x, format_of(x).signed)
@@ -128,6 +133,6 @@ def two_to(n: Expr) -> Expr:
 
 
 def rarely(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    """select whose condition seldom holds: an emitter may skip computing `yes` where no lane needs it."""
+    """A select whose condition seldom holds: `yes` may be computed only where a lane needs it."""
     plain = select(condition, yes, no)
     return make("select", plain.args, plain.dtype, plain.lanes, "rarely")

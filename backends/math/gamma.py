@@ -1,6 +1,7 @@
-"""lgamma and digamma: rational functions where they cross zero, Stirling's series beyond, reflection below zero.
+"""lgamma and digamma.
 
-Where a negative argument makes the result cross zero its error is an absolute one, some ulps of the terms.
+Rational functions where they cross zero, Stirling's series beyond, reflection below zero. Where a
+negative argument makes the result cross zero its error is absolute: some ulps of the terms.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ NEAR, FAR = 0.75, 4.0
 LGAMMA_P: Coefficients = {
     float32: (0.5772157, 0.8381885, 0.34062636, 0.035705786, 0.00024765226),
     float64: (
-        0.5772156649015329, 2.096864414644424, 3.084967319192498, 2.3632786712618192, 1.0097636855007102,
-        0.2395564212801964, 0.02963847780572319, 0.0016553887672002398, 2.984969556988232e-05, 3.563743982123441e-08,
+        0.5772156649015329, 2.096864414644424, 3.084967319192498, 2.3632786712618192,
+        1.0097636855007102, 0.2395564212801964, 0.02963847780572319, 0.0016553887672002398,
+        2.984969556988232e-05, 3.563743982123441e-08,
     ),
 }  # fmt: skip
 LGAMMA_Q: Coefficients = {
     float32: (1.0, 1.8770105, 1.1183541, 0.23107411, 0.012091101),
     float64: (
-        1.0, 4.057609530688232, 6.799308442763088, 6.090051898461564, 3.155653151179082, 0.9577825249541033,
-        0.16479366056574424, 0.014791625721012332, 0.0005849271189983566, 6.843145262987282e-06,
+        1.0, 4.057609530688232, 6.799308442763088, 6.090051898461564, 3.155653151179082,
+        0.9577825249541033, 0.16479366056574424, 0.014791625721012332, 0.0005849271189983566,
+        6.843145262987282e-06,
     ),
 }  # fmt: skip
 HALF_LOG_TWO_PI_LESS_HALF = 0.4189385332046727
@@ -42,15 +45,15 @@ STIRLING: Coefficients = {
 DIGAMMA_P: Coefficients = {
     float32: (1.2503802, 1.1535815, 0.22788587, 0.0036768322, -7.372428e-05),
     float64: (
-        1.2503801375034054, 1.9898774833952193, 1.1478018218985837, 0.30334916835328457, 0.037741130556489914,
-        0.0020034979145707966, 3.321221181993459e-05, 3.203065715500815e-08,
+        1.2503801375034054, 1.9898774833952193, 1.1478018218985837, 0.30334916835328457,
+        0.037741130556489914, 0.0020034979145707966, 3.321221181993459e-05, 3.203065715500815e-08,
     ),
 }  # fmt: skip
 DIGAMMA_Q: Coefficients = {
     float32: (1.0, 1.6061312, 0.6783336, 0.071482435),
     float64: (
-        1.0, 2.274964835635243, 1.8712156567844855, 0.7240730971653748, 0.1405673907554994, 0.013270318883653195,
-        0.0005313978026133089, 6.192024391518874e-06,
+        1.0, 2.274964835635243, 1.8712156567844855, 0.7240730971653748, 0.1405673907554994,
+        0.013270318883653195, 0.0005313978026133089, 6.192024391518874e-06,
     ),
 }  # fmt: skip
 ROOT = {
@@ -61,8 +64,9 @@ ROOT = {
 ASYMPTOTIC: Coefficients = {
     float32: (0.083333306, -0.008325342, 0.0036172795),
     float64: (
-        0.0833333333333333, -0.008333333333226202, 0.003968253909672327, -0.004166654169280032, 0.0075743885880214315,
-        -0.02100497580326146, 0.07978405804501687, -0.3485989995055663, 1.3152168885013351, -2.7507360262882314,
+        0.0833333333333333, -0.008333333333226202, 0.003968253909672327, -0.004166654169280032,
+        0.0075743885880214315, -0.02100497580326146, 0.07978405804501687, -0.3485989995055663,
+        1.3152168885013351, -2.7507360262882314,
     ),
 }  # fmt: skip
 
@@ -80,7 +84,9 @@ def lgamma(x: Expr) -> Expr:
     size = absolute(x)
     below = size < literal(NEAR, x)
     log_size = log(size)
-    middle = select(size < literal(FAR, x), _lgamma_middle(size, below), _lgamma_far(size, log_size))
+    middle = select(
+        size < literal(FAR, x), _lgamma_middle(size, below), _lgamma_far(size, log_size)
+    )
     positive = middle + select(below, -log_size, literal(0.0, x))  # adding +0 makes -0 of it +0
     sine, _ = sine_and_cosine_of_half_turns(absolute(size - rint(size)))
     product = select(below, sine, sine * size) * literal(1 / PI, x)
@@ -96,7 +102,9 @@ def _lgamma_middle(y: Expr, below: Expr) -> Expr:
 
 def _lgamma_far(y: Expr, log_y: Expr) -> Expr:
     inverse = literal(1.0, y) / y
-    rest = fma(inverse, polynomial(inverse * inverse, STIRLING), literal(HALF_LOG_TWO_PI_LESS_HALF, y))
+    rest = fma(
+        inverse, polynomial(inverse * inverse, STIRLING), literal(HALF_LOG_TWO_PI_LESS_HALF, y)
+    )
     return fma(y - 0.5, log_y - 1.0, rest)
 
 

@@ -22,8 +22,8 @@ from graphc.ir.dtypes import float32, float64
 SINH: Coefficients = {
     float32: (0.16666667, 0.008333311, 0.00019842635, 2.7839255e-06),
     float64: (
-        0.16666666666666669, 0.008333333333332915, 0.00019841269841589247, 2.755731910848479e-06, 2.505213067532989e-08,
-        1.6056687163061934e-10, 7.775687808256372e-13,
+        0.16666666666666669, 0.008333333333332915, 0.00019841269841589247, 2.755731910848479e-06,
+        2.505213067532989e-08, 1.6056687163061934e-10, 7.775687808256372e-13,
     ),
 }  # fmt: skip
 OVERFLOW = {float32: 90.0, float64: 711.0}  # from here on sinh is infinite
@@ -31,7 +31,7 @@ ONE_IS_NOTHING = {float32: 2.0**30, float64: 2.0**60}  # beside a number so grea
 
 
 def tanh(x: Expr) -> Expr:
-    """h / (h + 1) with h = (exp(2|x|) - 1) / 2, which loses nothing near zero and is 1 from 20 on."""
+    """h / (h + 1) with h = (exp(2|x|) - 1) / 2, which loses nothing near zero."""
     size = smaller(absolute(x), 20.0)
     h = half_expm1(size + size)
     return with_sign(h / (h + 1.0), sign_of(x))

@@ -1,7 +1,7 @@
 """log, log2, log10 and log1p.
 
-x = 2^k (1 + f) with f in about [-1/3, 2/5]; log(1 + f) is a polynomial in float32; in float64 it goes over
-s = f / (2 + f), in which the series is odd and converges faster.
+x = 2^k (1 + f) with f in about [-1/3, 2/5]; log(1 + f) is a polynomial in float32; in float64 it
+goes over s = f / (2 + f), in which the series is odd and converges faster.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ INVERSE_LN10 = {
 }
 Split = dict[DType, tuple[float, float]]
 
-# (log(1 + f) - f) / f^2
+# p in log(1 + f) = f + f^2 p(f)
 LOG_F: Coefficients = {
     float32: (
-        -0.5, 0.33333197, -0.2499992, 0.20011435, -0.1667444, 0.13989633, -0.12273701, 0.1406118, -0.12485911,
+        -0.5, 0.33333197, -0.2499992, 0.20011435, -0.1667444, 0.13989633, -0.12273701, 0.1406118,
+        -0.12485911,
     ),
 }  # fmt: skip
 # (2 atanh(s) - 2 s) / s^3 of s^2
 LOG_S: Coefficients = {
     float64: (
-        0.6666666666666734, 0.39999999999416525, 0.2857142874207166, 0.22222198599188486, 0.18183563217059442,
-        0.15314074129891114, 0.14795752609176874,
+        0.6666666666666734, 0.39999999999416525, 0.2857142874207166, 0.22222198599188486,
+        0.18183563217059442, 0.15314074129891114, 0.14795752609176874,
     ),
 }  # fmt: skip
 
@@ -77,7 +78,7 @@ def reduce(x: Expr) -> Reduced:
 
 
 def exponent(u: Expr) -> tuple[Expr, Expr]:
-    """k of a positive normal u = 2^k (1 + f): as a float, and as an integer shifted to where a float has its exponent."""
+    """k of a positive normal u = 2^k (1 + f): as a float, and shifted to a float's exponent."""
     form = format_of(u)
     shifted = bits_of(u) + (form.one - LEAST[u.dtype])
     power_bits = (shifted & -(1 << form.fraction)) - form.one
@@ -90,7 +91,7 @@ def exponent(u: Expr) -> tuple[Expr, Expr]:
 
 
 def log_near_one(f: Expr) -> tuple[Expr, Expr]:
-    """log(1 + f) of a reduced f as the difference of two floats, of which the second is the smaller."""
+    """log(1 + f) of a reduced f as the difference of two floats, the second the smaller."""
     if f.dtype is float32:
         return f, f * f * -polynomial(f, LOG_F)
     s = f / (f + 2.0)
@@ -128,25 +129,29 @@ def _in_base(parts: Reduced, inverse: Split, of_two: Split | None) -> Expr:
 
 
 def _at_the_edges(x: Expr, result: Expr, pole: float = 0.0) -> Expr:
-    """The result, but minus infinity at the pole, NaN below it, and x itself where that is infinite or NaN."""
+    """The result; but -inf at the pole, NaN below, and x itself where it is infinite or NaN."""
     finite = select(x < literal(INFINITY, x), result, x)
     low = select(equal(x, literal(pole, x)), literal(-INFINITY, x), literal(NAN, x))
     return select(x <= literal(pole, x), low, finite)
 
 
 def log(x: Expr) -> Expr:
+    """The natural logarithm; -inf at 0, NaN below."""
     return _at_the_edges(x, natural(reduce(x)))
 
 
 def log2(x: Expr) -> Expr:
+    """The logarithm to base 2, exact for powers of 2."""
     return _at_the_edges(x, _in_base(reduce(x), INVERSE_LN2, None))
 
 
 def log10(x: Expr) -> Expr:
+    """The logarithm to base 10."""
     return _at_the_edges(x, _in_base(reduce(x), INVERSE_LN10, LOG10_2))
 
 
 def log1p(x: Expr) -> Expr:
+    """log(1 + x), to full precision near 0."""
     result = natural(reduce_one_plus(x))
     return with_sign(_at_the_edges(x, result, pole=-1.0), sign_of(x))
 

@@ -19,14 +19,15 @@ from graphc.ir.dtypes import float32, float64
 LOG_S: Coefficients = {
     float32: (0.6666641, 0.4002175, 0.27998212, 0.2802943),
     float64: (
-        0.6666666666666639, 0.40000000000135993, 0.2857142854994814, 0.22222223863048254, 0.1818174710196436,
-        0.15386501516611847, 0.13301645198362136, 0.12101381986147769, 0.08358453939357921, 0.1698800981417756,
+        0.6666666666666639, 0.40000000000135993, 0.2857142854994814, 0.22222223863048254,
+        0.1818174710196436, 0.15386501516611847, 0.13301645198362136, 0.12101381986147769,
+        0.08358453939357921, 0.1698800981417756,
     ),
 }  # fmt: skip
 
 
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + exp(-x)), both sides times a power of two, so that neither end overflows and small results round once."""
+    """1 / (1 + exp(-x)), the fraction expanded by a power of two, so that no result overflows."""
     bound = -EXP_RANGE[x.dtype][0]
     parts = exp_parts(-larger(smaller(x, bound), -bound))
     inverse = float_of(2 * format_of(x).one - bits_of(parts.second))
@@ -47,4 +48,5 @@ def _log_one_plus_unit(e: Expr) -> Expr:
 
 
 def log_sigmoid(x: Expr) -> Expr:
+    """log(1 / (1 + exp(-x)))."""
     return -softplus(-x)

@@ -23,6 +23,7 @@ from graphc.backends.math.floats import (
     larger,
     literal,
     polynomial,
+    rounded_product,
     sign_of,
     smaller,
     with_sign,
@@ -30,7 +31,7 @@ from graphc.backends.math.floats import (
 from graphc.backends.math.logarithm import Split, reduce
 from graphc.ir.dtypes import float32, float64
 
-# log2(m) = s (a + z (b + z q(z))) of s = (m - 1) / (m + 1) and z = s^2; a and b are sums of two floats
+# log2(m) = s (a + z (b + z q(z))) of s = (m - 1) / (m + 1) and z = s^2; a and b are two floats each
 FIRST = {
     float32: (2.885390043258667, 3.851926067000022e-08),
     float64: (2.8853900817779268, 4.0710547481862066e-17),
@@ -42,8 +43,8 @@ SECOND = {
 REST: Coefficients = {
     float32: (0.5770779, 0.41221502, 0.31958732, 0.2879358),
     float64: (
-        0.5770780163555851, 0.4121985831113524, 0.3205988979101154, 0.2623081990746197, 0.22195223750154267,
-        0.19240271468261155, 0.1684212346073785, 0.1730827078597547,
+        0.5770780163555851, 0.4121985831113524, 0.3205988979101154, 0.2623081990746197,
+        0.22195223750154267, 0.19240271468261155, 0.1684212346073785, 0.1730827078597547,
     ),
 }  # fmt: skip
 HUGE_EXPONENT = {float32: 1e30, float64: 1e60}  # any power so great is 0, 1 or infinite
@@ -58,7 +59,7 @@ class Double:
 
     def times(self, other: Double) -> Double:
         """The product, all but the low parts' own."""
-        high = self.high * other.high
+        high = rounded_product(self.high, other.high)
         rest = fma(self.high, other.high, -high)
         return Double(high, fma(self.high, other.low, fma(self.low, other.high, rest)))
 
@@ -90,7 +91,7 @@ def precise_log2(x: Expr) -> Double:
     remainder = fma(-s, divisor.low, fma(-s, divisor.high, f))
     ratio = Double(s, remainder * inverse)
     z = ratio.times(ratio)
-    tail = z.high * polynomial(z.high, REST)
+    tail = rounded_product(z.high, polynomial(z.high, REST))
     second = _added(_constant(SECOND, f), Double(tail, literal(0.0, f)))
     series = ratio.times(_added(_constant(FIRST, f), z.times(second)))
     total = fast_sum(parts.k, series.high)
@@ -113,7 +114,7 @@ def power_of_size(x: Expr, y: Expr) -> Expr:
 
 
 def pow(x: Expr, y: Expr) -> Expr:
-    """x to the power y with C99's special cases: x^0 and 1^y are 1 even of NaN, a negative x needs an integer y."""
+    """x^y with C99's special cases: x^0 and 1^y are 1 even of NaN; x < 0 needs an integer y."""
     whole = equal(trunc(y), y)
     half = y * 0.5
     odd = whole & not_equal(trunc(half), half)

@@ -1,8 +1,8 @@
 """Angles modulo a right angle: x = n pi/2 + r with |r| <= pi/4 and n known modulo 4.
 
-An ordinary x loses n pi/2 as three floats' sum (Cody and Waite), each product exact by fma. For a huge x the bits of
-2/pi that matter are those which its exponent selects: they are multiplied by the integer fraction of x, and whole
-turns fall off the top of a 64-bit word (Payne and Hanek).
+An ordinary x loses n pi/2 as three floats' sum (Cody and Waite), each product exact by fma. For a
+huge x the bits of 2/pi that matter are those which its exponent selects: they are multiplied by the
+integer fraction of x, and whole turns fall off the top of a 64-bit word (Payne and Hanek).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from graphc.backends.loops.expr import Expr, bitcast, cast, const, equal, fma, mulhi, select
-from graphc.backends.math.floats import bits_of, format_of, literal
+from graphc.backends.math.floats import bits_of, format_of, literal, rounded_product
 from graphc.ir.dtypes import float32, float64, int64, uint64
 
 HUGE = {float32: 2.0**16, float64: 2.0**30}  # from here on 2/pi is needed with more bits
@@ -24,10 +24,11 @@ TWO_OVER_PI = 0.6366197723675814
 
 # the bits of 2/pi: the first word's last bit counts 4, the second's first 2
 WORDS = (
-    0x0000000000000000, 0x28BE60DB9391054A, 0x7F09D5F47D4D3770, 0x36D8A5664F10E410, 0x7F9458EAF7AEF158,
-    0x6DC91B8E909374B8, 0x01924BBA82746487, 0x3F877AC72C4A69CF, 0xBA208D7D4BAED121, 0x3A671C09AD17DF90,
-    0x4E64758E60D4CE7D, 0x272117E2EF7E4A0E, 0xC7FE25FFF7816603, 0xFBCBC462D6829B47, 0xDB4D9FB3C9F2C26D,
-    0xD3D18FD9A797FA8B, 0x5D49EEB1FAF97C5E, 0xCF41CE7DE294A4BA, 0x9AFED7EC47E35742, 0x1580CC11BF1EDAEA,
+    0x0000000000000000, 0x28BE60DB9391054A, 0x7F09D5F47D4D3770, 0x36D8A5664F10E410,
+    0x7F9458EAF7AEF158, 0x6DC91B8E909374B8, 0x01924BBA82746487, 0x3F877AC72C4A69CF,
+    0xBA208D7D4BAED121, 0x3A671C09AD17DF90, 0x4E64758E60D4CE7D, 0x272117E2EF7E4A0E,
+    0xC7FE25FFF7816603, 0xFBCBC462D6829B47, 0xDB4D9FB3C9F2C26D, 0xD3D18FD9A797FA8B,
+    0x5D49EEB1FAF97C5E, 0xCF41CE7DE294A4BA, 0x9AFED7EC47E35742, 0x1580CC11BF1EDAEA,
 )  # fmt: skip
 
 
@@ -84,7 +85,9 @@ def _window(offset: Expr, words: tuple[int, ...], count: int) -> list[Expr]:
     while step:
         kept = step + count
         taken = ~equal(index & step, 0)
-        row = [select(taken, b, a) for a, b in zip(row[:kept], row[step : step + kept], strict=True)]
+        row = [
+            select(taken, b, a) for a, b in zip(row[:kept], row[step : step + kept], strict=True)
+        ]
         step >>= 1
     shift = offset & 63
     return [(a << shift) | ((b >> 1) >> (const(63, uint64) - shift)) for a, b in pairwise(row)]
@@ -102,7 +105,7 @@ def _radians(high: Expr, low: Expr) -> Expr:
     unit, unit_low = HALF_PI[float64][:2]
     turns = near + tail
     turns_low = tail - (turns - near)
-    angle = turns * literal(unit, turns)
+    angle = rounded_product(turns, literal(unit, turns))
     error = fma(turns, literal(unit, turns), -angle)
     correction = error + fma(turns, literal(unit_low, turns), turns_low * literal(unit, turns))
     return (angle + correction) * literal(2.0**-62, angle)

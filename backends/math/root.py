@@ -11,6 +11,7 @@ from graphc.backends.math.floats import (
     format_of,
     literal,
     polynomial,
+    rounded_product,
     sign_of,
     with_sign,
 )
@@ -21,8 +22,8 @@ from graphc.ir.dtypes import float32, float64
 CUBE_ROOT: Coefficients = {
     float32: (0.4829353, 0.7693386, -0.32032713, 0.06812146),
     float64: (
-        0.42168902683617243, 1.0560186586426277, -0.8360765373626137, 0.5109721899978852, -0.17955978132972072,
-        0.026955456898004358,
+        0.42168902683617243, 1.0560186586426277, -0.8360765373626137, 0.5109721899978852,
+        -0.17955978132972072, 0.026955456898004358,
     ),
 }  # fmt: skip
 # squares neither overflow nor underflow between the bounds; beyond them the operands are scaled
@@ -31,21 +32,23 @@ HYPOT_SCALE = {float32: 2.0**80, float64: 2.0**600}
 
 
 def rsqrt(x: Expr) -> Expr:
+    """1 / sqrt(x)."""
     return literal(1.0, x) / sqrt(x)
 
 
 def cbrt(x: Expr) -> Expr:
-    """Of x = 2^(3q + e) m: a polynomial's root of m, one step of Halley's with an exact residue, times 2^q."""
+    """Of x = 2^(3q + e) m: a first root, one step of Halley's with an exact residue, times 2^q."""
     parts = reduce(absolute(x))
     m = parts.f + 1.0
     power, e = _third(parts.k)
     up, down = e > literal(0.0, x), e < literal(0.0, x)
     u = m * _choose(up, down, 2.0, 0.5, x)
-    t = polynomial(m, CUBE_ROOT) * _choose(up, down, 2 ** (1 / 3), 2 ** (-1 / 3), x)
+    scale = _choose(up, down, 2 ** (1 / 3), 2 ** (-1 / 3), x)
+    t = rounded_product(polynomial(m, CUBE_ROOT), scale)
     square = t * t
     square_low = fma(t, t, -square)
     residue = fma(-square_low, t, fma(-square, t, u))
-    step = t * residue / fma(square + square, t, u)
+    step = t * residue / fma(square * 2.0, t, u)
     result = (t + step) * power
     usual = (absolute(x) < literal(INFINITY, x)) & (absolute(x) > literal(0.0, x))
     return with_sign(select(usual, result, absolute(x)), sign_of(x))
@@ -61,7 +64,9 @@ def _third(k: Expr) -> tuple[Expr, Expr]:
 
 
 def _choose(up: Expr, down: Expr, if_up: float, if_down: float, like: Expr) -> Expr:
-    return select(up, literal(if_up, like), select(down, literal(if_down, like), literal(1.0, like)))
+    return select(
+        up, literal(if_up, like), select(down, literal(if_down, like), literal(1.0, like))
+    )
 
 
 def hypot(x: Expr, y: Expr) -> Expr:

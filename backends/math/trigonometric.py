@@ -28,8 +28,8 @@ SIN: Coefficients = {
 COS: Coefficients = {
     float32: (0.041666646, -0.001388731, 2.4432327e-05),
     float64: (
-        0.041666666666666595, -0.0013888888888873316, 2.4801587288974327e-05, -2.755731420649569e-07,
-        2.0875703688234194e-09, -1.1358648999209584e-11,
+        0.041666666666666595, -0.0013888888888873316, 2.4801587288974327e-05,
+        -2.755731420649569e-07, 2.0875703688234194e-09, -1.1358648999209584e-11,
     ),
 }  # fmt: skip
 
@@ -67,7 +67,7 @@ def _next_quadrant(angle: Angle) -> Angle:
 
 
 def _tan_of(angle: Angle) -> Expr:
-    """sine / cosine, or -cosine / sine, each held as a sum of two floats, with the quotient's residue added."""
+    """sine / cosine or -cosine / sine, each in two floats, with the quotient's residue added."""
     r = angle.r
     z = r * r
     sine_low = r * z * polynomial(z, SIN)
@@ -90,12 +90,15 @@ def _for_all_sizes(of: Callable[[Angle], Expr], size: Expr) -> Expr:
 
 
 def sin(x: Expr) -> Expr:
+    """The sine; NaN of an infinite x."""
     return flip_sign(_for_all_sizes(_of_turned, absolute(x)), sign_of(x))
 
 
 def cos(x: Expr) -> Expr:
+    """The cosine; NaN of an infinite x."""
     return _for_all_sizes(lambda angle: _of_turned(_next_quadrant(angle)), absolute(x))
 
 
 def tan(x: Expr) -> Expr:
+    """The tangent; NaN of an infinite x."""
     return flip_sign(_for_all_sizes(_tan_of, absolute(x)), sign_of(x))

@@ -94,9 +94,7 @@ def compile_expression(root: Expr, inputs: int, target: str = "host") -> Callabl
 
 
 @cache
-def compiled(
-    name: str, dtype: DType, lanes: int = 0, target: str = "host"
-) -> Callable[..., Any]:
+def compiled(name: str, dtype: DType, lanes: int = 0, target: str = "host") -> Callable[..., Any]:
     """The math function `name` over arrays."""
     root = expansion(name, dtype, lanes or LANES[dtype])
     return compile_expression(root, 2 if name in BINARY else 1, target)

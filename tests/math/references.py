@@ -53,7 +53,7 @@ IN_FLOAT64: Mapping[str, Callable[..., Any]] = {
     "atanh": np.arctanh,
     "erf": special.erf,
     "erfc": special.erfc,
-    "erfinv": special.erfinv,
+    "erfinv": lambda x: np.copysign(special.erfinv(x), x),
     "lgamma": _lgamma,
     "digamma": special.digamma,
 }
@@ -69,10 +69,13 @@ def _exact_cbrt(x: Any) -> Any:
 
 def _exact_erfinv(x: Any) -> Any:
     """Newton's method from SciPy's value, on the side where the argument is not rounded away."""
-    tail = 1 - abs(x)
-    y = mpmath.mpf(float(special.erfcinv(float(tail))))
+    size, root = abs(x), mpmath.sqrt(mpmath.pi) / 2
+    near = size < 0.5
+    start = special.erfinv(float(size)) if near else special.erfcinv(float(1 - size))
+    y = mpmath.mpf(float(start))
     for _ in range(4):
-        step = (mpmath.erfc(y) - tail) * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(y * y)
+        error = size - mpmath.erf(y) if near else mpmath.erfc(y) - (1 - size)
+        step = error * root * mpmath.exp(y * y)
         y += step / (1 - y * step)
     return mpmath.sign(x) * y
 
@@ -122,7 +125,7 @@ EXACT: Mapping[str, Callable[..., Any]] = {
     "digamma": mpmath.digamma,
 }
 
-# where float64 arguments are drawn from, each range by a uniform and, if positive, by a log-uniform law
+# where float64 arguments are drawn from: by a uniform and, above 0, by a log-uniform law
 RANGES: Mapping[str, tuple[tuple[float, float], ...]] = {
     "exp": ((-745, 709.7), (-1, 1)),
     "exp2": ((-1074, 1023.9), (-1, 1)),
