@@ -53,6 +53,7 @@ from graphc.ops import (
     statistics,
     topk,
     trigonometric,
+    windows,
 )
 
 __all__ = [
@@ -108,4 +109,5 @@ __all__ = [
     "statistics",
     "topk",
     "trigonometric",
+    "windows",
 ]
