@@ -11,6 +11,7 @@ from graphc.backends.numba.compiling import namespace_of
 from graphc.backends.numba.module import numpy_name, source_of
 from graphc.backends.program import Program
 from graphc.ir.dims import evaluate
+from graphc.ir.dtypes import DType
 from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor
 
@@ -24,14 +25,14 @@ def build(program: Program) -> Run:
     It raises IndexRangeError where a check fails, before any variable changes.
     """
     run = namespace_of(source_of(program))["run"]
-    variables = [flat(state_array(x), x) for x in program.variables]
-    constants = [flat(x.node.attrs["value"].array, x) for x in program.constants]
+    variables = [elements_of(state_array(x), x.dtype) for x in program.variables]
+    constants = [elements_of(x.node.attrs["value"].array, x.dtype) for x in program.constants]
 
     def call(arrays: Sequence[Array], sizes: Mapping[str, int]) -> list[Array]:
         shapes = [tuple(evaluate(d, sizes) for d in x.shape) for x in program.outputs]
         results = [np.empty(s, x.dtype.numpy) for s, x in zip(shapes, program.outputs, strict=True)]
-        inputs = [flat(a, x) for a, x in zip(arrays, program.inputs, strict=True)]
-        outputs = [flat(a, x) for a, x in zip(results, program.outputs, strict=True)]
+        inputs = [elements_of(a, x.dtype) for a, x in zip(arrays, program.inputs, strict=True)]
+        outputs = [elements_of(a, x.dtype) for a, x in zip(results, program.outputs, strict=True)]
         code, value = run(inputs, outputs, variables, constants, sizes)
         if code:
             raise IndexRangeError(program.failures[code - 1].message.format(value=value))
@@ -46,6 +47,6 @@ def state_array(variable: Tensor) -> Array:
     return array
 
 
-def flat(array: Array, x: Tensor) -> Array:
-    """The elements of a contiguous array in a row, as what kernels know them."""
-    return array.reshape(-1).view(getattr(np, numpy_name(x.dtype)))
+def elements_of(array: Array, dtype: DType) -> Array:
+    """The elements of a contiguous array in a row, as kernels know them."""
+    return array.reshape(-1).view(getattr(np, numpy_name(dtype)))

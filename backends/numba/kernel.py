@@ -68,7 +68,7 @@ class PythonKernel:
     def spelled(self, *roots: Expr) -> list[str]:
         """The texts of expressions, after the lines that they need."""
         self.speller.begin(*roots)
-        texts = [self.speller.text(x) for x in roots]
+        texts = [self.speller.root(x) for x in roots]
         for line in self.speller.lines:
             self.emit(line)
         return texts

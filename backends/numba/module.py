@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.backends.loops.stmt import LoopKernel
+from graphc.backends.loops.tidy import tidy
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Temporary
 from graphc.backends.memory import holder
@@ -28,24 +30,33 @@ class Source:
 
 def source_of(program: Program) -> Source:
     """The module of a program; equal kernels are written once."""
+    names, kernels, text = _kernels([call.kernel for call in program.calls])
+    head = f'"""{program.name}: {len(kernels)} kernels in {len(names)} calls."""\n\n'
+    return Source(f"{head}{text}\n\n{_Run(program, names).text()}", kernels)
+
+
+def module_text(kernels: Sequence[LoopKernel]) -> str:
+    """Kernels as a module, without a program that calls them."""
+    return _kernels(kernels)[2]
+
+
+def _kernels(loops: Sequence[LoopKernel]) -> tuple[list[str], dict[str, LoopKernel], str]:
+    """The name of each kernel, the different ones by name, and the module's text up to `run`."""
     used: set[str] = set()
     texts: dict[str, str] = {}
-    kernels: dict[str, LoopKernel] = {}
     names: list[str] = []
-    for call in program.calls:
-        name, text = _kernel_text(call.kernel, used)
-        texts[name], kernels[name] = text, call.kernel
+    for each in loops:
+        name, text = _kernel_text(each, used)
+        texts[name] = text
         names.append(name)
-    run = _Run(program, names).text()
-    body = "\n\n".join(f"@kernel\n{text}" for text in texts.values())
-    head = f'"""{program.name}: {len(texts)} kernels in {len(names)} calls."""\n'
-    parts = [head + _imports(used), body, run] if texts else [head + _imports(used), run]
-    return Source("\n\n".join(parts), kernels)
+    body = [f"@kernel\n{text}" for text in texts.values()]
+    return names, dict(zip(names, loops, strict=True)), "\n\n".join([_imports(used), *body])
 
 
 def _kernel_text(kernel: LoopKernel, used: set[str]) -> tuple[str, str]:
-    text = PythonKernel(vectorise(kernel), "NAME", used).text()
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = PythonKernel(tidy(vectorise(kernel)), "NAME", used).text()
+    types = " ".join(p.dtype.name for p in kernel.buffers)
+    digest = hashlib.sha256(f"{types}\n{text}".encode()).hexdigest()[:8]
     name = f"{kernel.name}_{digest}"
     return name, text.replace("def NAME(", f"def {name}(", 1)
 

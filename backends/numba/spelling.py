@@ -107,6 +107,11 @@ class Speller:
             if self._uses[x] == 1:
                 stack.extend(x.args)
 
+    def root(self, x: Expr) -> str:
+        """The whole of an expression that the statement uses once, however long; see `text`."""
+        found = self._memo.get(x)
+        return found[0] if found is not None else self._make(x)[0]
+
     def text(self, x: Expr, level: int = 0) -> str:
         """x in Python, in parentheses where an operator of that level would take it apart."""
         found = self._memo.get(x)
@@ -183,6 +188,8 @@ class Speller:
             text = str(x.attr)
             if x.dtype is int64:
                 return text, _ATOM if x.attr >= 0 else _UNARY
+            if x.dtype.kind == "u":
+                text = str(x.attr % (1 << x.dtype.bits))
             return f"{self.type_name(x.dtype)}({text})", _ATOM
         return f"{self.type_name(x.dtype)}({_float_text(x.attr, x.dtype)})", _ATOM
 
