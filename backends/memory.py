@@ -1,4 +1,6 @@
-"""Where values lie: inputs, outputs, variables and constants in place; everything else in one arena, reused by lifetime."""
+"""Where values lie: inputs, outputs, variables and constants in place; everything else in one
+arena, reused by lifetime.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from graphc.backends.lower.kernel import Buffer, Call, Temporary
+from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
 from graphc.ir.dims import Dim, bounds, floordiv
 from graphc.ir.node import Tensor
 from graphc.passes.roots import base
@@ -46,9 +48,11 @@ def holder(buffer: Buffer) -> Buffer:
 
 
 def plan_memory(
-    calls: Sequence[Call], fixed: Mapping[Buffer, Place], reuse: Mapping[Buffer, Buffer]
+    calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place], reuse: Mapping[Buffer, Buffer]
 ) -> Plan:
-    """Interval colouring over the calls' order. `reuse[x] = y`: x may be written where y lies, whose last reader makes x."""
+    """Interval colouring over the calls' order. `reuse[x] = y`: x may be written where y lies,
+    whose last reader makes x.
+    """
     places: dict[Buffer, Place] = dict(fixed)
     last = {holder(b): k for k, call in enumerate(calls) for b in call.arguments}
     sizes: list[Dim] = []

@@ -1,21 +1,25 @@
 """A program: the kernels of a graph in order, with every buffer's place; what every backend runs.
 
-Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, their order is settled so that variables
+Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, their order is
+settled so that variables
 are written after their last reader, bodies are lowered, memory is planned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphc.backends.lower.contraction import lower_contraction
-from graphc.backends.lower.kernel import Buffer, Call, Schedule
+from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nest import lower_nest
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.memory import Place, Plan, holder, plan_memory
+from graphc.ir.dims import DimExpr, is_name, sizes
+from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
+from graphc.ops.control import Control
 from graphc.ops.copying import copy
 from graphc.passes.fusion import Body, fuse
 from graphc.passes.inplace import overwrites, settle_order
@@ -38,12 +42,23 @@ class Failure:
         return f"{self.node.op.name}: index {{value}} is out of range for {self.what}{where}"
 
 
+@dataclass(frozen=True)
+class Frame:
+    """The named sizes of the program that a nested one runs in, and the number of its size slots."""
+
+    sizes: tuple[str, ...]
+    slots: int
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """Everything a backend needs to emit code.
 
-    Buffers of the native entry are inputs, outputs, variables, constants, in this order. Calls from `first_commit` on write
-    variables. `aliases` names, for each call, the buffers that share memory; `owners` the body that it belongs to.
+    Buffers of the native entry are inputs, outputs, variables, constants, in this order. Calls from
+    `first_commit` on write
+    variables. `aliases` names, for each call, the buffers that share memory; `owners` the body that
+    it belongs to. A program
+    nested in a loop or branch has the `frame` of the outermost one.
     """
 
     name: str
@@ -52,41 +67,45 @@ class Program:
     variables: tuple[Tensor, ...]
     constants: tuple[Tensor, ...]
     bodies: tuple[Body, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[Call | Nested, ...]
     plan: Plan
     failures: tuple[Failure, ...]
     first_commit: int
     aliases: tuple[frozenset[str], ...] = field(default=())
     owners: tuple[int, ...] = field(default=())
+    frame: Frame | None = None
 
     @property
     def sizes(self) -> tuple[str, ...]:
         """Names of the symbolic sizes, in the order of the inputs that bring them."""
-        from graphc.ir.dims import sizes
-
-        found: dict[str, None] = {}
-        for x in self.inputs:
-            for d in x.shape:
-                found.update(dict.fromkeys(sorted(sizes(d))))
-        return tuple(found)
+        return (self.frame or frame_of(self.inputs)).sizes
 
 
 def build_program(
-    inputs: Sequence[Tensor], outputs: Sequence[Tensor], updates: Sequence[Update], schedule: Schedule, name: str = "graph"
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    updates: Sequence[Update],
+    schedule: Schedule,
+    name: str = "graph",
+    builder: _Builder | None = None,
 ) -> Program:
-    """The program of an optimised graph."""
+    """The program of an optimised graph; `builder` is that of the program around a nested one."""
     results, news = _own_memory(outputs, updates)
     targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
     bodies = settle_order(fuse([*results, *news]), targets)
     nodes = topological([*results, *news])
     leaves = [x for node in nodes for x in node.outputs if is_buffer(x)]
-    variables = dict.fromkeys([x for x in leaves if x.node.op.name == "variable"] + [v for v, _ in updates])
+    variables = dict.fromkeys(
+        [x for x in leaves if x.node.op.name == "variable"] + [v for v, _ in updates]
+    )
     constants = [x for x in leaves if x.node.op.name == "constant"]
     fixed: dict[Buffer, Place] = {}
     for kind, tensors in (("input", inputs), ("variable", variables), ("constant", constants)):
         fixed.update({x: Place(kind, k) for k, x in enumerate(tensors)})  # type: ignore[arg-type]
     fixed.update({base(x): Place("output", k) for k, x in enumerate(results)})
-    builder = _Builder(schedule)
+    builder = builder or _Builder(schedule, frame_of(inputs))
+    nested = builder.depth > 0
+    start = builder.mark()
     late: list[Update] = []
     for position, body in enumerate(bodies):
         builder.lower(body)
@@ -104,17 +123,23 @@ def build_program(
         for body in fuse([fresh]):
             if body.outputs == (fresh,):
                 builder.lower(body)
-    calls = tuple(builder.calls)
+    bodies, calls, owners = builder.since(start)
     plan = plan_memory(calls, fixed, {})
-    written = [k for k, c in enumerate(calls) if any(_writes_variable(c, n, plan) for n in range(len(c.arguments)))]
+    written = [
+        k
+        for k, c in enumerate(calls)
+        if any(_writes_variable(c, n, plan) for n in range(len(c.arguments)))
+    ]
     return Program(
-        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(builder.bodies), calls, plan,
+        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(bodies), tuple(calls), plan,
         tuple(builder.failures), min(written, default=len(calls)), tuple(_aliased(c, plan) for c in calls),
-        tuple(builder.owners),
+        tuple(owners), builder.frame if nested else None,
     )  # fmt: skip
 
 
-def _own_memory(outputs: Sequence[Tensor], updates: Sequence[Update]) -> tuple[list[Tensor], list[Tensor]]:
+def _own_memory(
+    outputs: Sequence[Tensor], updates: Sequence[Update]
+) -> tuple[list[Tensor], list[Tensor]]:
     """The results, with copies in place of inputs, of views of them, and of values asked for twice."""
     seen: set[Tensor] = set()
     own: list[Tensor] = []
@@ -128,31 +153,99 @@ def _own_memory(outputs: Sequence[Tensor], updates: Sequence[Update]) -> tuple[l
 
 
 class _Builder:
-    def __init__(self, schedule: Schedule):
-        self.schedule = schedule
-        self.calls: list[Call] = []
+    """Collects the calls of a program, and of the programs nested in it one after the other."""
+
+    def __init__(self, schedule: Schedule, frame: Frame):
+        self.schedule, self.frame = schedule, frame
         self.failures: list[Failure] = []
-        self.bodies: list[Body] = []
-        self.owners: list[int] = []
+        self.depth = 0
+        self._calls: list[Call | Nested] = []
+        self._bodies: list[Body] = []
+        self._owners: list[int] = []
+
+    def mark(self) -> tuple[list[Call | Nested], list[Body], list[int]]:
+        """Begins a program; `since` ends it and gives what was collected."""
+        outer = self._calls, self._bodies, self._owners
+        self._calls, self._bodies, self._owners = [], [], []
+        return outer
+
+    def since(
+        self, outer: tuple[list[Call | Nested], list[Body], list[int]]
+    ) -> tuple[list[Body], list[Call | Nested], list[int]]:
+        mine = self._bodies, self._calls, self._owners
+        self._calls, self._bodies, self._owners = outer
+        return mine
 
     def fail(self, node: Node, what: str) -> int:
         self.failures.append(Failure(node, what))
         return len(self.failures)
 
     def lower(self, body: Body) -> None:
-        how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}[body.kind]
-        calls = how(body, self.schedule, self.fail)
-        self.calls.extend(calls)
-        self.owners.extend(len(self.bodies) for _ in calls)
-        self.bodies.append(body)
+        calls: Sequence[Call | Nested]
+        if body.node.op.lowering == "control":
+            calls = [self._nested(body.node)]
+        else:
+            how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}[
+                body.kind
+            ]
+            calls = how(body, self.schedule, self.fail)
+        self._calls.extend(calls)
+        self._owners.extend(len(self._bodies) for _ in calls)
+        self._bodies.append(body)
+
+    def _nested(self, node: Node) -> Nested:
+        """The programs of a node's bodies, with room for two generations of its carries and for the
+        arenas.
+        """
+        op = node.op
+        assert isinstance(op, Control)
+        self.depth += 1
+        graphs = op.bodies(node.attrs)
+        programs = tuple(
+            build_program(g.inputs, g.outputs, (), self.schedule, op.name, self) for g in graphs
+        )
+        self.depth -= 1
+        carries = node.inputs[: node.attrs.get("carries", 0)]
+        scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
+        scratch += [Temporary(uint8, p.plan.arena_bytes) for p in programs]
+        return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
 
 
-def _writes_variable(call: Call, n: int, plan: Plan) -> bool:
-    return call.kernel.buffers[n].writes and plan.places[holder(call.arguments[n])].kind == "variable"
+def frame_of(inputs: Sequence[Tensor]) -> Frame:
+    """The named sizes that the inputs bring, and the slots that they and compound dimensions take."""
+    names: dict[str, None] = {}
+    compound = 0
+    for x in inputs:
+        for d in x.shape:
+            names.update(dict.fromkeys(sorted(sizes(d))))
+            compound += isinstance(d, DimExpr) and not is_name(d)
+    return Frame(tuple(names), len(names) + compound)
 
 
-def _aliased(call: Call, plan: Plan) -> frozenset[str]:
-    """Names of the kernel's buffers that share memory with another one of them, one of the two being written."""
+def walk_calls(program: Program) -> Iterator[Call]:
+    """Every kernel call of a program and of those nested in it."""
+    for call in program.calls:
+        if isinstance(call, Nested):
+            for inner in call.programs:
+                yield from walk_calls(inner)
+        else:
+            yield call
+
+
+def _writes_variable(call: Call | Nested, n: int, plan: Plan) -> bool:
+    return (
+        isinstance(call, Call)
+        and call.kernel.buffers[n].writes
+        and plan.places[holder(call.arguments[n])].kind == "variable"
+    )
+
+
+def _aliased(call: Call | Nested, plan: Plan) -> frozenset[str]:
+    """Names of the kernel's buffers that share memory with another one of them, one of the two
+    being written.
+    """
+    if isinstance(call, Nested):
+        return frozenset()
     by_place: dict[Place, list[int]] = {}
     for n, buffer in enumerate(call.arguments):
         by_place.setdefault(plan.places[holder(buffer)], []).append(n)

@@ -14,7 +14,9 @@ from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dims import evaluate as evaluate_dim
 from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
+from graphc.ops.control import Control
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -88,7 +90,10 @@ def _run(node: Node, inputs: list[Array], sizes: Mapping[str, int]) -> tuple[Arr
     if node.op.lowering == "source":
         return (_source_value(node),)
     attrs = {name: with_sizes(value, sizes) for name, value in node.attrs.items()}
-    result = node.op.reference(*inputs, **attrs)
+    if isinstance(node.op, Control):
+        result: Any = node.op.reference_with(_Bodies(sizes), inputs, attrs)
+    else:
+        result = node.op.reference(*inputs, **attrs)
     results = result if isinstance(result, (tuple, list)) else (result,)
     arrays = tuple(np.asarray(y) for y in results)
     for x, y in zip(node.outputs, arrays, strict=True):
@@ -97,6 +102,26 @@ def _run(node: Node, inputs: list[Array], sizes: Mapping[str, int]) -> tuple[Arr
             f"the reference of {node.op} gives {y.dtype}{list(y.shape)} where {x.type} is inferred"
         )
     return arrays
+
+
+class _Bodies:
+    """Evaluates the graphs inside a node."""
+
+    def __init__(self, sizes: Mapping[str, int]):
+        self.sizes = sizes
+
+    def __call__(self, body: Subgraph, inputs: Sequence[Array]) -> list[Array]:
+        known = dict(zip(body.inputs, inputs, strict=True))
+        for node in topological(body.outputs):
+            if node.outputs[0] not in known:
+                results = _run(node, [known[x] for x in node.inputs], self.sizes)
+                known.update(zip(node.outputs, results, strict=True))
+        return [known[x] for x in body.outputs]
+
+    def empty(self, x: Tensor) -> Array:
+        """A stack of no such values."""
+        shape = tuple(evaluate_dim(d, self.sizes) for d in x.shape)
+        return np.empty((0, *shape), x.dtype.numpy)
 
 
 def _source_value(node: Node) -> Array:

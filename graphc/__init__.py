@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy import e, inf, nan, newaxis, pi
 
 from graphc.compile import compile
+from graphc.control import cond, scan, switch, while_loop
 from graphc.dump import dump
 from graphc.gradients import (
     checkpoint, custom_gradient, grad, hessian, hvp, jacobian, jvp, stop_gradient, vjp, vmap,

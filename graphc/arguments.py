@@ -30,17 +30,25 @@ class Signature:
     def __str__(self) -> str:
         return f"{self.function}({', '.join(f'{n}: {x.type}' for n, x in zip(self.names, self.inputs, strict=True))})"
 
-    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> tuple[Array, ...]:
-        """The arguments in order, as contiguous arrays of the declared dtypes and shapes; raises ArgumentError."""
+    def bind(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+    ) -> tuple[Array, ...]:
+        """The arguments in order, as contiguous arrays of the declared dtypes and shapes; raises
+        ArgumentError.
+        """
         values = self._by_position(args, kwargs or {})
-        arrays = tuple(self._array(n, x, v) for n, x, v in zip(self.names, self.inputs, values, strict=True))
+        arrays = tuple(
+            self._array(n, x, v) for n, x, v in zip(self.names, self.inputs, values, strict=True)
+        )
         self.sizes(arrays)
         return arrays
 
     def _by_position(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         names = self.names
         if len(args) > len(names):
-            raise ArgumentError(f"{self.function} takes {len(names)} arguments, got {len(args)}\n  {self}")
+            raise ArgumentError(
+                f"{self.function} takes {len(names)} arguments, got {len(args)}\n  {self}"
+            )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in names:
@@ -58,10 +66,14 @@ class Signature:
         if array.dtype != x.dtype.numpy:
             array = _converted(name, x.dtype, value, array)
         if array.ndim != x.ndim:
-            raise ArgumentError(f"argument {name!r} has {array.ndim} dimensions {list(array.shape)}, expected {x.type}")
+            raise ArgumentError(
+                f"argument {name!r} has {array.ndim} dimensions {list(array.shape)}, expected {x.type}"
+            )
         for axis, (d, n) in enumerate(zip(x.shape, array.shape, strict=True)):
             if isinstance(d, int) and d != n:
-                raise ArgumentError(f"argument {name!r} has length {n} along axis {axis}, expected {d}: {x.type}")
+                raise ArgumentError(
+                    f"argument {name!r} has length {n} along axis {axis}, expected {d}: {x.type}"
+                )
         return np.require(array, x.dtype.numpy, ["C", "A"])
 
     def sizes(self, arrays: Sequence[Array]) -> dict[str, int]:
@@ -85,25 +97,37 @@ class Signature:
             self._check_compound(name, axis, d, n, known)
         return known
 
-    def _check_compound(self, name: str, axis: int, d: Dim, n: int, known: Mapping[str, int]) -> None:
+    def _check_compound(
+        self, name: str, axis: int, d: Dim, n: int, known: Mapping[str, int]
+    ) -> None:
         missing = sizes(d) - known.keys()
         if missing:
-            raise ArgumentError(f"no argument gives the size {sorted(missing)[0]} by itself, so axis {axis} of {name!r} ({d}) is unknown")
+            raise ArgumentError(
+                f"no argument gives the size {sorted(missing)[0]} by itself, so axis {axis} of {name!r} ({d}) is unknown"
+            )
         wanted = evaluate(d, known)
         if wanted != n:
-            raise ArgumentError(f"argument {name!r} has length {n} along axis {axis}, expected {d} = {wanted}")
+            raise ArgumentError(
+                f"argument {name!r} has length {n} along axis {axis}, expected {d} = {wanted}"
+            )
 
 
 def as_array(value: Any, name: str) -> Array:
-    """A NumPy array of anything that is one, offers DLPack or the buffer protocol, or is a number or nested list."""
+    """A NumPy array of anything that is one, offers DLPack or the buffer protocol, or is a number
+    or nested list.
+    """
     if isinstance(value, Tensor):
-        raise ArgumentError(f"argument {name!r} is a symbolic tensor, expected an array\n  {value.describe()}")
+        raise ArgumentError(
+            f"argument {name!r} is a symbolic tensor, expected an array\n  {value.describe()}"
+        )
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__"):
         device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
         if device[0] != 1:
-            raise ArgumentError(f"argument {name!r} lies on another device {device}, expected one in the CPU's memory")
+            raise ArgumentError(
+                f"argument {name!r} lies on another device {device}, expected one in the CPU's memory"
+            )
         return np.from_dlpack(value)
     try:
         array = np.asarray(value)
@@ -115,7 +139,9 @@ def as_array(value: Any, name: str) -> Array:
 
 
 def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
-    """Python numbers and lists take the declared dtype where their kind allows; an array of another dtype is an error."""
+    """Python numbers and lists take the declared dtype where their kind allows; an array of another
+    dtype is an error.
+    """
     python = not hasattr(value, "dtype")
     kinds = "biuf".index
     if python and array.dtype.kind in "biuf" and kinds(array.dtype.kind) <= kinds(wanted.kind):
@@ -130,5 +156,3 @@ def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
         came = str(array.dtype)
     hint = f"\n  hint: convert it with .astype({wanted.name!r})" if hasattr(value, "astype") else ""
     raise ArgumentError(f"argument {name!r} has dtype {came}, expected {wanted.name}{hint}")
-
-

@@ -10,7 +10,7 @@ from graphc.arguments import Signature
 from graphc.executable import Executable
 from graphc.ir.errors import DTypeError, GraphError, ShapeError, UnsupportedError
 from graphc.ir.node import Tensor
-from graphc.ir.structure import leaves, restore
+from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
 from graphc.ops.convert import as_tensor
 from graphc.ops.source import automatic_updates
@@ -29,16 +29,20 @@ def compile(
     isa: str = "host",
     disable: Sequence[str] = (),
 ) -> Executable:
-    """A function of arrays that computes `outputs` and then gives each variable of `updates` its new value.
+    """A function of arrays that computes `outputs` and then gives each variable of `updates` its
+    new value.
 
     inputs: placeholders, in the order of the arguments.
-    outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure, as new NumPy arrays.
-    updates: {variable: new value}; new values are computed from the old ones and take effect together.
+    outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure,
+    as new NumPy arrays.
+    updates: {variable: new value}; new values are computed from the old ones and take effect
+    together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
     isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
 
-    One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a placeholder which is not
+    One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
+    placeholder which is not
     among the inputs, or updates of the wrong type.
     """
     begin = time.perf_counter()
@@ -62,7 +66,9 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
     pairs = tuple((variable, _new_value(variable, value)) for variable, value in updates.items())
     explicit = {variable for variable, _ in pairs}
     automatic = automatic_updates([*results, *(new for _, new in pairs)])
-    pairs += tuple((variable, new) for variable, new in automatic.items() if variable not in explicit)
+    pairs += tuple(
+        (variable, new) for variable, new in automatic.items() if variable not in explicit
+    )
     _check_inputs(placeholders, [*results, *(new for _, new in pairs)])
     return Graph(placeholders, results, pairs, name)
 
@@ -72,9 +78,13 @@ def _new_value(variable: Tensor, value: Any) -> Tensor:
         raise GraphError(f"only variables can be updated, not {variable!r}")
     new = as_tensor(value)
     if new.dtype is not variable.dtype:
-        raise DTypeError(f"the new value of a variable has another dtype\n  variable: {variable.describe()}\n  value: {new.describe()}")
+        raise DTypeError(
+            f"the new value of a variable has another dtype\n  variable: {variable.describe()}\n  value: {new.describe()}"
+        )
     if new.shape != variable.shape:
-        raise ShapeError(f"the new value of a variable has another shape\n  variable: {variable.describe()}\n  value: {new.describe()}")
+        raise ShapeError(
+            f"the new value of a variable has another shape\n  variable: {variable.describe()}\n  value: {new.describe()}"
+        )
     return new
 
 
@@ -82,7 +92,9 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
     known = set(placeholders)
     for node in topological(results):
         if node.op.name == "placeholder" and node.outputs[0] not in known:
-            raise GraphError(f"the outputs need a placeholder that is not among the inputs\n  {node.outputs[0].describe()}")
+            raise GraphError(
+                f"the outputs need a placeholder that is not among the inputs\n  {node.outputs[0].describe()}"
+            )
 
 
 def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
@@ -100,7 +112,9 @@ def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
 
 
 def _structure(outputs: Any) -> str:
-    """How the native wrapper returns results: a dict or a nested structure is put together afterwards."""
+    """How the native wrapper returns results: a dict or a nested structure is put together
+    afterwards.
+    """
     if isinstance(outputs, (tuple, list)) and not outputs:
         return "none"
     if isinstance(outputs, list) and all(isinstance(x, Tensor) for x in outputs):
@@ -108,5 +122,3 @@ def _structure(outputs: Any) -> str:
     if isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs):
         return "tuple"
     return "tuple" if isinstance(outputs, (dict, tuple, list)) else "one"
-
-

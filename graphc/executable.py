@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a call, as expressions over the symbolic sizes: `arena` for what lies between kernels, `variables`, `inputs` and
-    `outputs`. `peak` is all of them."""
+    """Bytes of a call, as expressions over the symbolic sizes: `arena` for what lies between
+    kernels, `variables`, `inputs` and
+    `outputs`. `peak` is all of them.
+    """
 
     arena: Dim
     inputs: Dim
@@ -32,12 +34,16 @@ class Memory:
 
     def at(self, **sizes: int) -> Memory:
         """The same with sizes filled in."""
-        return Memory(*(evaluate(d, sizes) for d in (self.arena, self.inputs, self.outputs, self.variables)))
+        return Memory(
+            *(evaluate(d, sizes) for d in (self.arena, self.inputs, self.outputs, self.variables))
+        )
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Arithmetic operations and compulsory bytes (inputs, variables and outputs once each) of a call."""
+    """Arithmetic operations and compulsory bytes (inputs, variables and outputs once each) of a
+    call.
+    """
 
     flops: Dim
     bytes: Dim
@@ -49,7 +55,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """A kernel: its name, the ops fused into it, its arithmetic and the bytes that it reads and writes."""
+    """A kernel: its name, the ops fused into it, its arithmetic and the bytes that it reads and
+    writes.
+    """
 
     name: str
     kind: str
@@ -59,7 +67,9 @@ class KernelInfo:
 
 
 class Executable:
-    """A compiled function. Call it by position or by name; the outputs have the structure that was given to `compile`."""
+    """A compiled function. Call it by position or by name; the outputs have the structure that was
+    given to `compile`.
+    """
 
     name: str
     target: str
@@ -132,7 +142,7 @@ def _leaves(graph: Graph) -> list[Tensor]:
     from graphc.ir.walk import topological
 
     results = [*graph.outputs, *(new for _, new in graph.updates)]
-    found = [x for node in topological(results) for x in node.outputs if node.op.lowering == "source"]
+    found = [
+        x for node in topological(results) for x in node.outputs if node.op.lowering == "source"
+    ]
     return [*found, *(variable for variable, _ in graph.updates)]
-
-

@@ -1,4 +1,6 @@
-"""The stages between a graph as written and the kernels of a target, each made when it is first asked for."""
+"""The stages between a graph as written and the kernels of a target, each made when it is first
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for (0: scalars; None: it is not)."""
+    """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for
+    (0: scalars; None: it is not).
+    """
 
     def __init__(self, source: Graph, disable: Sequence[str] = (), vector_bits: int | None = None):
         self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits

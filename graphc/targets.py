@@ -19,9 +19,15 @@ from graphc.stages import Stages
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def _executable(stages: Stages, signature: Signature, target: str, call: Callable[..., Any]) -> Executable:
+def _executable(
+    stages: Stages, signature: Signature, target: str, call: Callable[..., Any]
+) -> Executable:
     """An executable whose type calls the function itself: nothing of Python's stands between."""
-    kind = type("Executable", (Executable,), {"__call__": staticmethod(call), "__module__": Executable.__module__})
+    kind = type(
+        "Executable",
+        (Executable,),
+        {"__call__": staticmethod(call), "__module__": Executable.__module__},
+    )
     executable: Executable = kind()
     executable.name, executable.target = stages.source.name, target
     executable.signature, executable.stages = signature, stages
@@ -51,8 +57,12 @@ def state_of(variable: Tensor) -> Array:
     return array
 
 
-def build_cpu(stages: Stages, signature: Signature, outputs: Any, structure: str, isa: str) -> Executable:
-    """Native code through LLVM, called without Python in between; a graph compiled before comes from the cache as it is."""
+def build_cpu(
+    stages: Stages, signature: Signature, outputs: Any, structure: str, isa: str
+) -> Executable:
+    """Native code through LLVM, called without Python in between; a graph compiled before comes
+    from the cache as it is.
+    """
     from graphc.backends.cpu import cache
     from graphc.backends.cpu.entry import Entry
     from graphc.backends.cpu.executable import load
@@ -76,7 +86,9 @@ def build_cpu(stages: Stages, signature: Signature, outputs: Any, structure: str
     arrays = [state_of(x) for x in variables]
     native = load(stages.source.name, entry, code, arrays, structure, signature.bind)
     call = native.call
-    if structure == "tuple" and not (isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)):
+    if structure == "tuple" and not (
+        isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)
+    ):
         call = _restoring(native.call, outputs)
     executable = _executable(stages, signature, "cpu", call)
     executable.from_cache, executable.native = data is not None, native
@@ -85,7 +97,11 @@ def build_cpu(stages: Stages, signature: Signature, outputs: Any, structure: str
 
 def variables_of(graph: Graph) -> list[Tensor]:
     """Every variable that a graph reads or updates, in the order of a walk."""
-    results = [*graph.outputs, *(new for _, new in graph.updates), *(variable for variable, _ in graph.updates)]
+    results = [
+        *graph.outputs,
+        *(new for _, new in graph.updates),
+        *(variable for variable, _ in graph.updates),
+    ]
     return [x for node in topological(results) for x in node.outputs if node.op.name == "variable"]
 
 

@@ -1,4 +1,6 @@
-"""Which elements a value reads: the index maps of fused expressions, found by a dry run of `Op.read`."""
+"""Which elements a value reads: the index maps of fused expressions, found by a dry run of
+`Op.read`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class _Anything:
     def _same(self, *others: Any) -> Any:
         return self
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
+        _same
+    )
     __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = __neg__ = __invert__ = _same
     __lt__ = __le__ = __gt__ = __ge__ = _same
 
@@ -44,7 +48,8 @@ class Access:
 
 
 class AccessRecorder:
-    """A Reader that follows expressions down to the tensors for which `stop` holds, and notes what they are asked for.
+    """A Reader that follows expressions down to the tensors for which `stop` holds, and notes what
+    they are asked for.
 
     `opaque_dims` collects index expressions whose value is used otherwise than for addressing.
     """

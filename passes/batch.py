@@ -11,9 +11,11 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import topological
 from graphc.ops.axes import moveaxis
+from graphc.ops.control import Control
 from graphc.ops.convert import as_tensor
 from graphc.ops.layout import broadcast
 from graphc.ops.source import placeholder
+from graphc.passes.loop_batching import batch_control
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
@@ -71,7 +73,10 @@ def _batch_node(node: Node, new: Mapping[Tensor, Tensor], size: Dim) -> Sequence
     inputs = [new.get(x, x) for x in node.inputs]
     axes = [0 if x in new else None for x in node.inputs]
     try:
-        results = node.op.batch(node, inputs, axes, size)
+        if isinstance(node.op, Control):
+            results: Sequence[Tensor] = batch_control(node, inputs, axes, size, batch)
+        else:
+            results = node.op.batch(node, inputs, axes, size)
     except NotImplementedError as error:
         where = f"\n  at {node.source}" if node.source else ""
         raise UnsupportedError(f"{node.op.name} has no batching rule{where}") from error

@@ -14,8 +14,10 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import substitute, topological
 from graphc.ops.arithmetic import add
+from graphc.ops.control import Control
 from graphc.ops.layout import broadcast
 from graphc.ops.source import constant, placeholder
+from graphc.passes.loop_gradients import pull_control
 
 
 def grad(loss: Tensor, wrt: Any) -> Any:
@@ -107,15 +109,20 @@ def _pull_through(node: Node, active: set[Tensor], total: dict[Tensor, list[Tens
     for y, g in zip(node.outputs, cotangents, strict=True):
         if g is not None:
             total[y] = [g]
-    for x, g in zip(node.inputs, _gradients(node, cotangents), strict=True):
+    wanted = [x in active for x in node.inputs]
+    for x, g in zip(node.inputs, _gradients(node, cotangents, wanted), strict=True):
         if g is None or x not in active:
             continue
         assert g.type == x.type, f"{node.op.name} gives a gradient {g.type} to an input {x.type}"
         total.setdefault(x, []).append(g)
 
 
-def _gradients(node: Node, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+def _gradients(
+    node: Node, cotangents: Sequence[Tensor | None], wanted: Sequence[bool]
+) -> Sequence[Tensor | None]:
     try:
+        if isinstance(node.op, Control):
+            return pull_control(node, cotangents, wanted, pullback)
         return node.op.grad(node, *cotangents)
     except GradientError as error:
         if getattr(error, "located", False):

@@ -1,8 +1,11 @@
 """Fusion: a graph becomes a list of kernel bodies, each one pass over a domain of loop indices.
 
-A *root* is a value that a kernel computes as such; everything else is recomputed where it is read. First `roots` decides what
-to compute as such (outputs, reductions, operands of opaque kernels, expensive values with several readers), then `fuse`
-puts roots that loop over the same domain into one kernel while the bytes saved beat the work repeated.
+A *root* is a value that a kernel computes as such; everything else is recomputed where it is read.
+First `roots` decides what
+to compute as such (outputs, reductions, operands of opaque kernels, expensive values with several
+readers), then `fuse`
+puts roots that loop over the same domain into one kernel while the bytes saved beat the work
+repeated.
 Promises: every output and update is a root; the kernels' order respects every dependency.
 """
 
@@ -26,10 +29,14 @@ Role = Literal["map", "row", "rowmap", "column", "total"]
 
 @dataclass(frozen=True, eq=False)
 class Root:
-    """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the row axes; "rowmap": one element
-    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops over a row. `accesses` are
-    the elements that it reads at domain index (i0, i1, ...), of values of the kernel too; `opaque` are index expressions
-    whose value it uses."""
+    """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the
+    row axes; "rowmap": one element
+    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops
+    over a row. `accesses` are
+    the elements that it reads at domain index (i0, i1, ...), of values of the kernel too; `opaque`
+    are index expressions
+    whose value it uses.
+    """
 
     tensor: Tensor
     role: Role
@@ -42,7 +49,8 @@ class Root:
 class Body:
     """What a kernel computes.
 
-    A "nest" loops over `domain`, of which `row_axes` are the inner ones; a "contraction" is a product (the first root) whose
+    A "nest" loops over `domain`, of which `row_axes` are the inner ones; a "contraction" is a
+    product (the first root) whose
     other roots are maps over its result; "loops" is one node that writes its own loops.
     """
 
@@ -81,7 +89,7 @@ class _Fuser:
     def run(self) -> list[Body]:
         for node in topological(self.outputs):
             mine = [x for x in node.outputs if x in self.roots]
-            if node.op.lowering in ("loops", "contraction"):
+            if node.op.lowering in ("loops", "control", "contraction"):
                 self._opaque(node)
             else:
                 for x in mine:
@@ -89,14 +97,19 @@ class _Fuser:
                         self._place(x)
         return [self._body(g) for g in self._ordered()]
 
-    # --- placing roots -------------------------------------------------------------------------------------------------
+    # --- placing roots ----------------------------------------------------------------------------
+    # ---------------------
 
     def _opaque(self, node: Node) -> None:
-        kind: Literal["contraction", "loops"] = "contraction" if node.op.lowering == "contraction" else "loops"
+        kind: Literal["contraction", "loops"] = (
+            "contraction" if node.op.lowering == "contraction" else "loops"
+        )
         group = _Group(kind, space(node.types[0].shape))
         recorder = AccessRecorder(self._stop)
         for x in node.inputs:
-            recorder.at(x, full_index(x.shape, [index(f"operand{k}") for k in range(len(space(x.shape)))]))
+            recorder.at(
+                x, full_index(x.shape, [index(f"operand{k}") for k in range(len(space(x.shape)))])
+            )
         for x in node.outputs:
             self._add(group, Root(x, "map", 0, tuple(recorder.accesses)))
         self.groups.append(group)
@@ -129,22 +142,32 @@ class _Fuser:
             (y,) = x.node.inputs
             recorder.at(y, full_index(y.shape, loop))
             uses_index = x.node.op.name.startswith("arg")
-            return Root(x, "row", 0, tuple(recorder.accesses), (*recorder.opaque_dims, *(loop if uses_index else ())))
+            return Root(
+                x,
+                "row",
+                0,
+                tuple(recorder.accesses),
+                (*recorder.opaque_dims, *(loop if uses_index else ())),
+            )
         recorder.at(x, full_index(x.shape, loop))
         return Root(x, "map", 0, tuple(recorder.accesses), tuple(recorder.opaque_dims))
 
     def _candidates(self, accesses: Iterable[Access]) -> list[_Group]:
         """Kernels to try, those that make what x reads first, then the latest."""
-        producers = [self.group_of[base(a.tensor)] for a in accesses if base(a.tensor) in self.group_of]
+        producers = [
+            self.group_of[base(a.tensor)] for a in accesses if base(a.tensor) in self.group_of
+        ]
         tried = dict.fromkeys([*reversed(producers), *reversed(self.groups[-self.window :])])
         return [g for g in tried if g.kind != "loops" and len(g.reads) + len(g.roots) < WIDEST]
 
     def _fits(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
-        return self._reads_agree(group, role, accesses) and not self._through_others(group, accesses)
+        return self._reads_agree(group, role, accesses) and not self._through_others(
+            group, accesses
+        )
 
     def _reads_agree(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
         """Values of the group are read at the very element that the loops are at."""
-        loop = domain_index(len(group.domain))
+        loop: tuple[Dim, ...] = domain_index(len(group.domain))
         rows = _row_index(group)
         if role == "rowmap":
             loop = rows
@@ -155,13 +178,19 @@ class _Fuser:
             if root.role in ("column", "total") or (root.role == "map" and role == "rowmap"):
                 return False
             here = loop if root.role == "map" else rows
-            if root.tensor is not access.tensor or access.index != full_index(access.tensor.shape, here):
+            if root.tensor is not access.tensor or access.index != full_index(
+                access.tensor.shape, here
+            ):
                 return False
         return True
 
     def _through_others(self, group: _Group, accesses: Sequence[Access]) -> bool:
         """Whether x needs a kernel that in turn needs the group (directly or not)."""
-        stack = [g for a in accesses if (g := self.group_of.get(base(a.tensor))) is not None and g is not group]
+        stack = [
+            g
+            for a in accesses
+            if (g := self.group_of.get(base(a.tensor))) is not None and g is not group
+        ]
         seen: set[_Group] = set()
         while stack:
             g = stack.pop()
@@ -173,11 +202,15 @@ class _Fuser:
         return False
 
     def _saves(self, group: _Group, accesses: Sequence[Access]) -> bool:
-        """Whether sharing a kernel saves memory traffic: a value or an input is read (or made) once instead of twice."""
+        """Whether sharing a kernel saves memory traffic: a value or an input is read (or made) once
+        instead of twice.
+        """
         tensors = {a.tensor for a in accesses}
         if group.kind == "contraction":
             return any(t in group.roots for t in tensors)
-        return bool(tensors & (group.reads | group.roots.keys())) or (not tensors and not group.reads)
+        return bool(tensors & (group.reads | group.roots.keys())) or (
+            not tensors and not group.reads
+        )
 
     def _join(self, group: _Group, draft: Root, role: Role, axes: tuple[int, ...] | None) -> None:
         if role == "row":
@@ -202,7 +235,8 @@ class _Fuser:
                 if producer is not None:
                     group.needs.add(producer)
 
-    # --- results -------------------------------------------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------------
+    # ---------------------
 
     def _ordered(self) -> list[_Group]:
         """The kernels in an order that respects their needs, otherwise as found."""
@@ -218,7 +252,11 @@ class _Fuser:
                 order.append(group)
                 continue
             stack.append((group, True))
-            stack.extend((g, False) for g in sorted(group.needs, key=self.groups.index, reverse=True) if g not in done)
+            stack.extend(
+                (g, False)
+                for g in sorted(group.needs, key=self.groups.index, reverse=True)
+                if g not in done
+            )
         return order
 
     def _body(self, group: _Group) -> Body:
@@ -228,11 +266,20 @@ class _Fuser:
                 wanted |= {base(x) for x in other.reads}
         stored = tuple(x for x in group.roots if x in wanted or group.kind == "loops")
         inputs = tuple(sorted(group.reads, key=lambda t: (t.node.serial, t.index)))
-        return Body(group.kind, group.domain, group.row_axes or (), tuple(group.roots.values()), inputs, stored)
+        return Body(
+            group.kind,
+            group.domain,
+            group.row_axes or (),
+            tuple(group.roots.values()),
+            inputs,
+            stored,
+        )
 
 
 def domain_of(x: Tensor) -> tuple[tuple[Dim, ...], tuple[int, ...] | None]:
-    """The domain over which x is computed and, for a reduction, the axes of the domain that it reduces."""
+    """The domain over which x is computed and, for a reduction, the axes of the domain that it
+    reduces.
+    """
     if x.node.op.lowering != "reduce":
         return space(x.shape), None
     shape = x.node.inputs[0].shape
@@ -245,7 +292,9 @@ def _row_index(group: _Group) -> tuple[Dim, ...]:
     return tuple(v for k, v in enumerate(domain_index(len(group.domain))) if k not in rows)
 
 
-def _shape_role(group: _Group, domain: tuple[Dim, ...], axes: tuple[int, ...] | None) -> Role | None:
+def _shape_role(
+    group: _Group, domain: tuple[Dim, ...], axes: tuple[int, ...] | None
+) -> Role | None:
     """The role that fits the shapes alone."""
     rows = group.row_axes
     if domain == group.domain:

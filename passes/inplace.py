@@ -1,4 +1,6 @@
-"""When a variable's new value may be written over the old one, and the order of kernels that makes it so."""
+"""When a variable's new value may be written over the old one, and the order of kernels that makes
+it so.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,21 @@ from graphc.passes.roots import base
 
 
 def settle_order(bodies: Sequence[Body], targets: Mapping[Tensor, Tensor]) -> list[Body]:
-    """The bodies in a valid order in which kernels that write variables come after all other readers of the old values,
-    where that can be. `targets` gives the variable of each new value."""
+    """The bodies in a valid order in which kernels that write variables come after all other
+    readers of the old values,
+    where that can be. `targets` gives the variable of each new value.
+    """
     maker = {x: k for k, body in enumerate(bodies) for x in body.outputs}
-    needs = [{maker[base(x)] for x in body.inputs if base(x) in maker} - {k} for k, body in enumerate(bodies)]
+    needs = [
+        {maker[base(x)] for x in body.inputs if base(x) in maker} - {k}
+        for k, body in enumerate(bodies)
+    ]
     waits: list[set[int]] = [set() for _ in bodies]
     for x, variable in targets.items():
         if x in maker:
-            readers = {k for k, body in enumerate(bodies) if any(base(y) is variable for y in body.inputs)}
+            readers = {
+                k for k, body in enumerate(bodies) if any(base(y) is variable for y in body.inputs)
+            }
             waits[maker[x]] |= readers - {maker[x]}
     done: list[int] = []
     left = list(range(len(bodies)))
@@ -31,8 +40,10 @@ def settle_order(bodies: Sequence[Body], targets: Mapping[Tensor, Tensor]) -> li
 
 
 def overwrites(bodies: Sequence[Body], position: int, x: Tensor, variable: Tensor) -> bool:
-    """Whether x, made by bodies[position], may be stored where the variable lies: nobody reads the old value later, and this
-    kernel reads of it exactly the element that it is about to write."""
+    """Whether x, made by bodies[position], may be stored where the variable lies: nobody reads the
+    old value later, and this
+    kernel reads of it exactly the element that it is about to write.
+    """
     if any(base(y) is variable for body in bodies[position + 1 :] for y in body.inputs):
         return False
     body = bodies[position]
@@ -48,6 +59,11 @@ def _reads_only_own_element(body: Body, x: Tensor, variable: Tensor) -> bool:
         for access in root.accesses:
             if base(access.tensor) is variable:
                 same = access.tensor is variable and access.index == here
-                if not same or own.role != "map" or root.level != own.level or root.role == "rowmap":
+                if (
+                    not same
+                    or own.role != "map"
+                    or root.level != own.level
+                    or root.role == "rowmap"
+                ):
                     return False
     return True

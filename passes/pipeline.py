@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from graphc.ir.errors import GraphError
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.subgraph import Subgraph
+from graphc.ir.walk import rebuild, topological
+from graphc.ops.control import Control
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.merge_scans import MERGE_SCANS
 from graphc.passes.simplify import SIMPLIFY
 from graphc.passes.verify import verify
 
@@ -18,7 +24,9 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 #: Called after each pass with its name, the graph it gave, and the seconds it took.
 Trace = Callable[[str, Graph, float], None]
 
-PIPELINE: tuple[Pass, ...] = (CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, DROP)
+PIPELINE: tuple[Pass, ...] = (
+    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP,
+)  # fmt: skip
 
 
 def optimise(graph: Graph, disable: Collection[str] = (), trace: Trace | None = None) -> Graph:
@@ -27,6 +35,33 @@ def optimise(graph: Graph, disable: Collection[str] = (), trace: Trace | None = 
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
+    graph = _with_bodies(_run(graph, disable, trace), disable)
+    return graph
+
+
+def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
+    """The graph with the bodies of its loops and branches optimised too."""
+    if not any(isinstance(node.op, Control) for node in topological(graph.results)):
+        return graph
+    known: dict[Subgraph, Subgraph] = {}
+
+    def better(attribute: Any) -> Any:
+        if isinstance(attribute, tuple):
+            return tuple(map(better, attribute))
+        if isinstance(attribute, Subgraph) and attribute not in known:
+            inner = optimise(Graph(attribute.inputs, attribute.outputs), disable)
+            known[attribute] = Subgraph(inner.inputs, inner.outputs)
+        return known[attribute] if isinstance(attribute, Subgraph) else attribute
+
+    def visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if not isinstance(node.op, Control):
+            return None
+        return apply(node.op, *inputs, **{k: better(a) for k, a in node.attrs.items()}).outputs
+
+    return graph.with_results(rebuild(graph.results, visit))
+
+
+def _run(graph: Graph, disable: Collection[str], trace: Trace | None) -> Graph:
     names = list(dict.fromkeys(step.name for step in PIPELINE))
     for name in disable:
         if name not in names:

@@ -25,12 +25,15 @@ def is_buffer(x: Tensor) -> bool:
 
 
 def is_view(node: Node) -> bool:
-    """Whether a reshape mixes axes, so that its index map needs divisions: it becomes another view of its input's memory."""
+    """Whether a reshape mixes axes, so that its index map needs divisions: it becomes another view
+    of its input's memory.
+    """
     if not isinstance(node.op, Reshape):
         return False
     x = node.inputs[0]
     return any(
-        sum(x.shape[k] != 1 for k in ours) > 1 or sum(node.types[0].shape[k] != 1 for k in theirs) > 1
+        sum(x.shape[k] != 1 for k in ours) > 1
+        or sum(node.types[0].shape[k] != 1 for k in theirs) > 1
         for ours, theirs in factor_groups(x.shape, node.types[0].shape)
     )
 
@@ -61,11 +64,13 @@ class _Chooser:
             self._visit(node)
 
     def _visit(self, node: Node) -> None:
-        if node.op.lowering in ("loops", "contraction", "reduce"):
+        if node.op.lowering in ("loops", "control", "contraction", "reduce"):
             self.roots.update(node.outputs)
             if node.op.lowering != "reduce":
                 for x in node.inputs:
-                    if not is_buffer(x) and not (node.op.lowering == "contraction" and self._strided(x)):
+                    if not is_buffer(x) and not (
+                        node.op.lowering == "contraction" and self._strided(x)
+                    ):
                         self._force(x)
             return
         if node.op.lowering != "read":
@@ -93,7 +98,11 @@ class _Chooser:
 
     def _keep_if_expensive(self, x: Tensor) -> None:
         """What is repeated many times is not recomputed when that costs more than a load."""
-        if x.node.op.lowering == "read" and self.flops.get(x, 0) >= EXPENSIVE and not _is_one(x.type.shape):
+        if (
+            x.node.op.lowering == "read"
+            and self.flops.get(x, 0) >= EXPENSIVE
+            and not _is_one(x.type.shape)
+        ):
             self.roots.add(x)
 
     def _weigh(self, node: Node, x: Tensor) -> None:

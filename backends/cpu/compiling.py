@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from graphc.backends.cpu import cache
 from graphc.backends.cpu.entry import Dims, Entry
 from graphc.backends.llvm.engine import Target, compile_object
-from graphc.backends.llvm.module import compound_dims, is_name, module_of, slots
+from graphc.backends.llvm.module import compound_dims, module_of, slots
 from graphc.backends.program import Program
+from graphc.ir.dims import is_name
 from graphc.ir.node import Tensor
 
 
@@ -27,7 +28,9 @@ def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> t
 def entry_of(program: Program, variables: Sequence[Tensor], plan: str, run: str) -> Entry:
     """The entry of a program; `variables` is the caller's list, in which positions count."""
     position = {x: k for k, x in enumerate(variables)}
-    compound = dict(zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True))
+    compound = dict(
+        zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True)
+    )
     first = _first_axes(program)
     return Entry(
         inputs=tuple(_input(program, x, compound, first) for x in program.inputs),
@@ -48,9 +51,14 @@ def _constant(x: Tensor) -> tuple[str, tuple[int, ...], str]:
 
 
 def _input(
-    program: Program, x: Tensor, compound: Mapping[tuple[int, int], int], first: Mapping[str, tuple[int, int]]
+    program: Program,
+    x: Tensor,
+    compound: Mapping[tuple[int, int], int],
+    first: Mapping[str, tuple[int, int]],
 ) -> tuple[str, str, Dims]:
-    """Where each axis' length goes: the first argument that brings a size binds it, later ones must agree."""
+    """Where each axis' length goes: the first argument that brings a size binds it, later ones must
+    agree.
+    """
     sizes = list(program.sizes)
     dims: list[tuple[str, int]] = []
     for axis, d in enumerate(x.shape):
@@ -75,5 +83,8 @@ def _first_axes(program: Program) -> dict[str, tuple[int, int]]:
 
 def _compound_axes(program: Program) -> list[tuple[int, int]]:
     return [
-        (id(x), k) for x in program.inputs for k, d in enumerate(x.shape) if not isinstance(d, int) and not is_name(d)
+        (id(x), k)
+        for x in program.inputs
+        for k, d in enumerate(x.shape)
+        if not isinstance(d, int) and not is_name(d)
     ]

@@ -1,10 +1,13 @@
-"""What the cache keeps of a compiled graph: its object code, and what calling it takes. Plain bytes and JSON, never pickled."""
+"""What the cache keeps of a compiled graph: its object code, and what calling it takes. Plain bytes
+and JSON, never pickled.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +18,11 @@ Dims = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank); `variables` are positions in
-    the caller's list of variables; `constants` are (dtype, shape, base64); `failures` are messages by code - 1."""
+    """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
+    `variables` are positions in
+    the caller's list of variables; `constants` are (dtype, shape, base64); `failures` are messages
+    by code - 1.
+    """
 
     inputs: tuple[tuple[str, str, Dims], ...]
     outputs: tuple[tuple[str, int], ...]
@@ -37,7 +43,7 @@ class Entry:
     def from_bytes(data: bytes) -> tuple[Entry, bytes]:
         """The inverse of `to_bytes`."""
         end = 8 + int.from_bytes(data[:8], "little")
-        fields = json.loads(data[8:end])
+        fields: dict[str, Any] = json.loads(data[8:end])
         return Entry(**{name: _tuples(value) for name, value in fields.items()}), data[end:]
 
     def constant_arrays(self) -> list[np.ndarray]:
@@ -48,5 +54,5 @@ class Entry:
         ]
 
 
-def _tuples(value: object) -> object:
+def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

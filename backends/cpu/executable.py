@@ -19,16 +19,27 @@ from graphc.ir.errors import ArgumentError, IndexRangeError
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """A callable, and what must live as long as it: the library of its code and the arrays of its constants."""
+    """A callable, and what must live as long as it: the library of its code and the arrays of its
+    constants.
+    """
 
     call: Callable[..., Any]
     library: Library
     constants: list[np.ndarray]
 
 
-def load(name: str, entry: Entry, code: bytes, variables: Sequence[np.ndarray], structure: str, prepare: Prepare) -> Native:
-    """A callable of compiled code. `variables` are the arrays behind the caller's variables; `structure` is "one", "tuple",
-    "list" or "none"; `prepare` turns arguments that do not conform into arrays that do."""
+def load(
+    name: str,
+    entry: Entry,
+    code: bytes,
+    variables: Sequence[np.ndarray],
+    structure: str,
+    prepare: Prepare,
+) -> Native:
+    """A callable of compiled code. `variables` are the arrays behind the caller's variables;
+    `structure` is "one", "tuple",
+    "list" or "none"; `prepare` turns arguments that do not conform into arrays that do.
+    """
     library = load_object(code, pool_symbols(), keep=True)
     constants = entry.constant_arrays()
     held = [variables[k] for k in entry.variables] + constants
@@ -53,7 +64,9 @@ def _failure(name: str, messages: Sequence[str]) -> Callable[[int, int, tuple[in
 
     def fail(code: int, value: int, sizes: tuple[int, ...]) -> object:
         if code > len(messages):
-            raise ArgumentError(f"{name}: the sizes of the arguments do not fit each other: {sizes}")
+            raise ArgumentError(
+                f"{name}: the sizes of the arguments do not fit each other: {sizes}"
+            )
         raise IndexRangeError(messages[code - 1].format(value=value))
 
     return fail

@@ -1,6 +1,7 @@
 """Spells a loop kernel as one LLVM function: `void NAME(ptr frame, i64 chunk)`.
 
-The frame is a table of 64-bit words: a pointer to the status (code, value), the buffers' addresses, then the sizes.
+The frame is a table of 64-bit words: a pointer to the status (code, value), the buffers' addresses,
+then the sizes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
-    Alloc, Assign, Check, Comment, Declare, For, If, Let, LoopKernel, Stmt, Store, While,
+    Alloc,
+    Assign,
+    Check,
+    Comment,
+    Declare,
+    For,
+    If,
+    Let,
+    LoopKernel,
+    Stmt,
+    Store,
+    While,
 )  # fmt: skip
 from graphc.ir.dtypes import int64
 
@@ -35,8 +47,13 @@ class KernelFunction:
             names[size] = f"%size.{size}"
         names["chunk"] = "%chunk"
         self._body(kernel.body)
-        quiet = [f"ptr{' noalias' if p.name not in self.aliased else ''} %{p.name}" for p in kernel.buffers]
-        params = ", ".join(["ptr %status", *quiet, *(f"i64 %size.{s}" for s in kernel.sizes), "i64 %chunk"])
+        quiet = [
+            f"ptr{' noalias' if p.name not in self.aliased else ''} %{p.name}"
+            for p in kernel.buffers
+        ]
+        params = ", ".join(
+            ["ptr %status", *quiet, *(f"i64 %size.{s}" for s in kernel.sizes), "i64 %chunk"]
+        )
         lines = [
             f"define internal void @{self.name}.body({params}) alwaysinline nounwind {{",
             "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
@@ -45,7 +62,11 @@ class KernelFunction:
         return "\n".join(lines) + "\n", self.values.declarations
 
     def _wrapper(self) -> list[str]:
-        words = ["status", *(p.name for p in self.kernel.buffers), *(f"size.{s}" for s in self.kernel.sizes)]
+        words = [
+            "status",
+            *(p.name for p in self.kernel.buffers),
+            *(f"size.{s}" for s in self.kernel.sizes),
+        ]
         lines = [f"define internal void @{self.name}(ptr %frame, i64 %chunk) nounwind {{"]
         for k, word in enumerate(words):
             kind = "i64" if word.startswith("size.") else "ptr"
@@ -55,7 +76,8 @@ class KernelFunction:
         lines.append(f"  call void @{self.name}.body({', '.join([*args, 'i64 %chunk'])})")
         return [*lines, "  ret void", "}"]
 
-    # --- statements -------------------------------------------------------------------------------------------------------
+    # --- statements -------------------------------------------------------------------------------
+    # ------------------------
 
     def _label(self, hint: str) -> str:
         self._labels += 1
@@ -172,7 +194,14 @@ class KernelFunction:
         bad: Expr = ~s.condition
         value = s.value
         if bad.lanes > 1:
-            value = e.across("max", e.select(bad, e.broadcast(value, bad.lanes), e.broadcast(e.const(-(2**63), int64), bad.lanes)))
+            value = e.across(
+                "max",
+                e.select(
+                    bad,
+                    e.broadcast(value, bad.lanes),
+                    e.broadcast(e.const(-(2**63), int64), bad.lanes),
+                ),
+            )
             bad = e.across("or", bad)
         failed, after = self._label("failed"), self._label("after")
         v.emit(f"br i1 {v.value(bad)}, label %{failed}, label %{after}")

@@ -1,4 +1,6 @@
-"""A program as one LLVM module: its kernels, `plan` (checks, sizes, memory) and `run` (the kernels in order)."""
+"""A program as one LLVM module: its kernels, `plan` (checks, sizes, memory) and `run` (the kernels
+in order).
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.backends.llvm.function import KernelFunction
+from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
-from graphc.backends.lower.kernel import Buffer, Call
+from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.lower.reader import DimWriter
 from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
-from graphc.ir.dims import Dim, DimExpr
+from graphc.ir.dims import Dim, DimExpr, is_name
 
 
 @dataclass(frozen=True)
 class Module:
-    """LLVM IR text with functions NAME_plan and NAME_run; `kernels` are the names of the kernel functions, one a call."""
+    """LLVM IR text with functions NAME_plan and NAME_run; `kernels` are the names of the kernel
+    functions, one a call.
+    """
 
     text: str
     kernels: tuple[str, ...]
@@ -40,13 +45,22 @@ def part_of(program: Program, prefix: str) -> Part:
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
     names: list[str] = []
-    for call, aliased in zip(program.calls, program.aliases, strict=True):
+    for k, (call, aliased) in enumerate(zip(program.calls, program.aliases, strict=True)):
+        if isinstance(call, Nested):
+            for j, inner in enumerate(call.programs):
+                part = part_of(inner, f"{prefix}.{k}.{j}")
+                functions.update(part.functions)
+                declarations.update(part.declarations)
+            names.append(f"{prefix}.{k}")
+            continue
         name, text, needed = _kernel(call, aliased)
         functions[name] = text
         declarations.update(needed)
         names.append(name)
     entry = _Entry(program, names, prefix)
     functions[f"{prefix}_plan"], functions[f"{prefix}_run"] = entry.plan(), entry.run()
+    if program.frame is not None:
+        del functions[f"{prefix}_plan"]
     declarations.update(entry.declarations)
     return Part(functions, declarations, tuple(names))
 
@@ -84,7 +98,9 @@ class _Entry:
         return values.value(dims(d))
 
     def plan(self) -> str:
-        """i64 plan(sizes, out): checks compound dimensions; out = arena bytes, work in bytes, dimensions of the outputs."""
+        """i64 plan(sizes, out): checks compound dimensions; out = arena bytes, work in bytes,
+        dimensions of the outputs.
+        """
         program = self.program
         values, dims = self._values()
         for number, (slot, wanted) in enumerate(compound_dims(program)):
@@ -102,25 +118,45 @@ class _Entry:
             values.emit(f"store i64 {self._dim(values, dims, d)}, ptr {at}")
         values.emit("ret i64 0")
         self.declarations.update(values.declarations)
-        return "\n".join([f"define i64 @{self.prefix}_plan(ptr %sizes, ptr %out) nounwind {{", *values.lines, "}"])
+        return "\n".join(
+            [
+                f"define i64 @{self.prefix}_plan(ptr %sizes, ptr %out) nounwind {{",
+                *values.lines,
+                "}",
+            ]
+        )
 
     def run(self) -> str:
-        """i64 run(bufs, sizes, arena): every kernel in order; stops before variables change if a check failed."""
+        """i64 run(bufs, sizes, arena): every kernel in order; stops before variables change if a
+        check failed.
+        """
         program = self.program
         values, dims = self._values()
         values.emit(f"%status = getelementptr i64, ptr %sizes, i64 {slots(program)}")
-        values.emit("store i64 0, ptr %status")
-        widest = max((1 + len(c.arguments) + len(c.kernel.sizes) for c in program.calls), default=1)
+        if program.frame is None:
+            values.emit("store i64 0, ptr %status")
+        kernels = [c for c in program.calls if isinstance(c, Call)]
+        widest = max((1 + len(c.arguments) + len(c.kernel.sizes) for c in kernels), default=1)
         values.emit(f"%frame = alloca [{widest} x i64], align 16")
         self._pointers: dict[Place, str] = {}
         for k, (call, kernel) in enumerate(zip(program.calls, self.kernels, strict=True)):
             if k == program.first_commit and program.failures:
                 self._stop_if_failed(values, k)
-            self._call(values, dims, call, kernel)
+            if isinstance(call, Nested):
+                emit_nested(values, dims, call, kernel, lambda b: self._pointer(values, dims, b))
+            else:
+                self._call(values, dims, call, kernel)
         code = values.assign("load i64, ptr %status")
         values.emit(f"ret i64 {code}")
         self.declarations.update(values.declarations)
-        return "\n".join([f"define i64 @{self.prefix}_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {{", *values.lines, "}"])
+        internal = "internal " if program.frame else ""
+        return "\n".join(
+            [
+                f"define {internal}i64 @{self.prefix}_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {{",
+                *values.lines,
+                "}",
+            ]
+        )
 
     def _stop_if_failed(self, values: Values, k: int) -> None:
         code = values.assign("load i64, ptr %status")
@@ -161,23 +197,22 @@ class _Entry:
 
 
 def compound_dims(program: Program) -> list[tuple[int, Dim]]:
-    """(slot, expression) of every input dimension that is neither an integer nor a single named size."""
+    """(slot, expression) of every input dimension that is neither an integer nor a single named
+    size.
+    """
     found: list[tuple[int, Dim]] = []
-    for x in program.inputs:
+    for x in () if program.frame else program.inputs:
         for d in x.shape:
             if isinstance(d, DimExpr) and not is_name(d):
                 found.append((len(program.sizes) + len(found), d))
     return found
 
 
-def is_name(d: Dim) -> bool:
-    """Whether a dimension is one named size."""
-    return isinstance(d, DimExpr) and len(d.terms) == 1 and d.terms[0][1] == 1 and [a.kind for a in d.terms[0][0]] == ["size"]
-
-
 def slots(program: Program) -> int:
     """Number of 64-bit size slots: named sizes, then compound dimensions as they came."""
-    return len(program.sizes) + len(compound_dims(program))
+    return (
+        program.frame.slots if program.frame else len(program.sizes) + len(compound_dims(program))
+    )
 
 
 def total_bytes(program: Program) -> Dim:
@@ -186,5 +221,3 @@ def total_bytes(program: Program) -> Dim:
     for x in (*program.inputs, *program.outputs, *program.variables):
         total = total + x.type.bytes
     return total
-
-

@@ -34,7 +34,9 @@ def type_of(x: Expr) -> str:
 
 def mangled(dtype: DType, lanes: int) -> str:
     """The suffix of an intrinsic's name for this type."""
-    base = {"half": "f16", "float": "f32", "double": "f64"}.get(scalar_type(dtype), scalar_type(dtype))
+    base = {"half": "f16", "float": "f32", "double": "f64"}.get(
+        scalar_type(dtype), scalar_type(dtype)
+    )
     return base if lanes == 1 else f"v{lanes}{base}"
 
 

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphc.backends.llvm.types import literal, mangled, memory_type, scalar_type, type_of, vector_type
+from graphc.backends.llvm.types import (
+    literal,
+    mangled,
+    memory_type,
+    scalar_type,
+    type_of,
+    vector_type,
+)
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.casts import expand_cast
 from graphc.backends.loops.expr import Expr
 from graphc.backends.math import expand
 from graphc.ir.dtypes import DType, int64
 
-_INTEGER = {"add": "add", "sub": "sub", "mul": "mul", "and": "and", "or": "or", "xor": "xor", "shl": "shl"}
+_INTEGER = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "and": "and",
+    "or": "or",
+    "xor": "xor",
+    "shl": "shl",
+}
 _FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_ROUND = {"floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "rint", "sqrt": "sqrt", "abs": "fabs"}
+_ROUND = {
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc",
+    "rint": "rint",
+    "sqrt": "sqrt",
+    "abs": "fabs",
+}
 
 
 class Values:
@@ -29,7 +51,8 @@ class Values:
         self._depends: dict[Expr, frozenset[str]] = {}
         self._count = 0
 
-    # --- plumbing ---------------------------------------------------------------------------------------------------------
+    # --- plumbing ---------------------------------------------------------------------------------
+    # ------------------------
 
     def fresh(self, hint: str = "v") -> str:
         self._count += 1
@@ -72,7 +95,8 @@ class Values:
             found = self._depends[x] = frozenset(parts)
         return found
 
-    # --- values -----------------------------------------------------------------------------------------------------------
+    # --- values -----------------------------------------------------------------------------------
+    # ------------------------
 
     def value(self, x: Expr) -> str:
         """The name or literal that holds x at this point."""
@@ -123,7 +147,9 @@ class Values:
         suffix = mangled(x.dtype, x.lanes)
         types = ", ".join(type_of(a) for a in args)
         self.declare(f"declare {type_of(x)} @llvm.{name}.{suffix}({types})")
-        return self.assign(f"call {type_of(x)} @llvm.{name}.{suffix}({', '.join(map(self.typed, args))})")
+        return self.assign(
+            f"call {type_of(x)} @llvm.{name}.{suffix}({', '.join(map(self.typed, args))})"
+        )
 
     def _fma(self, x: Expr) -> str:
         return self.intrinsic("fma", x, x.args)
@@ -172,10 +198,14 @@ class Values:
         return self.assign(f"trunc {wide} {upper} to {type_of(x)}")
 
     def _min(self, x: Expr) -> str:
-        return self._extreme(x, "olt" if x.dtype.is_float else ("ult" if x.dtype.kind != "i" else "slt"))
+        return self._extreme(
+            x, "olt" if x.dtype.is_float else ("ult" if x.dtype.kind != "i" else "slt")
+        )
 
     def _max(self, x: Expr) -> str:
-        return self._extreme(x, "ogt" if x.dtype.is_float else ("ugt" if x.dtype.kind != "i" else "sgt"))
+        return self._extreme(
+            x, "ogt" if x.dtype.is_float else ("ugt" if x.dtype.kind != "i" else "sgt")
+        )
 
     def _extreme(self, x: Expr, order: str) -> str:
         a, b = map(self.value, x.args)
@@ -252,7 +282,9 @@ class Values:
         return self.assign(f"{opcode} {self.typed(a)} to {type_of(x)}")
 
     def _to_integer(self, x: Expr, a: Expr) -> str:
-        """Small integers go through a wide one, so that values outside wrap instead of being undefined."""
+        """Small integers go through a wide one, so that values outside wrap instead of being
+        undefined.
+        """
         if x.dtype.bits < 32:
             return self.value(e.cast(e.cast(a, int64), x.dtype))
         self.declare(f"declare {type_of(x)} @llvm.{self._saturating(x, a)}({type_of(a)})")
@@ -262,7 +294,8 @@ class Values:
         kind = "s" if x.dtype.kind == "i" else "u"
         return f"fpto{kind}i.sat.{mangled(x.dtype, x.lanes)}.{mangled(a.dtype, a.lanes)}"
 
-    # --- vectors ------------------------------------------------------------------------------------------------------------
+    # --- vectors ----------------------------------------------------------------------------------
+    # --------------------------
 
     def _broadcast(self, x: Expr) -> str:
         (a,) = x.args
@@ -305,7 +338,9 @@ class Values:
             name = self.assign(f"extractelement {self.typed(x)}, i64 {start}")
         else:
             chosen = ", ".join(f"i32 {k}" for k in range(start, start + count))
-            name = self.assign(f"shufflevector {self.typed(x)}, {type_of(x)} poison, <{count} x i32> <{chosen}>")
+            name = self.assign(
+                f"shufflevector {self.typed(x)}, {type_of(x)} poison, <{count} x i32> <{chosen}>"
+            )
         self.names[-1][name] = name
         return e.var(name, x.dtype, count)
 
@@ -314,13 +349,16 @@ class Values:
         self.declare(f"declare {type_of(x)} @{name}({type_of(a)})")
         return self.assign(f"call {type_of(x)} @{name}({self.typed(a)})")
 
-    # --- memory -------------------------------------------------------------------------------------------------------------
+    # --- memory -----------------------------------------------------------------------------------
+    # --------------------------
 
     def address(self, buffer: str, index: Expr, dtype: DType) -> str:
         """Pointer (or vector of pointers) to elements of a buffer."""
         base = self._named(buffer)
         where = index.args[0] if index.op == "ramp" else index
-        return self.assign(f"getelementptr inbounds {memory_type(dtype)}, ptr {base}, {self.typed(where)}")
+        return self.assign(
+            f"getelementptr inbounds {memory_type(dtype)}, ptr {base}, {self.typed(where)}"
+        )
 
     def _load(self, x: Expr) -> str:
         index = x.args[0]
@@ -339,7 +377,9 @@ class Values:
             name = f"llvm.masked.load.v{x.lanes}{self._memory_mangled(x.dtype)}.p0"
             flags = vector_type("i1", x.lanes)
             self.declare(f"declare {type_} @{name}(ptr, i32, {flags}, {type_})")
-            raw = self.assign(f"call {type_} @{name}(ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer)")
+            raw = self.assign(
+                f"call {type_} @{name}(ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer)"
+            )
         return self._from_memory(raw, x.dtype, x.lanes)
 
     def _memory_mangled(self, dtype: DType) -> str:
@@ -350,7 +390,9 @@ class Values:
         flags = vector_type("i1", x.lanes)
         self.declare(f"declare {type_} @{name}(<{x.lanes} x ptr>, i32, {flags}, {type_})")
         on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
-        return self.assign(f"call {type_} @{name}(<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer)")
+        return self.assign(
+            f"call {type_} @{name}(<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer)"
+        )
 
     def _from_memory(self, raw: str, dtype: DType, lanes: int) -> str:
         if dtype.kind != "b":
@@ -371,11 +413,15 @@ class Values:
             name = f"llvm.masked.scatter.v{lanes}{self._memory_mangled(x.dtype)}.v{lanes}p0"
             self.declare(f"declare void @{name}({type_}, <{lanes} x ptr>, i32, {flags})")
             on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
-            self.emit(f"call void @{name}({type_} {value}, <{lanes} x ptr> {pointer}, i32 {align}, {on})")
+            self.emit(
+                f"call void @{name}({type_} {value}, <{lanes} x ptr> {pointer}, i32 {align}, {on})"
+            )
         elif mask is None:
             self.emit(f"store {type_} {value}, ptr {pointer}, align {align}")
         else:
             name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
             self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")
-            self.emit(f"call void @{name}({type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)})")
+            self.emit(
+                f"call void @{name}({type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)})"
+            )
         self.changed(buffer)

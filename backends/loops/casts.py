@@ -1,11 +1,19 @@
-"""Conversions of 16-bit floats as integer arithmetic: the same bits on every target, with or without hardware for them."""
+"""Conversions of 16-bit floats as integer arithmetic: the same bits on every target, with or
+without hardware for them.
+"""
 
 from __future__ import annotations
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.ir.dtypes import (
-    DType, bfloat16, float16, float32, float64, uint16, uint32,
+    DType,
+    bfloat16,
+    float16,
+    float32,
+    float64,
+    uint16,
+    uint32,
 )  # fmt: skip
 
 
@@ -47,5 +55,3 @@ def _narrow_odd(x: Expr) -> Expr:
 def storage(dtype: DType) -> DType:
     """The integer dtype of a 16-bit float's bits, or the dtype itself."""
     return uint16 if dtype is bfloat16 else dtype
-
-

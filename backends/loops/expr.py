@@ -1,27 +1,36 @@
 """Scalar and vector expressions of the loop IR: immutable, typed, interned.
 
-An expression has a dtype and a number of lanes (1: scalar). Arithmetic on 16-bit floats is written by the lowering as
+An expression has a dtype and a number of lanes (1: scalar). Arithmetic on 16-bit floats is written
+by the lowering as
 arithmetic on float32 between casts. Meaning of the primitives:
 
   const var            a literal; a loop variable, `let` or parameter (attr: its name)
-  add sub mul div      IEEE for floats; wrap-around for integers; integer div truncates (undefined for a zero divisor)
+  add sub mul div      IEEE for floats; wrap-around for integers; integer div truncates (undefined
+  for a zero divisor)
   rem                  integer remainder of `div`; not for floats
   fma                  a*b + c rounded once
   neg abs sqrt floor ceil trunc rint     rint rounds halves to even
   min max              a NaN operand gives NaN; integers too
-  and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic for signed
+  and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic
+  for signed
   eq ne lt le gt ge    bool; comparisons with NaN are false, but ne
-  select               condition, yes, no (attr "rarely": the condition seldom holds, so `yes` may go behind a branch)
-  cast                 NumPy's astype; float to integer out of range is undefined, integers wrap, to bool is `!= 0`
+  select               condition, yes, no (attr "rarely": the condition seldom holds, so `yes` may
+  go behind a branch)
+  cast                 NumPy's astype; float to integer out of range is undefined, integers wrap, to
+  bool is `!= 0`
   bitcast              the same bits as another dtype of equal width
   mulhi                upper half of the product of two unsigned integers
-  math                 a function of the math library (attr: its name), expanded by `graphc.backends.math`
-  load                 attr: buffer name; args: element index, then a mask (bool) or nothing; masked-off lanes are 0
+  math                 a function of the math library (attr: its name), expanded by
+  `graphc.backends.math`
+  load                 attr: buffer name; args: element index, then a mask (bool) or nothing;
+  masked-off lanes are 0
   ramp                 attr: lanes; args: base; base + (0, 1, ..., lanes - 1)
   broadcast            attr: lanes; args: scalar
-  across               attr: sum prod min max and or; the lanes of a vector combined pairwise, halves first: a scalar
+  across               attr: sum prod min max and or; the lanes of a vector combined pairwise,
+  halves first: a scalar
   lane                 attr: number; one lane as a scalar
-  shuffle              attr: lane numbers; args: two vectors of equal lanes, whose lanes are counted through
+  shuffle              attr: lane numbers; args: two vectors of equal lanes, whose lanes are counted
+  through
 """
 
 from __future__ import annotations
@@ -40,7 +49,9 @@ _interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValu
 
 
 class Expr:
-    """One expression; build with the functions below or with operators (Python numbers adopt the other's dtype)."""
+    """One expression; build with the functions below or with operators (Python numbers adopt the
+    other's dtype).
+    """
 
     __slots__ = ("__weakref__", "args", "attr", "dtype", "lanes", "op")
 
@@ -278,7 +289,9 @@ def bitcast(x: Expr, dtype: DType) -> Expr:
 
 
 def load(buffer: str, index: Expr, dtype: DType, mask: Expr | None = None) -> Expr:
-    """Elements of a buffer; a ramp index is one contiguous vector, any other vector index is a gather."""
+    """Elements of a buffer; a ramp index is one contiguous vector, any other vector index is a
+    gather.
+    """
     args = (index,) if mask is None else (index, mask)
     return make("load", args, dtype, index.lanes, buffer)
 
@@ -305,7 +318,9 @@ def shuffle(a: Expr, b: Expr, lanes: tuple[int, ...]) -> Expr:
 
 
 def transpose(rows: list[Expr]) -> list[Expr]:
-    """The columns of as many vectors as each has lanes, by exchanging ever smaller blocks of neighbours."""
+    """The columns of as many vectors as each has lanes, by exchanging ever smaller blocks of
+    neighbours.
+    """
     n = len(rows)
     assert all(row.lanes == n for row in rows), "a square of lanes is needed"
     half = n // 2

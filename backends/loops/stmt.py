@@ -1,12 +1,15 @@
 """Statements of the loop IR: every loop, store, accumulator and barrier is explicit.
 
-A kernel is a function of buffers (pointers to elements), named integer parameters (sizes) and, when it is parallel,
+A kernel is a function of buffers (pointers to elements), named integer parameters (sizes) and, when
+it is parallel,
 a chunk number. Loop kinds:
 
   serial     one after the other
   unroll     extent is a literal; the body is repeated
-  vector     iterations are independent but for accumulators; `vectorise` makes lanes of them, with a masked tail
-  parallel   chunks that any thread may run, at most one per kernel and outermost (CPU threads; CUDA blocks)
+  vector     iterations are independent but for accumulators; `vectorise` makes lanes of them, with
+  a masked tail
+  parallel   chunks that any thread may run, at most one per kernel and outermost (CPU threads; CUDA
+  blocks)
   block, thread     CUDA grid and block axes, written by the CUDA schedule
 """
 
@@ -25,7 +28,8 @@ Combine = Literal["sum", "prod", "min", "max", "and", "or", "argmin", "argmax"]
 
 @dataclass(frozen=True)
 class For:
-    """for var in range(begin, end): body. `width` asks a vector loop for lanes, `unroll` for that many vectors at once.
+    """for var in range(begin, end): body. `width` asks a vector loop for lanes, `unroll` for that
+    many vectors at once.
 
     `even`: the iterations are known to fill all vectors.
     """
@@ -66,9 +70,11 @@ class Assign:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """register = combine(register, value). Inside vector loops, lanes accumulate apart and meet when the register's scope reads it.
+    """register = combine(register, value). Inside vector loops, lanes accumulate apart and meet
+    when the register's scope reads it.
 
-    "argmin"/"argmax": `value` is compared and `position` (int64) kept with it; the register `name` holds the value and
+    "argmin"/"argmax": `value` is compared and `position` (int64) kept with it; the register `name`
+    holds the value and
     `name + ".at"` the position; the first of equals wins and a NaN wins over numbers.
     """
 
@@ -106,7 +112,9 @@ class While:
 
 @dataclass(frozen=True)
 class Alloc:
-    """Scratch elements private to the chunk that runs (CUDA: `shared` to the block); size is a literal."""
+    """Scratch elements private to the chunk that runs (CUDA: `shared` to the block); size is a
+    literal.
+    """
 
     buffer: str
     dtype: DType
@@ -116,7 +124,9 @@ class Alloc:
 
 @dataclass(frozen=True)
 class Check:
-    """Where the condition is false, the call fails with `code` and `value` (int64); the run goes on harmlessly."""
+    """Where the condition is false, the call fails with `code` and `value` (int64); the run goes on
+    harmlessly.
+    """
 
     condition: Expr
     code: int
@@ -133,7 +143,9 @@ class Comment:
     text: str
 
 
-Stmt = Union[For, Let, Declare, Assign, Accumulate, Store, If, While, Alloc, Check, Barrier, Comment]
+Stmt = Union[
+    For, Let, Declare, Assign, Accumulate, Store, If, While, Alloc, Check, Barrier, Comment
+]
 
 
 @dataclass(frozen=True)
@@ -149,8 +161,10 @@ class Param:
 class LoopKernel:
     """A kernel, ready to be spelled: buffers, sizes, the extent of its parallel loop, statements.
 
-    `chunks` is the number of parallel chunks as an expression over the sizes (1: not parallel); inside the body,
-    `var("chunk")` is the chunk at hand. The number of chunks never depends on the number of threads.
+    `chunks` is the number of parallel chunks as an expression over the sizes (1: not parallel);
+    inside the body,
+    `var("chunk")` is the chunk at hand. The number of chunks never depends on the number of
+    threads.
     """
 
     name: str

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
-    Accumulate, Alloc, Assign, Barrier, Check, Comment, Declare, For, If, Let, LoopKernel, Stmt, Store, While,
+    Accumulate,
+    Alloc,
+    Assign,
+    Barrier,
+    Check,
+    Comment,
+    Declare,
+    For,
+    If,
+    Let,
+    LoopKernel,
+    Stmt,
+    Store,
+    While,
 )  # fmt: skip
 
 _INFIX = {
@@ -33,7 +46,11 @@ def statement_text(s: Stmt, depth: int) -> list[str]:
     writer = _Writer(_expressions(s))
     lines = [pad + line for line in writer.named_lines()]
     if isinstance(s, For):
-        how = "" if s.kind == "serial" else f" {s.kind}" + (f"({s.width} x {s.unroll})" if s.kind == "vector" else "")
+        how = (
+            ""
+            if s.kind == "serial"
+            else f" {s.kind}" + (f"({s.width} x {s.unroll})" if s.kind == "vector" else "")
+        )
         lines.append(f"{pad}for {s.var} in {writer(s.begin)} .. {writer(s.end)}{how}:")
         return [*lines, *body_text(s.body, depth + 1)]
     if isinstance(s, While):
@@ -61,7 +78,9 @@ def _simple(s: Stmt, text: _Writer) -> str:
         return f"{s.name} {s.combine}= {text(s.value)}{at}"
     if isinstance(s, Store):
         mask = "" if s.mask is None else f" where {text(s.mask)}"
-        return f"{s.buffer}[{text(s.index)}] = {text(s.value)}{mask}{' streaming' if s.stream else ''}"
+        return (
+            f"{s.buffer}[{text(s.index)}] = {text(s.value)}{mask}{' streaming' if s.stream else ''}"
+        )
     if isinstance(s, Alloc):
         return f"alloc {s.buffer}: {s.dtype}[{s.size}]{' shared' if s.shared else ''}"
     if isinstance(s, Check):

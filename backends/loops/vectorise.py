@@ -1,6 +1,8 @@
-"""Vector loops become explicit lanes: a main loop of whole vectors, several at once, then a masked tail.
+"""Vector loops become explicit lanes: a main loop of whole vectors, several at once, then a masked
+tail.
 
-Input: loops of kind "vector" over scalar statements. Output: no such loops. A loop's accumulators that were declared outside
+Input: loops of kind "vector" over scalar statements. Output: no such loops. A loop's accumulators
+that were declared outside
 it get one register per vector in flight, combined in a fixed order after the loop.
 """
 
@@ -12,7 +14,19 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
 from graphc.backends.loops.stmt import (
-    Accumulate, Assign, Check, Comment, Declare, For, If, Let, LoopKernel, Stmt, Store, walk,
+    Accumulate,
+    Assign,
+    Check,
+    Comment,
+    Declare,
+    For,
+    If,
+    Let,
+    LoopKernel,
+    Stmt,
+    Store,
+    While,
+    walk,
 )  # fmt: skip
 from graphc.backends.lower.combine import beats, combined
 from graphc.ir.dtypes import DType, bool_, int64
@@ -25,19 +39,29 @@ def vectorise(kernel: LoopKernel) -> LoopKernel:
     return replace(kernel, body=_body(kernel.body, types, neutral))
 
 
-def _body(body: Sequence[Stmt], types: Mapping[str, DType], neutral: Mapping[str, Expr]) -> tuple[Stmt, ...]:
+def _body(
+    body: Sequence[Stmt], types: Mapping[str, DType], neutral: Mapping[str, Expr]
+) -> tuple[Stmt, ...]:
     out: list[Stmt] = []
     for s in body:
         if isinstance(s, For) and s.kind == "vector" and s.width > 1:
             out.extend(_VectorLoop(s, types, neutral).statements())
         elif isinstance(s, For):
-            out.append(replace(s, kind="serial" if s.kind == "vector" else s.kind, body=_body(s.body, types, neutral)))
+            out.append(
+                replace(
+                    s,
+                    kind="serial" if s.kind == "vector" else s.kind,
+                    body=_body(s.body, types, neutral),
+                )
+            )
         elif isinstance(s, If):
-            out.append(If(s.condition, _body(s.then, types, neutral), _body(s.orelse, types, neutral)))
+            out.append(
+                If(s.condition, _body(s.then, types, neutral), _body(s.orelse, types, neutral))
+            )
         elif isinstance(s, Accumulate):
             out.extend(accumulate(s, types[s.name]))
-        elif hasattr(s, "body"):
-            out.append(replace(s, body=_body(s.body, types, neutral)))
+        elif isinstance(s, While):
+            out.append(While(s.condition, _body(s.body, types, neutral)))
         else:
             out.append(s)
     return tuple(out)
@@ -57,7 +81,10 @@ def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = 
         better = better & mask
     flag = s.name + ".better"
     wins = e.var(flag, bool_, lanes)
-    chosen = [Assign(s.name, e.select(wins, value, best)), Assign(s.name + ".at", e.select(wins, position, at))]
+    chosen = [
+        Assign(s.name, e.select(wins, value, best)),
+        Assign(s.name + ".at", e.select(wins, position, at)),
+    ]
     return [Let(flag, better), *chosen]
 
 
@@ -83,7 +110,9 @@ class _VectorLoop:
         return [*self._declare(), vectors, *tail, *self._combine()]
 
     def _tail(self, rest: Expr) -> Stmt:
-        """The last iterations from `rest` on, masked: at most one vector of them unless several go at once."""
+        """The last iterations from `rest` on, masked: at most one vector of them unless several go
+        at once.
+        """
         loop, turn = self.loop, e.var(self.loop.var + ".t")
         first = rest if self.unroll == 1 else rest + turn * self.lanes
         mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
@@ -93,7 +122,9 @@ class _VectorLoop:
         )  # fmt: skip
         if self.unroll == 1:
             return If(rest < loop.end, body)
-        return For(turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body)
+        return For(
+            turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body
+        )
 
     def _register(self, name: str, copy: int) -> str:
         return f"{name}.v{copy}"
@@ -102,19 +133,31 @@ class _VectorLoop:
         out: list[Stmt] = []
         for name, s in self.shared.items():
             for copy in range(self.unroll):
-                out.append(Declare(self._register(name, copy), e.broadcast(self.neutral[name], self.lanes)))
+                out.append(
+                    Declare(self._register(name, copy), e.broadcast(self.neutral[name], self.lanes))
+                )
                 if s.position is not None:
-                    out.append(Declare(self._register(name, copy) + ".at", e.broadcast(e.const(2**62, int64), self.lanes)))
+                    out.append(
+                        Declare(
+                            self._register(name, copy) + ".at",
+                            e.broadcast(e.const(2**62, int64), self.lanes),
+                        )
+                    )
         return out
 
     def _combine(self) -> list[Stmt]:
         out: list[Stmt] = []
         for name, s in self.shared.items():
             dtype = self.types[name]
-            registers = [e.var(self._register(name, c), dtype, self.lanes) for c in range(self.unroll)]
+            registers = [
+                e.var(self._register(name, c), dtype, self.lanes) for c in range(self.unroll)
+            ]
             if s.position is None:
                 while len(registers) > 1:
-                    pairs = [combined(s.combine, a, b) for a, b in zip(registers[::2], registers[1::2], strict=False)]
+                    pairs = [
+                        combined(s.combine, a, b)
+                        for a, b in zip(registers[::2], registers[1::2], strict=False)
+                    ]
                     registers = pairs + registers[len(registers) // 2 * 2 :]
                 total = e.across(s.combine, registers[0])
                 out.extend(accumulate(Accumulate(name, s.combine, total), dtype))
@@ -181,7 +224,9 @@ class _Widen:
             return [Check(condition, s.code, e.broadcast(self.expr(s.value), self.lanes))]
         if isinstance(s, For):
             inner = replace(s, begin=self.expr(s.begin), end=self.expr(s.end), kind="serial")
-            assert inner.begin.lanes == inner.end.lanes == 1, "bounds of a loop inside a vector loop are uniform"
+            assert inner.begin.lanes == inner.end.lanes == 1, (
+                "bounds of a loop inside a vector loop are uniform"
+            )
             return [replace(inner, body=tuple(self.body(s.body)))]
         assert isinstance(s, Comment), f"{type(s).__name__} inside a vector loop"
         return [s]
@@ -201,10 +246,14 @@ class _Widen:
         position = None if s.position is None else self.expr(s.position)
         if s.name in self.loop.local:
             name = self.names[s.name].attr
-            return accumulate(Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes)
+            return accumulate(
+                Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes
+            )
         name = self.loop._register(s.name, self.copy)
         mask = self.mask
-        return accumulate(Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes, mask)
+        return accumulate(
+            Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes, mask
+        )
 
     def expr(self, x: Expr) -> Expr:
         found = self._memo.get(x)
@@ -253,7 +302,9 @@ def _ramp_arithmetic(op: str, args: tuple[Expr, ...], lanes: int) -> Expr | None
 
 
 def widened(x: Expr, variable: str, base: Expr, lanes: int, mask: Expr | None = None) -> Expr:
-    """x at base, base + 1, ... of a loop variable, one lane each; elements where the mask does not hold are not read."""
+    """x at base, base + 1, ... of a loop variable, one lane each; elements where the mask does not
+    hold are not read.
+    """
     loop = For(variable, e.const(0, int64), e.const(0, int64), (), "vector", lanes)
     widen = _Widen(_VectorLoop(loop, {}, {}), 0, base, mask)
     if lanes == 1:

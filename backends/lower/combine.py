@@ -1,4 +1,6 @@
-"""Combinations: neutral elements, accumulator types, and the kernels that combine the partial results of chunks."""
+"""Combinations: neutral elements, accumulator types, and the kernels that combine the partial
+results of chunks.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,18 @@ def combined(combine: str, a: Expr, b: Expr) -> Expr:
     """One step of a combination."""
     if combine in ("and", "or"):
         return a & b if combine == "and" else a | b
-    return {"sum": lambda: a + b, "prod": lambda: a * b, "min": lambda: e.minimum(a, b), "max": lambda: e.maximum(a, b)}[combine]()
+    return {
+        "sum": lambda: a + b,
+        "prod": lambda: a * b,
+        "min": lambda: e.minimum(a, b),
+        "max": lambda: e.maximum(a, b),
+    }[combine]()
 
 
 def beats(combine: str, value: Expr, best: Expr, position: Expr, best_position: Expr) -> Expr:
-    """Whether a value takes the place of the best so far in argmin/argmax: NaN first, then the extreme, then the earlier."""
+    """Whether a value takes the place of the best so far in argmin/argmax: NaN first, then the
+    extreme, then the earlier.
+    """
     earlier = position < best_position
     better = value > best if combine == "argmax" else value < best
     same = e.equal(value, best)
@@ -44,12 +53,20 @@ def beats(combine: str, value: Expr, best: Expr, position: Expr, best_position: 
 
 
 def combine_partials(
-    op: Any, partial: Temporary, places: Temporary | None, chunks: Dim, size: Dim, out: Tensor, schedule: Schedule
+    op: Any,
+    partial: Temporary,
+    places: Temporary | None,
+    chunks: Dim,
+    size: Dim,
+    out: Tensor,
+    schedule: Schedule,
 ) -> Call:
     """The kernel that combines `chunks` lines of `size` partial results, in order, into `out`."""
     dims = DimWriter()
-    arguments: list[Buffer] = [partial, out] + ([places] if places else [])
-    params = [Param("a0", partial.dtype), Param("o0", out.dtype, True)] + ([Param("a1", int64)] if places else [])
+    arguments: list[Buffer] = [partial, out, *([places] if places else [])]
+    params = [Param("a0", partial.dtype), Param("o0", out.dtype, True)] + (
+        [Param("a1", int64)] if places else []
+    )
     c, j = index("c"), index("j")
     dims.bind(c, e.var("c"))
     dims.bind(j, e.var("j"))
@@ -59,12 +76,21 @@ def combine_partials(
     result = e.var("s.at", int64) if places else e.var("s", partial.dtype)
     line: list[Stmt] = [Declare("s", identity(op, partial.dtype))]
     line += [Declare("s.at", e.const(2**62, int64))] if places else []
-    line += [For("c", dims(0), dims(chunks), (step,)), Store("o0", dims(j), e.cast(result, out.dtype))]
+    line += [
+        For("c", dims(0), dims(chunks), (step,)),
+        Store("o0", dims(j), e.cast(result, out.dtype)),
+    ]
     begin, end, parts = _split(dims, size, schedule)
     lanes = schedule.lanes(partial.dtype.bits) if size != 1 else 0
     loop = For("j", begin, end, tuple(line), "vector" if lanes else "serial", lanes, 1)
     kernel = LoopKernel(f"combine_{op.name}", tuple(params), (), dims(parts), (loop,))
-    return Call(LoopKernel(kernel.name, kernel.buffers, tuple(sorted(dims.sizes)), kernel.chunks, kernel.body), tuple(arguments), parts)
+    return Call(
+        LoopKernel(
+            kernel.name, kernel.buffers, tuple(sorted(dims.sizes)), kernel.chunks, kernel.body
+        ),
+        tuple(arguments),
+        parts,
+    )
 
 
 def _split(dims: DimWriter, size: Dim, schedule: Schedule) -> tuple[Expr, Expr, Dim]:

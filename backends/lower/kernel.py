@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
-from graphc.ir.node import Tensor
+from graphc.ir.node import Node, Tensor
+
+if TYPE_CHECKING:
+    from graphc.backends.program import Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +38,29 @@ class Call:
     chunks: Dim
 
 
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """A node that runs programs of its own: a loop or a branch. `scratch` is memory for carries and
+    the programs' arenas.
+    """
+
+    node: Node
+    programs: tuple[Program, ...]
+    scratch: tuple[Temporary, ...]
+
+    @property
+    def arguments(self) -> tuple[Buffer, ...]:
+        """Operands, results, scratch."""
+        return (*self.node.inputs, *self.node.outputs, *self.scratch)
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """How a body is looped over; no choice here changes a value, but for the fixed order in which sums are taken.
+    """How a body is looped over; no choice here changes a value, but for the fixed order in which
+    sums are taken.
 
-    `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works on, at least.
+    `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
+    on, at least.
     `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors in flight.
     """
 

@@ -1,4 +1,6 @@
-"""The loops of a nest: which axes run together as one loop, which are outer, and which one is the vector axis."""
+"""The loops of a nest: which axes run together as one loop, which are outer, and which one is the
+vector axis.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Nest:
-    """`outer` loops around `inner` ones; if `across`, the vector axis is the last outer loop, else the last loop of all."""
+    """`outer` loops around `inner` ones; if `across`, the vector axis is the last outer loop, else
+    the last loop of all.
+    """
 
     outer: tuple[Loop, ...]
     inner: tuple[Loop, ...]
@@ -37,7 +41,9 @@ class Nest:
 
     @property
     def loop_index(self) -> tuple[Dim, ...]:
-        """The index of each axis of the domain: of axes that run together the last one counts, the others are 0."""
+        """The index of each axis of the domain: of axes that run together the last one counts, the
+        others are 0.
+        """
         loops = self.outer + self.inner
         ndim = sum(len(loop.axes) for loop in loops)
         found: list[Dim] = [0] * ndim
@@ -71,13 +77,21 @@ def plan_nest(body: Body) -> Nest:
     if not inner:
         return Nest(tuple(outer[:-1]), tuple(outer[-1:]))
     if not outer:
-        return Nest((), tuple(inner)) if len(inner) == 1 or "row" in roles else Nest(tuple(inner[:-1]), tuple(inner[-1:]))
-    across = not roles & {"column", "total"} and _score(outer[-1], offsets) > _score(inner[-1], offsets)
+        return (
+            Nest((), tuple(inner))
+            if len(inner) == 1 or "row" in roles
+            else Nest(tuple(inner[:-1]), tuple(inner[-1:]))
+        )
+    across = not roles & {"column", "total"} and _score(outer[-1], offsets) > _score(
+        inner[-1], offsets
+    )
     return Nest(tuple(outer), tuple(inner), across)
 
 
 def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
-    """Linear offsets of every access of the body, and the loop variables used for more than addressing."""
+    """Linear offsets of every access of the body, and the loop variables used for more than
+    addressing.
+    """
     loop = domain_index(len(body.domain))
     rows = tuple(v for k, v in enumerate(loop) if k not in body.row_axes)
     inner = tuple(v for k, v in enumerate(loop) if k in body.row_axes)
@@ -91,7 +105,9 @@ def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
     return offsets, frozenset(a for root in body.roots for d in root.opaque for a in atoms(d))
 
 
-def _collapse(axes: Sequence[int], domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]) -> list[Loop]:
+def _collapse(
+    axes: Sequence[int], domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]
+) -> list[Loop]:
     loops: list[Loop] = []
     for k in axes:
         if loops and _together(loops[-1].axes[-1], k, domain, offsets, opaque):
@@ -101,7 +117,9 @@ def _collapse(axes: Sequence[int], domain: tuple[Dim, ...], offsets: list[Dim], 
     return loops
 
 
-def _together(j: int, k: int, domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]) -> bool:
+def _together(
+    j: int, k: int, domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]
+) -> bool:
     """Whether axis j steps exactly as far as the whole of axis k in every access."""
     a, b = (Atom("index", f"i{axis}") for axis in (j, k))
     if a in opaque or b in opaque:

@@ -1,4 +1,6 @@
-"""Lowers a nest body: chunks of rows, loops over each row level by level, accumulators, partial results."""
+"""Lowers a nest body: chunks of rows, loops over each row level by level, accumulators, partial
+results.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
-    Accumulate, Declare, For, Let, LoopKernel, Param, Stmt, Store,
+    Accumulate,
+    Declare,
+    For,
+    Let,
+    LoopKernel,
+    Param,
+    Stmt,
+    Store,
 )  # fmt: skip
 from graphc.backends.lower.combine import accumulator_dtype, combine_partials, combined, identity
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
@@ -24,7 +33,9 @@ CHUNK = index("chunk")
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernels of a body: one, and where partial results are left, one more for each to combine them."""
+    """The kernels of a body: one, and where partial results are left, one more for each to combine
+    them.
+    """
     return _Lowering(body, schedule, fail).run()
 
 
@@ -44,7 +55,9 @@ class _Lowering:
         for x in body.outputs:
             self._param("o", x, x.dtype, True)
         readable = set(body.inputs)
-        self.reader = ExprReader(lambda x: self.names[x] if x in readable else None, self.dims, fail)
+        self.reader = ExprReader(
+            lambda x: self.names[x] if x in readable else None, self.dims, fail
+        )
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
         self.start: list[Stmt] = []
@@ -58,13 +71,16 @@ class _Lowering:
             self.names[buffer] = name
         return name
 
-    # --- chunks ----------------------------------------------------------------------------------------------------------
+    # --- chunks -----------------------------------------------------------------------------------
+    # -----------------------
 
     def _chunks(self) -> None:
         """Which loops are split into chunks, and into how many; only sizes count, never threads."""
         nest = self.nest
         roles = {root.role for root in self.body.roots}
-        split: tuple[Loop, ...] = nest.outer[:-1] if nest.across and len(nest.outer) > 1 else nest.outer
+        split: tuple[Loop, ...] = (
+            nest.outer[:-1] if nest.across and len(nest.outer) > 1 else nest.outer
+        )
         self.flat = not nest.outer and "row" not in roles and len(nest.inner) == 1
         if self.flat:
             split = nest.inner
@@ -73,7 +89,9 @@ class _Lowering:
         rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
         per = maximum(1, floordiv(self.schedule.grain, maximum(rest, 1)))
         if roles & {"column", "total"}:
-            per = maximum(per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks))
+            per = maximum(
+                per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks)
+            )
         if not split:
             self.chunks: Dim = 1
             return
@@ -122,18 +140,25 @@ class _Lowering:
         if not vector:
             return For(loop.name, begin, end, tuple(body))
         unroll = 1 if self.nest.across else self.schedule.unroll
-        return For(loop.name, begin, end, tuple(body), "vector", self.schedule.lanes(self._bits()), unroll)
+        return For(
+            loop.name, begin, end, tuple(body), "vector", self.schedule.lanes(self._bits()), unroll
+        )
 
     def _bits(self) -> int:
-        """Width of the elements that fill a vector: the narrowest float (of 32 bits or more) that the kernel touches."""
+        """Width of the elements that fill a vector: the narrowest float (of 32 bits or more) that
+        the kernel touches.
+        """
         widths = [max(p.dtype.bits, 32) for p in self.params if p.dtype.kind != "b"]
         floats = [max(p.dtype.bits, 32) for p in self.params if p.dtype.is_float]
         return min(floats or widths or [32])
 
-    # --- rows --------------------------------------------------------------------------------------------------------------
+    # --- rows -------------------------------------------------------------------------------------
+    # -------------------------
 
     def _level(self, level: int) -> list[Stmt]:
-        """One loop over the inner axes: what it computes, between its accumulators' declarations and their use."""
+        """One loop over the inner axes: what it computes, between its accumulators' declarations
+        and their use.
+        """
         roots = [root for root in self.body.roots if root.level == level]
         before: list[Stmt] = []
         self.reader.forget()
@@ -171,10 +196,14 @@ class _Lowering:
         into.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
-            store = Store(self.names[x], self.dims(offset_of(x.shape, position)), self.reader.values[x])
+            store = Store(
+                self.names[x], self.dims(offset_of(x.shape, position)), self.reader.values[x]
+            )
             (into if root.role == "rowmap" else self.stores).append(store)
 
-    def _reduce(self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+    def _reduce(
+        self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]
+    ) -> None:
         x = root.tensor
         (source,) = x.node.inputs
         value = self.reader.at(source, full_index(source.shape, self.index))
@@ -234,14 +263,27 @@ class _Lowering:
             partial = Temporary(value.dtype, self.chunks * size)
             name = self._param("p", partial, value.dtype, True)
             offset = CHUNK * size + position if self.chunks != 1 else position
-            self.later.append(combine_partials(op, partial, None, self.chunks, size, x, self.schedule))
+            self.later.append(
+                combine_partials(op, partial, None, self.chunks, size, x, self.schedule)
+            )
         first = offset - position
         fill = Store(name, self.dims(first) + e.var("z"), identity(op, value.dtype))
-        self.start.append(For("z", self.dims(0), self.dims(size), (fill,), "vector", self.schedule.lanes(value.dtype.bits), 1))
+        self.start.append(
+            For(
+                "z",
+                self.dims(0),
+                self.dims(size),
+                (fill,),
+                "vector",
+                self.schedule.lanes(value.dtype.bits),
+                1,
+            )
+        )
         line = e.load(name, self.dims(offset), value.dtype)
         inside.append(Store(name, self.dims(offset), combined(op.combine, line, value)))
 
-    # --- values that a later loop over the row reads again ---------------------------------------------------------------
+    # --- values that a later loop over the row reads again
+    # ---------------------------------------------------------------
 
     def _recall_later(self, level: int, roots: list[Root], inside: list[Stmt]) -> None:
         """After this level a value is read back from where it was stored, or recomputed."""
@@ -260,7 +302,9 @@ class _Lowering:
         return any(access.tensor is x for root in later for access in root.accesses)
 
     def _keep_if_costly(self, x: Tensor, current: Expr, inside: list[Stmt]) -> None:
-        """Keeps a row of an internal value in scratch memory of the chunk, unless it is as cheap to compute again."""
+        """Keeps a row of an internal value in scratch memory of the chunk, unless it is as cheap to
+        compute again.
+        """
         if is_costly(self.reader.compute(x, full_index(x.shape, self.index))):
             size = extent_of(self.nest.inner)
             name = self._param("t", Temporary(x.dtype, self.chunks * size), x.dtype, True)

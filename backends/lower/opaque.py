@@ -9,7 +9,17 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
-    Assign, Check, Declare, For, If, Let, LoopKernel, Param, Stmt, Store, While,
+    Assign,
+    Check,
+    Declare,
+    For,
+    If,
+    Let,
+    LoopKernel,
+    Param,
+    Stmt,
+    Store,
+    While,
 )  # fmt: skip
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.reader import DimWriter, strides_of
@@ -49,9 +59,20 @@ class LoopWriter:
     ops: Any = e
 
     def __init__(
-        self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], grain: int, fail: Callable[[str], int], lanes: int = 0
+        self,
+        inputs: Sequence[TensorType],
+        outputs: Sequence[TensorType],
+        grain: int,
+        fail: Callable[[str], int],
+        lanes: int = 0,
     ):
-        self.inputs, self.outputs, self.grain, self.fail, self.lanes = inputs, outputs, grain, fail, lanes
+        self.inputs, self.outputs, self.grain, self.fail, self.lanes = (
+            inputs,
+            outputs,
+            grain,
+            fail,
+            lanes,
+        )
         self.dims = DimWriter()
         self.chunks: Dim = 1
         self._blocks: list[list[Stmt]] = [[]]
@@ -121,7 +142,9 @@ class LoopWriter:
             yield indices
         self.emit(For(position, begin, end, (*decode, *block)))
 
-    def _decode(self, position: Expr, extents: Sequence[Dim]) -> tuple[tuple[Expr, ...], list[Stmt]]:
+    def _decode(
+        self, position: Expr, extents: Sequence[Dim]
+    ) -> tuple[tuple[Expr, ...], list[Stmt]]:
         names = [self.fresh("p") for _ in extents]
         decode: list[Stmt] = []
         for name, extent in list(zip(names, extents, strict=True))[:0:-1]:
@@ -137,7 +160,15 @@ class LoopWriter:
         with self._block() as block:
             yield e.var(name)
         wide = vector and self.lanes > 1
-        self.emit(For(name, _index(begin), _index(end), tuple(block), *(("vector", self.lanes) if wide else ())))
+        self.emit(
+            For(
+                name,
+                _index(begin),
+                _index(end),
+                tuple(block),
+                *(("vector", self.lanes) if wide else ()),
+            )
+        )
 
     @contextmanager
     def repeat(self, condition: Callable[[], Expr]) -> Iterator[None]:
@@ -169,13 +200,15 @@ def lower_opaque(body: Body, schedule: Schedule, fail: Callable[[Node, str], int
     spaces = [Temporary(t.dtype, t.size) for t in node.op.workspace(node)]
     outputs = [*node.types, *node.op.workspace(node)]
     lanes = schedule.lanes(outputs[0].dtype.bits)
-    writer = LoopWriter([x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what), lanes)
+    writer = LoopWriter(
+        [x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what), lanes
+    )
     node.op.loops(node, writer)
     params = [Param(f"a{k}", x.dtype) for k, x in enumerate(node.inputs)]
     params += [Param(f"o{k}", t.dtype, True) for k, t in enumerate(outputs)]
     arguments: list[Buffer] = [*node.inputs, *node.outputs, *spaces]
     chunks = writer.dims(writer.chunks)
-    kernel = LoopKernel(node.op.name, tuple(params), tuple(sorted(writer.dims.sizes)), chunks, writer.body)
+    kernel = LoopKernel(
+        node.op.name, tuple(params), tuple(sorted(writer.dims.sizes)), chunks, writer.body
+    )
     return [Call(kernel, tuple(arguments), writer.chunks)]
-
-

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -44,7 +43,9 @@ class DimWriter:
         self.sizes: set[str] = set()
 
     def bind(self, d: DimExpr, value: Expr) -> None:
-        """Gives the variable `d` (one index atom) its value; what was written with the old one is forgotten."""
+        """Gives the variable `d` (one index atom) its value; what was written with the old one is
+        forgotten.
+        """
         ((monomial, _),) = d.terms
         self.variables[monomial[0]] = value
         self._memo.clear()
@@ -96,19 +97,29 @@ def floor_division(a: Atom, x: Expr, y: Expr) -> Expr:
     if low is not None and low >= 0:
         return quotient if a.kind == "floordiv" else remainder
     wrong = e.not_equal(remainder, 0) & ((remainder ^ y) < 0)
-    return e.select(wrong, quotient - 1, quotient) if a.kind == "floordiv" else e.select(wrong, remainder + y, remainder)
+    return (
+        e.select(wrong, quotient - 1, quotient)
+        if a.kind == "floordiv"
+        else e.select(wrong, remainder + y, remainder)
+    )
 
 
 class ExprReader:
     """The Reader that makes expressions.
 
-    `stop(x)` gives the buffer name of a tensor in memory, else None. `values` holds what the kernel has at hand at the current
+    `stop(x)` gives the buffer name of a tensor in memory, else None. `values` holds what the kernel
+    has at hand at the current
     point of its loops. Checks are appended to `statements`.
     """
 
     ops: Any = e
 
-    def __init__(self, stop: Callable[[Tensor], str | None], dims: DimWriter, fail: Callable[[Node, str], int]):
+    def __init__(
+        self,
+        stop: Callable[[Tensor], str | None],
+        dims: DimWriter,
+        fail: Callable[[Node, str], int],
+    ):
         self.stop, self.dims, self.fail = stop, dims, fail
         self.values: dict[Tensor, Expr] = {}
         self.statements: list[Stmt] = []
@@ -144,7 +155,9 @@ class ExprReader:
             value = x.node.op.read(x.node, x.index, index, self)
         finally:
             self._node.pop()
-        assert isinstance(value, Expr) and value.dtype is x.dtype, f"{x.node.op.name} gave {value!r}, not {x.dtype}"
+        assert isinstance(value, Expr) and value.dtype is x.dtype, (
+            f"{x.node.op.name} gave {value!r}, not {x.dtype}"
+        )
         return value
 
     def value(self, index: Dim, dtype: Any) -> Expr:
@@ -176,5 +189,3 @@ class ExprReader:
             condition = condition | ~self._guards[-1]
         code = self.fail(self._node[-1], what)
         self.statements.append(Check(condition, code, e.cast(value, int64)))
-
-

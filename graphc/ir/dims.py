@@ -1,7 +1,10 @@
-"""Dimensions: integers, or exact expressions over named sizes, in a normal form in which equality is provable.
+"""Dimensions: integers, or exact expressions over named sizes, in a normal form in which equality
+is provable.
 
-An expression is a polynomial with integer coefficients over atoms. An atom is a named size, or a floor division,
-remainder, minimum or maximum of expressions. Two expressions that denote the same polynomial are equal and hash
+An expression is a polynomial with integer coefficients over atoms. An atom is a named size, or a
+floor division,
+remainder, minimum or maximum of expressions. Two expressions that denote the same polynomial are
+equal and hash
 alike; an expression without atoms is always a plain `int`.
 """
 
@@ -15,9 +18,11 @@ Monomial = tuple["Atom", ...]
 
 
 class Atom:
-    """Something a polynomial treats as unknown; `kind` is "size", "index", "dynamic", "floordiv", "mod", "min" or "max".
+    """Something a polynomial treats as unknown; `kind` is "size", "index", "dynamic", "floordiv",
+    "mod", "min" or "max".
 
-    A "size" is at least 0 and known at call entry; an "index" is a loop variable, a "dynamic" one computed on the way.
+    A "size" is at least 0 and known at call entry; an "index" is a loop variable, a "dynamic" one
+    computed on the way.
     """
 
     __slots__ = ("_hash", "args", "key", "kind", "name")
@@ -49,7 +54,9 @@ class Atom:
     def __str__(self) -> str:
         if not self.args:
             return self.name
-        a, b = (f"({x})" if isinstance(x, DimExpr) and len(x.terms) > 1 else str(x) for x in self.args)
+        a, b = (
+            f"({x})" if isinstance(x, DimExpr) and len(x.terms) > 1 else str(x) for x in self.args
+        )
         if self.kind == "floordiv":
             return f"{a}//{b}"
         if self.kind == "mod":
@@ -81,7 +88,9 @@ class DimExpr:
         text = ""
         for monomial, coefficient in self.terms:
             alone = len(monomial) == 1 and abs(coefficient) == 1
-            factors = [str(a) if alone or a.kind not in ("floordiv", "mod") else f"({a})" for a in monomial]
+            factors = [
+                str(a) if alone or a.kind not in ("floordiv", "mod") else f"({a})" for a in monomial
+            ]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
             text += (" - " if coefficient < 0 else " + ") + "*".join(factors)
@@ -195,7 +204,9 @@ def mod(a: Dim, b: Dim) -> Dim:
 
 
 def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
-    """(q, r) with a = q*b + r, where q takes every term of `a` that the single term `b` divides exactly."""
+    """(q, r) with a = q*b + r, where q takes every term of `a` that the single term `b` divides
+    exactly.
+    """
     divisor = list(_terms(b))
     if len(divisor) != 1:
         return (1, 0) if a == b else (0, a)
@@ -236,7 +247,9 @@ def _extreme(kind: str, a: Dim, b: Dim) -> Dim:
 
 
 def bounds(d: Dim) -> tuple[int | None, int | None]:
-    """Proven (lowest, highest) value of a dimension, None where there is no bound. Sizes and indices are >= 0."""
+    """Proven (lowest, highest) value of a dimension, None where there is no bound. Sizes and
+    indices are >= 0.
+    """
     low: int | None = 0
     high: int | None = 0
     for monomial, c in _terms(d):
@@ -299,6 +312,16 @@ def atoms(d: Dim) -> frozenset[Atom]:
             for arg in a.args:
                 found |= atoms(arg)
     return frozenset(found)
+
+
+def is_name(d: Dim) -> bool:
+    """Whether a dimension is one named size."""
+    return (
+        isinstance(d, DimExpr)
+        and len(d.terms) == 1
+        and d.terms[0][1] == 1
+        and [a.kind for a in d.terms[0][0]] == ["size"]
+    )
 
 
 def sizes(d: Dim) -> frozenset[str]:

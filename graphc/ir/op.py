@@ -20,7 +20,8 @@ Index = tuple[Dim, ...]
 class Reader(Protocol):
     """What `Op.read` may ask of a lowering: scalar expressions of elements of other tensors.
 
-    Scalar expressions support Python arithmetic and comparison; `ops` holds the scalar functions by name.
+    Scalar expressions support Python arithmetic and comparison; `ops` holds the scalar functions by
+    name.
     """
 
     ops: Any
@@ -35,10 +36,14 @@ class Reader(Protocol):
         """An integer scalar as an index expression known to lie in [0, extent)."""
 
     def choose(self, condition: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
-        """`yes()` where the condition holds, else `no()`; loads of the branch not taken do not happen."""
+        """`yes()` where the condition holds, else `no()`; loads of the branch not taken do not
+        happen.
+        """
 
     def check(self, condition: Any, what: str, value: Any) -> None:
-        """Makes the call fail with IndexRangeError (naming the op, the axis in `what` and the value) where the condition is false."""
+        """Makes the call fail with IndexRangeError (naming the op, the axis in `what` and the
+        value) where the condition is false.
+        """
 
 
 class Register(Protocol):
@@ -52,7 +57,9 @@ class Register(Protocol):
 
 
 class KernelWriter(Protocol):
-    """What `Op.loops` writes a kernel with. Indices and extents are int64 scalar expressions; `ops` as in Reader."""
+    """What `Op.loops` writes a kernel with. Indices and extents are int64 scalar expressions; `ops`
+    as in Reader.
+    """
 
     ops: Any
 
@@ -68,14 +75,19 @@ class KernelWriter(Protocol):
     def reload(self, which: int, index: Sequence[Any]) -> Any:
         """An element of an output or workspace, as stored before by the same instance."""
 
-    def parallel(self, extents: Sequence[Dim], work: int = 64) -> AbstractContextManager[tuple[Any, ...]]:
-        """Instances that run in any order, one for each index of `extents`; at most once, outermost. () means one instance.
+    def parallel(
+        self, extents: Sequence[Dim], work: int = 64
+    ) -> AbstractContextManager[tuple[Any, ...]]:
+        """Instances that run in any order, one for each index of `extents`; at most once,
+        outermost. () means one instance.
 
         `work`: about how many elements one instance touches.
         """
 
     def loop(self, begin: Any, end: Any, vector: bool = False) -> AbstractContextManager[Any]:
-        """A serial loop; gives its variable. `vector` promises that no step reads or changes what another one changes."""
+        """A serial loop; gives its variable. `vector` promises that no step reads or changes what
+        another one changes.
+        """
 
     def repeat(self, condition: Callable[[], Any]) -> AbstractContextManager[None]:
         """Repeats while the condition, evaluated anew each time, holds."""
@@ -92,7 +104,8 @@ class KernelWriter(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs that an op's laws are tested on: arrays (as a function of a NumPy generator), attributes, and what to skip.
+    """Inputs that an op's laws are tested on: arrays (as a function of a NumPy generator),
+    attributes, and what to skip.
 
     `differentiable` names the inputs whose gradients are checked; None means every floating one.
     """
@@ -104,9 +117,11 @@ class Sample:
 
 
 class Op:
-    """One operation. Subclass it, or use a constructor such as `elementwise`; instances register by name.
+    """One operation. Subclass it, or use a constructor such as `elementwise`; instances register by
+    name.
 
-    A subclass gives `infer` and `reference`, and exactly one lowering: `read` (an element as a function of elements of
+    A subclass gives `infer` and `reference`, and exactly one lowering: `read` (an element as a
+    function of elements of
     the inputs; such ops fuse), the fields of a reduction, or `loops` (a kernel of its own).
     """
 
@@ -128,7 +143,9 @@ class Op:
         return Op.registry.__getitem__, (self.name,)
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        """Types of the outputs; raises ShapeError or DTypeError with one line that says what does not fit."""
+        """Types of the outputs; raises ShapeError or DTypeError with one line that says what does
+        not fit.
+        """
         raise NotImplementedError(self.name)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
@@ -137,8 +154,12 @@ class Op:
 
         raise GradientError(f"{self.name} has no gradient")
 
-    def batch(self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim) -> Sequence[Tensor]:
-        """Outputs with a new leading axis of length `size`, for inputs of which some carry that axis (at axes[i]; 0 or None)."""
+    def batch(
+        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
+    ) -> Sequence[Tensor]:
+        """Outputs with a new leading axis of length `size`, for inputs of which some carry that
+        axis (at axes[i]; 0 or None).
+        """
         raise NotImplementedError(f"{self.name} has no batching rule")
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
@@ -150,7 +171,9 @@ class Op:
         raise NotImplementedError(self.name)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
-        """Writes the kernel as loops over the buffers of inputs and outputs (see docs/adding_an_op.md)."""
+        """Writes the kernel as loops over the buffers of inputs and outputs (see
+        docs/adding_an_op.md).
+        """
         raise NotImplementedError(self.name)
 
     def workspace(self, node: Node) -> Sequence[TensorType]:

@@ -1,0 +1,165 @@
+"""Loops and branches for users: functions traced once into bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import bool_, int64
+from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.node import Tensor
+from graphc.ir.structure import leaves, restore
+from graphc.ir.subgraph import Subgraph, free_tensors
+from graphc.ir.types import TensorType
+from graphc.ir.walk import substitute
+from graphc.ops.cast import astype
+from graphc.ops.control import scan_node, switch_node, while_node
+from graphc.ops.convert import as_tensor
+from graphc.ops.source import as_shape, placeholder
+from graphc.passes.batch import as_tensors
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | str | Dim | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """(carry, ys) after `carry, y = f(carry, x)` for every x along the first axis of `xs`; ys are
+    the y, stacked.
+
+    init: the first carry, a tensor or a structure (tuple, list, dict) of them; every step must give
+    one of the same types.
+    xs: a tensor or structure of tensors with a common first axis, whose length may be symbolic;
+    None with `length` given.
+    reverse: from the last x to the first; ys stay in the order of xs.
+
+    f runs once, on symbols. It may read any other tensor of the graph. One native loop is compiled;
+    gradients flow through
+    carries, xs and whatever f reads.
+    """
+    carry, stacks = as_tensors(init), as_tensors(xs)
+    inputs, xs_list = leaves(carry), leaves(stacks) if xs is not None else []
+    steps = _length(xs_list, length)
+    symbols = [_symbol(x.type, f"carry{k}") for k, x in enumerate(inputs)]
+    elements = [_symbol(TensorType(x.dtype, x.shape[1:]), f"x{k}") for k, x in enumerate(xs_list)]
+    given = restore(stacks, elements) if xs is not None else None
+    new, y = _pair(f(restore(carry, symbols), given))
+    new, y = as_tensors(new), as_tensors(y)
+    outputs = [*_like_carry(inputs, leaves(new)), *([] if y is None else leaves(y))]
+    body, shared = close([*symbols, *elements], outputs)
+    results = scan_node(body, inputs, xs_list, shared, steps, reverse)
+    last = restore(carry, results[: len(inputs)])
+    return last, None if y is None else restore(y, results[len(inputs) :])
+
+
+def while_loop(
+    condition: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    init: Any,
+    max_steps: int | None = None,
+) -> Any:
+    """`carry = body(carry)` from `init` on, as long as `condition(carry)` holds.
+
+    condition gives one bool. With `max_steps` the loop ends after that many steps in any case, and
+    gradients flow through it;
+    without, it has no gradient.
+    """
+    carry = as_tensors(init)
+    if max_steps is not None:
+        return _bounded(condition, body, carry, max_steps)
+    inputs = leaves(carry)
+    symbols = [_symbol(x.type, f"carry{k}") for k, x in enumerate(inputs)]
+    test = as_tensor(condition(restore(carry, symbols)))
+    outputs = _like_carry(inputs, leaves(as_tensors(body(restore(carry, symbols)))))
+    both, shared = close(symbols, [test, *outputs])
+    conditions, bodies = (
+        Subgraph(both.inputs, both.outputs[:1]),
+        Subgraph(both.inputs, both.outputs[1:]),
+    )
+    return restore(carry, while_node(conditions, bodies, inputs, shared))
+
+
+def _bounded(
+    condition: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any, max_steps: int
+) -> Any:
+    def step(state: Any, _: Any) -> tuple[Any, None]:
+        return cond(condition(state), body, lambda same: same, state), None
+
+    return scan(step, carry, length=max_steps)[0]
+
+
+def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *operands: Any) -> Any:
+    """`yes(*operands)` where the scalar `predicate` is true, else `no(*operands)`; only the branch
+    taken is computed.
+
+    Both branches must give the same structure of the same types.
+    """
+    return switch(astype(astype(as_tensor(predicate), bool_), int64), [no, yes], *operands)
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """`branches[index](*operands)`; an index outside is clipped to the nearest. Only the branch
+    taken is computed.
+    """
+    chosen = astype(as_tensor(index), int64)
+    if chosen.shape != ():
+        raise ShapeError(f"the index of a switch must be a scalar\n  {chosen.describe()}")
+    tensors = as_tensors(tuple(operands))
+    results = [as_tensors(branch(*tensors)) for branch in branches]
+    counts = [len(leaves(r)) for r in results]
+    if len(set(counts)) != 1:
+        raise GraphError(
+            f"the branches of a switch give {', '.join(map(str, counts))} tensors; they must agree"
+        )
+    flat = [y for r in results for y in leaves(r)]
+    shared = free_tensors(flat, [])
+    symbols = [_symbol(x.type, f"operand{k}") for k, x in enumerate(shared)]
+    inside = substitute(flat, dict(zip(shared, symbols, strict=True)))
+    parts = [tuple(inside[k : k + counts[0]]) for k in range(0, len(inside), counts[0])]
+    bodies = [Subgraph(tuple(symbols), part) for part in parts]
+    return restore(results[0], switch_node(chosen, bodies, shared))
+
+
+def close(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Subgraph, list[Tensor]]:
+    """A body whose inputs are `inputs` and then symbols of what else the outputs read, and the
+    latter.
+    """
+    shared = free_tensors(outputs, inputs)
+    symbols = [_symbol(x.type, f"shared{k}") for k, x in enumerate(shared)]
+    inside = substitute(outputs, dict(zip(shared, symbols, strict=True)))
+    return Subgraph((*inputs, *symbols), tuple(inside)), shared
+
+
+def _symbol(type_: TensorType, name: str) -> Tensor:
+    return placeholder(name, type_.shape, type_.dtype)
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise GraphError(f"the function of a scan must give (carry, y), not {result!r}")
+    return result
+
+
+def _length(xs: Sequence[Tensor], length: int | str | Dim | None) -> Dim:
+    lengths = [x.shape[0] if x.ndim else None for x in xs]
+    if None in lengths:
+        raise ShapeError(
+            f"a scan goes along the first axis, and a scalar has none\n  {xs[lengths.index(None)].describe()}"
+        )
+    if length is not None:
+        lengths.append(as_shape((length,))[0])
+    if not lengths:
+        raise GraphError("a scan needs xs or a length")
+    for x, d in zip(xs, lengths, strict=False):
+        if d != lengths[-1]:
+            raise ShapeError(f"a scan over lengths {d} and {lengths[-1]}\n  {x.describe()}")
+    return lengths[-1]  # type: ignore[return-value]
+
+
+def _like_carry(old: Sequence[Tensor], new: Sequence[Tensor]) -> list[Tensor]:
+    if len(old) != len(new):
+        raise GraphError(f"the carry has {len(old)} tensors, but the step gives {len(new)}")
+    return list(new)

@@ -1,0 +1,62 @@
+"""A graph inside a node: the body of a loop or a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphc.ir.node import Node, Tensor
+from graphc.ir.types import TensorType
+from graphc.ir.walk import topological
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraph:
+    """Outputs as a function of inputs (placeholders); it reads nothing else but literals."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """Types of the outputs."""
+        return tuple(x.type for x in self.outputs)
+
+    def __lt__(self, other: Subgraph) -> bool:
+        return id(self) < id(other)
+
+    def __repr__(self) -> str:
+        return f"graph of {len(topological(self.outputs))} nodes"
+
+
+def literal_nodes(outputs: Sequence[Tensor]) -> set[Node]:
+    """The nodes that depend on no input, variable or array: numbers and what is made of them alone."""
+    found: set[Node] = set()
+    for node in topological(outputs):
+        array = node.op.name == "constant" and node.types[0].shape != ()
+        if node.op.lowering != "source" and not array and all(x.node in found for x in node.inputs):
+            found.add(node)
+    return found
+
+
+def free_tensors(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """What the outputs read that does not depend on `inputs`: the largest such parts, literals left
+    out.
+    """
+    own = set(inputs)
+    literal = literal_nodes(outputs)
+    inside: set[Node] = set()
+    free: dict[Tensor, None] = {}
+    nodes = topological(outputs)
+    for node in nodes:
+        if any(x in own or x.node in inside for x in node.inputs):
+            inside.add(node)
+    for node in nodes:
+        if node in inside:
+            for x in node.inputs:
+                if x not in own and x.node not in inside and x.node not in literal:
+                    free[x] = None
+    for x in outputs:
+        if x not in own and x.node not in inside and x.node not in literal:
+            free[x] = None
+    return list(free)
