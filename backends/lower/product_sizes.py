@@ -15,13 +15,23 @@ ONE_DEPTH_BYTES = 2048
 #: Columns of a block, of small and of large results.
 WIDTH = 128
 WIDE = 256
-#: Rows of a block at most, and multiply-adds of a chunk at least.
+#: Rows of 4-byte sums of a block at most, and multiply-adds of a chunk at least.
 HEIGHT = 240
 GRAIN = 2**18
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
 FEW_WIDTH = 512
+
+
+_Tile = tuple[int, int, int]
+#: By the bits of a vector: tiles of one, two and three vectors.
+_TILES: dict[int, tuple[_Tile, _Tile, _Tile]] = {
+    512: ((16, 4, 1), (12, 4, 2), (8, 4, 3)),
+    256: ((12, 2, 1), (6, 2, 2), (4, 2, 3)),
+    128: ((8, 2, 1), (4, 2, 2), (4, 2, 2)),
+}
+_SCALAR: tuple[_Tile, _Tile, _Tile] = ((4, 1, 1), (4, 1, 2), (4, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def _width(columns: Dim, panel: int) -> int:
     if not isinstance(columns, int):
         return max(panel, WIDTH // panel * panel)
     wanted = WIDE if columns >= 4 * WIDE else WIDTH
-    return _fit(max(panel, wanted // panel * panel), columns, panel)
+    return _fit(max(panel, wanted // panel * panel), columns, panel, parts=2)
 
 
 def divide_up(x: Dim, y: Dim) -> Dim:
@@ -82,24 +92,33 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     rows, columns, inner = (
         extent_of(axes) for axes in (product.rows, product.columns, product.inner)
     )
-    tile_rows, tail_rows, vectors = {512: (12, 4, 2), 256: (6, 2, 2), 128: (4, 2, 2)}.get(
-        schedule.vector_bits, (4, 1, 2)
-    )
-    if isinstance(columns, int) and columns <= lanes:
-        tile_rows, vectors = min(16, tile_rows * 2), 1
+    tile_rows, tail_rows, vectors = _tile(columns, lanes, schedule.vector_bits)
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     panel = lanes * vectors
     depth, width = _depth(inner, lanes, sum_type.bytes), _width(columns, panel)
-    height = HEIGHT // tile_rows * tile_rows
+    height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, _few(product), fused)
 
 
-def _fit(size: int, needed: int, step: int) -> int:
-    """`size`, or what `needed` split evenly takes, in whole steps."""
-    parts = max(1, -(-needed // size))
-    return min(size, max(1, -(-needed // (parts * step))) * step)
+def _tile(columns: Dim, lanes: int, vector_bits: int) -> tuple[int, int, int]:
+    """Rows of a tile and of one at the last rows, vectors side by side: what fits the registers."""
+    narrow, usual, wide = _TILES.get(vector_bits, _SCALAR)
+    if not isinstance(columns, int):
+        return usual
+    if columns <= lanes:
+        return narrow
+    lost = [-columns % (tile[2] * lanes) for tile in (usual, wide)]
+    return wide if lost[1] < lost[0] else usual
+
+
+def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
+    """`size`, or what `needed` split evenly into a multiple of `parts` takes, in whole steps."""
+    count = max(1, -(-needed // size))
+    if count > 1:
+        count = -(-count // parts) * parts
+    return min(size, max(1, -(-needed // (count * step))) * step)
 
 
 def _few(product: Product) -> int:
