@@ -34,7 +34,7 @@ whether the rule applies), `@procedure("op", examples=[...])` makes a rule of a 
 from types import ModuleType
 
 from graphc.passes.rule import Rule
-from graphc.passes.rules import algebra, layout, stability
+from graphc.passes.rules import algebra, hoisting, layout, reductions, stability
 
 
 def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
@@ -44,4 +44,4 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
     )
 
 
-RULES = rules_of(algebra, layout, stability)
+RULES = rules_of(layout, hoisting, reductions, algebra, stability)
