@@ -54,9 +54,11 @@ class Atom:
     def __str__(self) -> str:
         if not self.args:
             return self.name
-        a, b = (
-            f"({x})" if isinstance(x, DimExpr) and len(x.terms) > 1 else str(x) for x in self.args
-        )
+        a, b = map(str, self.args)
+        if isinstance(self.args[0], DimExpr) and len(self.args[0].terms) > 1:
+            a = f"({a})"
+        if isinstance(self.args[1], DimExpr) and not b.isidentifier():
+            b = f"({b})"
         if self.kind == "floordiv":
             return f"{a}//{b}"
         if self.kind == "mod":
@@ -87,7 +89,7 @@ class DimExpr:
     def __str__(self) -> str:
         text = ""
         for monomial, coefficient in self.terms:
-            alone = len(monomial) == 1 and abs(coefficient) == 1
+            alone = len(monomial) == 1 and coefficient == 1
             factors = [
                 str(a) if alone or a.kind not in ("floordiv", "mod") else f"({a})" for a in monomial
             ]
