@@ -34,7 +34,7 @@ def compile(
 
     inputs: placeholders, in the order of the arguments.
     outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure,
-    as new NumPy arrays.
+    as new NumPy arrays. None where only the updates matter.
     updates: {variable: new value}; new values are computed from the old ones and take effect
     together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
@@ -62,7 +62,7 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
     names = [x.node.attrs["name"] for x in placeholders]
     for twice in {n for n in names if names.count(n) > 1}:
         raise GraphError(f"two inputs are called {twice!r}")
-    results = tuple(as_tensor(x) for x in leaves(outputs))
+    results = tuple(as_tensor(x) for x in leaves(() if outputs is None else outputs))
     pairs = tuple((variable, _new_value(variable, value)) for variable, value in updates.items())
     explicit = {variable for variable, _ in pairs}
     automatic = automatic_updates([*results, *(new for _, new in pairs)])
@@ -115,7 +115,7 @@ def _structure(outputs: Any) -> str:
     """How the native wrapper returns results: a dict or a nested structure is put together
     afterwards.
     """
-    if isinstance(outputs, (tuple, list)) and not outputs:
+    if outputs is None:
         return "none"
     if isinstance(outputs, list) and all(isinstance(x, Tensor) for x in outputs):
         return "list"

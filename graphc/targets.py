@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def build_reference(stages: Stages, signature: Signature, outputs: Any) -> Execu
         results = evaluate([*graph.outputs, *(new for _, new in graph.updates)], values)
         for (variable, _), new in zip(graph.updates, results[len(graph.outputs) :], strict=True):
             state_of(variable)[...] = new
-        return restore(outputs, [np.array(r) for r in results[: len(graph.outputs)]])
+        return _restored(outputs, [np.array(r) for r in results[: len(graph.outputs)]])
 
     return _executable(stages, signature, "reference", call)
 
@@ -105,6 +105,10 @@ def variables_of(graph: Graph) -> list[Tensor]:
     return [x for node in topological(results) for x in node.outputs if node.op.name == "variable"]
 
 
+def _restored(outputs: Any, values: Sequence[Any]) -> Any:
+    return None if outputs is None else restore(outputs, values)
+
+
 def _restoring(call: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
     def restored(*args: Any, **kwargs: Any) -> Any:
         return restore(outputs, call(*args, **kwargs))
@@ -122,6 +126,6 @@ def build_numba(stages: Stages, signature: Signature, outputs: Any) -> Executabl
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arrays = signature.bind(args, kwargs)
-        return restore(outputs, run(arrays, signature.sizes(arrays)))
+        return _restored(outputs, run(arrays, signature.sizes(arrays)))
 
     return _executable(stages, signature, "numba", call)
