@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.node import Tensor
 from graphc.ops import axes, cast, cumulative, layout, reduction, rounding, select, statistics
 from graphc.ops.operators import TensorOperators
+from graphc.ops.source import state_of
 
 
 class TensorMethods(TensorOperators):
@@ -18,6 +21,15 @@ class TensorMethods(TensorOperators):
         from graphc.ops.indexing import getitem
 
         return getitem(self, key)
+
+    @property
+    def value(self: Any) -> np.ndarray:
+        """What a variable holds now, as a copy; assign to it to change it in place."""
+        return state_of(self).array.copy()
+
+    @value.setter
+    def value(self: Any, new: Any) -> None:
+        state_of(self).assign(self, new)
 
     @property
     def T(self: Any) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.ir.dims import Dim, size
 from graphc.ir.dtypes import DType, as_dtype, float32, int64
-from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor, apply, unique
 from graphc.ir.op import Attrs, Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
@@ -77,6 +77,26 @@ class State:
 
     def __repr__(self) -> str:
         return f"<{self.array.dtype}{list(self.array.shape)}>"
+
+
+    def assign(self, x: Tensor, new: Any) -> None:
+        """Gives the variable x another value of its type."""
+        array = np.asarray(new)
+        if array.shape != self.array.shape:
+            raise ShapeError(
+                f"a variable keeps its shape: {list(array.shape)} given\n  {x.describe()}"
+            )
+        if not np.can_cast(array.dtype, self.array.dtype, "same_kind"):
+            raise DTypeError(f"a variable keeps its dtype: {array.dtype} given\n  {x.describe()}")
+        self.array[...] = array
+
+
+def state_of(x: Tensor) -> State:
+    """The state of a variable; GraphError for any other tensor."""
+    state = x.node.attrs.get("state")
+    if not isinstance(state, State):
+        raise GraphError(f"only a variable has a value before it is computed\n  {x.describe()}")
+    return state
 
 
 def aligned_copy(value: np.ndarray) -> np.ndarray:
