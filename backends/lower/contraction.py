@@ -13,7 +13,7 @@ from graphc.backends.lower.product_axes import product_of
 from graphc.backends.lower.product_few import few_elements
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.product_pack import left_elements, right_elements
-from graphc.backends.lower.product_sizes import FEW_WIDTH, choose_sizes, cut
+from graphc.backends.lower.product_sizes import choose_sizes, cut
 from graphc.backends.lower.product_tile import block, sums_elements
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.ir.dims import Dim
@@ -109,9 +109,9 @@ class _Lowering:
 
     def _finish(self, line: Expr) -> list[Stmt]:
         """Rows p.r .. +p.rows of the block: the maps over the product, then every store."""
-        frame = self.frame
+        frame, sizes = self.frame, self.frame.sizes
         first, last = R, R + e.var("p.rows")
-        width = frame.choose(e.const(FEW_WIDTH, R.dtype), e.const(frame.sizes.width, R.dtype))
+        width = frame.choose(e.const(sizes.few_width, R.dtype), e.const(sizes.width, R.dtype))
         decode = frame.bind(frame.product.rows, M0 + M)
         frame.bind(frame.product.columns, N)
         result = self.body.node.types[0].dtype

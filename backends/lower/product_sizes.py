@@ -21,7 +21,8 @@ GRAIN = 2**18
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
-FEW_WIDTH = 512
+FEW_WIDTH = 256
+FEW_WIDE = 512
 
 
 _Tile = tuple[int, int, int]
@@ -39,7 +40,8 @@ class Sizes:
     """`tile_rows` x (`vectors` * `lanes`) sums are held in registers, `tail_rows` at the last rows.
 
     A block has `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to
-    which nothing is packed. `fused`: multiply and add are one instruction.
+    which nothing is packed, in blocks of `few_width` columns. `fused`: multiply and add are one
+    instruction.
     """
 
     lanes: int
@@ -50,6 +52,7 @@ class Sizes:
     width: int
     height: int
     few: int
+    few_width: int
     fused: bool
 
     @property
@@ -77,7 +80,7 @@ def _width(columns: Dim, panel: int) -> int:
     """Columns of a block."""
     if not isinstance(columns, int):
         return max(panel, WIDTH // panel * panel)
-    wanted = WIDE if columns >= 4 * WIDE else WIDTH
+    wanted = WIDTH if _less(columns, 4 * WIDE) else WIDE
     return _fit(max(panel, wanted // panel * panel), columns, panel, parts=2)
 
 
@@ -99,7 +102,8 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     depth, width = _depth(inner, lanes, sum_type.bytes), _width(columns, panel)
     height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
-    return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, _few(product), fused)
+    few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
+    return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, few, few_width, fused)
 
 
 def _tile(columns: Dim, lanes: int, vector_bits: int) -> tuple[int, int, int]:
@@ -119,6 +123,11 @@ def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
     if count > 1:
         count = -(-count // parts) * parts
     return min(size, max(1, -(-needed // (count * step))) * step)
+
+
+def _less(x: Dim, limit: int) -> bool:
+    """Whether a dimension is below the limit as far as is known."""
+    return not isinstance(x, int) or x < limit
 
 
 def _few(product: Product) -> int:
@@ -161,7 +170,7 @@ def cut(product: Product, sizes: Sizes) -> Blocks:
     axes = (product.batch, product.rows, product.columns, product.inner)
     batch, rows, columns, inner = (extent_of(a) for a in axes)
     small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
-    width = sizes.width + small * (FEW_WIDTH - sizes.width)
+    width = sizes.width + small * (sizes.few_width - sizes.width)
     down = maximum(1, divide_up(rows, sizes.height))
     height = divide_up(divide_up(rows, down), sizes.tile_rows) * sizes.tile_rows
     across = divide_up(columns, width)
