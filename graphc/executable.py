@@ -124,7 +124,7 @@ class Executable:
 
         return kernel_infos(self.program) if self.program is not None else ()
 
-    def dump(self, stage: str = "optimised", format: str = "text") -> str:
+    def dump(self, stage: str = "optimised", format: str = "text") -> Any:
         """The function at a stage of compilation; see `graphc.dump`."""
         from graphc.dump import dump_executable
 

@@ -1,14 +1,14 @@
-"""Everything the compiler does, to look at: as text that diffs, as a picture, as a page in a browser.
+"""Everything the compiler does, to look at: as text that diffs, as a picture, as a page.
 
-    stage       what
-    source      the graph as written
-    optimised   the graph after all passes
-    kernels     which ops run together
-    memory      where every value lies
-    loops       the loop IR of every kernel
-    vectors     the loop IR with explicit vectors
-    llvm        the LLVM IR
-    assembly    the machine's own instructions
+stage       what
+source      the graph as written
+optimised   the graph after all passes
+kernels     which ops run together
+memory      where every value lies
+loops       the loop IR of every kernel
+vectors     the loop IR with explicit vectors
+llvm        the LLVM IR
+assembly    the machine's own instructions
 """
 
 from __future__ import annotations
@@ -20,25 +20,32 @@ from graphc.ir.errors import GraphError
 from graphc.ir.structure import leaves
 
 if TYPE_CHECKING:
+    from graphc.backends.program import Program
     from graphc.executable import Executable
     from graphc.passes.pipeline import Graph
 
 STAGES = ("source", "optimised", "kernels", "memory", "loops", "vectors", "llvm", "assembly")
+DRAWN = ("source", "optimised", "kernels")
 FORMATS = ("text", "dot", "svg", "json", "networkx", "html")
 
 
-def dump(what: Any, stage: str = "optimised", format: str = "text", path: str | Path | None = None) -> Any:
-    """Shows a compiled function, or a tensor (or structure of tensors), at a stage of compilation.
+def dump(
+    what: Any, stage: str = "optimised", format: str = "text", path: str | Path | None = None
+) -> Any:
+    """Shows a compiled function, or tensors that are not compiled, at a stage of compilation.
 
-    format: "text" for every stage; "dot", "svg", "json" and "networkx" for the stages that are graphs ("source", "optimised",
-    "kernels"); "html" is one self-contained page with all of it (for compiled functions). Returns a string, or a graph for
-    "networkx"; with `path` the string is written there too. Raises GraphError for an unknown stage or format.
+    format: "text" for every stage; "dot", "svg", "json" and "networkx" for the stages that are
+    graphs ("source", "optimised", "kernels"); "html" is one self-contained page with all of it.
+    Returns a string, or a graph for "networkx"; with `path` the string is written there too.
+    Raises GraphError for an unknown stage or format.
     """
     from graphc.executable import Executable
 
     executable = what if isinstance(what, Executable) else _uncompiled(what)
     result = dump_executable(executable, stage, format)
     if path is not None:
+        if not isinstance(result, str):
+            raise GraphError(f"the format {format!r} is no text that can be written to {path}")
         Path(path).write_text(result)
     return result
 
@@ -48,11 +55,13 @@ def _uncompiled(what: Any) -> Executable:
     from graphc.arguments import Signature
     from graphc.executable import Executable
     from graphc.ir.walk import topological
+    from graphc.ops.convert import as_tensor
     from graphc.passes.pipeline import Graph
     from graphc.stages import Stages
 
-    outputs = tuple(leaves(what))
-    inputs = tuple(x for node in topological(outputs) for x in node.outputs if node.op.name == "placeholder")
+    outputs = tuple(as_tensor(x) for x in leaves(what))
+    nodes = topological(outputs)
+    inputs = tuple(x for n in nodes for x in n.outputs if n.op.name == "placeholder")
     executable = Executable()
     executable.name, executable.target = "graph", "none"
     executable.stages = Stages(Graph(inputs, outputs), vector_bits=512)
@@ -79,31 +88,45 @@ def _graph(executable: Executable, stage: str) -> Graph:
     return executable.stages.source if stage == "source" else executable.graph
 
 
+def _program(executable: Executable, stage: str) -> Program:
+    program = executable.program
+    if program is None:
+        raise GraphError(f"the target {executable.target!r} has no stage {stage!r}")
+    return program
+
+
 def _text(executable: Executable, stage: str) -> str:
     from graphc.dump import code
     from graphc.ir.text import to_text
 
     if stage in ("source", "optimised"):
         return to_text(_graph(executable, stage))
-    program = executable.program
-    if program is None:
-        raise GraphError(f"the target {executable.target!r} has no stage {stage!r}")
+    program = _program(executable, stage)
+    if stage == "kernels":
+        return code.kernels_text(program, executable.graph)
     writers = {
-        "kernels": code.kernels_text, "memory": code.memory_text, "loops": code.loops_text,
-        "vectors": lambda p: code.loops_text(p, vectors=True), "llvm": code.llvm_text, "assembly": code.assembly_text,
-    }  # fmt: skip
+        "memory": code.memory_text,
+        "loops": code.loops_text,
+        "vectors": code.vectors_text,
+        "llvm": code.llvm_text,
+        "assembly": code.assembly_text,
+    }
     return writers[stage](program)
 
 
 def _drawing(executable: Executable, stage: str, format: str) -> Any:
     from graphc.dump import drawing, views
 
-    if stage not in ("source", "optimised", "kernels"):
+    if stage not in DRAWN:
         raise GraphError(f"the stage {stage!r} is no graph: it has the formats text and html")
     if stage == "kernels":
-        assert executable.program is not None
-        view = views.without_lonely(views.kernel_view(executable.graph, executable.program))
+        view = views.kernel_view(executable.graph, _program(executable, stage))
     else:
         view = views.graph_view(_graph(executable, stage))
-    makers = {"svg": drawing.svg, "dot": drawing.dot, "json": drawing.as_json, "networkx": drawing.as_networkx}
-    return makers[format](view)
+    makers = {
+        "svg": drawing.svg,
+        "dot": drawing.dot,
+        "json": drawing.as_json,
+        "networkx": drawing.as_networkx,
+    }
+    return makers[format](views.without_lonely(view))

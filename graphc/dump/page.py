@@ -1,15 +1,23 @@
-"""One self-contained HTML page about a compiled function: kernels to pan, zoom and click, with their code."""
+"""One self-contained HTML page about a compiled function: its kernels and its graph as pictures
+to pan, zoom and click, with the code of every kernel.
+"""
 
 from __future__ import annotations
 
 import json
 from html import escape
+from typing import Any
 
+from graphc.backends.program import Program
 from graphc.dump import code, drawing, views
-from graphc.dump.kernels import fused_nodes, kernel_info
+from graphc.dump.kernels import fused_nodes, kernel_info, title_of
+from graphc.dump.script import SCRIPT
 from graphc.dump.template import TEMPLATE
 from graphc.executable import Executable
 from graphc.ir.errors import GraphError
+from graphc.ir.node import Node, Tensor
+
+LONGEST = 100
 
 
 def page(executable: Executable) -> str:
@@ -17,55 +25,99 @@ def page(executable: Executable) -> str:
     program = executable.program
     if program is None:
         raise GraphError(f"the target {executable.target!r} has no kernels to show")
-    view = views.without_lonely(views.kernel_view(executable.graph, program))
-    data = {"kernels": _kernels(executable), "values": {b.id: [b.title, *b.lines, b.source] for b in view.boxes if b.kind != "kernel"}}
-    memory = executable.memory
+    kernels = views.without_lonely(views.kernel_view(executable.graph, program))
+    nodes = views.without_lonely(views.graph_view(executable.graph))
+    data = {
+        "kernels": _kernels(executable, program),
+        "boxes": {
+            name: {box.id: [box.title, *box.lines, box.source] for box in view.boxes}
+            for name, view in (("kernels", kernels), ("graph", nodes))
+        },
+    }
+    parts = {
+        "title": escape(f"{executable.name}: what graphc made of it"),
+        "facts": _facts(executable, program),
+        "legend": _legend(),
+        "kernels": drawing.svg(kernels),
+        "graph": drawing.svg(nodes),
+        "memory": escape(code.memory_text(program)),
+        "data": json.dumps(data).replace("<", "\\u003c"),
+        "script": SCRIPT,
+    }
+    return _filled(TEMPLATE, parts)
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    """The template with every {{name}} replaced; what replaces it is not looked at again."""
+    head, *rest = template.split("{{")
+    pieces = [head]
+    for piece in rest:
+        name, _, text = piece.partition("}}")
+        pieces += [parts[name], text]
+    return "".join(pieces)
+
+
+def _facts(executable: Executable, program: Program) -> str:
+    memory, cost = executable.memory, executable.cost
     facts = [
-        ("function", str(executable.signature)), ("target", executable.target), ("kernels", str(len(program.bodies))),
-        ("operations", str(executable.cost.flops)), ("arena bytes", str(memory.arena)), ("variable bytes", str(memory.variables)),
-    ]  # fmt: skip
-    rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts)
-    legend = "".join(
-        f'<span style="background:{colour}">{escape(kind)}</span>' for kind, colour in drawing.COLOURS.items() if kind != "op"
+        ("function", str(executable.signature)),
+        ("target", executable.target),
+        ("kernels", str(len(program.bodies))),
+        ("operations", str(cost.flops)),
+        ("bytes moved at least", str(cost.bytes)),
+        ("bytes between kernels", str(memory.arena)),
+        ("bytes of variables", str(memory.variables)),
+    ]
+    return "".join(f"<tr><th>{escape(k)}</th>{_cell(v)}</tr>" for k, v in facts)
+
+
+def _cell(text: str) -> str:
+    """A table's cell; what is long is cut, and whole where the pointer rests on it."""
+    if len(text) <= LONGEST:
+        return f"<td>{escape(text)}</td>"
+    return f'<td title="{escape(text)}">{escape(text[:LONGEST])}…</td>'
+
+
+def _legend() -> str:
+    shown = {kind: colour for kind, colour in drawing.COLOURS.items() if kind != "op"}
+    return "".join(
+        f'<span style="background:{colour}">{escape(kind)}</span>' for kind, colour in shown.items()
     )
-    texts = {"graph": _graph_text(executable), "memory": code.memory_text(program)}
-    return (
-        TEMPLATE.replace("{{title}}", escape(f"{executable.name}: what graphc made of it"))
-        .replace("{{facts}}", rows)
-        .replace("{{legend}}", legend)
-        .replace("{{svg}}", drawing.svg(view))
-        .replace("{{graph}}", escape(texts["graph"]))
-        .replace("{{memory}}", escape(texts["memory"]))
-        .replace("{{data}}", json.dumps(data).replace("</", "<\\/"))
-    )
 
 
-def _graph_text(executable: Executable) -> str:
-    from graphc.dump import dump_executable
-
-    return str(dump_executable(executable, "optimised", "text"))
-
-
-def _kernels(executable: Executable) -> dict[str, dict[str, object]]:
+def _kernels(executable: Executable, program: Program) -> dict[str, dict[str, Any]]:
     """For each kernel: facts, the ops with their lines, and its code at each stage."""
-    from graphc.backends.llvm.module import module_of
-    from graphc.backends.loops.text import kernel_text
-
-    program = executable.program
-    assert program is not None
-    names = module_of(program).kernels
-    assembly = code.assembly_of_kernels(program)
-    found: dict[str, dict[str, object]] = {}
+    assembly = code.assembly_of_calls(program)
+    ids = views.node_ids(executable.graph)
+    found: dict[str, dict[str, Any]] = {}
     for k, body in enumerate(program.bodies):
-        info = kernel_info(k, body)
-        mine = [n for n, owner in enumerate(program.owners) if owner == k]
+        info, nodes = kernel_info(k, body), list(fused_nodes(body))
+        calls = [n for n, owner in enumerate(program.owners) if owner == k]
         found[f"k{k}"] = {
-            "name": info.name,
-            "facts": [["operations", str(info.flops)], ["bytes", str(info.bytes)], ["domain", f"[{', '.join(map(str, body.domain))}]"]],
-            "ops": [[n.op.name, str(n.types[0]), str(n.source or "")] for n in fused_nodes(body)],
-            "reads": [f"{x.label or x.node.op.name}: {x.type}" for x in body.inputs],
-            "writes": [f"{x.label or x.node.op.name}: {x.type}" for x in body.outputs],
-            "loops": "\n".join(kernel_text(program.calls[n].kernel) for n in mine),
-            "assembly": "\n\n".join(f"{names[n]}:\n{assembly.get(names[n], '')}" for n in mine),
+            "title": f"{k}: {title_of(nodes)}",
+            "facts": [
+                ["operations", str(info.flops)],
+                ["bytes", str(info.bytes)],
+                ["loops over", f"[{', '.join(map(str, body.domain))}]"],
+                ["reads", "\n".join(map(_value, body.inputs)) or "nothing"],
+                ["writes", "\n".join(map(_value, body.outputs))],
+            ],
+            "nodes": [ids[n] for n in nodes if n in ids],
+            "ops": [_op(n) for n in nodes],
+            "loops": code.calls_text([program.calls[n] for n in calls]),
+            "assembly": "\n\n".join(assembly[n] for n in calls),
         }
     return found
+
+
+def _op(node: Node) -> list[str]:
+    label = node.outputs[0].label
+    return [
+        f"{node.op.name} = {label}" if label else node.op.name,
+        str(node.types[0]),
+        str(node.source or ""),
+    ]
+
+
+def _value(x: Tensor) -> str:
+    return f"{x.label or x.node.op.name}: {x.type}"
