@@ -34,7 +34,16 @@ whether the rule applies), `@procedure("op", examples=[...])` makes a rule of a 
 from types import ModuleType
 
 from graphc.passes.rule import Rule
-from graphc.passes.rules import algebra, hoisting, layout, reductions, stability
+from graphc.passes.rules import (
+    algebra,
+    bits,
+    choices,
+    hoisting,
+    layout,
+    reductions,
+    stability,
+    truths,
+)
 
 
 def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
@@ -44,4 +53,4 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
     )
 
 
-RULES = rules_of(layout, hoisting, reductions, algebra, stability)
+RULES = rules_of(layout, hoisting, reductions, algebra, choices, truths, bits, stability)

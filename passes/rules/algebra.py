@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
-from graphc.ir.dtypes import FLOATS, INTEGERS, NUMBERS, bool_
-from graphc.ir.node import Tensor
-from graphc.ir.types import TensorType
-from graphc.ops.arithmetic import negative
-from graphc.ops.select import where
-from graphc.ops.source import constant, constant_value
-from graphc.passes.rule import Scalar, Sides, rule
+from graphc.ir.dtypes import FLOATS, INTEGERS, NUMBERS, SIGNED
+from graphc.ir.node import Node, Tensor
+from graphc.ops.arithmetic import absolute, negative, reciprocal
+from graphc.ops.classify import copysign
+from graphc.ops.exponential import exp
+from graphc.ops.powers import square
+from graphc.ops.source import constant, placeholder
+from graphc.passes.rule import Scalar, Sides, procedure, rule
+from graphc.passes.rules.facts import full, is_never_minus_zero, number, number_of
+
+SIGNS = (*SIGNED, *FLOATS)
 
 
 @rule(dtypes=NUMBERS)
@@ -31,10 +35,76 @@ def minus_negative(x: Tensor, y: Tensor) -> Sides:
     return x - -y, x + y
 
 
+@rule(dtypes=SIGNS)
+def negative_of_product_with_number(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return -(x * c), x * -c
+
+
+@rule(dtypes=FLOATS)
+def negative_of_quotient_by_number(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return -(x / c), x / -c
+
+
+@rule(dtypes=FLOATS)
+def negative_of_number_over(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return -(c / x), -c / x
+
+
+@rule(dtypes=SIGNS)
+def negative_times_number(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return -x * c, x * -c
+
+
+@rule(dtypes=FLOATS)
+def negative_over_number(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return -x / c, x / -c
+
+
+@rule(dtypes=FLOATS)
+def number_over_negative(x: Tensor, c: Scalar) -> Sides:
+    """The number takes the sign."""
+    return c / -x, -c / x
+
+
 @rule(dtypes=NUMBERS)
 def product_of_negatives(x: Tensor, y: Tensor) -> Sides:
     """The signs of two negatives cancel in their product."""
     return -x * -y, x * y
+
+
+@rule(dtypes=FLOATS)
+def quotient_of_negatives(x: Tensor, y: Tensor) -> Sides:
+    """The signs of two negatives cancel in their quotient."""
+    return -x / -y, x / y
+
+
+@rule(dtypes=NUMBERS)
+def product_with_negative(x: Tensor, y: Tensor) -> Sides:
+    """A sign goes outwards, where it may meet another one, a sum or a number."""
+    return -x * y, -(x * y)
+
+
+@rule(dtypes=FLOATS)
+def negative_over(x: Tensor, y: Tensor) -> Sides:
+    """A sign goes outwards, where it may meet another one, a sum or a number."""
+    return -x / y, -(x / y)
+
+
+@rule(dtypes=FLOATS)
+def over_negative(x: Tensor, y: Tensor) -> Sides:
+    """A sign goes outwards, where it may meet another one, a sum or a number."""
+    return x / -y, -(x / y)
+
+
+@rule(dtypes=INTEGERS)
+def negative_of_difference(x: Tensor, y: Tensor) -> Sides:
+    """A difference turned round; of floats it would make 0 of -0."""
+    return -(x - y), y - x
 
 
 @rule(dtypes=NUMBERS)
@@ -47,6 +117,18 @@ def times_one(x: Tensor) -> Sides:
 def divided_by_one(x: Tensor) -> Sides:
     """Dividing by one changes nothing."""
     return x / 1, x
+
+
+@rule(dtypes=SIGNS)
+def times_minus_one(x: Tensor) -> Sides:
+    """Only the sign changes."""
+    return x * -1, -x
+
+
+@rule(dtypes=FLOATS)
+def divided_by_minus_one(x: Tensor) -> Sides:
+    """Only the sign changes."""
+    return x / -1, -x
 
 
 @rule(dtypes=NUMBERS)
@@ -67,15 +149,89 @@ def plus_negative_zero(x: Tensor) -> Sides:
     return x + -0.0, x
 
 
+@procedure("add", examples=[lambda: exp(placeholder("x", (3,))) + 0])
+def zero_plus_what_is_never_negative_zero(node: Node) -> Tensor | None:
+    """0 changes no float but -0."""
+    x, y = node.inputs
+    if number_of(x) == 0:
+        x, y = y, x
+    return x if number_of(y) == 0 and is_never_minus_zero(x) else None
+
+
+@rule(dtypes=INTEGERS)
+def zero_minus(x: Tensor) -> Sides:
+    """A difference from zero is a negative; of floats it would make 0 of -0."""
+    return 0 - x, -x
+
+
+@rule(dtypes=FLOATS)
+def negative_zero_minus(x: Tensor) -> Sides:
+    """A difference from -0 is a negative, zeros included."""
+    return -0.0 - x, -x
+
+
+@rule(dtypes=NUMBERS)
+def sum_with_itself(x: Tensor) -> Sides:
+    """Twice the same is a product with a number, which others may join."""
+    return x + x, x * 2
+
+
+@rule(dtypes=INTEGERS)
+def difference_from_itself(x: Tensor) -> Sides:
+    """Nothing is left; of floats, infinities and NaN leave NaN."""
+    return x - x, full(0, x)
+
+
+@rule(dtypes=INTEGERS)
+def times_zero(x: Tensor) -> Sides:
+    """Nothing is left; of floats, infinities and NaN leave NaN."""
+    return x * 0, full(0, x)
+
+
+@rule(dtypes=INTEGERS)
+def sum_with_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
+    """Numbers meet and fold; of floats that would round otherwise."""
+    return x + a + b, x + (a + b)
+
+
+@rule(dtypes=INTEGERS)
+def difference_from_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
+    """Numbers meet and fold; of floats that would round otherwise."""
+    return x - a - b, x - (a + b)
+
+
+@rule(dtypes=INTEGERS)
+def sum_less_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
+    """Numbers meet and fold; of floats that would round otherwise."""
+    return x + a - b, x + (a - b)
+
+
+@rule(dtypes=INTEGERS)
+def difference_plus_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
+    """Numbers meet and fold; of floats that would round otherwise."""
+    return x - a + b, x + (b - a)
+
+
 @rule(dtypes=INTEGERS)
 def product_with_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x * a * b, x * (a * b)
 
 
+@rule(dtypes=INTEGERS)
+def sum_less_operand(x: Tensor, y: Tensor) -> Sides:
+    """What was added is taken away; of floats it would undo a rounding."""
+    return x + y - y, x
+
+
+@rule(dtypes=INTEGERS)
+def difference_plus_operand(x: Tensor, y: Tensor) -> Sides:
+    """What was taken away is added; of floats it would undo a rounding."""
+    return x - y + y, x
+
+
 def _has_exact_reciprocal(c: Tensor) -> bool:
-    value = float(number(c))
-    mantissa, exponent = math.frexp(value)
+    mantissa, exponent = math.frexp(number(c))
     return abs(mantissa) == 0.5 and abs(exponent) < 14
 
 
@@ -85,14 +241,61 @@ def divided_by_power_of_two(x: Tensor, c: Scalar) -> Sides:
     return x / c, x * constant(1 / number(c), c.dtype)
 
 
-@rule(examples=[{"condition": TensorType(bool_, (3, 5))}])
-def choice_of_equals(condition: Tensor, x: Tensor) -> Sides:
-    """A choice between a value and itself."""
-    return where(condition, x, x), x
+@rule(dtypes=FLOATS)
+def one_over(x: Tensor) -> Sides:
+    """One way to write a reciprocal."""
+    return 1 / x, reciprocal(x)
 
 
-def number(c: Tensor) -> float:
-    """The number that a scalar constant is."""
-    value = constant_value(c)
-    assert value is not None, f"{c!r} is no constant"
-    return float(value)
+@rule(dtypes=NUMBERS)
+def times_itself(x: Tensor) -> Sides:
+    """One way to write a square."""
+    return x * x, square(x)
+
+
+@rule(dtypes=NUMBERS)
+def square_of_negative(x: Tensor) -> Sides:
+    """A square has no sign."""
+    return square(-x), square(x)
+
+
+@rule(dtypes=SIGNS)
+def square_of_absolute(x: Tensor) -> Sides:
+    """A square has no sign."""
+    return square(absolute(x)), square(x)
+
+
+@rule(dtypes=SIGNS)
+def absolute_of_negative(x: Tensor) -> Sides:
+    """A magnitude has no sign."""
+    return absolute(-x), absolute(x)
+
+
+@rule(dtypes=FLOATS)
+def product_of_absolutes(x: Tensor, y: Tensor) -> Sides:
+    """One magnitude is taken instead of two; products of integers wrap around."""
+    return absolute(x) * absolute(y), absolute(x * y)
+
+
+@rule(dtypes=FLOATS)
+def quotient_of_absolutes(x: Tensor, y: Tensor) -> Sides:
+    """One magnitude is taken instead of two."""
+    return absolute(x) / absolute(y), absolute(x / y)
+
+
+@rule(dtypes=FLOATS)
+def sign_copied_onto_negative(x: Tensor, y: Tensor) -> Sides:
+    """The sign is replaced anyway."""
+    return copysign(-x, y), copysign(x, y)
+
+
+@rule(dtypes=FLOATS)
+def sign_copied_onto_absolute(x: Tensor, y: Tensor) -> Sides:
+    """The sign is replaced anyway."""
+    return copysign(absolute(x), y), copysign(x, y)
+
+
+@rule(dtypes=FLOATS)
+def absolute_of_copied_sign(x: Tensor, y: Tensor) -> Sides:
+    """The sign is dropped anyway."""
+    return absolute(copysign(x, y)), absolute(x)

@@ -174,10 +174,7 @@ def _respread(node: Node, result: Tensor) -> Tensor:
     exact=False,
     examples=[
         lambda: sum(broadcast(_cube(), (5, 2, 3, 4), (1, 2, 3)), (0, 2)),
-        lambda: sum(
-            broadcast(placeholder("x", (3,), "int64"), (3, ROWS), (0,)),
-            1,
-        ),
+        lambda: sum(broadcast(placeholder("x", ("rows",), "int64"), (ROWS, ROWS), (0,)), 1),
     ],
 )
 def sum_of_repeated(node: Node) -> Tensor | None:
