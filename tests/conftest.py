@@ -19,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=60.0,
         help="time that all selected fuzz tests share, in seconds (default 60)",
     )
+    parser.addoption(
+        "--write-systems", action="store_true", help="write docs/systems.md from what the rows' tests find"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
