@@ -2,6 +2,8 @@
 
 import ctypes
 import functools
+from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -20,7 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="time that all selected fuzz tests share, in seconds (default 60)",
     )
     parser.addoption(
-        "--write-systems", action="store_true", help="write docs/systems.md from what the rows' tests find"
+        "--update-golden",
+        action="store_true",
+        help="write what tests find into tests/golden, where they would compare with it",
+    )
+    parser.addoption(
+        "--write-systems",
+        action="store_true",
+        help="write docs/systems.md from what the rows' tests find",
     )
 
 
@@ -48,6 +57,21 @@ def count_gpus() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Asserts that a text is the one in tests/golden/NAME.txt; --update-golden writes it there."""
+
+    def check(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / f"{name}.txt"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert path.is_file(), f"run with --update-golden to make {path}, then read it"
+        assert text.splitlines() == path.read_text().splitlines()
+
+    return check
 
 
 @pytest.fixture

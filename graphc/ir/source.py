@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ class Source:
 def _is_ours(file: str) -> bool:
     known = _known.get(file)
     if known is None:
-        known = _known[file] = file.startswith("<") or os.path.realpath(file).startswith(_OURS)
+        known = file.startswith("<") or file == functools.__file__
+        known = _known[file] = known or os.path.realpath(file).startswith(_OURS)
     return known
 
 
 def user_line() -> Source | None:
-    """The innermost frame outside graphc, None when there is none."""
+    """The innermost frame outside graphc (and cached properties), None when there is none."""
     frame = sys._getframe(1)
     while frame is not None:
         if not _is_ours(frame.f_code.co_filename):
