@@ -12,6 +12,7 @@ from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.control import Control
 from graphc.passes.canonicalise import CANONICALISE
+from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
@@ -25,7 +26,7 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
-    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP,
+    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, DECOMPOSE,
 )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ class Op:
 
     name: str
     registry: ClassVar[dict[str, Op]] = {}
-    lowering: ClassVar[str] = "none"  # "read", "reduce", "loops", "source", "contraction", "none"
+    lowering: ClassVar[str] = "none"  # "read", "reduce", "loops", "source", "contraction", "composite", "none"
     commutative: bool = False  # whether the two inputs may change places
     effects: ClassVar[bool] = False  # kept even when no output is used
 
@@ -174,6 +174,10 @@ class Op:
         """Writes the kernel as loops over the buffers of inputs and outputs (see
         docs/adding_an_op.md).
         """
+        raise NotImplementedError(self.name)
+
+    def compose(self, node: Node) -> Sequence[Tensor]:
+        """The outputs of a composite, written as other ops."""
         raise NotImplementedError(self.name)
 
     def workspace(self, node: Node) -> Sequence[TensorType]:

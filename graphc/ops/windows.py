@@ -53,9 +53,7 @@ class Windows(Op):
         (g,) = cotangents
         assert g is not None
         (x,), a = node.inputs, node.attrs
-        steps = tuple(
-            (every, -reach, -offset, move) for move, reach, offset, every in a["steps"]
-        )
+        steps = tuple((every, -reach, -offset, move) for move, reach, offset, every in a["steps"])
         back = unwindows(g, a["axes"], tuple(x.shape[k] for k in a["axes"]), steps)
         return (back if self.paired else sum(back, axis=tuple(range(x.ndim, back.ndim))),)
 
@@ -117,7 +115,8 @@ class Windows(Op):
         return 0
 
     def samples(self) -> Sequence[Sample]:
-        two = {"axes": (1, 2), "out": (4, 3), "taps": (3, 2), "steps": ((1, 1, -1, 1), (2, 1, 0, 1))}
+        steps = ((1, 1, -1, 1), (2, 1, 0, 1))
+        two = {"axes": (1, 2), "out": (4, 3), "taps": (3, 2), "steps": steps}
         spread = {"axes": (0,), "out": (6,), "taps": (3,), "steps": ((1, -2, 3, 2),)}
         inner = {"axes": (1,), "out": (2,), "taps": (2,), "steps": ((2, 1, 0, 1),)}
         none = {"axes": (1,), "out": (3,), "taps": (2,), "steps": ((1, 1, -1, 1),)}
@@ -146,7 +145,7 @@ class Line:
     step: Step
 
     def element(self, o: Dim, k: Dim, reader: Reader) -> tuple[Dim, list[Any]]:
-        """The element that tap k sees at position o, and the conditions under which there is one."""
+        """What tap k sees at position o, and the conditions under which that is an element."""
         move, reach, offset, every = self.step
         at = o * move + k * reach + offset
         low, high = self._ends()
@@ -185,7 +184,7 @@ def windows(
     steps: tuple[Step, ...],
     fill: bool | int | float = 0,
 ) -> Tensor:
-    """What each tap sees at each position along `axes`, as `Windows` says; taps are the last axes."""
+    """What each tap sees at each position along `axes`, as `Windows` says."""
     literal = Literal(np.asarray(fill, x.dtype.numpy))
     attrs = {"axes": axes, "out": out, "taps": taps, "steps": steps, "fill": literal}
     return apply(_WINDOWS, x, **attrs).outputs[0]
