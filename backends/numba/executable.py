@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphc.backends.numba.compiling import namespace_of
-from graphc.backends.numba.module import numpy_name, source_of
+from graphc.backends.numba.entry import constants_of, numpy_name
+from graphc.backends.numba.module import source_of
 from graphc.backends.program import Program
 from graphc.ir.dims import evaluate
 from graphc.ir.dtypes import DType
@@ -26,16 +27,18 @@ def build(program: Program) -> Run:
     """
     run = namespace_of(source_of(program))["run"]
     variables = [elements_of(state_array(x), x.dtype) for x in program.variables]
-    constants = [elements_of(x.node.attrs["value"].array, x.dtype) for x in program.constants]
+    constants = [elements_of(x.node.attrs["value"].array, x.dtype) for x in constants_of(program)]
 
     def call(arrays: Sequence[Array], sizes: Mapping[str, int]) -> list[Array]:
         shapes = [tuple(evaluate(d, sizes) for d in x.shape) for x in program.outputs]
         results = [np.empty(s, x.dtype.numpy) for s, x in zip(shapes, program.outputs, strict=True)]
         inputs = [elements_of(a, x.dtype) for a, x in zip(arrays, program.inputs, strict=True)]
         outputs = [elements_of(a, x.dtype) for a, x in zip(results, program.outputs, strict=True)]
-        code, value = run(inputs, outputs, variables, constants, sizes)
-        if code:
-            raise IndexRangeError(program.failures[code - 1].message.format(value=value))
+        status = np.zeros(2, np.int64)
+        run(status, inputs, outputs, variables, constants, sizes)
+        if status[0]:
+            failure = program.failures[status[0] - 1]
+            raise IndexRangeError(failure.message.format(value=status[1]))
         return results
 
     return call

@@ -56,8 +56,7 @@ class PythonKernel:
         """The chunks, one after the other."""
         kernel = self.kernel
         if kernel.chunks.op == "const" and kernel.chunks.attr == 1:
-            self.names.bind("chunk", int64)
-            self.emit("chunk = 0")
+            self.emit(f"{self.names.bind('chunk', int64)} = 0")
             self.body(kernel.body)
         else:
             self.loop("chunk", e.const(0, int64), kernel.chunks, kernel.body)

@@ -62,7 +62,8 @@ class Names:
 
     def fresh(self, hint: str, dtype: DType | None) -> str:
         """An identifier like the hint that nothing in force has."""
-        stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in hint)
+        plain = hint.removeprefix("size.")
+        stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in plain)
         stem = f"_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem
         name, count = stem, 1
         while not self._is_free(name, dtype):

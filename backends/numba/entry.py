@@ -1,0 +1,191 @@
+"""Spells what calls kernels: one Python function for a program, one for each nested in it.
+
+`NAME(status, inputs, outputs, variables, constants, sizes)` works on flat arrays; where a check
+fails, it notes code and value in `status` and returns before any variable changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
+from graphc.backends.memory import holder
+from graphc.backends.numba.dims import dim_text
+from graphc.backends.numba.spelling import stored
+from graphc.backends.program import Program
+from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType
+from graphc.ir.node import Tensor
+
+PARAMETERS = ("status", "inputs", "outputs", "variables", "constants", "sizes")
+_LOCAL = ("after", "branches", "carry", "chosen", "more", "t", "x")
+_TAKEN = (*PARAMETERS, *_LOCAL, "np", "max", "min", "range", "reversed")
+
+
+def numpy_name(dtype: DType) -> str:
+    """The name in NumPy of the type that elements are stored as."""
+    return stored(dtype).name if dtype.kind != "b" else "bool_"
+
+
+def constants_of(program: Program) -> list[Tensor]:
+    """The constants of a program and of those nested in it, each once."""
+    found = dict.fromkeys(program.constants)
+    for call in program.calls:
+        if isinstance(call, Nested):
+            for inner in call.programs:
+                found.update(dict.fromkeys(constants_of(inner)))
+    return list(found)
+
+
+def entry_text(program: Program, kernels: Mapping[Call, str]) -> str:
+    """`run` and the functions that it needs; `kernels` names the kernel of each call."""
+    positions = {x: k for k, x in enumerate(constants_of(program))}
+    return "\n\n".join(_functions(program, "run", kernels, positions))
+
+
+def _functions(
+    program: Program, name: str, kernels: Mapping[Call, str], constants: Mapping[Tensor, int]
+) -> Iterator[str]:
+    for k, call in enumerate(program.calls):
+        if isinstance(call, Nested):
+            for j, inner in enumerate(call.programs):
+                yield from _functions(inner, f"{name}_{k}_{j}", kernels, constants)
+    yield _Entry(program, name, kernels, constants).text()
+
+
+class _Entry:
+    """Writes one function."""
+
+    def __init__(
+        self,
+        program: Program,
+        name: str,
+        kernels: Mapping[Call, str],
+        constants: Mapping[Tensor, int],
+    ):
+        self.program, self.name, self.kernels, self.constants = program, name, kernels, constants
+        self.sizes = {s: f"{s}_" if s in _TAKEN else s for s in program.sizes}
+        self.temporaries: dict[Buffer, str] = {}
+        self.lines: list[str] = []
+        self._depth = 1
+
+    def text(self) -> str:
+        program = self.program
+        for size in program.sizes:
+            self.emit(f"{self.sizes[size]} = sizes[{size!r}]")
+        self._arena()
+        for k, call in enumerate(program.calls):
+            if k == program.first_commit and program.failures:
+                self._stop_if_failed()
+            if isinstance(call, Nested):
+                self._nested(call, f"{self.name}_{k}")
+            else:
+                self._call(call)
+        head = f"def {self.name}({', '.join(PARAMETERS)}):"
+        return "\n".join([head, *(self.lines or ["    pass"])]) + "\n"
+
+    def emit(self, line: str) -> None:
+        self.lines.append("    " * self._depth + line)
+
+    def dim(self, d: Dim) -> str:
+        return dim_text(d, self.sizes)
+
+    def _stop_if_failed(self) -> None:
+        self.emit("if status[0]:")
+        self.emit("    return")
+
+    def _arena(self) -> None:
+        """The slots one after the other, in one array."""
+        end = "0"
+        for k, slot in enumerate(self.program.plan.slots):
+            self.emit(f"_slot{k} = {end}")
+            end = f"_slot{k} + {self.dim(slot.bytes)}"
+        if end != "0":
+            self.emit(f"_arena = np.empty({end}, np.uint8)")
+
+    def _argument(self, buffer: Buffer) -> str:
+        whole = holder(buffer)
+        place = self.program.plan.places[whole]
+        if place.kind == "constant":
+            assert isinstance(whole, Tensor)
+            return f"constants[{self.constants[whole]}]"
+        if place.kind != "arena":
+            return f"{place.kind}s[{place.number}]"
+        if whole not in self.temporaries:
+            name = self.temporaries[whole] = f"_value{len(self.temporaries)}"
+            size: Dim = whole.bytes if isinstance(whole, Temporary) else whole.type.bytes
+            span = f"_slot{place.number} : _slot{place.number} + {self.dim(size)}"
+            self.emit(f"{name} = _arena[{span}].view(np.{numpy_name(whole.dtype)})")
+        return self.temporaries[whole]
+
+    def _call(self, call: Call) -> None:
+        arguments = ["status", *map(self._argument, call.arguments)]
+        arguments += [self.sizes[size.removeprefix("size.")] for size in call.kernel.sizes]
+        self.emit(f"{self.kernels[call]}({', '.join(arguments)})")
+
+    def _nested(self, call: Nested, name: str) -> None:
+        inputs = [self._argument(x) for x in call.node.inputs]
+        outputs = [self._argument(x) for x in call.node.outputs]
+        writer = {"scan": self._scan, "while": self._while, "switch": self._switch}
+        writer[call.node.op.name](call, name, inputs, outputs)
+
+    def _run(self, name: str, inputs: str, outputs: str) -> None:
+        """Calls a nested program."""
+        self.emit(f"{name}(status, {inputs}, {outputs}, variables, constants, sizes)")
+        self._stop_if_failed()
+
+    def _steps(self, x: Tensor, array: str) -> str:
+        """The elements of step t of a stack of x."""
+        size = self.dim(x.type.size)
+        return f"{array}[t * ({size}) : (t + 1) * ({size})]"
+
+    def _scan(self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        attrs = call.node.attrs
+        body, carries, stacks = attrs["body"], attrs["carries"], attrs["stacks"]
+        elements = body.inputs[carries : carries + stacks]
+        stacked = inputs[carries : carries + stacks]
+        xs = [self._steps(x, array) for x, array in zip(elements, stacked, strict=True)]
+        results = zip(body.outputs[carries:], outputs[carries:], strict=True)
+        ys = [self._steps(y, array) for y, array in results]
+        steps = f"range({self.dim(attrs['length'])})"
+        self.emit(f"carry = [{', '.join(inputs[:carries])}]")
+        self.emit(f"for t in {f'reversed({steps})' if attrs['reverse'] else steps}:")
+        self._depth += 1
+        self._new_carry(f"{name}_0", [*xs, *inputs[carries + stacks :]], ys)
+        self._depth -= 1
+        self._keep_carry(outputs[:carries])
+
+    def _new_carry(self, name: str, others: Sequence[str], results: Sequence[str]) -> None:
+        """The body's statements: the carry of the next step."""
+        self.emit("after = [np.empty_like(x) for x in carry]")
+        operands, values = ", ".join(["*carry", *others]), ", ".join(["*after", *results])
+        self._run(name, f"[{operands}]", f"[{values}]")
+        self.emit("carry = after")
+
+    def _keep_carry(self, outputs: Sequence[str]) -> None:
+        for k, output in enumerate(outputs):
+            self.emit(f"{output}[:] = carry[{k}]")
+
+    def _while(
+        self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]
+    ) -> None:
+        carries = call.node.attrs["carries"]
+        shared = inputs[carries:]
+        self.emit(f"carry = [{', '.join(inputs[:carries])}]")
+        self.emit("more = np.empty(1, np.bool_)")
+        self.emit("while True:")
+        self._depth += 1
+        self._run(f"{name}_0", f"[{', '.join(['*carry', *shared])}]", "[more]")
+        self.emit("if not more[0]:")
+        self.emit("    break")
+        self._new_carry(f"{name}_1", shared, ())
+        self._depth -= 1
+        self._keep_carry(outputs)
+
+    def _switch(
+        self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]
+    ) -> None:
+        names = [f"{name}_{k}" for k in range(len(call.programs))]
+        self.emit(f"branches = [{', '.join(names)}]")
+        self.emit(f"chosen = branches[min(max({inputs[0]}[0], 0), {len(names) - 1})]")
+        self._run("chosen", f"[{', '.join(inputs[1:])}]", f"[{', '.join(outputs)}]")

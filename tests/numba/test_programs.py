@@ -1,0 +1,172 @@
+"""Compiled functions on the target "numba": against the reference, and what holds around a call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.numba.compiling import namespace_of
+from graphc.backends.numba.module import source_of
+from graphc.backends.program import Program
+from graphc.ops.source import State
+
+NATIVE = pytest.mark.parametrize("target", ["cpu", "numba"])
+RNG = np.random.default_rng(0)
+
+
+def numbers(*shape: int, dtype: Any = np.float32) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def on_numba(inputs: list[gc.Tensor], outputs: Any, **options: Any) -> Any:
+    return gc.compile(inputs, outputs, target="numba", **options)
+
+
+def program_of(inputs: list[gc.Tensor], outputs: Any) -> Program:
+    program = on_numba(inputs, outputs).stages.program
+    assert program is not None
+    return program
+
+
+def rows(x: gc.Tensor) -> list[gc.Tensor]:
+    return [gc.softmax(x, axis=-1), gc.argmax(x, axis=1), gc.sort(x, axis=1)]
+
+
+def columns(x: gc.Tensor) -> list[gc.Tensor]:
+    return [gc.sum(gc.sin(x), axis=0), gc.max(x, axis=0), gc.mean(x), gc.argmin(x)]
+
+
+def products(x: gc.Tensor) -> list[gc.Tensor]:
+    return [x @ gc.matrix_transpose(x), gc.tanh(gc.matrix_transpose(x) @ x)]
+
+
+def loops(x: gc.Tensor) -> list[gc.Tensor]:
+    last, steps = gc.scan(lambda c, row: (c * 0.5 + row, c), x[0], x)
+    grown = gc.while_loop(lambda c: gc.sum(c * c) < 1e3, lambda c: c * 2.0 + 1.0, last)
+    return [last, steps, grown, gc.grad(gc.sum(steps * steps), x)]
+
+
+@pytest.mark.parametrize("build", [rows, columns, products, loops], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (70, 33)], ids=str)
+def test_a_graph_has_its_reference_values(
+    build: Callable[[gc.Tensor], list[gc.Tensor]], shape: tuple[int, int]
+) -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    outputs = build(x)
+    array = numbers(*shape)
+    wanted = gc.compile([x], outputs, target="reference")(array)
+    for got, want in zip(on_numba([x], outputs)(array), wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+
+
+def test_empty_arrays_pass() -> None:
+    x = gc.placeholder("x", ("n", 3))
+    run = on_numba([x], [x * 2.0, gc.sum(x, axis=0), gc.sum(x)])
+    doubled, by_column, total = run(numbers(0, 3))
+    assert doubled.shape == (0, 3)
+    np.testing.assert_array_equal(by_column, np.zeros(3, np.float32))
+    assert total == 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_16_bit_floats_are_kept_as_their_bits(dtype: str) -> None:
+    x = gc.placeholder("x", ("n",), dtype)
+    array = numbers(40).astype(gc.as_dtype(dtype).numpy)
+    wanted = gc.compile([x], [gc.exp(x) * x, gc.max(x)], target="reference")(array)
+    for got, want in zip(on_numba([x], [gc.exp(x) * x, gc.max(x)])(array), wanted, strict=True):
+        assert got.dtype == array.dtype
+        np.testing.assert_array_equal(got.astype(np.float64), want.astype(np.float64))
+
+
+def test_inputs_that_must_not_be_written_pass() -> None:
+    x = gc.placeholder("x", ("n",))
+    array = numbers(5)
+    array.flags.writeable = False
+    np.testing.assert_array_equal(on_numba([x], x + 1.0)(array), array + 1)
+
+
+@NATIVE
+def test_sizes_may_have_the_names_of_what_is_around_them(target: str) -> None:
+    names = ["inputs", "status", "np", "a0", "chunk", "i0", "f32", "exp", "range", "t"]
+    xs = [gc.placeholder(f"x_{name}", (name,)) for name in names]
+    total = gc.sum(gc.exp(xs[0]))
+    for x in xs[1:]:
+        total = total + gc.sum(x)
+    arrays = [np.full(k + 1, k, np.float32) for k in range(len(names))]
+    run = gc.compile(xs, total, target=target)
+    assert run(*arrays) == 1 + sum(k * (k + 1) for k in range(len(names)))
+
+
+@NATIVE
+def test_updates_take_effect_together(target: str) -> None:
+    a, b = gc.variable(np.float32([1, 2])), gc.variable(np.float32([3, 4]))
+    swap = gc.compile([], [], updates={a: b, b: a}, target=target)
+    swap()
+    swap()
+    swap()
+    np.testing.assert_array_equal(array_of(a), [3, 4])
+    np.testing.assert_array_equal(array_of(b), [1, 2])
+
+
+def array_of(variable: gc.Tensor) -> np.ndarray:
+    state: State = variable.node.attrs["state"]
+    return state.array
+
+
+def test_a_failed_check_leaves_variables_alone() -> None:
+    index = gc.placeholder("index", (2,), gc.int64)
+    v = gc.variable(np.float32([1, 2, 3]))
+    run = on_numba([index], gc.take(v, index), updates={v: v + 1.0})
+    np.testing.assert_array_equal(run([0, 2]), [1, 3])
+    with pytest.raises(gc.IndexRangeError, match="index 7 is out of range"):
+        run([1, 7])
+    np.testing.assert_array_equal(array_of(v), [2, 3, 4])
+
+
+def test_equal_kernels_are_written_once() -> None:
+    x, y = gc.placeholder("x", (40,)), gc.placeholder("y", (40,))
+    source = source_of(program_of([x, y], [gc.sin(x), gc.sin(y)]))
+    assert len(source.kernels) == 1
+
+
+def test_kernels_that_differ_in_types_alone_are_told_apart() -> None:
+    x, y = gc.placeholder("x", (4,), gc.int32), gc.placeholder("y", (4,), gc.int64)
+    less = on_numba([x, y], [x < gc.flip(x), y < gc.flip(y)])
+    for got in less(np.arange(4, dtype=np.int32), np.arange(4)):
+        np.testing.assert_array_equal(got, [True, True, False, False])
+
+
+def test_equal_sources_are_compiled_once() -> None:
+    def run() -> Any:
+        x = gc.placeholder("x", ("n",))
+        return namespace_of(source_of(program_of([x], gc.cos(x) * 3.0)))["run"]
+
+    assert run() is run()
+
+
+def test_the_source_of_a_kernel_reads_like_a_program() -> None:
+    x = gc.placeholder("x", ("n", 4))
+    text = source_of(program_of([x], gc.softmax(x, axis=-1))).text
+    body = text[text.index("    for chunk") : text.index("def run")].rstrip()
+    assert body == GOLDEN
+
+
+GOLDEN = """\
+    for chunk in range(quotient(4095 + n, 4096)):
+        t = chunk * 4096
+        for i0 in range(chunk * 4096, minimum(4096 + t, n)):
+            s0 = f32(-np.inf)
+            for i1 in range(4):
+                s0 = maximum(s0, a0[i0 * 4 + i1])
+            v0 = s0
+            s2 = f32(0.0)
+            for i1 in range(4):
+                m1 = exp(a0[i0 * 4 + i1] - select(absolute(v0) < f32(np.inf), v0, f32(0.0)))
+                s2 += m1
+                t0[chunk * 4 + i1] = m1
+            v2 = s2
+            for i1 in range(4):
+                m3 = t0[chunk * 4 + i1] * (f32(1.0) / v2)
+                o0[i0 * 4 + i1] = m3"""
