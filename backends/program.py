@@ -1,13 +1,13 @@
 """A program: the kernels of a graph in order, with every buffer's place; what every backend runs.
 
-Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, their order is
-settled so that variables
-are written after their last reader, bodies are lowered, memory is planned.
+Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, bodies are lowered,
+their order is settled so that variables are written after their last reader and after every check,
+memory is planned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphc.backends.lower.contraction import lower_contraction
@@ -21,7 +21,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.ops.control import Control
 from graphc.ops.copying import copy
-from graphc.passes.fusion import Body, fuse
+from graphc.passes.fusion import Body, copy_body, fuse
 from graphc.passes.inplace import overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
 
@@ -44,7 +44,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Frame:
-    """The named sizes of the program that a nested one runs in, and the number of its size slots."""
+    """The named sizes of the outermost program, and the number of its size slots."""
 
     sizes: tuple[str, ...]
     slots: int
@@ -54,10 +54,9 @@ class Frame:
 class Program:
     """Everything a backend needs to emit code.
 
-    Buffers of the native entry are inputs, outputs, variables, constants, in this order. Calls from
-    `first_commit` on write
-    variables. `aliases` names, for each call, the buffers that share memory; `owners` the body that
-    it belongs to. A program
+    Buffers of the native entry are inputs, outputs, variables, constants, in this order. The call
+    `first_commit` is the first that writes a variable; no check comes after it. `aliases` names,
+    for each call, the buffers that share memory; `owners` the body that it belongs to. A program
     nested in a loop or branch has the `frame` of the outermost one.
     """
 
@@ -92,7 +91,6 @@ def build_program(
     """The program of an optimised graph; `builder` is that of the program around a nested one."""
     results, news = _own_memory(outputs, updates)
     targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
-    bodies = settle_order(fuse([*results, *news]), targets)
     nodes = topological([*results, *news])
     leaves = [x for node in nodes for x in node.outputs if is_buffer(x)]
     variables = dict.fromkeys(
@@ -104,43 +102,47 @@ def build_program(
         fixed.update({x: Place(kind, k) for k, x in enumerate(tensors)})  # type: ignore[arg-type]
     fixed.update({base(x): Place("output", k) for k, x in enumerate(results)})
     builder = builder or _Builder(schedule, frame_of(inputs))
-    nested = builder.depth > 0
-    start = builder.mark()
-    late: list[Update] = []
-    for position, body in enumerate(bodies):
-        builder.lower(body)
+    lowered = {body: builder.lower(body) for body in fuse([*results, *news])}
+    failing = {body for body, made in lowered.items() if made.can_fail}
+    bodies = settle_order(list(lowered), targets, failing)
+    last_check = max((k for k, body in enumerate(bodies) if body in failing), default=-1)
+    for position, body in enumerate(tuple(bodies)):
         for x in body.outputs:
             variable = targets.get(x)
             if variable is None:
                 continue
-            if overwrites(bodies, position, x, variable):
+            if position > last_check and overwrites(bodies[: len(lowered)], position, x, variable):
                 fixed[x] = fixed[variable]
             else:
-                late.append((variable, x))
-    for variable, x in late:
-        fresh = copy(x)
-        fixed[fresh] = fixed[variable]
-        for body in fuse([fresh]):
-            if body.outputs == (fresh,):
-                builder.lower(body)
-    bodies, calls, owners = builder.since(start)
+                late = copy_body(x)
+                fixed[late.outputs[0]] = fixed[variable]
+                bodies.append(late)
+    lowered.update({body: builder.lower(body) for body in bodies[len(lowered) :]})
+    calls = [call for body in bodies for call in lowered[body].calls]
+    owners = [k for k, body in enumerate(bodies) for _ in lowered[body].calls]
     plan = plan_memory(calls, fixed, {})
-    written = [
-        k
-        for k, c in enumerate(calls)
-        if any(_writes_variable(c, n, plan) for n in range(len(c.arguments)))
-    ]
+    written = [k for k, call in enumerate(calls) if _writes_variable(call, plan)]
     return Program(
-        name, tuple(inputs), tuple(results), tuple(variables), tuple(constants), tuple(bodies), tuple(calls), plan,
-        tuple(builder.failures), min(written, default=len(calls)), tuple(_aliased(c, plan) for c in calls),
-        tuple(owners), builder.frame if nested else None,
-    )  # fmt: skip
+        name,
+        tuple(inputs),
+        tuple(results),
+        tuple(variables),
+        tuple(constants),
+        tuple(bodies),
+        tuple(calls),
+        plan,
+        tuple(builder.failures),
+        first_commit=min(written, default=len(calls)),
+        aliases=tuple(_aliased(call, plan) for call in calls),
+        owners=tuple(owners),
+        frame=builder.frame if builder.depth else None,
+    )
 
 
 def _own_memory(
     outputs: Sequence[Tensor], updates: Sequence[Update]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """The results, with copies in place of inputs, of views of them, and of values asked for twice."""
+    """The results, with copies of inputs, of views of them, and of values asked for twice."""
     seen: set[Tensor] = set()
     own: list[Tensor] = []
     for x in [*outputs, *(new for _, new in updates)]:
@@ -152,46 +154,35 @@ def _own_memory(
     return own[: len(outputs)], own[len(outputs) :]
 
 
+@dataclass(frozen=True)
+class _Lowered:
+    """The calls that a body became, and whether one of them has a check."""
+
+    calls: tuple[Call | Nested, ...]
+    can_fail: bool
+
+
 class _Builder:
-    """Collects the calls of a program, and of the programs nested in it one after the other."""
+    """Lowers the bodies of a program and of the programs nested in it, and numbers their checks."""
 
     def __init__(self, schedule: Schedule, frame: Frame):
         self.schedule, self.frame = schedule, frame
         self.failures: list[Failure] = []
         self.depth = 0
-        self._calls: list[Call | Nested] = []
-        self._bodies: list[Body] = []
-        self._owners: list[int] = []
-
-    def mark(self) -> tuple[list[Call | Nested], list[Body], list[int]]:
-        """Begins a program; `since` ends it and gives what was collected."""
-        outer = self._calls, self._bodies, self._owners
-        self._calls, self._bodies, self._owners = [], [], []
-        return outer
-
-    def since(
-        self, outer: tuple[list[Call | Nested], list[Body], list[int]]
-    ) -> tuple[list[Body], list[Call | Nested], list[int]]:
-        mine = self._bodies, self._calls, self._owners
-        self._calls, self._bodies, self._owners = outer
-        return mine
 
     def fail(self, node: Node, what: str) -> int:
         self.failures.append(Failure(node, what))
         return len(self.failures)
 
-    def lower(self, body: Body) -> None:
+    def lower(self, body: Body) -> _Lowered:
+        known = len(self.failures)
         calls: Sequence[Call | Nested]
         if body.node.op.lowering == "control":
             calls = [self._nested(body.node)]
         else:
-            how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}[
-                body.kind
-            ]
-            calls = how(body, self.schedule, self.fail)
-        self._calls.extend(calls)
-        self._owners.extend(len(self._bodies) for _ in calls)
-        self._bodies.append(body)
+            how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}
+            calls = how[body.kind](body, self.schedule, self.fail)
+        return _Lowered(tuple(calls), len(self.failures) > known)
 
     def _nested(self, node: Node) -> Nested:
         """The programs of a node's bodies, with room for two generations of its carries and for the
@@ -212,7 +203,7 @@ class _Builder:
 
 
 def frame_of(inputs: Sequence[Tensor]) -> Frame:
-    """The named sizes that the inputs bring, and the slots that they and compound dimensions take."""
+    """The named sizes that the inputs bring; they and compound dimensions take the slots."""
     names: dict[str, None] = {}
     compound = 0
     for x in inputs:
@@ -232,12 +223,14 @@ def walk_calls(program: Program) -> Iterator[Call]:
             yield call
 
 
-def _writes_variable(call: Call | Nested, n: int, plan: Plan) -> bool:
-    return (
-        isinstance(call, Call)
-        and call.kernel.buffers[n].writes
-        and plan.places[holder(call.arguments[n])].kind == "variable"
-    )
+def _writes_variable(call: Call | Nested, plan: Plan) -> bool:
+    written: Iterable[Buffer]
+    if isinstance(call, Nested):
+        written = call.node.outputs
+    else:
+        pairs = zip(call.arguments, call.kernel.buffers, strict=True)
+        written = (x for x, p in pairs if p.writes)
+    return any(plan.places[holder(x)].kind == "variable" for x in written)
 
 
 def _aliased(call: Call | Nested, plan: Plan) -> frozenset[str]:

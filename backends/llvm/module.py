@@ -13,7 +13,7 @@ from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
-from graphc.backends.lower.reader import DimWriter
+from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
 from graphc.ir.dims import Dim, DimExpr, is_name
@@ -91,7 +91,7 @@ class _Entry:
         values = Values()
         for k, name in enumerate(self.program.sizes):
             at = values.assign(f"getelementptr i64, ptr %sizes, i64 {k}")
-            values.names[0][name] = values.assign(f"load i64, ptr {at}", "size")
+            values.names[0][size_variable(name)] = values.assign(f"load i64, ptr {at}", "size")
         return values, DimWriter()
 
     def _dim(self, values: Values, dims: DimWriter, d: Dim) -> str:

@@ -31,7 +31,7 @@ _INFIX = {
 def kernel_text(kernel: LoopKernel) -> str:
     """The whole kernel."""
     buffers = ", ".join(f"{'out ' if p.writes else ''}{p.name}: {p.dtype}" for p in kernel.buffers)
-    sizes = f"; sizes {', '.join(kernel.sizes)}" if kernel.sizes else ""
+    sizes = f"; sizes {', '.join(s.removeprefix('size.') for s in kernel.sizes)}" if kernel.sizes else ""
     head = f"kernel {kernel.name}({buffers}{sizes}) chunks {expr_text(kernel.chunks)}:"
     return "\n".join([head, *body_text(kernel.body, 1)]) + "\n"
 
@@ -121,7 +121,7 @@ class _Writer:
         if x.op == "const":
             return f"{x.attr!r}" if x.dtype.short in ("i64", "bool") else f"{x.attr!r}{x.dtype}"
         if x.op == "var":
-            return str(x.attr)
+            return str(x.attr).removeprefix("size.")
         args = [self(a) for a in x.args]
         if x.op in _INFIX:
             return f"({args[0]} {_INFIX[x.op]} {args[1]})"

@@ -34,6 +34,11 @@ def offset_of(shape: Shape, index: Index) -> Dim:
     return total
 
 
+def size_variable(name: str) -> str:
+    """The kernel's name of a named size, unlike any loop variable's or buffer's."""
+    return f"size.{name}"
+
+
 class DimWriter:
     """Writes dimension expressions as int64 expressions."""
 
@@ -75,8 +80,9 @@ class DimWriter:
 
     def _atom(self, a: Atom) -> Expr:
         if a.kind == "size":
-            self.sizes.add(a.name)
-            return e.var(a.name)
+            name = size_variable(a.name)
+            self.sizes.add(name)
+            return e.var(name)
         if a in self.variables:
             return self.variables[a]
         assert a.args, f"no value for {a}"
