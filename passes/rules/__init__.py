@@ -37,9 +37,12 @@ from graphc.passes.rule import Rule
 from graphc.passes.rules import (
     algebra,
     bits,
+    casts,
     choices,
+    extremes,
     hoisting,
     layout,
+    powers,
     reductions,
     stability,
     truths,
@@ -53,4 +56,6 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
     )
 
 
-RULES = rules_of(layout, hoisting, reductions, algebra, choices, truths, bits, stability)
+RULES = rules_of(
+    layout, hoisting, casts, reductions, algebra, powers, extremes, choices, truths, bits, stability
+)

@@ -136,7 +136,7 @@ def choice_of_one_and_zero(node: Node) -> Tensor | None:
 
 
 @procedure(
-    *(name for name in ELEMENTWISE if name not in ("where", "cast")),
+    *(name for name in ELEMENTWISE if name != "where"),
     examples=[lambda: where(_truth(), 2.0, 5.0) * 3, lambda: 1 / where(_truth(), 2.0, 5.0)],
 )
 def function_of_chosen_number(node: Node) -> Tensor | None:
