@@ -18,6 +18,7 @@ from typing import Literal
 from graphc.ir.dims import Dim, index
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
+from graphc.ops.copying import copy
 from graphc.passes.access import Access, AccessRecorder, domain_index, full_index, space
 from graphc.passes.roots import base, choose_roots, is_buffer, is_view
 
@@ -321,3 +322,10 @@ def _reduction_role(group: _Group, axes: tuple[int, ...]) -> Role | None:
 def fuse(outputs: Sequence[Tensor], window: int = 24) -> list[Body]:
     """Kernel bodies that compute the outputs, in an order in which they can run."""
     return _Fuser(list(dict.fromkeys(outputs)), window).run()
+
+
+def copy_body(x: Tensor) -> Body:
+    """The kernel that copies x, which lies in memory, into memory of its own."""
+    y, domain = copy(x), space(x.shape)
+    access = Access(x, full_index(x.shape, domain_index(len(domain))))
+    return Body("nest", domain, (), (Root(y, "map", 0, (access,)),), (x,), (y,))

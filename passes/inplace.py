@@ -1,10 +1,11 @@
-"""When a variable's new value may be written over the old one, and the order of kernels that makes
-it so.
+"""When a variable's new value may be written over the old one, and the order of kernels that
+makes it so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Mapping, Sequence, Set
 
 from graphc.ir.node import Tensor
 from graphc.passes.access import domain_index, full_index
@@ -12,37 +13,66 @@ from graphc.passes.fusion import Body
 from graphc.passes.roots import base
 
 
-def settle_order(bodies: Sequence[Body], targets: Mapping[Tensor, Tensor]) -> list[Body]:
+def settle_order(
+    bodies: Sequence[Body], targets: Mapping[Tensor, Tensor], failing: Set[Body] = frozenset()
+) -> list[Body]:
     """The bodies in a valid order in which kernels that write variables come after all other
-    readers of the old values,
-    where that can be. `targets` gives the variable of each new value.
+    readers of the old values and after all kernels whose checks can fail, where that can be.
+    `targets` gives the variable of each new value.
     """
     maker = {x: k for k, body in enumerate(bodies) for x in body.outputs}
     needs = [
         {maker[base(x)] for x in body.inputs if base(x) in maker} - {k}
         for k, body in enumerate(bodies)
     ]
+    readers: dict[Tensor, set[int]] = {}
+    for k, body in enumerate(bodies):
+        for x in body.inputs:
+            readers.setdefault(base(x), set()).add(k)
+    fail = {k for k, body in enumerate(bodies) if body in failing}
     waits: list[set[int]] = [set() for _ in bodies]
     for x, variable in targets.items():
         if x in maker:
-            readers = {
-                k for k, body in enumerate(bodies) if any(base(y) is variable for y in body.inputs)
-            }
-            waits[maker[x]] |= readers - {maker[x]}
-    done: list[int] = []
-    left = list(range(len(bodies)))
-    while left:
-        ready = [k for k in left if needs[k] <= set(done)]
-        k = next((k for k in ready if waits[k] <= set(done)), ready[0])
-        done.append(k)
-        left.remove(k)
-    return [bodies[k] for k in done]
+            waits[maker[x]] |= (readers.get(variable, set()) | fail) - {maker[x]}
+    return [bodies[k] for k in _ordered(needs, waits)]
+
+
+def _ordered(needs: Sequence[set[int]], waits: Sequence[set[int]]) -> list[int]:
+    """Numbers in an order in which each comes after its needs, and after what it waits for unless
+    nothing else can go on; otherwise the smallest first.
+    """
+    unmet, pending = [len(n) for n in needs], [len(w) for w in waits]
+    users, waiters = _inverse(needs), _inverse(waits)
+    free = [k for k, n in enumerate(unmet) if not n and not pending[k]]
+    held = {k for k, n in enumerate(unmet) if not n and pending[k]}
+    order: list[int] = []
+    while free or held:
+        done = heapq.heappop(free) if free else min(held)
+        held.discard(done)
+        order.append(done)
+        for k in users[done]:
+            unmet[k] -= 1
+            if not unmet[k]:
+                held.add(k)
+        for k in waiters[done]:
+            pending[k] -= 1
+        for k in [k for k in held if not pending[k]]:
+            held.remove(k)
+            heapq.heappush(free, k)
+    return order
+
+
+def _inverse(sets: Sequence[set[int]]) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in sets]
+    for k, members in enumerate(sets):
+        for j in members:
+            found[j].append(k)
+    return found
 
 
 def overwrites(bodies: Sequence[Body], position: int, x: Tensor, variable: Tensor) -> bool:
     """Whether x, made by bodies[position], may be stored where the variable lies: nobody reads the
-    old value later, and this
-    kernel reads of it exactly the element that it is about to write.
+    old value later, and this kernel reads of it exactly the element that it is about to write.
     """
     if any(base(y) is variable for body in bodies[position + 1 :] for y in body.inputs):
         return False
