@@ -170,6 +170,64 @@ def digits_step(d):
     return d.step([x, y], [loss], updates)
 
 
+def lenet_loss(p, x, y):
+    """Biases of convolutions belong to the channels, axis 1."""
+    h = nn.relu(nn.conv(x, p[0], padding=2) + p[1].reshape((6, 1, 1)))
+    h = nn.relu(nn.conv(nn.max_pool(h, 2), p[2]) + p[3].reshape((16, 1, 1)))
+    h = nn.max_pool(h, 2).reshape((x.shape[0], 400))
+    h = nn.relu(nn.relu(h @ p[4] + p[5]) @ p[6] + p[7])
+    return nn.cross_entropy(h @ p[8] + p[9], y)
+
+
+def lenet_train(d):
+    p, m = d.variables(wl.LENET), zeros_like(d, wl.LENET, "m")
+    x, y = d.placeholder("x"), d.placeholder("y")
+    loss = lenet_loss(p, x, y)
+    updates = {}
+    for q, v, g in zip(p, m, gc.grad(loss, p), strict=True):
+        new = 0.9 * v + g
+        updates |= {v: new, q: q - wl.SGD_LR * new}
+    step = d.step([x, y], [loss], updates)
+    step.state = reader(p)
+    return step
+
+
+def batch_norm(x, g, b):
+    """Over all axes but the channels."""
+    shape = (x.shape[1], 1, 1)
+    c = x - gc.mean(x, axis=(0, 2, 3), keepdims=True)
+    scale = gc.rsqrt(gc.mean(c * c, axis=(0, 2, 3), keepdims=True) + wl.EPS) * g.reshape(shape)
+    return c * scale + b.reshape(shape)
+
+
+def block_loss(p, w):
+    k1, g1, b1, k2, g2, b2, x = p
+    h = nn.relu(batch_norm(nn.conv(x, k1, padding=1), g1, b1))
+    h = batch_norm(nn.conv(h, k2, padding=1), g2, b2)
+    return gc.sum(nn.relu(x + h) * w)
+
+
+def resnet18_infer(d):
+    p = {k: gc.constant(v) for k, v in d.arrays.items() if k != "x"}
+
+    def conv_bn(x, n, stride, pad):
+        shape = (p[n + ".g"].shape[0], 1, 1)
+        scale = p[n + ".g"] * gc.rsqrt(p[n + ".v"] + wl.EPS)
+        shift = p[n + ".b"] - p[n + ".m"] * scale
+        return nn.conv(x, p[n + ".k"], stride, pad) * scale.reshape(shape) + shift.reshape(shape)
+
+    x = d.placeholder("x")
+    y = wl.resnet18(
+        x,
+        conv_bn,
+        nn.relu,
+        lambda x: nn.max_pool(x, 3, 2, 1),
+        nn.global_average_pool,
+        lambda x: x @ p["W"] + p["b"],
+    )
+    return d.step([x], [y])
+
+
 def encoder(p, x):
     g1, b1, wqkv, bqkv, wo, bo, g2, b2, w1, c1, w2, c2 = p
     n, t, dim = x.shape
@@ -215,6 +273,9 @@ WORKLOADS = {
     "tiny_call": plain(lambda x: x * 2 + 1, "x"),
     "mlp_infer_b1": mlp_infer,
     "mlp_train": mlp_train,
+    "lenet_train": lenet_train,
+    "resnet_block_train": gradients(block_loss, wl.BLOCK, "w"),
+    "resnet18_infer_b1": resnet18_infer,
     "transformer_infer": transformer_infer,
     "transformer_train": gradients(
         lambda p, x, w: gc.mean(encoder(p, x) * w), wl.TRANSFORMER, "x", "w"

@@ -4,7 +4,17 @@ from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Dropout, Embedding, LayerNorm, Sequential, dropout
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
+from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
+from graphc.ops.pooling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+    power_pool,
+)
 from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
@@ -15,16 +25,26 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Sequential",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
+    "average_pool",
     "binary_cross_entropy",
+    "conv",
+    "conv_local",
+    "conv_transpose",
     "cross_entropy",
     "dropout",
     "elu",
     "gelu",
+    "global_average_pool",
+    "global_max_pool",
     "huber",
     "leaky_relu",
     "log_softmax",
     "mae",
+    "max_pool",
     "mse",
+    "power_pool",
     "relu",
     "sigmoid",
     "silu",

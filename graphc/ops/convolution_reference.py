@@ -25,25 +25,25 @@ def missing_tensor(
     Sums are taken in a wider dtype and rounded once.
     """
     dtype = next(iter(known.values())).dtype
-    wide = {2: np.float32, 4: np.float64}.get(dtype.itemsize, dtype)
+    wide: Any = {2: np.float32, 4: np.float64}.get(dtype.itemsize, dtype)
     arrays = {r: a.astype(wide) for r, a in known.items()} | {role: np.zeros(shape, wide)}
     spatial = {r: a.shape[2:] for r, a in arrays.items()}
     split = {r: _split_groups(a, r, groups) for r, a in arrays.items()}
     frames = [_Frame(line, *(spatial[r][k] for r in "xwy")) for k, line in enumerate(lines)]
-    inside = (..., *(frame.image for frame in frames))
+    inside: Any = (..., *(frame.image for frame in frames))
     padded = np.zeros((*split["x"].shape[:3], *(frame.length for frame in frames)), wide)
     padded[inside] = split["x"]
     with np.errstate(all="ignore"):
         for tap in itertools.product(*map(range, spatial["w"])):
-            seen = padded[(..., *(f.seen(k) for f, k in zip(frames, tap, strict=True)))]
-            _add(role, seen, split["w"], tap, split["y"])
+            at: Any = (..., *(f.seen(k) for f, k in zip(frames, tap, strict=True)))
+            _add(role, padded[at], split["w"], tap, split["y"])
         result = padded[inside] if role == "x" else split[role]
         return result.reshape(shape).astype(dtype)
 
 
 def _add(role: str, seen: Array, w: Array, tap: tuple[int, ...], y: Array) -> None:
     """What one tap adds to the role's array."""
-    at = (..., *tap)
+    at: Any = (..., *tap)
     if role == "y":
         y += np.einsum("ngi...,goi->ngo...", seen, w[at])
     elif role == "x":
@@ -68,17 +68,18 @@ class _Frame:
     """One axis of an image, spread out, with room for every tap at every position."""
 
     def __init__(self, line: Line, size: int, taps: int, out: int):
-        self.line, self.out = Line(*line), out
-        self.shift = max(0, -int(self.line.before))
-        start = self.line.before + self.shift
-        end = start + max((size - 1) * self.line.spread, 0)
-        last = max(out - 1, 0) * self.line.stride + max(taps - 1, 0) * self.line.dilation
+        stride, dilation, before, spread = line
+        assert isinstance(before, int), "sizes are known when a reference runs"
+        self.out, self.stride, self.dilation, self.shift = out, stride, dilation, max(0, -before)
+        start = before + self.shift
+        end = start + max((size - 1) * spread, 0)
+        last = max(out - 1, 0) * stride + max(taps - 1, 0) * dilation
         self.length = max(last + self.shift, end) + 1
-        self.image = _stretch(start, size, self.line.spread)
+        self.image = _stretch(start, size, spread)
 
     def seen(self, tap: int) -> slice:
         """The elements that a tap sees at all positions."""
-        return _stretch(tap * self.line.dilation + self.shift, self.out, self.line.stride)
+        return _stretch(tap * self.dilation + self.shift, self.out, self.stride)
 
 
 def _stretch(start: int, count: int, step: int) -> slice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum
 from graphc.ir.errors import ShapeError
@@ -42,7 +43,7 @@ def pad_widths(
     if padding in ("valid", "full"):
         return [(0, 0) if padding == "valid" else (span - 1, span - 1) for span in spans]
     items = (padding,) * len(sizes) if isinstance(padding, int) else padding
-    pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in items]
+    pairs: list[Any] = [(p, p) if isinstance(p, int) else tuple(p) for p in items]
     if isinstance(padding, str) or len(pairs) != len(sizes) or any(len(p) != 2 for p in pairs):
         raise ShapeError(
             f'padding is "valid", "same", "full", an int, or an int or a pair for each of'
