@@ -1,5 +1,6 @@
 """Every stage as text."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,13 @@ Golden = Callable[[str, str], None]
 
 @pytest.mark.parametrize("stage", ["source", "optimised", "kernels", "memory", "loops"])
 def test_a_stage_reads_as_it_did(stage: str, golden: Golden) -> None:
-    golden(f"rows_{stage}", rows().dump(stage))
+    golden(f"rows_{stage}", without_literals_lines(rows().dump(stage)))
+
+
+def without_literals_lines(text: str) -> str:
+    """The text without the places of literals: equal ones are one node, written by who came first."""
+    literals = r"^(.*(?:constant|broadcast\(%?\d+(?:\.\d+)?\)).*?)  # .*$"
+    return re.sub(literals, r"\1", text, flags=re.M)
 
 
 @pytest.mark.parametrize(
