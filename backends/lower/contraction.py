@@ -113,6 +113,10 @@ class _Lowering:
         first, last = R, R + e.var("p.rows")
         width = frame.choose(e.const(sizes.few_width, R.dtype), e.const(sizes.width, R.dtype))
         decode = frame.bind(frame.product.rows, M0 + M)
+        if sizes.fold:
+            return [
+                For("p.m", first, last, (*decode, self._finish_folded((M - first + line) * width)))
+            ]
         frame.bind(frame.product.columns, N)
         result = self.body.node.types[0].dtype
         at = (M - first + line) * width + (N - N0)
@@ -123,6 +127,18 @@ class _Lowering:
             along = For("p.m", first, last, tuple(element), "vector", frame.sizes.lanes, 1)
             return [For("p.n", N0, N0 + W, (along,))]
         return [For("p.m", first, last, (*decode, frame.along_columns(N0, N0 + W, element)))]
+
+    def _finish_folded(self, sums: Expr) -> Stmt:
+        """A row of the block, line by line of the last column axis."""
+        frame, fold = self.frame, self.frame.sizes.fold
+        columns, line = frame.product.columns, e.var("p.q")
+        decode = frame.bind(columns[:-1], line)
+        frame.bind(columns[-1:], N)
+        result = self.body.node.types[0].dtype
+        sum_ = e.load(SUMS, sums + (line * fold - N0) + N, frame.sum_type)
+        element = [Let("p.dot", e.cast(sum_, result)), *self._maps(e.var("p.dot", result))]
+        along = frame.along_columns(e.const(0, N.dtype), frame.dims(columns[-1].extent), element)
+        return For("p.q", N0 / fold, (N0 + W) / fold, (*decode, along))
 
     def _maps(self, dot: Expr) -> list[Stmt]:
         reader, statements, stores = self.frame.reader, list[Stmt](), list[Stmt]()

@@ -51,7 +51,8 @@ class Operand:
 class Product:
     """result[batch, row, column]: sums of left[batch, row, inner] * right[batch, inner, column].
 
-    There is at most one column axis. `loop_index` is the index of every axis of the body's domain.
+    There is at most one column axis, or some before a short one: neighbours lie along the last.
+    `loop_index` is the index of every axis of the body's domain.
     `turned`: neighbours in the result lie along the rows.
     """
 
@@ -94,8 +95,14 @@ def product_of(body: Body, lanes: int) -> Product:
     if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
-    batch = (*batch, *columns[:-1])
-    return Product(ours, theirs, batch, rows, columns[-1:], summed, loop, turned)
+    if not columns or not _short(columns[-1], lanes):
+        batch, columns = (*batch, *columns[:-1]), columns[-1:]
+    return Product(ours, theirs, batch, rows, columns, summed, loop, turned)
+
+
+def _short(axis: Axis, lanes: int) -> bool:
+    """Whether blocks should reach over several lines of this axis."""
+    return isinstance(axis.extent, int) and axis.extent <= 4 * lanes
 
 
 def _narrow(rows: Sequence[Axis], columns: Sequence[Axis], lanes: int) -> bool:

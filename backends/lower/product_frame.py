@@ -113,5 +113,6 @@ class Frame:
         """The body for columns p.n, vector by vector."""
         if not self.product.columns:
             return For("p.n", begin, end, tuple(body))
-        even = isinstance(self.blocks.columns, int) and self.blocks.columns % self.sizes.lanes == 0
+        columns = self.product.columns[-1].extent
+        even = isinstance(columns, int) and columns % self.sizes.lanes == 0
         return For("p.n", begin, end, tuple(body), "vector", self.sizes.lanes, 1, even)

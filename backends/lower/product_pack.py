@@ -91,6 +91,8 @@ def by_rows(frame: Frame) -> bool:
 
 def pack_right(frame: Frame) -> list[Stmt]:
     """Packs summands p.k0 .. +p.kn of columns p.n0 .. +p.w; lanes beyond hold anything."""
+    if frame.sizes.fold:
+        return _pack_folded(frame)
     if frame.product.right.along == "inner" and frame.sizes.lanes > 1:
         return _pack_transposed(frame)
     decode = frame.bind(frame.product.inner, K0 + K)
@@ -119,6 +121,27 @@ def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
         target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
         out.append(Store(RIGHT, frame.vector(target), vector))
     return out
+
+
+def _pack_folded(frame: Frame) -> list[Stmt]:
+    """Each panel lies within one line of the last column axis."""
+    sizes, columns = frame.sizes, frame.product.columns
+    panel = e.var("p.j")
+    column = N0 + panel * sizes.panel
+    start = e.rem(column, e.const(sizes.fold, column.dtype))
+    decode = frame.bind(frame.product.inner, K0 + K)
+    decode_line = frame.bind(columns[:-1], column / sizes.fold)
+    frame.bind(columns[-1:], N)
+    value, end = frame.right(), frame.dims(columns[-1].extent)
+    stores: list[Stmt] = []
+    for v in range(sizes.vectors):
+        base = start + v * sizes.lanes
+        mask = None if columns[-1].extent == sizes.fold else _first(base, end, sizes.lanes)
+        target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
+        vector = widened(value, "p.n", base, sizes.lanes, mask)
+        stores.append(Store(RIGHT, frame.vector(target), vector))
+    panels = For("p.j", ZERO, W / sizes.panel, (*decode_line, *stores))
+    return [For("p.k", ZERO, KN, (*decode, panels))]
 
 
 def _first(position: Expr, end: Expr, lanes: int) -> Expr:

@@ -41,7 +41,8 @@ class Sizes:
 
     A block has `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to
     which nothing is packed, in blocks of `few_width` columns. `fused`: multiply and add are one
-    instruction.
+    instruction. `fold`: columns kept for each line of a last axis that is one of several (0: there
+    is but one axis).
     """
 
     lanes: int
@@ -53,6 +54,7 @@ class Sizes:
     height: int
     few: int
     few_width: int
+    fold: int
     fused: bool
 
     @property
@@ -93,17 +95,24 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     """Sizes that fit the registers and the caches, and what is known of the product's sizes."""
     lanes = schedule.lanes(sum_type.bits)
     rows, columns, inner = (
-        extent_of(axes) for axes in (product.rows, product.columns, product.inner)
+        extent_of(axes) for axes in (product.rows, product.columns[-1:], product.inner)
     )
     tile_rows, tail_rows, vectors = _tile(columns, lanes, schedule.vector_bits)
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     panel = lanes * vectors
-    depth, width = _depth(inner, lanes, sum_type.bytes), _width(columns, panel)
+    fold = 0
+    if len(product.columns) > 1:
+        assert isinstance(columns, int)
+        fold = -(-columns // panel) * panel
+    depth = _depth(inner, lanes, sum_type.bytes)
+    width = max(1, WIDTH // fold) * fold if fold else _width(columns, panel)
     height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
-    return Sizes(lanes, tile_rows, tail_rows, vectors, depth, width, height, few, few_width, fused)
+    return Sizes(
+        lanes, tile_rows, tail_rows, vectors, depth, width, height, few, few_width, fold, fused
+    )
 
 
 def _tile(columns: Dim, lanes: int, vector_bits: int) -> tuple[int, int, int]:
@@ -131,7 +140,7 @@ def _less(x: Dim, limit: int) -> bool:
 
 
 def _few(product: Product) -> int:
-    if len(product.inner) > 1:
+    if len(product.inner) > 1 or len(product.columns) > 1:
         return 0
     if product.right.along == "free" or not product.columns:
         return FEW_ROWS
@@ -169,6 +178,8 @@ def cut(product: Product, sizes: Sizes) -> Blocks:
     """The blocks of the result; only sizes count, never threads."""
     axes = (product.batch, product.rows, product.columns, product.inner)
     batch, rows, columns, inner = (extent_of(a) for a in axes)
+    if sizes.fold:
+        columns = extent_of(product.columns[:-1]) * sizes.fold
     small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
     width = sizes.width + small * (sizes.few_width - sizes.width)
     down = maximum(1, divide_up(rows, sizes.height))
