@@ -39,10 +39,12 @@ class Operand:
 
     That is the summed axis, the free one (rows of the left, columns of the right operand), or
     neither. `step`: elements from neighbour to neighbour along the other one, where that is known.
+    `inner` are the summed axes as this operand steps along them.
     """
 
     tensor: Tensor
     index: Index
+    inner: tuple[Axis, ...]
     along: Along
     step: int | None
 
@@ -192,14 +194,18 @@ class _Groups:
 def _operand(
     body: Body, x: Tensor, at: Index, inner: Sequence[Axis], free: Sequence[Axis]
 ) -> Operand:
-    accesses = _recorded(body, x, at).accesses
-    offsets = [offset_of(access.tensor.shape, access.index) for access in accesses]
+    accesses = _recorded(body, x, at)
+    offsets = [offset_of(access.tensor.shape, access.index) for access in accesses.accesses]
+    opaque = frozenset(a for d in accesses.opaque_dims for a in atoms(d))
+    groups = _Groups(offsets, opaque)
+    own = groups.join([axis.variable for axis in inner], [axis.extent for axis in inner])
+    at, offsets = groups.merge(at), list(groups.merge(offsets))
     along: Along = "neither"
-    if len(inner) == 1 and _contiguous(offsets, inner[0]):
+    if len(own) == 1 and _contiguous(offsets, own[0]):
         along = "inner"
     elif len(free) == 1 and _contiguous(offsets, free[0]):
         along = "free"
-    return Operand(x, at, along, _step(offsets, free if along == "inner" else inner))
+    return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own))
 
 
 def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> int | None:

@@ -30,7 +30,8 @@ def _sums_along_lines(frame: Frame) -> list[Stmt]:
     """Each element as a sum along both operands' lines."""
     decode = frame.bind(frame.product.rows, M0 + ROW)
     frame.bind(frame.product.columns, N0 + COLUMN)
-    frame.bind(frame.product.inner, K)
+    frame.bind(frame.product.left.inner, K)
+    frame.bind(frame.product.right.inner, K)
     step = Accumulate("p.total", "sum", frame.left() * frame.right())
     inner = frame.dims(frame.blocks.inner)
     body: list[Stmt] = [
@@ -65,7 +66,8 @@ def _added(frame: Frame, summands: list[Expr]) -> For:
     frame.bind(frame.product.columns, N0 + COLUMN)
     factors: list[Stmt] = []
     for u, k in enumerate(summands):
-        frame.bind(frame.product.inner, k)
+        frame.bind(frame.product.left.inner, k)
+        frame.bind(frame.product.right.inner, k)
         factors.append(Let(f"p.a{u}", frame.left()))
         total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), frame.right(), total)
     return For(

@@ -38,7 +38,7 @@ def left_in_place(frame: Frame) -> bool:
     period = COLLIDING if left.along == "inner" else COLLIDING // 2
     apart = left.step * frame.sum_type.bytes % period != 0
     few = sizes.width <= MOST_PANELS * sizes.panel
-    return apart and few and len(frame.product.inner) == 1 and len(frame.product.rows) == 1
+    return apart and few and len(left.inner) == 1 and len(frame.product.rows) == 1
 
 
 def left_elements(frame: Frame) -> int:
@@ -83,7 +83,7 @@ def panel_stride(sizes: Sizes) -> int:
 
 def by_rows(frame: Frame) -> bool:
     """Whether rows of the packed left operand are contiguous."""
-    return len(frame.product.inner) <= 1 and frame.product.left.along != "free"
+    return len(frame.product.left.inner) <= 1 and frame.product.left.along != "free"
 
 
 # --- the right operand ----------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def pack_right(frame: Frame) -> list[Stmt]:
         return _pack_folded(frame)
     if frame.product.right.along == "inner" and frame.sizes.lanes > 1:
         return _pack_transposed(frame)
-    decode = frame.bind(frame.product.inner, K0 + K)
+    decode = frame.bind(frame.product.right.inner, K0 + K)
     frame.bind(frame.product.columns, N)
     panel = e.var("p.j")
     whole = W / frame.sizes.panel
@@ -129,7 +129,7 @@ def _pack_folded(frame: Frame) -> list[Stmt]:
     panel = e.var("p.j")
     column = N0 + panel * sizes.panel
     start = e.rem(column, e.const(sizes.fold, column.dtype))
-    decode = frame.bind(frame.product.inner, K0 + K)
+    decode = frame.bind(frame.product.right.inner, K0 + K)
     decode_line = frame.bind(columns[:-1], column / sizes.fold)
     frame.bind(columns[-1:], N)
     value, end = frame.right(), frame.dims(columns[-1].extent)
@@ -158,7 +158,7 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
     rows: list[Expr] = []
     for c in range(n):
         column = N0 + e.minimum(block * n + c, W - ONE)
-        frame.bind(frame.product.inner, K0 + K)
+        frame.bind(frame.product.right.inner, K0 + K)
         frame.bind(frame.product.columns, column)
         rows.append(widened(frame.right(), "p.k", line, n, mask))
     panel, part = block / sizes.vectors, e.rem(block, e.const(sizes.vectors, block.dtype))
@@ -183,13 +183,13 @@ def pack_left(frame: Frame) -> list[Stmt]:
     first, rows = M0 + R, e.var("p.rows")
     if by_rows(frame):
         decode = frame.bind(frame.product.rows, first + M)
-        frame.bind(frame.product.inner, K0 + K)
+        frame.bind(frame.product.left.inner, K0 + K)
         store = Store(LEFT, M * row_stride(frame.sizes) + K, frame.left())
         inner = frame.blocks.inner
         even = isinstance(inner, int) and inner % frame.sizes.lanes == 0
         along = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes, 1, even)
         return [For("p.m", ZERO, rows, (*decode, along))]
-    decode = frame.bind(frame.product.inner, K0 + K)
+    decode = frame.bind(frame.product.left.inner, K0 + K)
     decode_row = frame.bind(frame.product.rows, first + M)
     one = Store(LEFT, K * frame.sizes.packed_rows + M, frame.left())
     return [For("p.k", ZERO, KN, (*decode, For("p.m", ZERO, rows, (*decode_row, one))))]
@@ -198,7 +198,7 @@ def pack_left(frame: Frame) -> list[Stmt]:
 def _pack_side_by_side(frame: Frame) -> Stmt:
     """The rows of each summand, vector by vector."""
     sizes = frame.sizes
-    decode = frame.bind(frame.product.inner, K0 + K)
+    decode = frame.bind(frame.product.left.inner, K0 + K)
     decode_row = frame.bind(frame.product.rows[-1:], M)
     assert len(frame.product.rows) == 1 and not decode_row, "such rows are one axis"
     value = frame.left()

@@ -140,7 +140,8 @@ def _less(x: Dim, limit: int) -> bool:
 
 
 def _few(product: Product) -> int:
-    if len(product.inner) > 1 or len(product.columns) > 1:
+    inner = max(len(product.left.inner), len(product.right.inner))
+    if inner > 1 or len(product.columns) > 1:
         return 0
     if product.right.along == "free" or not product.columns:
         return FEW_ROWS

@@ -141,7 +141,7 @@ def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
         row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
         decode = [
             *frame.bind(frame.product.rows, e.var("p.m0") + R + row),
-            *frame.bind(frame.product.inner, e.var("p.k0") + K),
+            *frame.bind(frame.product.left.inner, e.var("p.k0") + K),
         ]
         assert not decode, "an operand read in place has one axis each way"
         return frame.left()
