@@ -43,7 +43,9 @@ from graphc.passes.rules import (
     hoisting,
     layout,
     powers,
+    products,
     reductions,
+    slices,
     stability,
     truths,
 )
@@ -57,5 +59,17 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
 
 
 RULES = rules_of(
-    layout, hoisting, casts, reductions, algebra, powers, extremes, choices, truths, bits, stability
+    layout,
+    hoisting,
+    slices,
+    products,
+    casts,
+    reductions,
+    algebra,
+    powers,
+    extremes,
+    choices,
+    truths,
+    bits,
+    stability,
 )

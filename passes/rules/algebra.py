@@ -6,9 +6,11 @@ import math
 
 from graphc.ir.dtypes import FLOATS, INTEGERS, NUMBERS, SIGNED
 from graphc.ir.node import Node, Tensor
+from graphc.ir.types import Shape
 from graphc.ops.arithmetic import absolute, negative, reciprocal
 from graphc.ops.classify import copysign
 from graphc.ops.exponential import exp
+from graphc.ops.layout import broadcast
 from graphc.ops.powers import square
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import Scalar, Sides, procedure, rule
@@ -33,6 +35,21 @@ def plus_negative(x: Tensor, y: Tensor) -> Sides:
 def minus_negative(x: Tensor, y: Tensor) -> Sides:
     """Subtracting a negative is adding."""
     return x - -y, x + y
+
+
+REPEATED = {"x": (3, 5), "y": (5,), "shape": (3, 5), "axes": (1,)}
+
+
+@rule(dtypes=NUMBERS, examples=[REPEATED])
+def plus_repeated_negative(x: Tensor, y: Tensor, shape: Shape, axes: tuple[int, ...]) -> Sides:
+    """Adding a negative is subtracting."""
+    return x + broadcast(-y, shape, axes), x - broadcast(y, shape, axes)
+
+
+@rule(dtypes=NUMBERS, examples=[REPEATED])
+def minus_repeated_negative(x: Tensor, y: Tensor, shape: Shape, axes: tuple[int, ...]) -> Sides:
+    """Subtracting a negative is adding."""
+    return x - broadcast(-y, shape, axes), x + broadcast(y, shape, axes)
 
 
 @rule(dtypes=SIGNS)
