@@ -1,0 +1,171 @@
+"""Cholesky factors and triangular systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim
+from graphc.ir.errors import ShapeError
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import KernelWriter, Sample
+from graphc.ir.types import TensorType
+from graphc.ops.contraction import matmul
+from graphc.ops.diagonal import eye, tril, triu
+from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, mt, symmetric, well_conditioned
+
+
+class Cholesky(MatrixOp):
+    """The lower triangular L with a = L L^T, from the lower half of a; NaN where a is not positive
+    definite.
+    """
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        check_matrix(inputs[0])
+        return (inputs[0],)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        """With P = the lower half (diagonal halved) of L^T g: L^-T P L^-1, symmetrised (Murray,
+        2016).
+        """
+        (g,) = cotangents
+        assert g is not None
+        low = node.outputs[0]
+        half = tril(matmul(mt(low), g)) * (tril(_ones(low)) - 0.5 * _eye(low))
+        left = triangular_solve(low, half, lower=True, transpose_a=True)
+        full = mt(triangular_solve(low, mt(left), lower=True, transpose_a=True))
+        return (0.5 * (full + mt(full)),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        (a,) = inputs
+        out = np.full(a.shape, np.nan, a.dtype)
+        for where in np.ndindex(a.shape[:-2]):
+            low = np.tril(a[where])
+            try:
+                out[where] = np.linalg.cholesky(low + np.tril(low, -1).T)
+            except np.linalg.LinAlgError:
+                continue
+        return out
+
+    def loops(self, node: Node, kernel: KernelWriter) -> None:
+        type_, ops = node.types[0], kernel.ops
+        n = kernel.dim(type_.shape[-1])
+        with kernel.parallel(type_.shape[:-2], work=4096) as at:
+            with kernel.loop(0, n) as i, kernel.loop(i + 1, n) as j:
+                kernel.store(0, (*at, i, j), 0)
+            with kernel.loop(0, n) as j:
+                pivot = kernel.register(kernel.load(0, (*at, j, j)))
+                with kernel.loop(0, j) as k:
+                    x = kernel.reload(0, (*at, j, k))
+                    pivot.set(pivot.get() - x * x)
+                root = kernel.register(ops.sqrt(pivot.get()))
+                kernel.store(0, (*at, j, j), root.get())
+                with kernel.loop(j + 1, n) as i:
+                    total = kernel.register(kernel.load(0, (*at, i, j)))
+                    with kernel.loop(0, j) as k:
+                        product = kernel.reload(0, (*at, i, k)) * kernel.reload(0, (*at, j, k))
+                        total.set(total.get() - product)
+                    kernel.store(0, (*at, i, j), total.get() / root.get())
+
+    def cost(self, node: Node) -> Dim:
+        return node.types[0].size * node.types[0].shape[-1]
+
+    def samples(self) -> Sequence[Sample]:
+        return tuple(
+            Sample(lambda rng, d=d, s=s: (symmetric(s, d, True)(rng),), note=str(d))
+            for d in FLOATS
+            for s in ((4, 4), (2, 3, 3), (1, 1))
+        )
+
+
+class TriangularSolve(MatrixOp):
+    """x with a x = b (or a^T x = b), a triangular: only its lower or upper half is read."""
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        a, b = inputs
+        check_matrix(a)
+        check_matrix(b, square=False)
+        if a.shape[:-1] != b.shape[:-1] or a.dtype is not b.dtype:
+            raise ShapeError(f"{a} and {b} do not fit: rows, batch axes and dtypes must agree")
+        return (b,)
+
+    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        (g,) = cotangents
+        assert g is not None
+        a, x = node.inputs[0], node.outputs[0]
+        lower, flip = node.attrs["lower"], node.attrs["transpose_a"]
+        db = triangular_solve(a, g, lower, not flip)
+        outer = matmul(x, mt(db)) if flip else matmul(db, mt(x))
+        return -(tril(outer) if lower else triu(outer)), db
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        a, b = inputs
+        half = np.tril(a) if attrs["lower"] else np.triu(a)
+        half = np.swapaxes(half, -1, -2) if attrs["transpose_a"] else half
+        return np.linalg.solve(half.astype(np.float64), b.astype(np.float64)).astype(b.dtype)
+
+    def loops(self, node: Node, kernel: KernelWriter) -> None:
+        b, flip = node.types[0], node.attrs["transpose_a"]
+        forward = node.attrs["lower"] != flip
+        n = kernel.dim(b.shape[-2])
+        with kernel.parallel((*b.shape[:-2], b.shape[-1]), work=512) as (*at, column):
+
+            def entry(i: Any, j: Any) -> Any:
+                return kernel.load(0, (*at, j, i) if flip else (*at, i, j))
+
+            with kernel.loop(0, n) as step:
+                i = step if forward else n - 1 - step
+                total = kernel.register(kernel.load(1, (*at, i, column)))
+                with kernel.loop(0, step) as k:
+                    j = k if forward else n - 1 - k
+                    total.set(total.get() - entry(i, j) * kernel.reload(0, (*at, j, column)))
+                kernel.store(0, (*at, i, column), total.get() / entry(i, i))
+
+    def cost(self, node: Node) -> Dim:
+        return node.types[0].size * node.types[0].shape[-2]
+
+    def samples(self) -> Sequence[Sample]:
+        return tuple(
+            Sample(
+                lambda rng, d=d, s=s: (
+                    well_conditioned((*s, s[-1]), d)(rng),
+                    rng.standard_normal((*s, 2)).astype(d.numpy),
+                ),
+                {"lower": lower, "transpose_a": flip},
+                note=str(d),
+            )
+            for d in FLOATS
+            for s in ((4,), (2, 3))
+            for lower in (True, False)
+            for flip in (True, False)
+        )
+
+
+_CHOLESKY, _TRIANGULAR = Cholesky("cholesky"), TriangularSolve("triangular_solve")
+
+
+def _eye(x: Tensor) -> Tensor:
+    return eye(x.shape[-1], dtype=x.dtype)
+
+
+def _ones(x: Tensor) -> Tensor:
+    from graphc.ops.creation import ones_like
+
+    return ones_like(x)
+
+
+def cholesky(a: Tensor) -> Tensor:
+    """The lower triangular L with a = L L^T, for symmetric positive definite matrices in the last
+    two axes (only the lower
+    half is read). NaN where a matrix is not positive definite.
+    """
+    return apply(_CHOLESKY, a).outputs[0]
+
+
+def triangular_solve(a: Tensor, b: Tensor, lower: bool = True, transpose_a: bool = False) -> Tensor:
+    """x with a x = b, or a^T x = b; a is n by n of which only the lower (or upper) half is read, b
+    is n by k.
+    """
+    return apply(_TRIANGULAR, a, b, lower=lower, transpose_a=transpose_a).outputs[0]
