@@ -112,7 +112,7 @@ _LATE = {
     "get_num_threads": "graphc.backends.cpu.pool",
     "set_num_threads": "graphc.backends.cpu.pool",
 }
-_SUBMODULES = ("init", "nn", "optim", "random")
+_SUBMODULES = ("linalg", "init", "nn", "optim", "random")
 
 
 def __getattr__(name: str) -> Any:
@@ -130,7 +130,7 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "compile", "dump", "export", "get_num_threads", "set_num_threads",
+    "Artefact", "compile", "cond", "dump", "export", "get_num_threads", "scan", "set_num_threads", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
     "init", "nn", "optim", "random",
     # Gradients

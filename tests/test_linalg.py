@@ -22,7 +22,7 @@ CASES = {
     "inv": (linalg.inv, np.linalg.inv, SQUARE),
     "det": (linalg.det, np.linalg.det, SQUARE),
     "pinv": (linalg.pinv, np.linalg.pinv, TALL),
-    "expm": (linalg.expm, scipy.linalg.expm, 3 * SQUARE),
+    "expm": (linalg.expm, scipy.linalg.expm, 0.7 * SQUARE),
     "sqrtm": (linalg.sqrtm, lambda a: np.stack([scipy.linalg.sqrtm(x) for x in a]), SYMMETRIC),
     "power": (lambda a: linalg.matrix_power(a, 5), lambda a: np.linalg.matrix_power(a, 5), SQUARE),
     "inverse power": (
