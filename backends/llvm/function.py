@@ -136,8 +136,12 @@ class KernelFunction:
                 self.values.changed(s.buffer)
 
     def _for(self, s: For) -> None:
+        self._counted(s, self.values.value(s.begin), 1)
+
+    def _counted(self, s: For, begin: str, step: int) -> None:
+        """The loop from a value on, in steps."""
         v = self.values
-        begin, end = v.value(s.begin), v.value(s.end)
+        end = v.value(s.end)
         head, inside, after = self._label("head"), self._label("loop"), self._label("after")
         before = self._label("before")
         index, following = v.fresh("i"), v.fresh("n")
@@ -157,7 +161,7 @@ class KernelFunction:
         v.pop()
         v.emit(f"br label %{latch}")
         self._start(latch)
-        v.emit(f"{following} = add nsw i64 {index}, 1")
+        v.emit(f"{following} = add nsw i64 {index}, {step}")
         v.emit(f"br label %{head}")
         self._start(after)
         self._invalidate(s.body)

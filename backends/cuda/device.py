@@ -1,0 +1,29 @@
+"""What a GPU runs: a kernel for every thread of a grid of blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.stmt import LoopKernel
+
+THREAD, BLOCK = e.var("thread"), e.var("block")
+"""The thread's number in its block, and the block's in the grid."""
+
+
+@dataclass(frozen=True)
+class DeviceKernel:
+    """`loops` as one thread executes it: `THREAD` and `BLOCK` are defined, a loop of kind "thread"
+    deals its iterations to the threads of the block in turn, and barriers stand where they meet.
+
+    There are `threads` to a block, and as many blocks as `loops.chunks`; or, where `alone`, each
+    thread runs a chunk by itself and the grid has as many threads as there are chunks, at least.
+    """
+
+    loops: LoopKernel
+    threads: int
+    alone: bool = False
+
+    def blocks(self, chunks: int) -> int:
+        """The size of the grid for a number of chunks."""
+        return -(-chunks // self.threads) if self.alone else chunks
