@@ -12,6 +12,7 @@ from graphc.ir.dims import Dim, DimExpr, evaluate, sizes
 from graphc.ir.dtypes import DType, as_dtype
 from graphc.ir.errors import ArgumentError, DTypeError
 from graphc.ir.node import Tensor
+from graphc.ir.types import TensorType
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,9 +47,8 @@ class Signature:
     def _by_position(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         names = self.names
         if len(args) > len(names):
-            raise ArgumentError(
-                f"{self.function} takes {len(names)} arguments, got {len(args)}\n  {self}"
-            )
+            takes = f"{len(names)} argument{'s' * (len(names) != 1)}"
+            raise ArgumentError(f"{self.function} takes {takes}, got {len(args)}\n  {self}")
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in names:
@@ -66,14 +66,13 @@ class Signature:
         if array.dtype != x.dtype.numpy:
             array = _converted(name, x.dtype, value, array)
         if array.ndim != x.ndim:
-            raise ArgumentError(
-                f"argument {name!r} has {array.ndim} dimensions {list(array.shape)}, expected {x.type}"
-            )
+            came = TensorType(x.dtype, array.shape)
+            raise ArgumentError(f"argument {name!r} is {came}, expected {x.type}")
         for axis, (d, n) in enumerate(zip(x.shape, array.shape, strict=True)):
             if isinstance(d, int) and d != n:
-                raise ArgumentError(
-                    f"argument {name!r} has length {n} along axis {axis}, expected {d}: {x.type}"
-                )
+                came = TensorType(x.dtype, array.shape)
+                why = f"axis {axis} has length {n}, not {d}"
+                raise ArgumentError(f"argument {name!r} is {came}, expected {x.type}: {why}")
         return np.require(array, x.dtype.numpy, ["C", "A"])
 
     def sizes(self, arrays: Sequence[Array]) -> dict[str, int]:
@@ -132,8 +131,9 @@ def as_array(value: Any, name: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ArgumentError(f"argument {name!r} is no array: {error}") from None
-    if array.dtype == object:
+        reason = str(error).split(". ")[0]
+        raise ArgumentError(f"argument {name!r} is no array: {reason}") from None
+    if array.dtype.kind in "OSUMm":
         raise ArgumentError(f"argument {name!r} is no array of numbers: {type(value).__name__}")
     return array
 
@@ -142,17 +142,25 @@ def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
     """Python numbers and lists take the declared dtype where their kind allows; an array of another
     dtype is an error.
     """
-    python = not hasattr(value, "dtype")
-    kinds = "biuf".index
-    if python and array.dtype.kind in "biuf" and kinds(array.dtype.kind) <= kinds(wanted.kind):
-        return array.astype(wanted.numpy)
-    if python and array.dtype.kind == "i" and wanted.kind == "u" and (array >= 0).all():
-        return array.astype(wanted.numpy)
-    if python and array.size == 0:
-        return array.astype(wanted.numpy)
+    if not hasattr(value, "dtype"):
+        if array.size == 0 or (array.dtype.kind in "biuf" and wanted.is_float):
+            return array.astype(wanted.numpy)
+        if array.dtype.kind in "biu" and wanted.is_integer:
+            return _fitting(name, wanted, array)
     try:
         came = as_dtype(array.dtype).name
     except DTypeError:
         came = str(array.dtype)
     hint = f"\n  hint: convert it with .astype({wanted.name!r})" if hasattr(value, "astype") else ""
     raise ArgumentError(f"argument {name!r} has dtype {came}, expected {wanted.name}{hint}")
+
+
+def _fitting(name: str, wanted: DType, array: Array) -> Array:
+    """Integers in another integer dtype; one that it cannot hold is an error."""
+    info = np.iinfo(wanted.numpy)
+    wrong = (array < info.min) | (array > info.max)
+    if wrong.any():
+        raise ArgumentError(
+            f"argument {name!r} holds {array[wrong][0]}, which {wanted.name} cannot"
+        )
+    return array.astype(wanted.numpy)

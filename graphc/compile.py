@@ -58,10 +58,14 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
     placeholders = tuple(leaves(inputs))
     for x in placeholders:
         if not isinstance(x, Tensor) or x.node.op.name != "placeholder":
-            raise GraphError(f"an input must be a placeholder, not {x!r}")
+            what = f"\n  {x.describe()}" if isinstance(x, Tensor) else f": {x!r}"
+            raise GraphError(f"an input must be a placeholder{what}")
     names = [x.node.attrs["name"] for x in placeholders]
-    for twice in {n for n in names if names.count(n) > 1}:
-        raise GraphError(f"two inputs are called {twice!r}")
+    for name_ in names:
+        same = [x for x, n in zip(placeholders, names, strict=True) if n == name_]
+        if len(same) > 1:
+            lines = "".join(f"\n  {x.describe()}" for x in same)
+            raise GraphError(f"{len(same)} inputs are called {name_!r}{lines}")
     results = tuple(as_tensor(x) for x in leaves(() if outputs is None else outputs))
     pairs = tuple((variable, _new_value(variable, value)) for variable, value in updates.items())
     explicit = {variable for variable, _ in pairs}
@@ -75,7 +79,8 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
 
 def _new_value(variable: Tensor, value: Any) -> Tensor:
     if not isinstance(variable, Tensor) or variable.node.op.name != "variable":
-        raise GraphError(f"only variables can be updated, not {variable!r}")
+        what = f"\n  {variable.describe()}" if isinstance(variable, Tensor) else f": {variable!r}"
+        raise GraphError(f"only a variable can be updated{what}")
     new = as_tensor(value)
     if new.dtype is not variable.dtype:
         raise DTypeError(

@@ -10,6 +10,7 @@ import numpy as np
 from graphc.arguments import Signature
 from graphc.executable import Executable
 from graphc.fingerprint import fingerprint
+from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
 from graphc.ir.walk import topological
@@ -68,7 +69,10 @@ def build_cpu(
     from graphc.backends.cpu.executable import load
     from graphc.backends.llvm.engine import named_target
 
-    target = named_target(isa)
+    try:
+        target = named_target(isa)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
     stages.vector_bits = target.vector_bits
     variables = variables_of(stages.source)
     name = fingerprint(stages.source, *stages.disable)

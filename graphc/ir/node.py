@@ -100,19 +100,34 @@ class Tensor(TensorMethods):
         return f"<{self.label or self.op.name}: {self.type}>"
 
     def __bool__(self) -> bool:
-        raise GraphError(
-            f"a symbolic tensor has no truth value while the graph is built\n  {self.describe()}\n"
-            "  hint: use gc.where, or compare with `is`"
+        raise self._has_no("truth value", "use gc.where or gc.cond, or compare with `is`")
+
+    def __float__(self) -> float:
+        raise self._has_no("value", "call a compiled function to get one")
+
+    def __int__(self) -> int:
+        raise self._has_no("value", "call a compiled function to get one")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self._has_no("value", "use graphc's functions; those of NumPy need arrays")
+
+    def _has_no(self, what: str, hint: str) -> GraphError:
+        return GraphError(
+            f"a symbolic tensor has no {what} while the graph is built\n  {self.describe()}\n"
+            f"  hint: {hint}"
         )
 
     def __iter__(self) -> Any:
         if not self.shape or not isinstance(self.shape[0], int):
-            raise GraphError(f"cannot iterate over the first axis\n  {self.describe()}")
+            hint = "\n  hint: gc.scan runs over an axis of any length" if self.shape else ""
+            what = "an axis of unknown length" if self.shape else "a scalar"
+            raise GraphError(f"cannot iterate over {what}\n  {self.describe()}{hint}")
         return (self[i] for i in range(self.shape[0]))
 
     def __len__(self) -> int:
         if not self.shape or not isinstance(self.shape[0], int):
-            raise GraphError(f"the length is not known while the graph is built\n  {self.describe()}")
+            unknown = f"the length {self.shape[0]} is not known yet" if self.shape else ""
+            raise GraphError(f"{unknown or 'a scalar has no length'}\n  {self.describe()}")
         return self.shape[0]
 
 
@@ -155,10 +170,18 @@ def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
         return error
     head, _, hint = str(error).partition("\n")
     lines = [f"{op}: {head}" if not head.startswith(op) else head]
-    lines += [f"  {label}: {x.describe()}" for label, x in zip("abcdefgh", inputs, strict=False)]
     line = user_line()
+    written = [_as_written(x, line) for x in inputs]
+    lines += [f"  {label}: {x.describe()}" for label, x in zip("abcdefgh", written, strict=False)]
     lines += [f"  at {line}"] if line else []
     lines += [hint] if hint else []
     located_error = type(error)("\n".join(lines))
     located_error.located = True  # type: ignore[attr-defined]
     return located_error
+
+
+def _as_written(x: Tensor, line: Source | None) -> Tensor:
+    """The operand as the user gave it on this line, before it was converted to fit others."""
+    while x.label is None and x.op.name in ("broadcast", "cast") and x.source == line:
+        (x,) = x.node.inputs
+    return x

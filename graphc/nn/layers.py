@@ -47,7 +47,9 @@ class Dense(Layer):
 
     def __call__(self, x: Tensor) -> Tensor:
         if not x.shape or x.shape[-1] != self.weight.shape[0]:
-            raise ShapeError(f"Dense({self.weight.shape[0]}, ...) cannot take x: {x.describe()}")
+            wanted = f"Dense needs a last axis of length {self.weight.shape[0]}"
+            came = x.shape[-1] if x.shape else "a scalar"
+            raise ShapeError(f"{wanted}, not {came}\n  {x.describe()}")
         y = matmul(x, self.weight)
         y = y if self.bias is None else y + self.bias
         return y if self.activation is None else self.activation(y)

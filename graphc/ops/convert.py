@@ -36,8 +36,13 @@ def common(
 
     `floating` lifts integers and bools to floats.
     """
-    dtype = common_dtype(name, operands, floating)
-    return broadcast_all(name, tuple(as_operand(x, dtype) for x in operands))
+    try:
+        dtype = common_dtype(name, operands, floating)
+        tensors = tuple(as_operand(x, dtype) for x in operands)
+    except DTypeError as error:
+        given = [x for x in operands if isinstance(x, Tensor)]
+        raise located(error, name, given) from None
+    return broadcast_all(name, tensors)
 
 
 def common_dtype(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> DType:

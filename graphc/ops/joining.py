@@ -38,7 +38,8 @@ class Concat(Op):
             if x.dtype is not first.dtype:
                 raise DTypeError(f"operands of one dtype needed, not {first.dtype} and {x.dtype}")
             if x.ndim != first.ndim:
-                raise ShapeError(f"operands with as many axes needed, not {first} and {x}")
+                axes = f"{first.ndim} and {x.ndim}"
+                raise ShapeError(f"operands must have the same number of axes, not {axes}")
             for k, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)):
                 if k != axis and a != b:
                     raise ShapeError(f"axis {k} has length {a} in one operand and {b} in another")

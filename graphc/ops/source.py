@@ -208,7 +208,10 @@ def _element_type(value: Any, dtype: Any) -> DType:
     """The dtype asked for, else that of the value; Python floats and lists of them give float32."""
     if dtype is not None:
         return as_dtype(dtype)
-    found = as_dtype(np.asarray(value).dtype)
+    array = np.asarray(value)
+    if array.dtype.kind in "OSUMm":
+        raise DTypeError(f"{value!r} is no number, array or tensor")
+    found = as_dtype(array.dtype)
     return float32 if found.is_float and not isinstance(value, (np.ndarray, np.generic)) else found
 
 

@@ -19,7 +19,7 @@ def test_a_stage_reads_as_it_did(stage: str, golden: Golden) -> None:
 
 
 def without_literals_lines(text: str) -> str:
-    """The text without the places of literals: equal ones are one node, written by who came first."""
+    """The text without the places of literals, of which equal ones are one node of many places."""
     literals = r"^(.*(?:constant|broadcast\(%?\d+(?:\.\d+)?\)).*?)  # .*$"
     return re.sub(literals, r"\1", text, flags=re.M)
 

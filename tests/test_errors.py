@@ -1,0 +1,53 @@
+"""Errors say what came, what was expected and where it was written."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from tests.mistakes import MISTAKES
+
+
+def test_errors_read_as_they_did(golden: Callable[[str, str], None]) -> None:
+    parts = []
+    for name, make in MISTAKES.items():
+        with pytest.raises(gc.GraphError) as caught:
+            make()
+        parts.append(f"{name}\n\n{type(caught.value).__name__}: {caught.value}\n")
+    golden("errors", "\n\n".join(parts))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_an_error_is_short_and_free_of_internals(name: str) -> None:
+    with pytest.raises(gc.GraphError) as caught:
+        MISTAKES[name]()
+    text = str(caught.value)
+    assert len(text.splitlines()) <= 6
+    assert "object at 0x" not in text
+    assert "graphc/" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "python"),
+    [
+        (gc.ShapeError, ValueError),
+        (gc.DTypeError, TypeError),
+        (gc.ArgumentError, ValueError),
+        (gc.IndexRangeError, IndexError),
+        (gc.MissingExtraError, ImportError),
+        (gc.UnsupportedError, NotImplementedError),
+    ],
+)
+def test_errors_are_also_those_that_python_users_expect(kind: type, python: type) -> None:
+    assert issubclass(kind, python)
+    assert issubclass(kind, gc.GraphError)
+
+
+def test_a_failed_call_can_be_repeated_rightly() -> None:
+    x = gc.placeholder("x", ("n",))
+    f = gc.compile([x], x + 1)
+    for _ in range(3):
+        with pytest.raises(gc.ArgumentError):
+            f(np.zeros(3))
+        np.testing.assert_array_equal(f(np.zeros(3, np.float32)), np.ones(3))
