@@ -49,18 +49,31 @@ def _taken_from_around(inner: Sequence[Tensor], since: int) -> list[Tensor]:
     return list(dict.fromkeys(x for x in outer if x.node.op.name != "constant"))
 
 
+def _behind_barrier(
+    inputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The inputs and cotangents such that what is computed from them again comes late. Arguments
+    and variables need no barrier where something computed has one.
+    """
+    kept = [x for x in inputs if x.node.op.lowering != "source"] or list(inputs)
+    kept = list(dict.fromkeys((*kept, *cotangents)))
+    again = dict(zip(kept, barrier(kept), strict=True))
+    return [again.get(x, x) for x in inputs], [again[g] for g in cotangents]
+
+
 def _recomputing(inner: Sequence[Tensor], symbols: Sequence[Tensor]) -> Vjp:
     """The vector-Jacobian product of a graph over symbols, which computes that graph again."""
 
     def vjp(
         inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], cotangents: tuple[Tensor, ...]
     ) -> list[Tensor | None]:
-        again = barrier((*inputs, *cotangents))
-        xs, gs = again[: len(inputs)], again[len(inputs) :]
-        ys = substitute(inner, dict(zip(symbols, xs, strict=True)))
+        again, gs = _behind_barrier(inputs, cotangents)
+        fresh = [placeholder(f"again{k}", x.shape, x.dtype) for k, x in enumerate(inputs)]
+        ys = substitute(inner, dict(zip(symbols, fresh, strict=True)))
         floats = [(y, g) for y, g in zip(ys, gs, strict=True) if y.dtype.is_float]
-        wrt = [x for x in xs if x.dtype.is_float]
-        found = iter(pullback([y for y, _ in floats], wrt, [g for _, g in floats]))
-        return [next(found) if x.dtype.is_float else None for x in xs]
+        wrt = [x for x in fresh if x.dtype.is_float]
+        found = pullback([y for y, _ in floats], wrt, [g for _, g in floats])
+        placed = iter(substitute(found, dict(zip(fresh, again, strict=True))))
+        return [next(placed) if x.dtype.is_float else None for x in inputs]
 
     return vjp

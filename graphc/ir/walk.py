@@ -41,13 +41,14 @@ def rebuild(
     outputs: Iterable[Tensor],
     visit: Callable[[Node, tuple[Tensor, ...]], Iterable[Tensor] | None],
     replaced: Mapping[Tensor, Tensor] | None = None,
+    since: int = 0,
 ) -> list[Tensor]:
-    """The graph with every node replaced by `visit(node, new_inputs)`; where that gives None, the node
-    is rebuilt on its new inputs.
+    """The graph with every node replaced by `visit(node, new_inputs)`; where that gives None, the
+    node is rebuilt on its new inputs. Nodes with a serial below `since` stay as they are.
     """
     new: dict[Tensor, Tensor] = dict(replaced or {})
     outputs = list(outputs)
-    for node in topological(outputs):
+    for node in topological(outputs, since):
         if all(x in new for x in node.outputs):
             continue
         inputs = tuple(new.get(x, x) for x in node.inputs)
@@ -57,7 +58,7 @@ def rebuild(
             if old.label and not replacement.label:
                 replacement.label = old.label
             new.setdefault(old, replacement)
-    return [new[x] for x in outputs]
+    return [new.get(x, x) for x in outputs]
 
 
 def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
@@ -72,6 +73,7 @@ def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
 
 def substitute(outputs: Iterable[Tensor], replaced: Mapping[Tensor, Tensor]) -> list[Tensor]:
     """The outputs with some tensors replaced by others."""
-    return rebuild(outputs, lambda node, inputs: None, replaced)
+    oldest = min((x.node.serial for x in replaced), default=0)
+    return rebuild(outputs, lambda node, inputs: None, replaced, since=oldest)
 
 
