@@ -7,13 +7,20 @@ from collections.abc import Sequence
 import graphc.ops  # noqa: F401  # registers the composites
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
-from graphc.ir.walk import rebuild, with_inputs
+from graphc.ir.walk import rebuild, topological, with_inputs
+from graphc.passes.arrange import arrange_products
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.sink import sink_transpositions
 
 
 def decompose(graph: Graph) -> Graph:
-    """The graph with every composite op written as other ops."""
-    return graph.with_results(rebuild(graph.results, _composed))
+    """The graph with every composite op written as others, and values in the order in which these
+    give them.
+    """
+    if not any(node.op.lowering == "composite" for node in topological(graph.results)):
+        return graph
+    sunk = sink_transpositions(rebuild(graph.results, _composed))
+    return graph.with_results(arrange_products(sunk))
 
 
 def _composed(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:

@@ -68,9 +68,9 @@ class _Chooser:
             self.roots.update(node.outputs)
             if node.op.lowering != "reduce":
                 for x in node.inputs:
-                    if not is_buffer(x) and not (
-                        node.op.lowering == "contraction" and self._strided(x)
-                    ):
+                    if node.op.lowering == "contraction":
+                        self._operand(x)
+                    else:
                         self._force(x)
             return
         if node.op.lowering != "read":
@@ -89,6 +89,17 @@ class _Chooser:
     def _force(self, x: Tensor) -> None:
         if not is_buffer(x):
             self.roots.add(x)
+
+    def _operand(self, x: Tensor) -> None:
+        """What a product reads in place is in memory: x, or what x is windows of."""
+        y = x
+        while y.node.op.name in ("transpose", "broadcast", "windows") and y not in self.roots:
+            if y.node.op.name == "windows":
+                self._force(y.node.inputs[0])
+                return
+            y = y.node.inputs[0]
+        if not self._strided(x):
+            self._force(x)
 
     def _strided(self, x: Tensor) -> bool:
         """Whether x is a transposition or slice of something in memory, read in place by a product."""

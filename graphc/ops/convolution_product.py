@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.ir.dims import product
 from graphc.ir.node import Node, Tensor
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import sum
 from graphc.ops.windows import windows
+
+#: Fewer channels than these do not fill the vectors of a product.
+FEW_CHANNELS = 12
 
 #: Axes by name: letters of channels, then "s" for each position and "t" for each tap.
 Names = list[str]
@@ -37,17 +41,24 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
 
 
 def _multiplied(a: Tensor, ours: Names, b: Tensor, theirs: Names, result: Names) -> Tensor:
-    """The product as a contraction."""
+    """The product as a contraction; few channels come first, so that neighbours are positions."""
     batch = [c for c in ours if c in theirs and c in result]
     inner = [c for c in ours if c not in result]
-    product = dot_general(
+    if _is_few(b, [theirs.index(c) for c in theirs if c in result and c not in batch]):
+        a, ours, b, theirs = b, theirs, a, ours
+    summed = dot_general(
         a,
         b,
         (_places(batch, ours), _places(batch, theirs)),
         (_places(inner, ours), _places(inner, theirs)),
     )
     found = [*batch, *(c for x in (ours, theirs) for c in x if c in result and c not in batch)]
-    return transpose(product, _places(result, found))
+    return transpose(summed, _places(result, found))
+
+
+def _is_few(x: Tensor, axes: Sequence[int]) -> bool:
+    count = product(x.shape[k] for k in axes)
+    return isinstance(count, int) and count < FEW_CHANNELS
 
 
 def _summed(a: Tensor, ours: Names, b: Tensor, theirs: Names, result: Names) -> Tensor:
