@@ -101,13 +101,16 @@ def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *opera
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """`branches[index](*operands)`; an index outside is clipped to the nearest. Only the branch
-    taken is computed.
+    """`branches[index](*operands)`; an index outside is clipped to the nearest.
+
+    Only the branch taken is computed; what a branch reads that was written outside is computed in
+    any case.
     """
     chosen = astype(as_tensor(index), int64)
     if chosen.shape != ():
         raise ShapeError(f"the index of a switch must be a scalar\n  {chosen.describe()}")
     tensors = as_tensors(tuple(operands))
+    begin = _symbol(chosen.type, "begin").node.serial
     results = [as_tensors(branch(*tensors)) for branch in branches]
     counts = [len(leaves(r)) for r in results]
     if len(set(counts)) != 1:
@@ -115,7 +118,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
             f"the branches of a switch give {', '.join(map(str, counts))} tensors; they must agree"
         )
     flat = [y for r in results for y in leaves(r)]
-    shared = free_tensors(flat, [])
+    shared = free_tensors(flat, [], since=begin)
     symbols = [_symbol(x.type, f"operand{k}") for k, x in enumerate(shared)]
     inside = substitute(flat, dict(zip(shared, symbols, strict=True)))
     parts = [tuple(inside[k : k + counts[0]]) for k in range(0, len(inside), counts[0])]
@@ -147,7 +150,8 @@ def _length(xs: Sequence[Tensor], length: int | str | Dim | None) -> Dim:
     lengths = [x.shape[0] if x.ndim else None for x in xs]
     if None in lengths:
         raise ShapeError(
-            f"a scan goes along the first axis, and a scalar has none\n  {xs[lengths.index(None)].describe()}"
+            "a scan goes along the first axis, and a scalar has none\n"
+            f"  {xs[lengths.index(None)].describe()}"
         )
     if length is not None:
         lengths.append(as_shape((length,))[0])

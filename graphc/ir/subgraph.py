@@ -30,18 +30,26 @@ class Subgraph:
 
 
 def literal_nodes(outputs: Sequence[Tensor]) -> set[Node]:
-    """The nodes that depend on no input, variable or array: numbers and what is made of them alone."""
+    """The nodes that depend on no input, variable or array: numbers and what is made of them."""
     found: set[Node] = set()
     for node in topological(outputs):
-        array = node.op.name == "constant" and node.types[0].shape != ()
-        if node.op.lowering != "source" and not array and all(x.node in found for x in node.inputs):
+        if not _is_given(node) and all(x.node in found for x in node.inputs):
             found.add(node)
     return found
 
 
-def free_tensors(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """What the outputs read that does not depend on `inputs`: the largest such parts, literals left
-    out.
+def _is_given(node: Node) -> bool:
+    """Whether a node is memory that exists before the graph runs."""
+    return node.op.lowering == "source" or (
+        node.op.name == "constant" and node.types[0].shape != ()
+    )
+
+
+def free_tensors(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], since: int | None = None
+) -> list[Tensor]:
+    """What the outputs read that does not depend on `inputs` and, with `since`, is no result of a
+    node with that serial or a later one: the largest such parts, literals left out.
     """
     own = set(inputs)
     literal = literal_nodes(outputs)
@@ -49,7 +57,8 @@ def free_tensors(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Te
     free: dict[Tensor, None] = {}
     nodes = topological(outputs)
     for node in nodes:
-        if any(x in own or x.node in inside for x in node.inputs):
+        new = since is not None and node.serial >= since and not _is_given(node)
+        if new or any(x in own or x.node in inside for x in node.inputs):
             inside.add(node)
     for node in nodes:
         if node in inside:
