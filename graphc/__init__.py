@@ -132,7 +132,7 @@ __all__ = [
     # Compilation
     "Artefact", "compile", "cond", "dump", "export", "get_num_threads", "scan", "set_num_threads", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
-    "init", "nn", "optim", "random",
+    "init", "linalg", "nn", "optim", "random",
     # Gradients
     "checkpoint", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp",
     "stop_gradient", "vjp", "vmap",

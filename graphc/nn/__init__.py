@@ -1,5 +1,6 @@
 """Layers, activations and losses: compositions of array functions."""
 
+from graphc.nn.activations import selu, soft_threshold, swish
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Dropout, Embedding, LayerNorm, Sequential, dropout
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
@@ -46,6 +47,9 @@ __all__ = [
     "mse",
     "power_pool",
     "relu",
+    "selu",
+    "soft_threshold",
+    "swish",
     "sigmoid",
     "silu",
     "softmax",
