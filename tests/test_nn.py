@@ -46,7 +46,8 @@ def test_dense_is_an_affine_map_over_the_last_axis() -> None:
 
 
 def test_dense_names_a_wrong_input() -> None:
-    with pytest.raises(ShapeError, match=r"Dense\(3, ...\) cannot take x: pixels: f32\[batch, 4\]"):
+    message = r"a last axis of length 3, not 4\n  pixels: f32\[batch, 4\]"
+    with pytest.raises(ShapeError, match=message):
         nn.Dense(3, 2)(placeholder("pixels", ("batch", 4)))
 
 
