@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Slot:
-    """A part of the arena that several values use one after the other."""
+    """A part of the arena that several values use one after the other; `bytes` are whole lines."""
 
     bytes: Dim
     offset: Dim
@@ -47,57 +47,43 @@ def holder(buffer: Buffer) -> Buffer:
     return base(buffer) if isinstance(buffer, Tensor) else buffer
 
 
-def plan_memory(
-    calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place], reuse: Mapping[Buffer, Buffer]
-) -> Plan:
-    """Interval colouring over the calls' order. `reuse[x] = y`: x may be written where y lies,
-    whose last reader makes x.
+def plan_memory(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:
+    """Interval colouring over the calls' order: a value takes a slot at the call that makes it and
+    leaves it after the last one that reads it.
     """
     places: dict[Buffer, Place] = dict(fixed)
     last = {holder(b): k for k, call in enumerate(calls) for b in call.arguments}
-    sizes: list[Dim] = []
+    needs: list[Dim] = []
     free: list[int] = []
     for k, call in enumerate(calls):
         buffers = list(dict.fromkeys(holder(b) for b in call.arguments))
         for buffer in buffers:
-            if buffer in places:
-                continue
-            partner = reuse.get(buffer)
-            if partner is not None and last.get(partner) == k and places[partner].kind == "arena":
-                places[buffer] = places[partner]
-                last[partner] = -1
-                continue
-            number = _take(free, sizes, _bytes(buffer))
-            places[buffer] = Place("arena", number)
+            if buffer not in places:
+                places[buffer] = Place("arena", _take(free, needs, _bytes(buffer)))
         for buffer in buffers:
-            place = places[buffer]
-            if last[buffer] == k and place.kind == "arena":
-                free.append(place.number)
-    slots, total = _lay_out(sizes)
+            if last[buffer] == k and places[buffer].kind == "arena":
+                free.append(places[buffer].number)
+    slots, total = _lay_out(needs)
     return Plan(places, slots, total)
 
 
 def _bytes(buffer: Buffer) -> Dim:
-    size = buffer.bytes if isinstance(buffer, Temporary) else buffer.type.bytes
-    return floordiv(size + (ALIGNMENT - 1), ALIGNMENT) * ALIGNMENT
+    return buffer.bytes if isinstance(buffer, Temporary) else buffer.type.bytes
 
 
-def _take(free: list[int], sizes: list[Dim], need: Dim) -> int:
-    """A free slot that is provably large enough (the tightest known), else a new one."""
-    fitting = [(_waste(sizes[s], need), s) for s in free]
-    usable = sorted((w, s) for w, s in fitting if w is not None)
-    if usable:
-        number = usable[0][1]
+def _take(free: list[int], needs: list[Dim], need: Dim) -> int:
+    """A free slot that is provably large enough (the tightest known), else one that is provably
+    smaller and grows, else a new one. `needs` are the bytes that each slot has so far.
+    """
+    fitting = [(waste, s) for s in free if (waste := _waste(needs[s], need)) is not None]
+    growing = [(waste, s) for s in free if (waste := _waste(need, needs[s])) is not None]
+    if fitting or growing:
+        number = min(fitting or growing)[1]
         free.remove(number)
+        needs[number] = needs[number] if fitting else need
         return number
-    growable = [s for s in free if isinstance(sizes[s], int) and isinstance(need, int)]
-    if growable:
-        number = max(growable, key=lambda s: sizes[s])  # type: ignore[arg-type,return-value]
-        free.remove(number)
-        sizes[number] = need
-        return number
-    sizes.append(need)
-    return len(sizes) - 1
+    needs.append(need)
+    return len(needs) - 1
 
 
 def _waste(size: Dim, need: Dim) -> int | None:
@@ -108,10 +94,11 @@ def _waste(size: Dim, need: Dim) -> int | None:
     return high if high is not None else 2**62
 
 
-def _lay_out(sizes: Sequence[Dim]) -> tuple[tuple[Slot, ...], Dim]:
+def _lay_out(needs: Sequence[Dim]) -> tuple[tuple[Slot, ...], Dim]:
     slots: list[Slot] = []
     offset: Dim = 0
-    for size in sizes:
+    for need in needs:
+        size = floordiv(need + (ALIGNMENT - 1), ALIGNMENT) * ALIGNMENT
         slots.append(Slot(size, offset))
         offset = offset + size
     return tuple(slots), offset

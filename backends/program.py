@@ -120,7 +120,7 @@ def build_program(
     lowered.update({body: builder.lower(body) for body in bodies[len(lowered) :]})
     calls = [call for body in bodies for call in lowered[body].calls]
     owners = [k for k, body in enumerate(bodies) for _ in lowered[body].calls]
-    plan = plan_memory(calls, fixed, {})
+    plan = plan_memory(calls, fixed)
     written = [k for k, call in enumerate(calls) if _writes_variable(call, plan)]
     return Program(
         name,
