@@ -50,7 +50,7 @@ def test_updates_of_many_threads_happen_one_after_the_other() -> None:
     count = gc.variable(np.zeros(20_000), "count", dtype=gc.float64)
     f = gc.compile([], count + 0, updates={count: count + 1})
     seen = at_once(lambda _: [np.unique(f()) for _ in range(CALLS)])
-    each = [part for parts in seen for part in parts]  # type: ignore[attr-defined]
+    each = [part for parts in seen for part in parts]
     assert all(part.size == 1 for part in each), "a call saw half of another one's update"
     assert sorted(part[0] for part in each) == list(range(THREADS * CALLS))
     assert np.unique(values(count)).tolist() == [THREADS * CALLS]
@@ -59,7 +59,7 @@ def test_updates_of_many_threads_happen_one_after_the_other() -> None:
 def test_generators_give_each_thread_numbers_of_its_own() -> None:
     f = gc.compile([], gc.random.bits(gc.random.Generator(seed=1), (4,)))
     drawn = at_once(lambda _: [tuple(f().tolist()) for _ in range(CALLS)])
-    assert len({x for each in drawn for x in each}) == THREADS * CALLS  # type: ignore[attr-defined]
+    assert len({x for each in drawn for x in each}) == THREADS * CALLS
 
 
 def test_functions_compiled_at_once_are_right() -> None:
