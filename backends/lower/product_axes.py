@@ -37,7 +37,7 @@ class Axis:
 class Operand:
     """An operand, its element at the loop variables, and the axis along which neighbours lie.
 
-    That is the summed axis, the free one (rows of the left, columns of the right operand), or
+    That is the last summed axis, the last free one (of the left's rows, the right's columns), or
     neither. `step`: elements from neighbour to neighbour along the other one, where that is known.
     `inner` are the summed axes as this operand steps along them.
     """
@@ -97,6 +97,8 @@ def product_of(body: Body, lanes: int) -> Product:
     if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
+    if ours.along == "free" and len(rows) > 1:
+        batch, rows = (*batch, *rows[:-1]), rows[-1:]
     if not columns or not _short(columns[-1], lanes):
         batch, columns = (*batch, *columns[:-1]), columns[-1:]
     return Product(ours, theirs, batch, rows, columns, summed, loop, turned)
@@ -201,9 +203,9 @@ def _operand(
     own = groups.join([axis.variable for axis in inner], [axis.extent for axis in inner])
     at, offsets = groups.merge(at), list(groups.merge(offsets))
     along: Along = "neither"
-    if len(own) == 1 and _contiguous(offsets, own[0]):
+    if own and _contiguous(offsets, own[-1]):
         along = "inner"
-    elif len(free) == 1 and _contiguous(offsets, free[0]):
+    elif free and _contiguous(offsets, free[-1]):
         along = "free"
     return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own))
 

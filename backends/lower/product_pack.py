@@ -12,6 +12,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.vectorise import widened
 from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
+from graphc.backends.lower.product_lines import Lines
 from graphc.backends.lower.product_sizes import Sizes
 from graphc.ir.dtypes import bool_
 
@@ -26,8 +27,8 @@ K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "
 
 
 def right_elements(sizes: Sizes) -> int:
-    """Elements of a packed block of the right operand."""
-    return sizes.width * _depth(sizes)
+    """Elements of a packed block of the right operand, and a square of lanes beyond."""
+    return sizes.width * _depth(sizes) + sizes.lanes * sizes.panel
 
 
 def left_in_place(frame: Frame) -> bool:
@@ -83,7 +84,8 @@ def panel_stride(sizes: Sizes) -> int:
 
 def by_rows(frame: Frame) -> bool:
     """Whether rows of the packed left operand are contiguous."""
-    return len(frame.product.left.inner) <= 1 and frame.product.left.along != "free"
+    left = frame.product.left
+    return left.along == "inner" or (len(left.inner) <= 1 and left.along != "free")
 
 
 # --- the right operand ----------------------------------------------------------------------------
@@ -95,19 +97,16 @@ def pack_right(frame: Frame) -> list[Stmt]:
         return _pack_folded(frame)
     if frame.product.right.along == "inner" and frame.sizes.lanes > 1:
         return _pack_transposed(frame)
-    decode = frame.bind(frame.product.right.inner, K0 + K)
+    lines = Lines(frame, frame.product.right.inner)
     frame.bind(frame.product.columns, N)
     panel = e.var("p.j")
     whole = W / frame.sizes.panel
-    full = _line(frame, panel, masked=False)
-    rest: list[Stmt] = [
-        For("p.k", ZERO, KN, (*decode, Let("p.j", whole), *_line(frame, panel, masked=True)))
-    ]
-    main = For("p.k", ZERO, KN, (*decode, For("p.j", ZERO, whole, tuple(full))))
+    main = lines.loop([For("p.j", ZERO, whole, tuple(_line(frame, panel, masked=False)))])
     columns = frame.blocks.columns
     if isinstance(columns, int) and columns % frame.sizes.panel == 0:
-        return [main]
-    return [main, If(whole * frame.sizes.panel < W, tuple(rest))]
+        return main
+    rest = lines.loop([Let("p.j", whole), *_line(frame, panel, masked=True)])
+    return [*main, If(whole * frame.sizes.panel < W, tuple(rest))]
 
 
 def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
@@ -129,7 +128,7 @@ def _pack_folded(frame: Frame) -> list[Stmt]:
     panel = e.var("p.j")
     column = N0 + panel * sizes.panel
     start = e.rem(column, e.const(sizes.fold, column.dtype))
-    decode = frame.bind(frame.product.right.inner, K0 + K)
+    lines = Lines(frame, frame.product.right.inner)
     decode_line = frame.bind(columns[:-1], column / sizes.fold)
     frame.bind(columns[-1:], N)
     value, end = frame.right(), frame.dims(columns[-1].extent)
@@ -141,7 +140,7 @@ def _pack_folded(frame: Frame) -> list[Stmt]:
         vector = widened(value, "p.n", base, sizes.lanes, mask)
         stores.append(Store(RIGHT, frame.vector(target), vector))
     panels = For("p.j", ZERO, W / sizes.panel, (*decode_line, *stores))
-    return [For("p.k", ZERO, KN, (*decode, panels))]
+    return lines.loop([panels])
 
 
 def _first(position: Expr, end: Expr, lanes: int) -> Expr:
@@ -150,16 +149,18 @@ def _first(position: Expr, end: Expr, lanes: int) -> Expr:
 
 
 def _pack_transposed(frame: Frame) -> list[Stmt]:
-    """Squares of lanes are read along the sum and written along the columns."""
+    """Squares of lanes are read along the sum and written along the columns.
+
+    Where a line of summands ends within a square, the next one writes over what lies beyond.
+    """
     sizes = frame.sizes
     n = sizes.lanes
-    block, line = e.var("p.j"), e.var("p.q") * n
+    block, line = e.var("p.j"), e.var("p.line")
     mask = e.var("p.inside", bool_, n)
+    lines = Lines(frame, frame.product.right.inner)
     rows: list[Expr] = []
     for c in range(n):
-        column = N0 + e.minimum(block * n + c, W - ONE)
-        frame.bind(frame.product.right.inner, K0 + K)
-        frame.bind(frame.product.columns, column)
+        frame.bind(frame.product.columns, N0 + e.minimum(block * n + c, W - ONE))
         rows.append(widened(frame.right(), "p.k", line, n, mask))
     panel, part = block / sizes.vectors, e.rem(block, e.const(sizes.vectors, block.dtype))
     first = panel * panel_stride(sizes) + part * n + line * sizes.panel
@@ -167,8 +168,7 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
         Store(RIGHT, e.ramp(first + r * sizes.panel, n), vector)
         for r, vector in enumerate(e.transpose(rows))
     ]
-    inside = For("p.q", ZERO, parts(KN, n), (Let("p.inside", _first(line, KN, n)), *stores))
-    return [For("p.j", ZERO, parts(W, n), (inside,))]
+    return [For("p.j", ZERO, parts(W, n), tuple(lines.squares(mask, stores)))]
 
 
 # --- the left operand -----------------------------------------------------------------------------
@@ -179,26 +179,23 @@ def pack_left(frame: Frame) -> list[Stmt]:
     if left_in_place(frame):
         return []
     if frame.product.left.along == "free":
-        return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), (_pack_side_by_side(frame),))]
+        return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), tuple(_pack_side_by_side(frame)))]
     first, rows = M0 + R, e.var("p.rows")
     if by_rows(frame):
         decode = frame.bind(frame.product.rows, first + M)
-        frame.bind(frame.product.left.inner, K0 + K)
+        lines = Lines(frame, frame.product.left.inner)
         store = Store(LEFT, M * row_stride(frame.sizes) + K, frame.left())
-        inner = frame.blocks.inner
-        even = isinstance(inner, int) and inner % frame.sizes.lanes == 0
-        along = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes, 1, even)
-        return [For("p.m", ZERO, rows, (*decode, along))]
-    decode = frame.bind(frame.product.left.inner, K0 + K)
+        return [For("p.m", ZERO, rows, (*decode, *lines.loop([store], vector=True)))]
+    lines = Lines(frame, frame.product.left.inner)
     decode_row = frame.bind(frame.product.rows, first + M)
     one = Store(LEFT, K * frame.sizes.packed_rows + M, frame.left())
-    return [For("p.k", ZERO, KN, (*decode, For("p.m", ZERO, rows, (*decode_row, one))))]
+    return lines.loop([For("p.m", ZERO, rows, (*decode_row, one))])
 
 
-def _pack_side_by_side(frame: Frame) -> Stmt:
+def _pack_side_by_side(frame: Frame) -> list[Stmt]:
     """The rows of each summand, vector by vector."""
     sizes = frame.sizes
-    decode = frame.bind(frame.product.left.inner, K0 + K)
+    lines = Lines(frame, frame.product.left.inner)
     decode_row = frame.bind(frame.product.rows[-1:], M)
     assert len(frame.product.rows) == 1 and not decode_row, "such rows are one axis"
     value = frame.left()
@@ -210,4 +207,4 @@ def _pack_side_by_side(frame: Frame) -> Stmt:
             vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
             target = K * sizes.packed_rows + (tile * left_stride(frame) + v)
             stores.append(Store(LEFT, frame.vector(target), vector))
-    return For("p.k", ZERO, KN, (*decode, *stores))
+    return lines.loop(stores)
