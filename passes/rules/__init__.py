@@ -46,6 +46,7 @@ from graphc.passes.rules import (
     products,
     reductions,
     slices,
+    softmax,
     stability,
     truths,
 )
@@ -61,6 +62,7 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
 RULES = rules_of(
     layout,
     hoisting,
+    softmax,
     slices,
     products,
     casts,
