@@ -4,13 +4,16 @@ makes it so.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence, Set
 
+from graphc.ir.dims import substitute
 from graphc.ir.node import Tensor
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body
 from graphc.passes.roots import base
+
+#: The value that a symbolic size is given when kernels are compared.
+TYPICAL = 128
 
 
 def settle_order(
@@ -34,12 +37,42 @@ def settle_order(
     for x, variable in targets.items():
         if x in maker:
             waits[maker[x]] |= (readers.get(variable, set()) | fail) - {maker[x]}
-    return [bodies[k] for k in _ordered(needs, waits)]
+    return [bodies[k] for k in _ordered(needs, waits, _Memory(bodies, maker, readers))]
 
 
-def _ordered(needs: Sequence[set[int]], waits: Sequence[set[int]]) -> list[int]:
+class _Memory:
+    """Bytes that kernels free, as far as known while they are put in order; every symbolic size
+    counts as `TYPICAL`.
+    """
+
+    def __init__(
+        self,
+        bodies: Sequence[Body],
+        maker: Mapping[Tensor, int],
+        readers: Mapping[Tensor, set[int]],
+    ):
+        self.made = [sum(_typical(x) for x in body.outputs if x in readers) for body in bodies]
+        self.reads = [{base(x) for x in body.inputs if base(x) in maker} for body in bodies]
+        self.left = {x: len(found) for x, found in readers.items()}
+
+    def freed(self, k: int) -> int:
+        """Bytes of values that only kernel k still reads, less those that it makes."""
+        return sum(_typical(x) for x in self.reads[k] if self.left[x] == 1) - self.made[k]
+
+    def run(self, k: int) -> None:
+        """Kernel k has its place."""
+        for x in self.reads[k]:
+            self.left[x] -= 1
+
+
+def _typical(x: Tensor) -> int:
+    found = substitute(x.type.bytes, lambda a: TYPICAL if a.kind == "size" else None)
+    return found if isinstance(found, int) else TYPICAL
+
+
+def _ordered(needs: Sequence[set[int]], waits: Sequence[set[int]], memory: _Memory) -> list[int]:
     """Numbers in an order in which each comes after its needs, and after what it waits for unless
-    nothing else can go on; otherwise the smallest first.
+    nothing else can go on. What frees memory comes first, then the smallest number.
     """
     unmet, pending = [len(n) for n in needs], [len(w) for w in waits]
     users, waiters = _inverse(needs), _inverse(waits)
@@ -47,9 +80,11 @@ def _ordered(needs: Sequence[set[int]], waits: Sequence[set[int]]) -> list[int]:
     held = {k for k, n in enumerate(unmet) if not n and pending[k]}
     order: list[int] = []
     while free or held:
-        done = heapq.heappop(free) if free else min(held)
+        done = min(free or held, key=lambda k: (min(0, -memory.freed(k)), k))
+        free = [k for k in free if k != done]
         held.discard(done)
         order.append(done)
+        memory.run(done)
         for k in users[done]:
             unmet[k] -= 1
             if not unmet[k]:
@@ -58,7 +93,7 @@ def _ordered(needs: Sequence[set[int]], waits: Sequence[set[int]]) -> list[int]:
             pending[k] -= 1
         for k in [k for k in held if not pending[k]]:
             held.remove(k)
-            heapq.heappush(free, k)
+            free.append(k)
     return order
 
 

@@ -25,11 +25,11 @@ def is_buffer(x: Tensor) -> bool:
 
 
 def is_view(node: Node) -> bool:
-    """Whether a reshape mixes axes, so that its index map needs divisions: it becomes another view
-    of its input's memory.
+    """Whether the outputs are other views of the inputs' memory: of a barrier, and of a reshape that
+    mixes axes, so that its index map would need divisions.
     """
     if not isinstance(node.op, Reshape):
-        return False
+        return node.op.name == "barrier"
     x = node.inputs[0]
     return any(
         sum(x.shape[k] != 1 for k in ours) > 1
@@ -41,7 +41,7 @@ def is_view(node: Node) -> bool:
 def base(x: Tensor) -> Tensor:
     """The tensor whose memory x is a view of; x itself if it is no view."""
     while is_view(x.node):
-        x = x.node.inputs[0]
+        x = x.node.inputs[x.index]
     return x
 
 
@@ -76,7 +76,8 @@ class _Chooser:
         if node.op.lowering != "read":
             return
         if is_view(node):
-            self._force(node.inputs[0])
+            for x in node.inputs:
+                self._force(x)
             self.roots.update(node.outputs)
             return
         if node.op.name == "broadcast":
