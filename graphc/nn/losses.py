@@ -24,7 +24,8 @@ from graphc.ops.statistics import log_softmax, logsumexp, mean
 Reduction = Literal["mean", "sum", "none"]
 
 
-def _reduced(losses: Tensor, reduction: Reduction) -> Tensor:
+def reduced(losses: Tensor, reduction: Reduction) -> Tensor:
+    """The mean or sum of losses, or the losses themselves."""
     if reduction == "none":
         return losses
     if reduction not in ("mean", "sum"):
@@ -58,7 +59,7 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise GraphError(f"label_smoothing is from 0 to 1, not {label_smoothing}")
     of = _of_probabilities if labels.dtype.is_float else _of_labels
-    return _reduced(of(logits, labels, axis, label_smoothing), reduction)
+    return reduced(of(logits, labels, axis, label_smoothing), reduction)
 
 
 def _of_labels(logits: Tensor, labels: Tensor, axis: int, smoothing: float) -> Tensor:
@@ -102,20 +103,20 @@ def binary_cross_entropy(
     """
     logits = _widened(logits)
     t = as_operand(targets, logits.dtype)
-    return _reduced(softplus(logits) - logits * t, reduction)
+    return reduced(softplus(logits) - logits * t, reduction)
 
 
 @locate_errors
 def mse(x: Tensor, targets: TensorLike, reduction: Reduction = "mean") -> Tensor:
     """Squared error."""
     error = _error(x, targets)
-    return _reduced(error * error, reduction)
+    return reduced(error * error, reduction)
 
 
 @locate_errors
 def mae(x: Tensor, targets: TensorLike, reduction: Reduction = "mean") -> Tensor:
     """Absolute error."""
-    return _reduced(absolute(_error(x, targets)), reduction)
+    return reduced(absolute(_error(x, targets)), reduction)
 
 
 @locate_errors
@@ -124,7 +125,7 @@ def huber(
 ) -> Tensor:
     """Half the squared error up to an error of `delta`, from there on a straight line."""
     error = absolute(_error(x, targets))
-    return _reduced(
+    return reduced(
         where(error <= delta, error * error * 0.5, (error - delta / 2) * delta), reduction
     )
 

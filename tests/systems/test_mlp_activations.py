@@ -1,5 +1,4 @@
-"""Activations (catalogue 1, E): values and slopes at 1 and -1, and what each row says beside them.
-"""
+"""Activations (catalogue 1, E): values and slopes at 1 and -1, and what each row says beside them."""
 
 import numpy as np
 import pytest
