@@ -7,8 +7,9 @@ memory is planned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from graphc.backends.lower.contraction import lower_contraction
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
@@ -26,6 +27,10 @@ from graphc.passes.inplace import overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
 
 Update = tuple[Tensor, Tensor]
+Lower = Callable[[Body, Schedule, Callable[[Node, str], int]], Sequence[Call]]
+LOWERINGS: Mapping[str, Lower] = MappingProxyType(
+    {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +91,12 @@ def build_program(
     updates: Sequence[Update],
     schedule: Schedule,
     name: str = "graph",
+    lowerings: Mapping[str, Lower] = LOWERINGS,
     builder: _Builder | None = None,
 ) -> Program:
-    """The program of an optimised graph; `builder` is that of the program around a nested one."""
+    """The program of an optimised graph; `lowerings` has a function for each kind of body, and
+    `builder` is that of the program around a nested one.
+    """
     results, news = _own_memory(outputs, updates)
     targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
     nodes = topological([*results, *news])
@@ -101,7 +109,7 @@ def build_program(
     for kind, tensors in (("input", inputs), ("variable", variables), ("constant", constants)):
         fixed.update({x: Place(kind, k) for k, x in enumerate(tensors)})  # type: ignore[arg-type]
     fixed.update({base(x): Place("output", k) for k, x in enumerate(results)})
-    builder = builder or _Builder(schedule, frame_of(inputs))
+    builder = builder or _Builder(schedule, frame_of(inputs), lowerings)
     lowered = {body: builder.lower(body) for body in fuse([*results, *news])}
     failing = {body for body, made in lowered.items() if made.can_fail}
     bodies = settle_order(list(lowered), targets, failing)
@@ -165,8 +173,8 @@ class _Lowered:
 class _Builder:
     """Lowers the bodies of a program and of the programs nested in it, and numbers their checks."""
 
-    def __init__(self, schedule: Schedule, frame: Frame):
-        self.schedule, self.frame = schedule, frame
+    def __init__(self, schedule: Schedule, frame: Frame, lowerings: Mapping[str, Lower]):
+        self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
         self.failures: list[Failure] = []
         self.depth = 0
 
@@ -180,8 +188,7 @@ class _Builder:
         if body.node.op.lowering == "control":
             calls = [self._nested(body.node)]
         else:
-            how = {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}
-            calls = how[body.kind](body, self.schedule, self.fail)
+            calls = self.lowerings[body.kind](body, self.schedule, self.fail)
         return _Lowered(tuple(calls), len(self.failures) > known)
 
     def _nested(self, node: Node) -> Nested:
@@ -193,7 +200,10 @@ class _Builder:
         self.depth += 1
         graphs = op.bodies(node.attrs)
         programs = tuple(
-            build_program(g.inputs, g.outputs, (), self.schedule, op.name, self) for g in graphs
+            build_program(
+                g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self
+            )
+            for g in graphs
         )
         self.depth -= 1
         carries = node.inputs[: node.attrs.get("carries", 0)]

@@ -29,7 +29,7 @@ def lower_contraction(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
     """The kernel of a product: chunks of blocks of the result, and the maps over finished rows."""
-    lowering = _Lowering(body, schedule, fail)
+    lowering = ProductLowering(body, schedule, fail)
     statements = lowering.statements()
     chunks = lowering.frame.blocks.chunks
     dims = lowering.dims
@@ -45,7 +45,9 @@ def _sum_type(dtype: DType) -> DType:
     return accumulator_dtype(dtype, "sum")
 
 
-class _Lowering:
+class ProductLowering:
+    """What every way to lower a product needs: parameters, readers, the maps over the result."""
+
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         self.body = body
         self.dims = DimWriter()
@@ -121,7 +123,7 @@ class _Lowering:
         result = self.body.node.types[0].dtype
         at = (M - first + line) * width + (N - N0)
         element: list[Stmt] = [Let("p.dot", e.cast(e.load(SUMS, at, frame.sum_type), result))]
-        element += self._maps(e.var("p.dot", result))
+        element += self.maps(e.var("p.dot", result))
         if frame.product.turned:
             assert not decode, "the rows of a turned product are one axis"
             along = For("p.m", first, last, tuple(element), "vector", frame.sizes.lanes, 1)
@@ -136,11 +138,12 @@ class _Lowering:
         frame.bind(columns[-1:], N)
         result = self.body.node.types[0].dtype
         sum_ = e.load(SUMS, sums + (line * fold - N0) + N, frame.sum_type)
-        element = [Let("p.dot", e.cast(sum_, result)), *self._maps(e.var("p.dot", result))]
+        element = [Let("p.dot", e.cast(sum_, result)), *self.maps(e.var("p.dot", result))]
         along = frame.along_columns(e.const(0, N.dtype), frame.dims(columns[-1].extent), element)
         return For("p.q", N0 / fold, (N0 + W) / fold, (*decode, along))
 
-    def _maps(self, dot: Expr) -> list[Stmt]:
+    def maps(self, dot: Expr) -> list[Stmt]:
+        """The maps over an element of the product, at the bound variables, and every store."""
         reader, statements, stores = self.frame.reader, list[Stmt](), list[Stmt]()
         reader.statements = statements
         loop: tuple[Dim, ...] = self.frame.product.loop_index
