@@ -1,8 +1,8 @@
-"""Puts barriers where a thread may touch what another thread of its block wrote, or is about to write.
+"""Puts barriers where a thread may touch what another of its block wrote, or is about to write.
 
 Between two barriers no element is written by one thread and touched by another. Two loops that deal
-the same range, and touch a buffer at the same index only, keep each element with one thread: between
-them no barrier is needed. (Lowering stores no element twice but where it lies at the same index.)
+the same range, and touch a buffer at the same index only, keep each element with one thread, so no
+barrier is needed between them. (Lowering stores no element twice but from where it lies.)
 """
 
 from __future__ import annotations
@@ -25,14 +25,24 @@ class Touch:
     key: Key
 
 
-class Fences:
-    """Follows the statements in order with what was touched since the last barrier."""
+def fenced(body: tuple[Stmt, ...], aliased: frozenset[str] = frozenset()) -> tuple[Stmt, ...]:
+    """The statements of a kernel with barriers between them; `aliased` buffers may share memory."""
+    allocs = [s for s in walk(body) if isinstance(s, Alloc)]
+    private = frozenset(s.buffer for s in allocs if not s.shared)
+    return tuple(_Fences(private, aliased).body(body))
 
-    def __init__(self) -> None:
+
+class _Fences:
+    """Follows the statements in order with what was touched since the last barrier.
+
+    `private` buffers are a thread's own; `aliased` ones count as one.
+    """
+
+    def __init__(self, private: frozenset[str], aliased: frozenset[str]) -> None:
+        self.private, self.aliased = private, aliased
         self._open: set[Touch] = set()
 
     def body(self, statements: Iterable[Stmt]) -> list[Stmt]:
-        """The statements with barriers between them."""
         out: list[Stmt] = []
         for s in statements:
             out.extend(self._statement(s))
@@ -46,10 +56,14 @@ class Fences:
             return self._loop(s)
         if isinstance(s, If) and any(_meets(x) for x in walk((*s.then, *s.orelse))):
             return self._branch(s)
-        touched = set(_touches([s]))
+        touched = self._touched([s])
         fence = self._fence(touched)
         self._open |= touched
         return [*fence, s]
+
+    def _touched(self, statements: Sequence[Stmt]) -> set[Touch]:
+        touched = (t for t in _touches(statements) if t.buffer not in self.private)
+        return {replace(t, buffer="") if t.buffer in self.aliased else t for t in touched}
 
     def _fence(self, touched: set[Touch]) -> list[Stmt]:
         if not _conflict(self._open, touched):
@@ -59,10 +73,10 @@ class Fences:
 
     def _loop(self, s: For | While) -> list[Stmt]:
         """A loop that all threads run together: its end is followed by its beginning."""
-        before = self._fence(set(_touches(_own(s))))
-        first = Fences()
+        before = self._fence(self._touched(_own(s)))
+        first = _Fences(self.private, self.aliased)
         body = first.body(s.body)
-        again = set(_touches([s]))
+        again = self._touched([s])
         entry = self._fence(again)
         if _conflict(first._open, again):
             body = [*body, Barrier()]
@@ -72,10 +86,10 @@ class Fences:
 
     def _branch(self, s: If) -> list[Stmt]:
         """A branch that all threads take or leave together."""
-        before = self._fence(set(_touches([s])))
+        before = self._fence(self._touched([s]))
         sides = []
         for body in (s.then, s.orelse):
-            side = Fences()
+            side = _Fences(self.private, self.aliased)
             sides.append(tuple(side.body(body)))
             self._open |= side._open
         return [*before, If(s.condition, *sides)]

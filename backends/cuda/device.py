@@ -6,9 +6,25 @@ from dataclasses import dataclass
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import LoopKernel
+from graphc.backends.lower.kernel import Schedule
 
 THREAD, BLOCK = e.var("thread"), e.var("block")
 """The thread's number in its block, and the block's in the grid."""
+
+
+@dataclass(frozen=True)
+class DeviceSchedule(Schedule):
+    """How bodies are looped over for blocks of `threads` threads (a square), at most.
+
+    `micro` x `micro` elements of a product are one thread's.
+    """
+
+    vector_bits: int = 0
+    grain: int = 1024
+    most_chunks: int = 256
+    unroll: int = 1
+    threads: int = 256
+    micro: int = 4
 
 
 @dataclass(frozen=True)

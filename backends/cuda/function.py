@@ -20,9 +20,7 @@ class DeviceFunction(KernelFunction):
 
     values: DeviceValues
 
-    def __init__(
-        self, kernel: DeviceKernel, name: str, aliased: frozenset[str] = frozenset()
-    ):
+    def __init__(self, kernel: DeviceKernel, name: str, aliased: frozenset[str] = frozenset()):
         super().__init__(kernel.loops, name, aliased)
         self.device = kernel
         self.values = DeviceValues()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from graphc.backends.cuda.device import DeviceKernel
+from graphc.backends.cuda.device import DeviceKernel, DeviceSchedule
 from graphc.backends.cuda.function import DeviceFunction
+from graphc.backends.cuda.product import lower_product
 from graphc.backends.cuda.threads import MOST, deal
 from graphc.backends.loops.tidy import tidy
 from graphc.backends.lower.kernel import Call
-from graphc.backends.program import Program
+from graphc.backends.program import LOWERINGS, Program, build_program
+from graphc.passes.pipeline import Graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +39,21 @@ class DeviceModule:
         return {launch.name: launch.kernel for launch in self.launches.values()}
 
 
-def device_kernel(call: Call, most_threads: int = MOST) -> DeviceKernel:
-    """What the GPU runs for a call."""
-    return deal(tidy(call.kernel), most_threads)
+def device_program(graph: Graph, schedule: DeviceSchedule | None = None) -> Program:
+    """The program of an optimised graph, with kernels that suit a GPU."""
+    return build_program(
+        graph.inputs,
+        graph.outputs,
+        graph.updates,
+        schedule or DeviceSchedule(),
+        graph.name,
+        MappingProxyType({**LOWERINGS, "contraction": lower_product}),
+    )
+
+
+def device_kernels(program: Program, most_threads: int = MOST) -> dict[Call, DeviceKernel]:
+    """What the GPU runs for every call of a program and of those nested in it."""
+    return {call: deal(tidy(call.kernel), most_threads, a) for call, a in _calls(program)}
 
 
 def module_of(program: Program) -> DeviceModule:
@@ -46,8 +61,9 @@ def module_of(program: Program) -> DeviceModule:
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {}
     launches: dict[Call, Launch] = {}
+    kernels = device_kernels(program)
     for call, aliased in _calls(program):
-        kernel = device_kernel(call)
+        kernel = kernels[call]
         text, needed = DeviceFunction(kernel, "KERNEL", aliased).text()
         digest = hashlib.sha256(f"{kernel.threads}\n{text}".encode()).hexdigest()[:12]
         name = f"{call.kernel.name}_{digest}"
@@ -64,4 +80,3 @@ def _calls(program: Program) -> Iterator[tuple[Call, frozenset[str]]]:
         else:
             for inner in call.programs:
                 yield from _calls(inner)
-

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from graphc.backends.cuda.barriers import Fences
+from graphc.backends.cuda.barriers import fenced
 from graphc.backends.cuda.device import BLOCK, THREAD, DeviceKernel
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -37,16 +37,21 @@ FEWEST, MOST = 32, 256
 MOST_SHARED_BYTES = 48 * 1024
 
 
-def deal(kernel: LoopKernel, most: int = MOST) -> DeviceKernel:
-    """The kernel for blocks of at most so many threads, a power of two."""
-    if any(isinstance(s, For) and s.kind == "thread" for s in walk(kernel.body)):
-        return DeviceKernel(kernel, most)
+def deal(
+    kernel: LoopKernel, most: int = MOST, aliased: frozenset[str] = frozenset()
+) -> DeviceKernel:
+    """The kernel for blocks of at most so many threads, a power of two; `aliased` buffers may share
+    memory.
+    """
+    dealt = [s for s in walk(kernel.body) if isinstance(s, For) and s.kind == "thread"]
+    if dealt:
+        return DeviceKernel(replace(kernel, body=fenced(kernel.body, aliased)), dealt[0].width)
     kernel = _with_parallel_sums(kernel)
     loops = [s for s in walk(kernel.body) if isinstance(s, For) and s.kind == "vector"]
     if not loops:
         return _alone(kernel, most)
     threads = min(most, max(_threads_for(loop) for loop in loops))
-    return DeviceKernel(_Dealer(kernel, threads).kernel(), threads)
+    return DeviceKernel(_Dealer(kernel, threads).kernel(aliased), threads)
 
 
 def _threads_for(loop: For) -> int:
@@ -54,7 +59,8 @@ def _threads_for(loop: For) -> int:
     count = loop.end - loop.begin
     if count.op != "const":
         return MOST
-    return min(MOST, max(FEWEST, 1 << max(count.attr - 1, 0).bit_length()))
+    iterations = max(int(count.attr), 1)
+    return min(MOST, max(FEWEST, 1 << (iterations - 1).bit_length()))
 
 
 def _alone(kernel: LoopKernel, most: int) -> DeviceKernel:
@@ -132,12 +138,12 @@ class _Dealer:
         self.neutral = {s.name: s.value for s in walk(kernel.body) if isinstance(s, Declare)}
         self.shared: dict[str, Alloc] = {}
 
-    def kernel(self) -> LoopKernel:
-        body = [Let("chunk", BLOCK), *self._body(self.given.body)]
-        body = Fences().body([*self.shared.values(), *body])
-        used = sum(s.size * s.dtype.bytes for s in walk(tuple(body)) if isinstance(s, Alloc))
+    def kernel(self, aliased: frozenset[str]) -> LoopKernel:
+        dealt = self._body(self.given.body)
+        body = fenced((*self.shared.values(), Let("chunk", BLOCK), *dealt), aliased)
+        used = sum(s.size * s.dtype.bytes for s in walk(body) if isinstance(s, Alloc))
         assert used <= MOST_SHARED_BYTES, f"{self.given.name} needs {used} bytes of shared memory"
-        return replace(self.given, body=tuple(body))
+        return replace(self.given, body=body)
 
     def _body(self, body: Sequence[Stmt]) -> list[Stmt]:
         return [new for s in body for new in self._statement(s)]
@@ -174,9 +180,7 @@ class _Dealer:
         """The registers from outside that the loop accumulates into."""
         inside = {s.name for s in walk(loop.body) if isinstance(s, Declare)}
         found: dict[str, Accumulate] = {
-            s.name: s
-            for s in walk(loop.body)
-            if isinstance(s, Accumulate) and s.name not in inside
+            s.name: s for s in walk(loop.body) if isinstance(s, Accumulate) and s.name not in inside
         }
         return [self._sum(s, k) for k, s in enumerate(found.values())]
 
@@ -209,7 +213,7 @@ class _Dealer:
         half = self.threads // 2
         while half:
             step = tuple(x for s in sums for x in _halve(s, half))
-            out.append(If(THREAD < half, step))
+            out.append(If(half > THREAD, step))
             half //= 2
         return [*out, *(x for s in sums for x in _take(s))]
 
@@ -249,4 +253,3 @@ def _renamed(body: tuple[Stmt, ...], names: dict[str, str]) -> tuple[Stmt, ...]:
             s = If(s.condition, _renamed(s.then, names), _renamed(s.orelse, names))
         out.append(s)
     return tuple(out)
-

@@ -1,4 +1,4 @@
-"""Spells what calls kernels: one Python function for a program, one for each nested in it.
+"""Spells what runs kernels: one Python function for a program, one for each nested in it.
 
 `NAME(status, inputs, outputs, variables, constants, sizes)` works on flat arrays; where a check
 fails, it notes code and value in `status` and returns before any variable changes.
@@ -6,7 +6,7 @@ fails, it notes code and value in `status` and returns before any variable chang
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
 from graphc.backends.memory import holder
@@ -18,7 +18,7 @@ from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 
 PARAMETERS = ("status", "inputs", "outputs", "variables", "constants", "sizes")
-_LOCAL = ("after", "branches", "carry", "chosen", "more", "t", "x")
+_LOCAL = ("after", "branches", "carry", "chosen", "empty", "launch", "more", "t", "x")
 _TAKEN = (*PARAMETERS, *_LOCAL, "np", "max", "min", "range", "reversed")
 
 
@@ -37,20 +37,24 @@ def constants_of(program: Program) -> list[Tensor]:
     return list(found)
 
 
-def entry_text(program: Program, kernels: Mapping[Call, str]) -> str:
-    """`run` and the functions that it needs; `kernels` names the kernel of each call."""
+Spell = Callable[[Call, Sequence[str], Callable[[Dim], str]], str]
+"""The statement that runs a call's kernel on these arguments, given how dimensions are spelled."""
+
+
+def entry_text(program: Program, spell: Spell) -> str:
+    """`run` and the functions that it needs."""
     positions = {x: k for k, x in enumerate(constants_of(program))}
-    return "\n\n".join(_functions(program, "run", kernels, positions))
+    return "\n\n".join(_functions(program, "run", spell, positions))
 
 
 def _functions(
-    program: Program, name: str, kernels: Mapping[Call, str], constants: Mapping[Tensor, int]
+    program: Program, name: str, spell: Spell, constants: Mapping[Tensor, int]
 ) -> Iterator[str]:
     for k, call in enumerate(program.calls):
         if isinstance(call, Nested):
             for j, inner in enumerate(call.programs):
-                yield from _functions(inner, f"{name}_{k}_{j}", kernels, constants)
-    yield _Entry(program, name, kernels, constants).text()
+                yield from _functions(inner, f"{name}_{k}_{j}", spell, constants)
+    yield _Entry(program, name, spell, constants).text()
 
 
 class _Entry:
@@ -60,10 +64,10 @@ class _Entry:
         self,
         program: Program,
         name: str,
-        kernels: Mapping[Call, str],
+        spell: Spell,
         constants: Mapping[Tensor, int],
     ):
-        self.program, self.name, self.kernels, self.constants = program, name, kernels, constants
+        self.program, self.name, self.spell, self.constants = program, name, spell, constants
         self.sizes = {s: f"{s}_" if s in _TAKEN else s for s in program.sizes}
         self.temporaries: dict[Buffer, str] = {}
         self.lines: list[str] = []
@@ -101,7 +105,7 @@ class _Entry:
             self.emit(f"_slot{k} = {end}")
             end = f"_slot{k} + {self.dim(slot.bytes)}"
         if end != "0":
-            self.emit(f"_arena = np.empty({end}, np.uint8)")
+            self.emit(f"_arena = empty({end}, np.uint8)")
 
     def _argument(self, buffer: Buffer) -> str:
         whole = holder(buffer)
@@ -121,7 +125,7 @@ class _Entry:
     def _call(self, call: Call) -> None:
         arguments = ["status", *map(self._argument, call.arguments)]
         arguments += [self.sizes[size.removeprefix("size.")] for size in call.kernel.sizes]
-        self.emit(f"{self.kernels[call]}({', '.join(arguments)})")
+        self.emit(self.spell(call, arguments, self.dim))
 
     def _nested(self, call: Nested, name: str) -> None:
         inputs = [self._argument(x) for x in call.node.inputs]
@@ -157,7 +161,7 @@ class _Entry:
 
     def _new_carry(self, name: str, others: Sequence[str], results: Sequence[str]) -> None:
         """The body's statements: the carry of the next step."""
-        self.emit("after = [np.empty_like(x) for x in carry]")
+        self.emit("after = [empty(x.size, x.dtype) for x in carry]")
         operands, values = ", ".join(["*carry", *others]), ", ".join(["*after", *results])
         self._run(name, f"[{operands}]", f"[{values}]")
         self.emit("carry = after")
@@ -172,7 +176,7 @@ class _Entry:
         carries = call.node.attrs["carries"]
         shared = inputs[carries:]
         self.emit(f"carry = [{', '.join(inputs[:carries])}]")
-        self.emit("more = np.empty(1, np.bool_)")
+        self.emit("more = empty(1, np.bool_)")
         self.emit("while True:")
         self._depth += 1
         self._run(f"{name}_0", f"[{', '.join(['*carry', *shared])}]", "[more]")

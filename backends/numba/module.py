@@ -28,7 +28,8 @@ def source_of(program: Program) -> Source:
     """The module of a program; equal kernels are written once."""
     calls = list(walk_calls(program))
     names, kernels, text = _kernels([call.kernel for call in calls])
-    entry = entry_text(program, dict(zip(calls, names, strict=True)))
+    named = dict(zip(calls, names, strict=True))
+    entry = entry_text(program, lambda call, args, dim: f"{named[call]}({', '.join(args)})")
     head = f'"""{program.name}: {len(kernels)} kernels in {len(names)} calls."""\n\n'
     return Source(f"{head}{text}\n\n{entry}", kernels)
 
@@ -60,11 +61,19 @@ def _kernel_text(kernel: LoopKernel, used: set[str]) -> tuple[str, str]:
 
 
 def _imports(used: set[str]) -> str:
-    functions = sorted(name for name in used if name in MEANINGS or name in TYPED)
-    types = sorted((d for d in ALL if d.short in used), key=lambda d: d.short)
     lines = ["import numpy as np", "", "from graphc.backends.numba.compiling import kernel"]
+    functions = functions_in(used)
     if functions:
         lines.append(f"from graphc.backends.numba.intrinsics import {', '.join(functions)}")
-    lines += [""] * bool(types)
-    lines += [f"{d.short} = np.{numpy_name(d)}" for d in types]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", "empty = np.empty", *types_in(used)]) + "\n"
+
+
+def functions_in(used: set[str]) -> list[str]:
+    """The functions of `meaning` among these names."""
+    return sorted(name for name in used if name in MEANINGS or name in TYPED)
+
+
+def types_in(used: set[str]) -> list[str]:
+    """Definitions of the element types among these names."""
+    types = sorted((d for d in ALL if d.short in used), key=lambda d: d.short)
+    return [f"{d.short} = np.{numpy_name(d)}" for d in types]
