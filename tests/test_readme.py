@@ -1,0 +1,48 @@
+"""The code in the README and the documents runs, in order, as it stands."""
+
+import builtins
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import graphc as gc
+from tests.support.documents import ROOT, code_blocks
+
+TOURS = ("README.md", "docs/settings.md", "docs/deployment.md")
+
+
+@pytest.mark.parametrize("document", TOURS)
+def test_every_block_runs(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "gc.export" in (ROOT / document).read_text() and shutil.which("cc") is None:
+        pytest.skip("no C compiler to link with")
+    threads = gc.get_num_threads()
+    printed: list[str] = []
+    monkeypatch.setattr(builtins, "print", lambda *x: printed.append(" ".join(map(str, x))))
+    names: dict[str, object] = {"__name__": "tour"}
+    blocks = code_blocks(document)
+    assert blocks
+    try:
+        for line, code in blocks:
+            exec(compile("\n" * (line - 1) + code, document, "exec"), names)
+    finally:
+        gc.set_num_threads(threads)
+    for promised in re.findall(r"print\(.*?\)  # (.+)", "".join(code for _, code in blocks)):
+        assert promised in printed
+
+
+def test_the_mistake_in_the_readme_reads_as_shown() -> None:
+    x, z = gc.placeholder("x", ("batch", 3)), gc.placeholder("z", ("batch", 4))
+    with pytest.raises(gc.ShapeError) as caught:
+        x + z
+    shown = re.findall(r"^# (?:  )?(\S.*?)(?:  from .*)?$", (ROOT / "README.md").read_text(), re.M)
+    for line in str(caught.value).splitlines()[:3]:
+        assert line.split("  from")[0].strip() in shown
+
+
+def test_links_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            assert target.startswith("http") or (document.parent / target).exists(), target
