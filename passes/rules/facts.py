@@ -102,6 +102,11 @@ def fits(value: float, dtype: DType) -> bool:
     return rounded == value and math.isfinite(value) and abs(value) >= float(_finfo(dtype).tiny)
 
 
+def is_finite_number(c: Tensor) -> bool:
+    """Whether a scalar constant is neither infinite nor NaN."""
+    return math.isfinite(number(c))
+
+
 def is_unit(d: Dim) -> bool:
     """Whether a dimension is known to be 1."""
     return isinstance(d, int) and d == 1
