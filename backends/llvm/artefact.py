@@ -32,7 +32,7 @@ from graphc.backends.llvm.artefact_state import (
 )
 from graphc.backends.llvm.module import compound_dims, part_of, slots
 from graphc.backends.llvm.values import Values
-from graphc.backends.lower.reader import DimWriter
+from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.program import Program
 from graphc.ir.node import Tensor
 
@@ -149,7 +149,9 @@ class _Function:
             f"  %plan = alloca [{results} x i64], align 16",
         ]
         values, dims = Values(), DimWriter()
-        values.names[0].update({s: f"%size.{k}" for k, s in enumerate(program.sizes)})
+        values.names[0].update(
+            {size_variable(s): f"%size.{k}" for k, s in enumerate(program.sizes)}
+        )
         for k in range(len(program.sizes)):
             values.emit(f"%bad{k} = icmp slt i64 %size.{k}, 0")
             values.emit(f"br i1 %bad{k}, label %refuse, label %fine{k}")
