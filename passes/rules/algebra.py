@@ -19,6 +19,22 @@ from graphc.passes.rules.facts import full, is_never_minus_zero, number, number_
 SIGNS = (*SIGNED, *FLOATS)
 
 
+def _is_one(one: Tensor) -> bool:
+    return number(one) == 1
+
+
+def _is_minus_one(minus_one: Tensor) -> bool:
+    return number(minus_one) == -1
+
+
+def _is_plus_zero(zero: Tensor) -> bool:
+    return number(zero) == 0 and not _is_minus_zero(zero)
+
+
+def _is_minus_zero(zero: Tensor) -> bool:
+    return number(zero) == 0 and math.copysign(1, number(zero)) < 0
+
+
 @rule(dtypes=NUMBERS)
 def double_negation(x: Tensor) -> Sides:
     """Two changes of sign undo each other."""
@@ -124,46 +140,46 @@ def negative_of_difference(x: Tensor, y: Tensor) -> Sides:
     return -(x - y), y - x
 
 
-@rule(dtypes=NUMBERS)
-def times_one(x: Tensor) -> Sides:
+@rule(dtypes=NUMBERS, when=_is_one, examples=[{"one": 1}])
+def times_one(x: Tensor, one: Scalar) -> Sides:
     """Multiplying by one changes nothing."""
-    return x * 1, x
+    return x * one, x
 
 
-@rule(dtypes=FLOATS)
-def divided_by_one(x: Tensor) -> Sides:
+@rule(dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
+def divided_by_one(x: Tensor, one: Scalar) -> Sides:
     """Dividing by one changes nothing."""
-    return x / 1, x
+    return x / one, x
 
 
-@rule(dtypes=SIGNS)
-def times_minus_one(x: Tensor) -> Sides:
+@rule(dtypes=SIGNS, when=_is_minus_one, examples=[{"minus_one": -1}])
+def times_minus_one(x: Tensor, minus_one: Scalar) -> Sides:
     """Only the sign changes."""
-    return x * -1, -x
+    return x * minus_one, -x
 
 
-@rule(dtypes=FLOATS)
-def divided_by_minus_one(x: Tensor) -> Sides:
+@rule(dtypes=FLOATS, when=_is_minus_one, examples=[{"minus_one": -1}])
+def divided_by_minus_one(x: Tensor, minus_one: Scalar) -> Sides:
     """Only the sign changes."""
-    return x / -1, -x
+    return x / minus_one, -x
 
 
-@rule(dtypes=NUMBERS)
-def minus_zero(x: Tensor) -> Sides:
+@rule(dtypes=NUMBERS, when=_is_plus_zero, examples=[{"zero": 0}])
+def minus_zero(x: Tensor, zero: Scalar) -> Sides:
     """Subtracting zero keeps even the sign of a zero."""
-    return x - 0, x
+    return x - zero, x
 
 
-@rule(dtypes=INTEGERS)
-def plus_zero(x: Tensor) -> Sides:
+@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+def plus_zero(x: Tensor, zero: Scalar) -> Sides:
     """Adding zero changes no integer; of floats it would make -0 into 0."""
-    return x + 0, x
+    return x + zero, x
 
 
-@rule(dtypes=FLOATS)
-def plus_negative_zero(x: Tensor) -> Sides:
+@rule(dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
+def plus_negative_zero(x: Tensor, zero: Scalar) -> Sides:
     """Adding -0 keeps every float."""
-    return x + -0.0, x
+    return x + zero, x
 
 
 @procedure("add", examples=[lambda: exp(placeholder("x", (3,))) + 0])
@@ -175,16 +191,16 @@ def zero_plus_what_is_never_negative_zero(node: Node) -> Tensor | None:
     return x if number_of(y) == 0 and is_never_minus_zero(x) else None
 
 
-@rule(dtypes=INTEGERS)
-def zero_minus(x: Tensor) -> Sides:
+@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+def zero_minus(x: Tensor, zero: Scalar) -> Sides:
     """A difference from zero is a negative; of floats it would make 0 of -0."""
-    return 0 - x, -x
+    return zero - x, -x
 
 
-@rule(dtypes=FLOATS)
-def negative_zero_minus(x: Tensor) -> Sides:
+@rule(dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
+def negative_zero_minus(x: Tensor, zero: Scalar) -> Sides:
     """A difference from -0 is a negative, zeros included."""
-    return -0.0 - x, -x
+    return zero - x, -x
 
 
 @rule(dtypes=NUMBERS)
@@ -199,10 +215,10 @@ def difference_from_itself(x: Tensor) -> Sides:
     return x - x, full(0, x)
 
 
-@rule(dtypes=INTEGERS)
-def times_zero(x: Tensor) -> Sides:
+@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+def times_zero(x: Tensor, zero: Scalar) -> Sides:
     """Nothing is left; of floats, infinities and NaN leave NaN."""
-    return x * 0, full(0, x)
+    return x * zero, full(0, x)
 
 
 @rule(dtypes=INTEGERS)
@@ -258,10 +274,10 @@ def divided_by_power_of_two(x: Tensor, c: Scalar) -> Sides:
     return x / c, x * constant(1 / number(c), c.dtype)
 
 
-@rule(dtypes=FLOATS)
-def one_over(x: Tensor) -> Sides:
+@rule(dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
+def one_over(x: Tensor, one: Scalar) -> Sides:
     """One way to write a reciprocal."""
-    return 1 / x, reciprocal(x)
+    return one / x, reciprocal(x)
 
 
 @rule(dtypes=NUMBERS)

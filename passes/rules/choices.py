@@ -20,7 +20,7 @@ from graphc.passes.rules.hoisting import ELEMENTWISE
 
 MASK = TensorType(bool_, (3, 5))
 #: How many functions deep a branch is searched for choices by the condition that leads to it.
-DEPTH = 4
+DEPTH = 3
 
 
 @rule(examples=[{"condition": MASK}])
@@ -72,17 +72,27 @@ def choice_within_choice(node: Node) -> Tensor | None:
     return None if kept is yes and other is no else where(condition, kept, other)
 
 
-def _decided(x: Tensor, condition: Tensor, branch: int, depth: int = DEPTH) -> Tensor:
+def _decided(x: Tensor, condition: Tensor, branch: int) -> Tensor:
     """x where the condition is known, looking through functions."""
-    node = x.node
-    if made_by(x, "where") and node.inputs[0] is condition:
-        return _decided(node.inputs[branch], condition, branch, depth)
-    if depth == 0 or not isinstance(node.op, Elementwise):
-        return x
-    inputs = [_decided(y, condition, branch, depth - 1) for y in node.inputs]
-    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
-        return x
-    return apply(node.op, *inputs, **node.attrs).outputs[0]
+    known: dict[Tensor, Tensor] = {}
+
+    def visit(y: Tensor, depth: int) -> Tensor:
+        if y not in known:
+            known[y] = decide(y, depth)
+        return known[y]
+
+    def decide(y: Tensor, depth: int) -> Tensor:
+        node = y.node
+        if made_by(y, "where") and node.inputs[0] is condition:
+            return visit(node.inputs[branch], depth)
+        if depth == 0 or not isinstance(node.op, Elementwise):
+            return y
+        inputs = [visit(z, depth - 1) for z in node.inputs]
+        if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+            return y
+        return apply(node.op, *inputs, **node.attrs).outputs[0]
+
+    return visit(x, DEPTH)
 
 
 @rule(examples=[{"c": MASK, "d": MASK}])

@@ -234,11 +234,12 @@ def _other(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
 
 
 def _summed_exponent(s: Tensor) -> Tensor | None:
-    """The x of sum(exp(x)), unless its largest element was taken out already."""
+    """The x of sum(exp(x)), unless its largest element was taken out already, or it has none."""
     if not made_by(s, "sum") or not made_by(s.node.inputs[0], "exp"):
         return None
     (x,) = s.node.inputs[0].node.inputs
-    return None if _is_shifted(x) else x
+    empty = 0 in [x.shape[axis] for axis in s.node.attrs["axes"]]
+    return None if empty or _is_shifted(x) else x
 
 
 def _is_shifted(x: Tensor) -> bool:
