@@ -120,21 +120,20 @@ class _Fuser:
 
     def _place(self, x: Tensor) -> None:
         domain, axes = domain_of(x)
-        draft = self._draft(x, domain_index(len(domain)))
-        for group in self._candidates(draft.accesses):
-            role = _shape_role(group, domain, axes)
+        alone = self._draft(x, domain_index(len(domain)))
+        for group in self._candidates(alone.accesses):
+            role = _shape_role(group, x, domain, axes)
             if role is None:
                 continue
-            if role == "rowmap":
-                draft = self._draft(x, _row_index(group))
+            draft = self._draft(x, _row_index(group)) if role == "rowmap" else alone
             if self._fits(group, role, draft.accesses) and self._saves(group, draft.accesses):
                 self._join(group, draft, role, axes)
                 return
         group = _Group("nest", domain)
-        role = _shape_role(group, domain, axes)
+        role = _shape_role(group, x, domain, axes)
         assert role is not None
         self.groups.append(group)
-        self._join(group, self._draft(x, domain_index(len(domain))), role, axes)
+        self._join(group, alone, role, axes)
 
     def _draft(self, x: Tensor, loop: tuple[Dim, ...]) -> Root:
         """x as a root, with what it reads at these loop variables."""
@@ -142,14 +141,8 @@ class _Fuser:
         if x.node.op.lowering == "reduce":
             (y,) = x.node.inputs
             recorder.at(y, full_index(y.shape, loop))
-            uses_index = x.node.op.name.startswith("arg")
-            return Root(
-                x,
-                "row",
-                0,
-                tuple(recorder.accesses),
-                (*recorder.opaque_dims, *(loop if uses_index else ())),
-            )
+            opaque = (*recorder.opaque_dims, *(loop if _gives_places(x) else ()))
+            return Root(x, "row", 0, tuple(recorder.accesses), opaque)
         recorder.at(x, full_index(x.shape, loop))
         return Root(x, "map", 0, tuple(recorder.accesses), tuple(recorder.opaque_dims))
 
@@ -293,26 +286,33 @@ def _row_index(group: _Group) -> tuple[Dim, ...]:
     return tuple(v for k, v in enumerate(domain_index(len(group.domain))) if k not in rows)
 
 
+def _gives_places(x: Tensor) -> bool:
+    """Whether a reduction gives the place of an element instead of a combination of values."""
+    return x.node.op.name.startswith("arg")
+
+
 def _shape_role(
-    group: _Group, domain: tuple[Dim, ...], axes: tuple[int, ...] | None
+    group: _Group, x: Tensor, domain: tuple[Dim, ...], axes: tuple[int, ...] | None
 ) -> Role | None:
-    """The role that fits the shapes alone."""
+    """The role that fits the op and the shapes alone."""
     rows = group.row_axes
     if domain == group.domain:
         if axes is None:
             return "map"
-        return None if group.kind == "contraction" else _reduction_role(group, axes)
+        return None if group.kind == "contraction" else _reduction_role(group, x, axes)
     outer = tuple(d for k, d in enumerate(group.domain) if rows and k not in rows)
     return "rowmap" if rows and axes is None and domain == outer else None
 
 
-def _reduction_role(group: _Group, axes: tuple[int, ...]) -> Role | None:
+def _reduction_role(group: _Group, x: Tensor, axes: tuple[int, ...]) -> Role | None:
     ndim, rows = len(group.domain), group.row_axes
     others = tuple(k for k in range(ndim) if k not in axes)
     if rows is not None and axes == rows:
         return "row"
     if len(axes) == ndim and ndim > 0:
         return "total"
+    if _gives_places(x):
+        return "row" if rows is None else None
     leading = axes == tuple(range(len(axes)))
     if rows is None:
         return "column" if leading and axes else "row"
