@@ -18,14 +18,14 @@ Order = tuple[int, ...]
 
 def sink_transpositions(results: Sequence[Tensor]) -> list[Tensor]:
     """The same values, where elementwise ops, sums and windows of transposed values are transposed
-    themselves.
+    themselves; what is in order already is not copied.
     """
     return rebuild(results, _sunk)
 
 
 def _sunk(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if all(_order(x) is None for x in inputs) or len(node.outputs) != 1:
-        return None
+        return inputs if node.op.name == "copy" else None
     rule = _rule(node)
     return None if rule is None else (rule(node, inputs),)
 

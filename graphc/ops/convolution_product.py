@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from graphc.ir.dims import product
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
+from graphc.ops.copying import copy
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import sum
 from graphc.ops.windows import windows
 
 #: Fewer channels than these do not fill the vectors of a product.
 FEW_CHANNELS = 12
+#: Channels in multiples of this are read vector by vector.
+MANY_CHANNELS = 16
 
 #: Axes by name: letters of channels, then "s" for each position and "t" for each tap.
 Names = list[str]
+Named = tuple[Tensor, Names]
 
 
 def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
@@ -29,23 +33,45 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     ours, theirs, result = (
         [c for c in LETTERS[r] if c != "g" or groups != 1] for r in (seen, other, role)
     )
-    a, b = known[seen], known[other]
+    few = _is_few(role, sizes)
+    a, b = _laid(known[seen], len(ours), few), known[other]
     axes, positions = tuple(range(len(ours), a.ndim)), [f"s{k}" for k in range(len(lines))]
     taps = [f"t{k}" for k in range(len(lines))]
     steps = tuple(Line(*line).steps(role) for line in lines)
     wide = windows(a, axes, tuple(node.attrs["extent"]), b.shape[len(theirs) :], steps)
     ours, theirs, result = [*ours, *positions, *taps], [*theirs, *taps], [*result, *positions]
     one_each = groups != 1 and sizes["i"] == 1 and sizes["o"] == 1
-    how = _summed if one_each else _multiplied
-    return reshape(how(wide, ours, b, theirs, result), node.types[0].shape)
+    if one_each:
+        return reshape(_summed(wide, ours, b, theirs, result), node.types[0].shape)
+    pairs = ((b, theirs), (wide, ours)) if few else ((wide, ours), (b, theirs))
+    return reshape(_multiplied(*pairs, result), node.types[0].shape)
 
 
-def _multiplied(a: Tensor, ours: Names, b: Tensor, theirs: Names, result: Names) -> Tensor:
-    """The product as a contraction; few channels come first, so that neighbours are positions."""
+def _is_few(role: str, sizes: Mapping[str, Dim]) -> bool:
+    """Whether the channels of the result do not fill the vectors of a product."""
+    channels = sizes["i" if role == "x" else "o"]
+    return isinstance(channels, int) and channels < FEW_CHANNELS
+
+
+def _laid(x: Tensor, spatial: int, few: bool) -> Tensor:
+    """x as products read it best: its channels, if many, are neighbours in memory; else positions.
+
+    `spatial` is its first spatial axis.
+    """
+    if few:
+        return copy(x)
+    channels = x.shape[spatial - 1]
+    if not isinstance(channels, int) or channels % MANY_CHANNELS:
+        return x
+    order = (*range(spatial - 1), *range(spatial, x.ndim), spatial - 1)
+    return transpose(copy(transpose(x, order)), [order.index(k) for k in range(x.ndim)])
+
+
+def _multiplied(left: Named, right: Named, result: Names) -> Tensor:
+    """The product as a contraction."""
+    (a, ours), (b, theirs) = left, right
     batch = [c for c in ours if c in theirs and c in result]
     inner = [c for c in ours if c not in result]
-    if _is_few(b, [theirs.index(c) for c in theirs if c in result and c not in batch]):
-        a, ours, b, theirs = b, theirs, a, ours
     summed = dot_general(
         a,
         b,
@@ -54,11 +80,6 @@ def _multiplied(a: Tensor, ours: Names, b: Tensor, theirs: Names, result: Names)
     )
     found = [*batch, *(c for x in (ours, theirs) for c in x if c in result and c not in batch)]
     return transpose(summed, _places(result, found))
-
-
-def _is_few(x: Tensor, axes: Sequence[int]) -> bool:
-    count = product(x.shape[k] for k in axes)
-    return isinstance(count, int) and count < FEW_CHANNELS
 
 
 def _summed(a: Tensor, ours: Names, b: Tensor, theirs: Names, result: Names) -> Tensor:

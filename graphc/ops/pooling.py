@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.types import Shape
 from graphc.ops.arithmetic import absolute
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.convolving import (
@@ -30,16 +32,41 @@ from graphc.ops.statistics import mean
 from graphc.ops.windows import windows
 
 
-def _patches(
+@dataclass(frozen=True)
+class _Places:
+    """Where windows lie along each spatial axis of an image."""
+
+    taps: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    widths: list[tuple[Dim, Dim]]
+    extent: Shape
+
+    def patches(self, x: Tensor, fill: float | int = 0) -> Tensor:
+        """What each window sees: the axes of x, then the taps."""
+        lines = zip(self.strides, self.dilations, self.widths, strict=True)
+        steps = tuple((s, d, -before, 1) for s, d, (before, _) in lines)
+        axes = tuple(range(2, x.ndim))
+        return windows(x, axes, self.extent, self.taps, steps, fill)
+
+    def count(self, x: Tensor, padded: bool) -> Tensor:
+        """How many elements of x (and of its padding) each window sees."""
+        shape, places = x.shape[2:], self
+        if padded:
+            shape = tuple(d + a + b for d, (a, b) in zip(shape, self.widths, strict=True))
+            places = replace(self, widths=[(0, 0)] * len(shape))
+        seen = places.patches(broadcast(constant(1, x.dtype), (1, 1, *shape), ()))
+        return sum(seen, _taps(seen))
+
+
+def _places(
     x: Tensor,
     window: PerAxis,
     stride: PerAxis | None,
     padding: Padding,
-    dilation: PerAxis,
-    ceil: bool,
-    fill: float | int = 0,
-) -> Tensor:
-    """What each window sees: the axes of x, then the taps."""
+    dilation: PerAxis = 1,
+    ceil: bool = False,
+) -> _Places:
     n = x.ndim - 2
     if n < 1:
         raise ShapeError(f"an image (N, C, *sizes) is needed, not {x.type}")
@@ -49,10 +76,7 @@ def _patches(
     spans = [span_of(k, d) for k, d in zip(taps, dilations, strict=True)]
     widths = pad_widths(padding, x.shape[2:], spans, strides)
     extent = count_positions(x.shape[2:], spans, strides, widths, ceil)
-    steps = tuple(
-        (s, d, -before, 1) for s, d, (before, _) in zip(strides, dilations, widths, strict=True)
-    )
-    return windows(x, tuple(range(2, n + 2)), extent, taps, steps, fill)
+    return _Places(taps, strides, dilations, widths, extent)
 
 
 def _taps(x: Tensor) -> tuple[int, ...]:
@@ -76,7 +100,7 @@ def max_pool(
     """
     x = as_tensor(x)
     lowest = -np.inf if x.dtype.is_float else int(np.iinfo(x.dtype.numpy).min)
-    patches = _patches(x, window, stride, padding, dilation, ceil, lowest)
+    patches = _places(x, window, stride, padding, dilation, ceil).patches(x, lowest)
     return max(patches, _taps(patches))
 
 
@@ -93,36 +117,18 @@ def average_pool(
     `count_padding` is false.
     """
     x = _floating(x)
-    patches = _patches(x, window, stride, padding, 1, ceil)
-    taps = _taps(patches)
+    places = _places(x, window, stride, padding, 1, ceil)
+    patches = places.patches(x)
     if count_padding and not ceil:
-        return mean(patches, taps)
-    ones = broadcast(constant(1, x.dtype), (1, 1, *x.shape[2:]), ())
-    counts = _patches(ones, window, stride, padding, 1, ceil)
-    if count_padding:
-        counts = _counts_with_padding(x, window, stride, padding)
-    count = sum(counts, _taps(counts))
-    return sum(patches, taps) / count
-
-
-def _counts_with_padding(
-    x: Tensor, window: PerAxis, stride: PerAxis | None, padding: Padding
-) -> Tensor:
-    """One for each tap on an element or on the padding, but not beyond."""
-    n = x.ndim - 2
-    taps = per_axis(window, n, "window")
-    strides = taps if stride is None else per_axis(stride, n, "stride")
-    widths = pad_widths(padding, x.shape[2:], taps, strides)
-    sizes = tuple(d + a + b for d, (a, b) in zip(x.shape[2:], widths, strict=True))
-    ones = broadcast(constant(1, x.dtype), (1, 1, *sizes), ())
-    return _patches(ones, window, stride, "valid", 1, True)
+        return mean(patches, _taps(patches))
+    return sum(patches, _taps(patches)) / places.count(x, count_padding)
 
 
 @locate_errors
 def power_pool(x: TensorLike, window: PerAxis, p: float, stride: PerAxis | None = None) -> Tensor:
     """(mean of |x|**p) ** (1/p) in each window: from the mean of |x| for p = 1 to its maximum."""
     x = _floating(x)
-    patches = _patches(x, window, stride, "valid", 1, False)
+    patches = _places(x, window, stride, "valid").patches(x)
     return power(mean(power(absolute(patches), p), _taps(patches)), 1 / p)
 
 
