@@ -1,4 +1,6 @@
-"""Linear algebra against NumPy and SciPy, with gradients by differences; the factorisations' own laws are the op laws."""
+"""Linear algebra against NumPy and SciPy, with gradients by differences; the factorisations' own
+laws are the op laws.
+"""
 
 import numpy as np
 import pytest

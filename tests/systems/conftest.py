@@ -43,7 +43,8 @@ def page() -> str:
     lines = [
         "# Systems",
         "",
-        f"Written by `python -m pytest tests/systems --write-systems`: {passing} of {len(ROWS)} rows pass.",
+        "Written by `python -m pytest tests/systems --write-systems`: "
+        f"{passing} of {len(ROWS)} rows pass.",
         "",
         "| ID | system | where | check | result |",
         "|---|---|---|---|---|",
@@ -51,7 +52,6 @@ def page() -> str:
     for row in ROWS.values():
         where, check, result = _found.get(row.id, ("", "", "missing"))
         name = row.name.replace("|", "\\|")
-        lines.append(
-            f"| {row.id} | {name} | {f'`{where}`' if where else ''} | {check.replace('|', '&#124;')} | {result} |"
-        )
+        cells = [row.id, name, f"`{where}`" if where else "", check.replace("|", "&#124;"), result]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

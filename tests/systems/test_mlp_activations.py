@@ -160,9 +160,15 @@ def test_mlp_66_elementwise_nodes():
 
     x = np.array([0.4, 1.3, 2.7])
     pairs = [
-        (gc.square, np.square), (gc.sin, np.sin), (gc.cos, np.cos), (gc.exp, np.exp), (gc.log, np.log),
-        (gc.erf, special.erf), (gc.erfc, special.erfc), (gc.lgamma, special.gammaln),
-    ]  # fmt: skip
+        (gc.square, np.square),
+        (gc.sin, np.sin),
+        (gc.cos, np.cos),
+        (gc.exp, np.exp),
+        (gc.log, np.log),
+        (gc.erf, special.erf),
+        (gc.erfc, special.erfc),
+        (gc.lgamma, special.gammaln),
+    ]
     feeds = symbols(x=x)
     (s,) = feeds
     for value, (_, expected) in zip(both([f(s) for f, _ in pairs], feeds), pairs, strict=True):
