@@ -90,6 +90,7 @@ class Equation(Rule):
     ):
         self.function, self.examples = function, tuple(examples) or ({},)
         self.dtypes, self.when = frozenset(dtypes), when
+        self.asked = tuple(inspect.signature(when).parameters) if when is not None else ()
         signature = inspect.signature(function, eval_str=True)
         hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
         self.tensors = tuple(name for name, kind in hints.items() if kind in (Tensor, Scalar))
@@ -160,7 +161,7 @@ class Equation(Rule):
             return False
         if self.when is None:
             return True
-        return self.when(**{name: bound[name] for name in inspect.signature(self.when).parameters})
+        return self.when(**{name: bound[name] for name in self.asked})
 
     def _bind(self, example: Example, dtype: DType, shape: Any) -> Bindings:
         """The parameters of an example: placeholders, numbers, and the given attributes."""
