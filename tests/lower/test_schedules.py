@@ -1,6 +1,6 @@
 """No schedule changes a value: elementwise results keep their bits, sums their accuracy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,60 +66,79 @@ def special(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def both(
-    f: Callable[[Tensor], Outputs], value: np.ndarray, symbolic: bool, seed: int
-) -> tuple[list[Any], list[Any], list[Any], Schedule]:
-    """What f gives natively under two random schedules and by the reference; the first schedule."""
-    shape = ("n", value.shape[1]) if symbolic else value.shape
-    x = gc.placeholder("x", shape, as_dtype(value.dtype))
+Case = tuple[str, list[Any], list[Any], list[Any]]
+
+
+def compared(f: Callable[[Tensor], Outputs], values: Sequence[np.ndarray], seed: int) -> list[Case]:
+    """For each array: what it is, what f gives under two random schedules, and by the reference.
+
+    The functions are compiled once, for sizes that are known if there is but one array.
+    """
+    shape = values[0].shape if len(values) == 1 else ("n", "m")
+    x = gc.placeholder("x", shape, as_dtype(values[0].dtype))
     rng = np.random.default_rng(seed)
     outputs = list(f(x))
-    schedule = draw_schedule(rng)
-    ours = function([x], outputs, schedule)(value)
-    others = function([x], outputs, draw_schedule(rng))(value)
-    with np.errstate(all="ignore"):
-        return list(ours), list(others), evaluate(outputs, {x: value}), schedule
+    schedules = [draw_schedule(rng) for _ in range(2)]
+    first, second = (function([x], outputs, schedule) for schedule in schedules)
+    found = []
+    for value in values:
+        with np.errstate(all="ignore"):
+            wanted = evaluate(outputs, {x: value})
+        what = f"{value.dtype}{value.shape} {schedules}"
+        found.append((what, list(first(value)), list(second(value)), wanted))
+    return found
 
 
-def cases(names: Any) -> Any:
-    return pytest.mark.parametrize("name", names)
+def matrices(dtype: str, known: int | None) -> list[np.ndarray]:
+    """A matrix of one of the shapes, or with None one of each."""
+    shapes = SHAPES if known is None else SHAPES[known : known + 1]
+    return [draw(shape, as_dtype(dtype)) for shape in shapes]
 
 
-@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
+def cases(functions: Mapping[str, Any]) -> Any:
+    """Each function with symbolic sizes, and with those of two of the shapes."""
+    pairs = [
+        pytest.param(name, known, id=f"{name}-{known}")
+        for k, name in enumerate(functions)
+        for known in (None, k % len(SHAPES), (k + 3) % len(SHAPES))
+    ]
+    return pytest.mark.parametrize(("name", "known"), pairs)
+
+
+def number(name: str, known: int | None) -> int:
+    """A seed."""
+    return len(name) * 7 + (99 if known is None else known)
+
+
 @cases(MAPS)
-def test_maps_have_the_same_bits_under_every_schedule(name: str, symbolic: bool) -> None:
-    for k, shape in enumerate(SHAPES[symbolic::2]):
-        dtype = as_dtype(FLOATS[(k + symbolic) % len(FLOATS)])
-        value = special(draw(shape, dtype))
-        ours, others, _, schedule = both(MAPS[name], value, symbolic, k)
+def test_maps_have_the_same_bits_under_every_schedule(name: str, known: int | None) -> None:
+    seed = number(name, known)
+    values = [special(x) for x in matrices(FLOATS[seed % len(FLOATS)], known)]
+    for what, ours, others, _ in compared(MAPS[name], values, seed):
         for a, b in zip(ours, others, strict=True):
-            assert a.shape == b.shape and a.tobytes() == b.tobytes(), (shape, dtype, schedule)
+            assert a.shape == b.shape and a.tobytes() == b.tobytes(), what
 
 
-@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
 @cases(SUMS)
-def test_sums_agree_with_the_reference_under_every_schedule(name: str, symbolic: bool) -> None:
-    for k, shape in enumerate(SHAPES[symbolic::2]):
-        value = draw(shape, as_dtype(("float64", "float32")[k % 2]))
-        ours, others, wanted, schedule = both(SUMS[name], value, symbolic, k + 100)
-        rtol = 1e-12 if value.dtype == np.float64 else 3e-5
+def test_sums_agree_with_the_reference_under_every_schedule(name: str, known: int | None) -> None:
+    seed = number(name, known)
+    values = matrices(FLOATS[seed % 2], known)
+    rtol = {"float64": 1e-12, "float32": 3e-5}[FLOATS[seed % 2]]
+    for what, ours, others, wanted in compared(SUMS[name], values, seed):
         for a, b, c in zip(ours, others, wanted, strict=True):
             scale = max(1.0, np.abs(c).max(initial=0))
-            message = f"{shape} {schedule}"
-            np.testing.assert_allclose(a, c, rtol, rtol * scale, err_msg=message, strict=True)
-            np.testing.assert_allclose(b, c, rtol, rtol * scale, err_msg=message, strict=True)
+            np.testing.assert_allclose(a, c, rtol, rtol * scale, err_msg=what, strict=True)
+            np.testing.assert_allclose(b, c, rtol, rtol * scale, err_msg=what, strict=True)
 
 
-@pytest.mark.parametrize("symbolic", [False, True], ids=["static", "symbolic"])
 @cases(EXACT)
-def test_extremes_have_the_same_bits_under_every_schedule(name: str, symbolic: bool) -> None:
-    for k, shape in enumerate(s for s in SHAPES[symbolic::2] if 0 not in s):
-        dtype = as_dtype(FLOATS[(k + symbolic) % len(FLOATS)])
-        value = draw(shape, dtype)
-        ours, others, wanted, schedule = both(EXACT[name], value, symbolic, k + 200)
+def test_extremes_have_the_same_bits_under_every_schedule(name: str, known: int | None) -> None:
+    seed = number(name, known)
+    values = [x for x in matrices(FLOATS[seed % len(FLOATS)], known) if x.size]
+    for what, ours, others, wanted in compared(EXACT[name], values, seed) if values else ():
         for a, b, c in zip(ours, others, wanted, strict=True):
-            np.testing.assert_array_equal(a, c, f"{shape} {dtype} {schedule}", strict=True)
-            np.testing.assert_array_equal(b, c, f"{shape} {dtype} {schedule}", strict=True)
+            np.testing.assert_array_equal(a, c, what, strict=True)
+            np.testing.assert_array_equal(b, c, what, strict=True)
 
 
 @pytest.mark.parametrize("vector_bits", [0, 128, 512])
