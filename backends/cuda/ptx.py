@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphc.backends.cuda.module import module_of
+from graphc.backends.cuda.module import DeviceModule, module_of
 from graphc.backends.llvm.engine import Target, assembly
 from graphc.backends.program import Program
 
@@ -20,4 +20,9 @@ def target_of(sm: str) -> Target:
 
 def ptx_of(program: Program, sm: str = "sm_80") -> str:
     """The PTX of a program's kernels for GPUs of an architecture and later ones."""
-    return assembly(module_of(program).text, target_of(sm), level=2)
+    return ptx_of_module(module_of(program), sm)
+
+
+def ptx_of_module(module: DeviceModule, sm: str) -> str:
+    """The PTX of a module's kernels."""
+    return assembly(module.text, target_of(sm), level=2)

@@ -123,7 +123,9 @@ class ScalarBuilder:
 
     def _neg(self, x: Expr) -> Any:
         value = self.value(x.args[0])
-        return self.builder.fneg(value) if x.dtype.is_float else self.builder.neg(value)
+        if x.dtype.is_float:  # as -0.0 - x, since the code generator for GPUs knows no fneg
+            return self.builder.fsub(ir.Constant(value.type, -0.0), value)
+        return self.builder.neg(value)
 
     def _not(self, x: Expr) -> Any:
         return self.builder.not_(self.value(x.args[0]))
@@ -218,10 +220,16 @@ class ScalarBuilder:
         """Small integers go through a wide one; beyond the widest, values stop at its ends."""
         if x.dtype.bits < 32:
             return self.value(e.cast(e.cast(a, int64), x.dtype))
-        source, type_ = value_type(a.dtype), value_type(x.dtype)
-        function = self.builder.module.declare_intrinsic(
-            f"llvm.fpto{'s' if x.dtype.kind == 'i' else 'u'}i.sat",
-            [type_, source],
-            ir.FunctionType(type_, [source]),
-        )
-        return self.builder.call(function, [self.value(a)])
+        return self._stopped(x, a)
+
+    def _stopped(self, x: Expr, a: Expr) -> Any:
+        """Spelled out, as the code generator for GPUs knows no intrinsic for it."""
+        value, type_, signed = self.value(a), value_type(x.dtype), x.dtype.kind == "i"
+        ends = np.iinfo(x.dtype.numpy)
+        result = (self.builder.fptosi if signed else self.builder.fptoui)(value, type_)
+        below = self.value(a < e.const(float(ends.min), a.dtype))
+        result = self.builder.select(below, ir.Constant(type_, int(ends.min)), result)
+        above = self.value(~(a < e.const(float(ends.max) + 1, a.dtype)))
+        result = self.builder.select(above, ir.Constant(type_, int(ends.max)), result)
+        nan = self.value(e.not_equal(a, a))
+        return self.builder.select(nan, ir.Constant(type_, 0), result)
