@@ -12,6 +12,8 @@ from typing import Any
 
 from graphc.compile import compile
 from graphc.deploy.header import KEYWORDS, header_text
+from graphc.deploy.object_file import is_object
+from graphc.deploy.shared_library import link
 from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
 from graphc.ir.node import Tensor
@@ -42,9 +44,9 @@ def export(
     share their variables. The variables' present values are stored. The library needs libc,
     pthread and (where the instruction set has no fused multiply-add) libm only.
 
-    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Linking needs a C compiler on PATH
-    (MissingExtraError otherwise; the object and the header are written all the same). Raises
-    GraphError for names that C cannot have, ArgumentError for an unknown isa.
+    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Raises GraphError for names that C
+    cannot have, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF, linking needs a
+    C compiler on PATH (MissingExtraError otherwise; object and header are written all the same).
     """
     if isinstance(inputs, Mapping):
         functions = dict(inputs)
@@ -103,6 +105,11 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
 
 
 def _link(object_file: Path, library: Path) -> Path:
+    data = object_file.read_bytes()
+    if is_object(data):
+        library.write_bytes(link(data, library.name))
+        library.chmod(0o755)
+        return library
     compiler = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
     if compiler is None:
         raise MissingExtraError(

@@ -1,0 +1,109 @@
+"""Reads relocatable object files: ELF, 64 bits, little-endian, x86-64 (System V ABI, chapter 4)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+PROGBITS, SYMTAB, RELA, NOBITS = 1, 2, 4, 8
+INIT_ARRAY, FINI_ARRAY = 14, 15
+WRITE, ALLOC, EXECUTE = 1, 2, 4
+LOCAL, GLOBAL = 0, 1
+UNDEFINED, ABSOLUTE = 0, 0xFFF1
+X86_64 = 62
+
+
+class ObjectError(ValueError):
+    """An object file that is not what is expected here."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section; `data` is empty where the file holds only its size."""
+
+    name: str
+    kind: int
+    flags: int
+    size: int
+    alignment: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A name for a place in a section, by the section's number."""
+
+    name: str
+    binding: int
+    kind: int
+    hidden: bool
+    section: int
+    value: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """A place in a section to be filled with what depends on a symbol's address."""
+
+    section: int
+    offset: int
+    kind: int
+    symbol: int
+    addend: int
+
+
+@dataclass(frozen=True)
+class ObjectFile:
+    """What a linker needs to know of an object file."""
+
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+    relocations: tuple[Relocation, ...]
+
+
+def is_object(data: bytes) -> bool:
+    """Whether these bytes are an object file that `read_object` reads."""
+    return data[:6] == b"\x7fELF\x02\x01" and data[16:20] == struct.pack("<HH", 1, X86_64)
+
+
+def read_object(data: bytes) -> ObjectFile:
+    """The contents of an object file; raises ObjectError if it is of another kind."""
+    if not is_object(data):
+        raise ObjectError("this is no relocatable ELF object for x86-64")
+    (start,) = struct.unpack_from("<Q", data, 40)
+    _, count, names_at = struct.unpack_from("<HHH", data, 58)
+    headers = [struct.unpack_from("<IIQQQQIIQQ", data, start + 64 * k) for k in range(count)]
+
+    def content(header: tuple[int, ...]) -> bytes:
+        return b"" if header[1] == NOBITS else data[header[4] : header[4] + header[5]]
+
+    names = content(headers[names_at])
+    sections = tuple(
+        Section(_text(names, h[0]), h[1], h[2], h[5], max(h[8], 1), content(h)) for h in headers
+    )
+    symbols: tuple[Symbol, ...] = ()
+    relocations: list[Relocation] = []
+    for h in headers:
+        if h[1] == SYMTAB:
+            strings = content(headers[h[6]])
+            symbols = tuple(
+                _symbol(strings, *row) for row in struct.iter_unpack("<IBBHQQ", content(h))
+            )
+        if h[1] == RELA:
+            relocations += [
+                Relocation(h[7], offset, info & 0xFFFFFFFF, info >> 32, addend)
+                for offset, info, addend in struct.iter_unpack("<QQq", content(h))
+            ]
+    return ObjectFile(sections, symbols, tuple(relocations))
+
+
+def _symbol(
+    strings: bytes, name: int, info: int, other: int, section: int, value: int, size: int
+) -> Symbol:
+    hidden = other & 3 != 0
+    return Symbol(_text(strings, name), info >> 4, info & 15, hidden, section, value, size)
+
+
+def _text(strings: bytes, at: int) -> str:
+    return strings[at : strings.index(b"\0", at)].decode()
