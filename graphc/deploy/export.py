@@ -45,8 +45,8 @@ def export(
     pthread and (where the instruction set has no fused multiply-add) libm only.
 
     isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Raises GraphError for names that C
-    cannot have, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF, linking needs a
-    C compiler on PATH (MissingExtraError otherwise; object and header are written all the same).
+    cannot have, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF, linking needs
+    a C compiler on PATH (MissingExtraError otherwise; object and header are written all the same).
     """
     if isinstance(inputs, Mapping):
         functions = dict(inputs)

@@ -76,6 +76,7 @@ def test_readelf_finds_nothing_wrong(tmp_path: Path) -> None:
     assert [" ".join(row[6:-1]) for row in loads] == ["R", "R E", "RW"]
 
 
+ELF = b"\x7fELF\x02\x01"
 LOAD_AGAIN = """
 import _ctypes, ctypes, sys
 for _ in range(20):
@@ -110,7 +111,7 @@ def test_an_object_says_what_it_defines(tmp_path: Path) -> None:
     assert made.relocations
 
 
-@pytest.mark.parametrize("data", [b"", b"\x7fELF\x02\x01", bytes(100), b"\x7fELF\x02\x01" + bytes(100)])
+@pytest.mark.parametrize("data", [b"", ELF, bytes(100), ELF + bytes(100)])
 def test_what_is_no_object_is_refused(data: bytes) -> None:
     assert not is_object(data)
     with pytest.raises(ObjectError, match="no relocatable ELF object for x86-64"):
