@@ -1,4 +1,4 @@
-"""Activations (catalogue 1, E): values and slopes at 1 and -1, and what each row says beside them."""
+"""Activations (catalogue 1, E): values and slopes at 1 and -1, and what else each row says."""
 
 import numpy as np
 import pytest

@@ -292,7 +292,7 @@ def test_mlp_14_linear_svm():
 
 @row("MLP-15", "tests/systems/test_mlp_linear.py")
 def test_mlp_15_pocket_and_tiling():
-    """On XOR the pocket keeps weights with one error; two more units tiled around them leave none."""
+    """On XOR the pocket keeps weights with one error; units tiled around them leave none."""
     y = np.array([-1.0, 1, 1, -1])
     scores = gc.compile([w := gc.placeholder("w", (3,), "float64")], gc.constant(WITH_BIAS) @ w)
 
