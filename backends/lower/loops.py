@@ -12,6 +12,9 @@ from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, produc
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body
 
+#: Fewer iterations of the inner loops than these do not fill a vector.
+NARROW = 8
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -53,6 +56,7 @@ class Nest:
 
 
 def extent_of(loops: Sequence[Loop]) -> Dim:
+    """The joint extent of some loops."""
     return product(loop.extent for loop in loops)
 
 
@@ -82,10 +86,17 @@ def plan_nest(body: Body) -> Nest:
             if len(inner) == 1 or "row" in roles
             else Nest(tuple(inner[:-1]), tuple(inner[-1:]))
         )
-    across = not roles & {"column", "total"} and _score(outer[-1], offsets) > _score(
-        inner[-1], offsets
-    )
+    across = not roles & {"column", "total"} and _is_better(outer, inner, body)
     return Nest(tuple(outer), tuple(inner), across)
+
+
+def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:
+    """Whether vectors are filled better along the last outer loop than along the last inner one."""
+    few, many = extent_of(inner), outer[-1].extent
+    if isinstance(few, int) and few < NARROW and not (isinstance(many, int) and many <= few):
+        return True
+    often = _innermost_offsets(body)
+    return _score(outer[-1], often) > _score(inner[-1], often)
 
 
 def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
@@ -103,6 +114,17 @@ def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:
         offsets.append(offset_of(x.shape, full_index(x.shape, here)))
         offsets += [offset_of(a.tensor.shape, a.index) for a in root.accesses if a.tensor in memory]
     return offsets, frozenset(a for root in body.roots for d in root.opaque for a in atoms(d))
+
+
+def _innermost_offsets(body: Body) -> list[Dim]:
+    """Linear offsets of what is read and stored at every point of the domain, not once a row."""
+    loop = domain_index(len(body.domain))
+    memory = set(body.inputs)
+    often = [root for root in body.roots if root.role != "rowmap"]
+    reads = [access for root in often for access in root.accesses if access.tensor in memory]
+    stored = [x.tensor for x in often if x.role == "map" and x.tensor in set(body.outputs)]
+    offsets = [offset_of(access.tensor.shape, access.index) for access in reads]
+    return offsets + [offset_of(x.shape, full_index(x.shape, loop)) for x in stored]
 
 
 def _collapse(

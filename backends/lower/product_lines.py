@@ -1,4 +1,4 @@
-"""Loops over summands whose axes do not join: line by line of the last axis, decoded once a line."""
+"""Loops over summands whose axes do not join: line by line of the last axis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lines:
         return [self._lines([inside])]
 
     def squares(self, mask: Expr, body: Sequence[Stmt]) -> list[Stmt]:
-        """The body for stretches of as many summands as lanes, from p.line on, where the mask holds."""
+        """The body for as many summands as lanes, from p.line on, where the mask holds."""
         n = self.frame.sizes.lanes
         begin, end = e.var("p.begin"), e.var("p.end")
         line = begin + e.var("p.q") * n

@@ -16,6 +16,7 @@ from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.sampling import FEW, KINDS, moved
 from graphc.ops.source import Literal
+from graphc.ops.tiles import untile
 
 #: Along one axis: element (o * move + k * reach + offset) / every is what tap k sees at position o.
 Step = tuple[int, int, Dim, int]
@@ -53,8 +54,11 @@ class Windows(Op):
         (g,) = cotangents
         assert g is not None
         (x,), a = node.inputs, node.attrs
+        sizes = tuple(x.shape[k] for k in a["axes"])
+        if not self.paired and _are_tiles(a["taps"], a["steps"]):
+            return (untile(g, a["axes"], sizes, tuple(offset for _, _, offset, _ in a["steps"])),)
         steps = tuple((every, -reach, -offset, move) for move, reach, offset, every in a["steps"])
-        back = unwindows(g, a["axes"], tuple(x.shape[k] for k in a["axes"]), steps)
+        back = unwindows(g, a["axes"], sizes, steps)
         return (back if self.paired else sum(back, axis=tuple(range(x.ndim, back.ndim))),)
 
     def batch(
@@ -165,6 +169,14 @@ class Line:
         ends = [(self.out - 1) * move, (self.taps - 1) * reach]
         low = offset + sum((minimum(d, 0) for d in ends), 0)
         return low, offset + sum((maximum(d, 0) for d in ends), 0)
+
+
+def _are_tiles(taps: Shape, steps: tuple[Step, ...]) -> bool:
+    """Whether windows touch without overlapping."""
+    return all(
+        isinstance(k, int) and (move, reach, every) == (k, 1, 1)
+        for k, (move, reach, _, every) in zip(taps, steps, strict=True)
+    )
 
 
 def _never_negative(d: Dim) -> bool:
