@@ -32,25 +32,27 @@ class Optimiser:
     def __init__(self, lr: Rate, clip_norm: float | None = None):
         self.lr, self.clip_norm = lr, clip_norm
         self.slots: dict[str, Tensor] = {}
+        self.began: dict[str, np.ndarray] = {}
         self._count: Tensor | None = None
 
     def updates(
         self, loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]
     ) -> dict[Tensor, Tensor]:
         """New values of the parameters, of the optimiser's variables, and of the count of steps."""
-        params = _named(parameters)
+        params = named(parameters)
         return self.apply(dict(zip(params, grad(loss, list(params.values())), strict=True)), params)
 
     def apply(
         self, grads: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
     ) -> dict[Tensor, Tensor]:
         """The same from gradients, both by name."""
-        named = {name: cast(g, _wide(g.dtype)) for name, g in grads.items()}
+        self.remember(parameters)
+        wide = {name: cast(g, _wide(g.dtype)) for name, g in grads.items()}
         if self.clip_norm is not None:
-            named = clip_by_global_norm(named, self.clip_norm)
+            wide = clip_by_global_norm(wide, self.clip_norm)
         result: dict[Tensor, Tensor] = {}
         for name, p in parameters.items():
-            new, slots = self.step(name, cast(p, _wide(p.dtype)), named[name])
+            new, slots = self.step(name, cast(p, _wide(p.dtype)), wide[name])
             result[p] = cast(new, p.dtype)
             result.update(slots)
         if self._count is not None:
@@ -61,14 +63,18 @@ class Optimiser:
         """The new value of parameter `name`, now p with gradient g, and of the slots it uses."""
         raise NotImplementedError(type(self).__name__)
 
-    def slot(self, name: str, kind: str, like: Tensor) -> Tensor:
-        """The variable `kind` that goes with a parameter; zeros at first."""
+    def slot(self, name: str, kind: str, like: Tensor, start: Any = 0.0) -> Tensor:
+        """The variable `kind` that goes with a parameter, typed as `like`; `start` at first."""
         key = f"{name}.{kind}"
         if key not in self.slots:
             shape = tuple(d for d in like.shape if isinstance(d, int))
-            zeros = np.zeros(shape, like.dtype.numpy)
-            self.slots[key] = variable(zeros, key, trainable=False)
+            first = np.zeros(shape, like.dtype.numpy) + np.asarray(start, like.dtype.numpy)
+            self.slots[key] = variable(first, key, trainable=False)
         return self.slots[key]
+
+    def remember(self, parameters: Mapping[str, Tensor]) -> None:
+        """Notes the values that the parameters have now, for slots that begin there."""
+        self.began = {name: _array(p) for name, p in parameters.items()}
 
     def count(self) -> Tensor:
         """The number of steps taken before this one, an int64 variable."""
@@ -118,20 +124,20 @@ def _array(x: Tensor) -> np.ndarray:
     return state.array
 
 
-def _named(parameters: Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:
+def named(parameters: Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Parameters by name; those of a list are numbered."""
     if isinstance(parameters, Mapping):
-        named = dict(parameters)
+        found = dict(parameters)
     else:
         every: Sequence[Tensor] = list(parameters)
-        named = {f"{k}.{p.name or 'parameter'}": p for k, p in enumerate(every)}
-    for p in named.values():
+        found = {f"{k}.{p.name or 'parameter'}": p for k, p in enumerate(every)}
+    for p in found.values():
         if state_of(p) is None:
             raise GraphError(f"only a variable can be updated\n  {p.describe()}")
         if not p.dtype.is_float:
             raise DTypeError(f"a parameter must be floating\n  {p.describe()}")
-    if not named:
+    if not found:
         raise GraphError("there are no parameters to update")
-    if len(set(named.values())) != len(named):
+    if len(set(found.values())) != len(found):
         raise GraphError("a parameter is given twice")
-    return named
+    return found

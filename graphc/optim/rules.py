@@ -18,7 +18,8 @@ class SGD(Optimiser):
     """p - lr * v, where v = momentum * v + gradient; with `nesterov`, p - lr * (gradient + momentum
     * v).
 
-    `weight_decay` adds that much of the parameter to its gradient.
+    `weight_decay` adds that much of the parameter to its gradient; if it is `decoupled`, the step
+    takes lr * weight_decay of the parameter away beside.
     """
 
     def __init__(
@@ -28,27 +29,33 @@ class SGD(Optimiser):
         nesterov: bool = False,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        decoupled: bool = False,
     ):
         super().__init__(lr, clip_norm)
         if nesterov and not momentum:
             raise GraphError("nesterov needs a momentum")
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        self.momentum, self.nesterov = momentum, nesterov
+        self.weight_decay, self.decoupled = weight_decay, decoupled
 
     def step(self, name: str, p: Tensor, g: Tensor) -> Step:
-        if self.weight_decay:
+        if self.weight_decay and not self.decoupled:
             g = g + p * self.weight_decay
+        rate = self.rate(p.dtype)
+        kept = p - p * (rate * self.weight_decay) if self.decoupled else p
         if not self.momentum:
-            return p - g * self.rate(p.dtype), {}
+            return kept - g * rate, {}
         v = self.slot(name, "velocity", p)
         new = v * self.momentum + g
         direction = g + new * self.momentum if self.nesterov else new
-        return p - direction * self.rate(p.dtype), {v: new}
+        return kept - direction * rate, {v: new}
 
 
 class Adam(Optimiser):
     """Adam of Kingma and Ba (2015).
 
-    `weight_decay` adds that much of the parameter to its gradient.
+    `weight_decay` adds that much of the parameter to its gradient. Without `corrected` the means
+    keep their bias towards the zeros they began with; with `eps_inside` the step is divided by the
+    root of (square + eps).
     """
 
     decoupled = False
@@ -60,8 +67,11 @@ class Adam(Optimiser):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        corrected: bool = True,
+        eps_inside: bool = False,
     ):
         super().__init__(lr, clip_norm)
+        self.corrected, self.eps_inside = corrected, eps_inside
         if not all(0 <= beta < 1 for beta in betas):
             raise GraphError(f"the betas of Adam are at least 0 and below 1, not {betas}")
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
@@ -76,13 +86,14 @@ class Adam(Optimiser):
         mean, square = new_m / self._unbias(first, p), new_v / self._unbias(second, p)
         if self.weight_decay and self.decoupled:
             p = p - p * (rate * self.weight_decay)
-        return p - mean / (sqrt(square) + self.eps) * rate, {m: new_m, v: new_v}
+        size = sqrt(square + self.eps) if self.eps_inside else sqrt(square) + self.eps
+        return p - mean / size * rate, {m: new_m, v: new_v}
 
     def _unbias(self, beta: float, p: Tensor) -> Tensor | float:
         """1 - beta ** t for step t = 1, 2, ...: what a mean that started at zero has of its
         weight.
         """
-        if beta == 0:
+        if beta == 0 or not self.corrected:
             return 1.0
         t = cast(self.count(), p.dtype) + 1
         return -expm1(t * math.log(beta))

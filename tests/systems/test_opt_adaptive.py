@@ -28,21 +28,24 @@ def test_opt_11_delta_bar_delta():
 
 @row("OPT-12", "graphc/optim/adaptive.py")
 def test_opt_12_adagrad():
-    """Q as printed; scaling one coordinate's gradients by 1000 leaves the path."""
-    points = reaches(lambda: optim.AdaGrad(0.5), (0.0031056035, 0.0031056034))
-    scale = gc.constant(np.array([1e3, 1.0]))
-    scaled = path(
-        lambda: optim.AdaGrad(0.5), f=lambda w: gc.sum(scale * gc.constant(CURVES) * w**2)
-    )
+    """Q as printed (eps inside the root); scaling one coordinate's gradients by 1000 leaves the
+    path; eps outside the root as its formula says.
+    """
+    points = reaches(lambda: optim.AdaGrad(0.5, eps_inside=True), (0.0031056035, 0.0031056034))
+    curves = gc.constant(CURVES * [1e3, 1.0])
+    scaled = path(lambda: optim.AdaGrad(0.5), f=lambda w: gc.sum(curves * w**2))
     np.testing.assert_allclose(scaled, points, atol=1e-7)
-    inside = first_step(lambda: optim.AdaGrad(0.5, 1e-4, True), 1e-2)
-    np.testing.assert_allclose(inside, 0.5 / np.sqrt(2), rtol=1e-12)
+    outside = first_step(lambda: optim.AdaGrad(0.5, 1e-2), 1e-2)
+    np.testing.assert_allclose(outside, 0.5 / 2, rtol=1e-12)
 
 
 @row("OPT-13", "graphc/optim/adaptive.py")
 def test_opt_13_rmsprop():
-    """Q as printed; with decay 0 the step is the sign of the gradient times the rate."""
-    reaches(lambda: optim.RMSprop(0.05, 0.9), (0.3013984288, 0.3013984253))
+    """Q as printed (eps inside the root), and its formula with eps outside; with decay 0 the step
+    is the sign of the gradient times the rate.
+    """
+    reaches(lambda: optim.RMSprop(0.05, 0.9, eps_inside=True), (0.3013984288, 0.3013984253))
+    reaches(lambda: optim.RMSprop(0.05, 0.9), (0.301398431021, 0.301398426322))
     points = path(lambda: optim.RMSprop(0.05, 0.0, 0.0), 3)
     np.testing.assert_allclose(points[-1], 0.85, rtol=1e-14)
 
