@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import llvmlite.binding as llvm
 
+from graphc.backends.llvm.halves import half_functions
+
 LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
 """Portable x86-64 levels and the widest vector registers each one promises, in bits."""
 
@@ -42,6 +44,12 @@ class Target:
     def has(self, feature: str) -> bool:
         """Whether `feature` is named as present (levels imply features that are not named)."""
         return f"+{feature}" in self.features.split(",")
+
+    @property
+    def converts_halves(self) -> bool:
+        """Whether there are instructions that convert 16-bit floats."""
+        x86 = self.triple.startswith("x86_64")
+        return not x86 or self.has("f16c") or self.cpu in ("x86-64-v3", "x86-64-v4")
 
 
 @functools.cache
@@ -106,6 +114,8 @@ def _optimised(
     if level not in (0, 1, 2, 3):
         raise ValueError(f"optimisation level must be 0, 1, 2 or 3, not {level}")
     machine = _machine(target, pic, level)
+    if not target.converts_halves:
+        ir_text += half_functions(ir_text)
     with llvm.create_context() as context, llvm.parse_assembly(ir_text, context) as module:
         module.triple = target.triple
         module.data_layout = str(machine.target_data)
