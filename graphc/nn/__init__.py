@@ -1,12 +1,14 @@
 """Layers, activations and losses: compositions of array functions."""
 
 from graphc.nn.activations import selu, soft_threshold, swish
+from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.divergences import entropy, jensen_shannon, kl_divergence
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Dropout, Embedding, LayerNorm, Sequential, dropout
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from graphc.nn.margins import exponential_loss, gaussian_nll, hinge, pinball
 from graphc.nn.metrics import accuracy, perplexity, top_k_accuracy
+from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -23,6 +25,17 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "Cell",
+    "GRU",
+    "GRUCell",
+    "LSTM",
+    "LSTMCell",
+    "LightGRU",
+    "LightGRUCell",
+    "RNN",
+    "RNNCell",
+    "Recurrent",
+    "unroll",
     "top_k_accuracy",
     "pinball",
     "perplexity",

@@ -1,0 +1,146 @@
+"""Recurrent layers: cells run over time by one native loop, stacked and in both directions.
+
+Sequences are time-major: x is (T, N, D), where T and N may be symbolic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.control import scan
+from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.node import Tensor
+from graphc.ir.structure import leaves, restore
+from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell, State, output
+from graphc.nn.layer import Layer
+from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.joining import concat
+from graphc.ops.layout import expand_dims
+from graphc.ops.select import where
+from graphc.ops.source import iota
+from graphc.passes.checkpoint import checkpoint as recomputed
+
+
+def unroll(
+    cell: Cell,
+    x: Tensor,
+    start: State | None = None,
+    lengths: TensorLike | None = None,
+    reverse: bool = False,
+    checkpoint: bool = False,
+) -> tuple[Tensor, State]:
+    """(h of every step (T, N, H), last state) of a cell run over x (T, N, D).
+
+    start: the first state, zeros by default.
+    lengths: how many steps of each sequence count, (N,): a state stays as it is in the others, and
+    their h is 0. In reverse each sequence then begins with its own last step.
+    checkpoint: compute the inner values of a step again in the gradient instead of storing them.
+    """
+    if x.ndim != 3:
+        raise ShapeError(f"sequences (time, batch, inputs) are needed\n  {x.describe()}")
+    state = cell.start(x.shape[1]) if start is None else start
+    run = recomputed(cell.step) if checkpoint else cell.step
+    if lengths is None:
+        return _swapped(scan(lambda s, z: _twice(run(s, z)), state, cell.project(x), None, reverse))
+    counts = as_tensor(lengths)
+    valid = expand_dims(iota((x.shape[0], 1)) < counts, -1)
+
+    def step(old: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+        z, alive = given
+        new = run(old, z)
+        kept = [where(alive, n, o) for n, o in zip(leaves(new), leaves(old), strict=True)]
+        return restore(old, kept), where(alive, output(new), 0)
+
+    return _swapped(scan(step, state, (cell.project(x), valid), None, reverse))
+
+
+def _twice(state: State) -> tuple[State, Tensor]:
+    return state, output(state)
+
+
+def _swapped(pair: tuple[State, Tensor]) -> tuple[Tensor, State]:
+    return pair[1], pair[0]
+
+
+class Recurrent(Layer):
+    """Cells one above the other: each layer reads the h of the one below at the same step.
+
+    A layer is one cell, or a pair: one forward, one backward in time, whose h are joined along the
+    last axis. Called on x (T, N, D) it gives (h of the top layer at all steps, the list of the last
+    states of all cells).
+    """
+
+    def __init__(self, *levels: Cell | tuple[Cell, Cell], checkpoint: bool = False):
+        if not levels:
+            raise GraphError("a recurrent layer needs a cell")
+        self.levels, self.checkpoint = list(levels), checkpoint
+
+    def cells(self) -> list[Cell]:
+        """All cells, from the bottom; the forward one of a pair first."""
+        pairs = [level if isinstance(level, tuple) else (level,) for level in self.levels]
+        return [cell for pair in pairs for cell in pair]
+
+    def __call__(  # type: ignore[override]
+        self, x: Tensor, start: Sequence[State] | None = None, lengths: TensorLike | None = None
+    ) -> tuple[Tensor, list[State]]:
+        first = list(start) if start is not None else [None] * len(self.cells())
+        if len(first) != len(self.cells()):
+            raise GraphError(f"{len(self.cells())} cells need as many states, not {len(first)}")
+        last: list[State] = []
+        for level in self.levels:
+            found = []
+            for k, cell in enumerate(level if isinstance(level, tuple) else (level,)):
+                given = first[len(last)]
+                h, state = unroll(cell, x, given, lengths, k == 1, self.checkpoint)
+                found.append(h)
+                last.append(state)
+            x = found[0] if len(found) == 1 else concat(found, axis=-1)
+        return x, last
+
+
+class Stack(Recurrent):
+    """Layers of one kind of cell, each in both directions if `bidirectional`; other options go to
+    the cells.
+    """
+
+    cell: type[Cell]
+
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        checkpoint: bool = False,
+        **options: Any,
+    ):
+        levels: list[Any] = []
+        for width in (inputs, *[size * (1 + bidirectional)] * (layers - 1)):
+            pair = [self.cell(width, size, **options) for _ in range(1 + bidirectional)]
+            levels.append(tuple(pair) if bidirectional else pair[0])
+        super().__init__(*levels, checkpoint=checkpoint)
+
+
+class RNN(Stack):
+    """Layers of `RNNCell`s."""
+
+    cell = RNNCell
+
+
+class LSTM(Stack):
+    """Layers of `LSTMCell`s."""
+
+    cell = LSTMCell
+
+
+class GRU(Stack):
+    """Layers of `GRUCell`s."""
+
+    cell = GRUCell
+
+
+class LightGRU(Stack):
+    """Layers of `LightGRUCell`s."""
+
+    cell = LightGRUCell
