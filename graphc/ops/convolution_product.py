@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, bounds, product
 from graphc.ir.node import Node, Tensor
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
@@ -44,7 +44,20 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     if one_each:
         return reshape(_summed(wide, ours, b, theirs, result), node.types[0].shape)
     pairs = ((b, theirs), (wide, ours)) if few else ((wide, ours), (b, theirs))
+    if role == "w" and _is_smaller(node):
+        each = _multiplied(*pairs, ["n", *result])
+        return reshape(sum(each, axis=0, dtype=each.dtype), node.types[0].shape)
     return reshape(_multiplied(*pairs, result), node.types[0].shape)
+
+
+def _is_smaller(node: Node) -> bool:
+    """Whether the kernels are no larger than what they are made of for one sample: then each
+    sample's share is a task of its own.
+    """
+    x, y = node.inputs
+    of_one = product(x.shape[1:]) + product(y.shape[1:])
+    _, most = bounds(node.types[0].size - of_one)
+    return most is not None and most <= 0
 
 
 def _is_few(role: str, sizes: Mapping[str, Dim]) -> bool:
