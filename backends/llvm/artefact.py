@@ -26,6 +26,7 @@ from graphc.backends.llvm.artefact_state import (
     OUT_OF_MEMORY,
     WRONG_FILE,
     array_of,
+    datum,
     literal,
     state_ir,
     state_offsets,
@@ -57,9 +58,15 @@ def error_messages(programs: Mapping[str, Program]) -> dict[int, str]:
 
 
 def artefact_ir(
-    name: str, programs: Mapping[str, Program], variables: Sequence[Tensor], runtime: str
+    name: str,
+    programs: Mapping[str, Program],
+    variables: Sequence[Tensor],
+    runtime: str,
+    apart: dict[str, bytes] | None = None,
 ) -> str:
-    """The module of an artefact; `runtime` is the thread pool's IR."""
+    """The module of an artefact; `runtime` is the thread pool's IR. Big arrays are put into
+    `apart`, if there is one, by the names under which the module expects them in its object.
+    """
     offsets, _ = state_offsets(variables)
     place = dict(zip(variables, offsets, strict=True))
     functions: dict[str, str] = {}
@@ -72,24 +79,29 @@ def artefact_ir(
         functions.update(part.functions)
         declarations.update(part.declarations)
         for x in program.constants:
-            constants.setdefault(x, f"@constant.{len(constants)}")
+            constants.setdefault(x, f"{name}.constant.{len(constants)}")
         entry = _Function(f"{name}_{function}", program, first_code)
         entries += [entry.workspace(), entry.call(place, constants)]
         declarations.update(entry.declarations)
         first_code += len(program.failures)
     inside = "\n".join([*functions.values(), runtime])
     inside = re.sub(r"^define (?!internal)", "define internal ", inside, flags=re.M)
-    state, errors = state_ir(name, variables), _error(name, error_messages(programs))
-    text = [*declarations, *_data(constants), state, inside, *entries, _set_threads(name), errors]
+    state, errors = state_ir(name, variables, apart), _error(name, error_messages(programs))
+    text = [
+        *declarations,
+        *_data(constants, apart),
+        state,
+        inside,
+        *entries,
+        _set_threads(name),
+        errors,
+    ]
     return _declared_once("\n".join(text))
 
 
-def _data(constants: Mapping[Tensor, str]) -> list[str]:
+def _data(constants: Mapping[Tensor, str], apart: dict[str, bytes] | None) -> list[str]:
     """The constant arrays; an empty one has an address too."""
-    texts = {label: literal(array_of(x).tobytes() or bytes(1)) for x, label in constants.items()}
-    return [
-        f"{label} = internal constant {text}, align {ALIGNMENT}" for label, text in texts.items()
-    ]
+    return [datum(name, array_of(x).tobytes() or bytes(1), apart) for x, name in constants.items()]
 
 
 def _declared_once(text: str) -> str:
@@ -191,7 +203,7 @@ class _Function:
         for k, x in enumerate(program.variables):
             lines.append(f"  %var{k} = getelementptr i8, ptr %self, i64 {place[x]}")
             pointers.append(f"%var{k}")
-        pointers += [constants[x] for x in program.constants]
+        pointers += [f"@{constants[x]}" for x in program.constants]
         lines += [*_filled(pointers), *self._run(), *self._refusal(f"i32 {BAD_SIZE}"), "}"]
         return "\n".join(lines)
 

@@ -16,6 +16,7 @@ import numpy as np
 from graphc.ir.node import Tensor
 
 ALIGNMENT = 64
+SMALL = 4096
 OUT_OF_MEMORY, BAD_SIZE, FILE_ERROR, WRONG_FILE = -1, -2, -3, -4
 
 _TENSOR_DTYPES = {
@@ -87,15 +88,24 @@ def literal(raw: bytes) -> str:
     return f'[{len(raw)} x i8] c"' + "".join(f"\\{byte:02X}" for byte in raw) + '"'
 
 
-def state_ir(name: str, variables: Sequence[Tensor]) -> str:
-    """`NAME_create`, `NAME_destroy`, `NAME_variable`, `NAME_save` and `NAME_load`."""
+def datum(symbol: str, raw: bytes, apart: dict[str, bytes] | None) -> str:
+    """The line that makes bytes known under `symbol`. Big ones only by name, if they are put into
+    `apart`: written as text they would take LLVM a second a megabyte.
+    """
+    if apart is None or len(raw) < SMALL:
+        return f"@{symbol} = internal constant {literal(raw)}, align {ALIGNMENT}"
+    apart[symbol] = raw
+    return f"@{symbol} = external hidden constant [{len(raw)} x i8], align {ALIGNMENT}"
+
+
+def state_ir(name: str, variables: Sequence[Tensor], apart: dict[str, bytes] | None) -> str:
+    """`NAME_create`, `NAME_destroy`, `NAME_variable`, `NAME_save` and `NAME_load`; see `datum`."""
     offsets, size = state_offsets(variables)
     header = file_header(variables)
     parts = [(offset, array_of(x).nbytes) for offset, x in zip(offsets, variables, strict=True)]
     rows = ", ".join(f"{{ i64, i64 }} {{ i64 {offset}, i64 {count} }}" for offset, count in parts)
-    initial = literal(_initial(variables, offsets, size))
     data = [
-        f"@initial = internal constant {initial}, align {ALIGNMENT}",
+        datum(f"{name}.initial", _initial(variables, offsets, size), apart),
         f"@header = internal constant {literal(header)}, align 8",
         f"@parts = internal constant [{len(parts)} x {{ i64, i64 }}] [{rows}]",
         '@suffix = internal constant [6 x i8] c".part\\00"',
@@ -141,7 +151,7 @@ define ptr @NAME_create() nounwind {
   %none = icmp eq ptr %self, null
   br i1 %none, label %fail, label %fill
 fill:
-  call void @llvm.memcpy.p0.p0.i64(ptr %self, ptr @initial, i64 STATE_BYTES, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %self, ptr @NAME.initial, i64 STATE_BYTES, i1 false)
   ret ptr %self
 fail:
   ret ptr null

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphc.compile import compile
 from graphc.deploy.header import KEYWORDS, header_text
-from graphc.deploy.object_file import is_object
+from graphc.deploy.object_file import is_object, with_data
 from graphc.deploy.shared_library import link
 from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
@@ -100,8 +100,15 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
             graph.inputs, graph.outputs, graph.updates, schedule, function
         )
     variables = list(dict.fromkeys(x for program in programs.values() for x in program.variables))
-    ir = artefact_ir(name, programs, variables, runtime_ir(target.triple) + UNLOAD_IR)
-    return compile_object(ir, target, pic=True), header_text(name, programs, variables)
+    apart: dict[str, bytes] | None = {} if _is_ours(target.triple) else None
+    ir = artefact_ir(name, programs, variables, runtime_ir(target.triple) + UNLOAD_IR, apart)
+    data = with_data(compile_object(ir, target, pic=True), apart or {})
+    return data, header_text(name, programs, variables)
+
+
+def _is_ours(triple: str) -> bool:
+    """Whether object files for this machine are of the kind that is read and linked here."""
+    return triple.startswith("x86_64") and "linux" in triple
 
 
 def _link(object_file: Path, library: Path) -> Path:

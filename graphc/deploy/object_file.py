@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 PROGBITS, SYMTAB, RELA, NOBITS = 1, 2, 4, 8
@@ -11,6 +12,7 @@ WRITE, ALLOC, EXECUTE = 1, 2, 4
 LOCAL, GLOBAL = 0, 1
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
 X86_64 = 62
+DATA_ALIGNMENT = 64
 
 
 class ObjectError(ValueError):
@@ -107,3 +109,35 @@ def _symbol(
 
 def _text(strings: bytes, at: int) -> str:
     return strings[at : strings.index(b"\0", at)].decode()
+
+
+def with_data(data: bytes, blobs: Mapping[str, bytes]) -> bytes:
+    """The object file with the symbols that `blobs` names, which it leaves undefined, defined as
+    these bytes, in a section of their own.
+    """
+    if not blobs:
+        return data
+    out = bytearray(data) + bytes(-len(data) % DATA_ALIGNMENT)
+    start, places = len(out), {}
+    for name, blob in blobs.items():
+        places[name] = len(out) - start
+        out += blob + bytes(-len(blob) % DATA_ALIGNMENT)
+    size = len(out) - start
+    (headers_at,) = struct.unpack_from("<Q", data, 40)
+    _, count, _ = struct.unpack_from("<HHH", data, 58)
+    rows = data[headers_at : headers_at + 64 * count]
+    headers = [list(h) for h in struct.iter_unpack("<IIQQQQIIQQ", rows)]
+    name = next(h[0] for h in headers if h[1] == PROGBITS and h[2] == ALLOC)
+    headers.append([name, PROGBITS, ALLOC, 0, start, size, 0, 0, DATA_ALIGNMENT, 0])
+    struct.pack_into("<Q", out, 40, len(out))
+    struct.pack_into("<H", out, 60, count + 1)
+    for h in headers:
+        out += struct.pack("<IIQQQQIIQQ", *h)
+    table = next(h for h in headers if h[1] == SYMTAB)
+    for k, symbol in enumerate(read_object(data).symbols):
+        if symbol.name in places and symbol.section == UNDEFINED:
+            place, length = places.pop(symbol.name), len(blobs[symbol.name])
+            struct.pack_into("<HQQ", out, table[4] + 24 * k + 6, count, place, length)
+    if places:
+        raise ObjectError(f"the object does not ask for {', '.join(places)}")
+    return bytes(out)

@@ -140,7 +140,8 @@ class _Linker:
         self._add(piece)
 
     def _add(self, piece: _Piece) -> None:
-        assert piece.name not in self.pieces, f"two sections are called {piece.name}"
+        if piece.name in self.pieces:
+            piece.name += f".{piece.source}"
         self.pieces[piece.name] = piece
         if piece.source >= 0:
             self.home[piece.source] = piece

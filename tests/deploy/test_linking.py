@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.deploy.object_file import ObjectError, is_object, read_object
+from graphc.deploy.object_file import ObjectError, is_object, read_object, with_data
 from graphc.deploy.shared_library import link
 
 pytestmark = pytest.mark.skipif(
@@ -116,3 +117,26 @@ def test_what_is_no_object_is_refused(data: bytes) -> None:
     assert not is_object(data)
     with pytest.raises(ObjectError, match="no relocatable ELF object for x86-64"):
         link(data, "model.so")
+
+
+def test_big_arrays_are_carried_beside_the_code(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((1000, 2000)).astype(np.float32)
+    fixed, k = gc.constant(rng.integers(0, 9, 3000)), gc.variable(weight, "weight")
+    begin = time.perf_counter()
+    made = gc.export([], [k.sum(axis=0), fixed * 2], tmp_path / "model")
+    assert time.perf_counter() - begin < 10
+    assert weight.nbytes < made.library.stat().st_size < weight.nbytes + 200_000
+    lib = ctypes.CDLL(str(made.library))
+    lib.model_create.restype = ctypes.c_void_p
+    sums, doubled = np.empty(2000, np.float32), np.empty(3000, np.int64)
+    places = (ctypes.c_void_p(a.ctypes.data) for a in (sums, doubled))
+    assert lib.model_call(ctypes.c_void_p(lib.model_create()), *places, None) == 0
+    np.testing.assert_allclose(sums, weight.sum(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(doubled, 2 * fixed.node.attrs["value"].array)
+
+
+def test_data_that_nobody_asks_for_is_a_mistake(tmp_path: Path) -> None:
+    data = artefact(tmp_path).object.read_bytes()
+    with pytest.raises(ObjectError, match="the object does not ask for other"):
+        with_data(data, {"other": b"1"})
