@@ -8,7 +8,7 @@ from typing import Any
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
-from graphc.ir.errors import DTypeError, GraphError, ShapeError, UnsupportedError
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
@@ -42,8 +42,7 @@ def compile(
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
-    placeholder which is not
-    among the inputs, or updates of the wrong type.
+    placeholder which is not among the inputs, or updates of the wrong type.
     """
     begin = time.perf_counter()
     graph = _graph(inputs, outputs, updates or {}, name)
@@ -84,11 +83,13 @@ def _new_value(variable: Tensor, value: Any) -> Tensor:
     new = as_tensor(value)
     if new.dtype is not variable.dtype:
         raise DTypeError(
-            f"the new value of a variable has another dtype\n  variable: {variable.describe()}\n  value: {new.describe()}"
+            "the new value of a variable has another dtype\n"
+            f"  variable: {variable.describe()}\n  value: {new.describe()}"
         )
     if new.shape != variable.shape:
         raise ShapeError(
-            f"the new value of a variable has another shape\n  variable: {variable.describe()}\n  value: {new.describe()}"
+            "the new value of a variable has another shape\n"
+            f"  variable: {variable.describe()}\n  value: {new.describe()}"
         )
     return new
 
@@ -98,22 +99,22 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
     for node in topological(results):
         if node.op.name == "placeholder" and node.outputs[0] not in known:
             raise GraphError(
-                f"the outputs need a placeholder that is not among the inputs\n  {node.outputs[0].describe()}"
+                "the outputs need a placeholder that is not among the inputs\n"
+                f"  {node.outputs[0].describe()}"
             )
 
 
 def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
     signature = Signature(stages.source.name, stages.source.inputs)
     structure = _structure(outputs)
-    from graphc.targets import build_cpu, build_numba, build_reference
+    from graphc.targets import build_cpu, build_cuda, build_numba, build_numba_cuda, build_reference
 
     if target == "reference":
         return build_reference(stages, signature, outputs)
     if target == "cpu":
         return build_cpu(stages, signature, outputs, structure, isa)
-    if target == "numba":
-        return build_numba(stages, signature, outputs)
-    raise UnsupportedError(f"the target {target!r} cannot run here")
+    build = {"numba": build_numba, "cuda": build_cuda, "numba-cuda": build_numba_cuda}[target]
+    return build(stages, signature, outputs)
 
 
 def _structure(outputs: Any) -> str:

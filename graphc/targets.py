@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,10 +126,40 @@ def build_numba(stages: Stages, signature: Signature, outputs: Any) -> Executabl
 
     stages.vector_bits = 0
     assert stages.program is not None
-    run = build(stages.program)
+    return _running(stages, signature, outputs, "numba", build(stages.program))
+
+
+def build_cuda(stages: Stages, signature: Signature, outputs: Any) -> Executable:
+    """Kernels for the first GPU, by our own PTX; UnsupportedError where there is none."""
+    from graphc.backends.cuda.driver import first_device
+    from graphc.backends.cuda.executable import build
+    from graphc.backends.cuda.module import device_program
+
+    device = first_device()
+    stages.program = device_program(stages.graph)
+    return _running(stages, signature, outputs, "cuda", build(stages.program, device))
+
+
+def build_numba_cuda(stages: Stages, signature: Signature, outputs: Any) -> Executable:
+    """The same kernels as Python source for Numba's current GPU."""
+    from graphc.backends.cuda.module import device_program
+    from graphc.backends.cuda.through_numba import build
+
+    stages.program = device_program(stages.graph)
+    return _running(stages, signature, outputs, "numba-cuda", build(stages.program))
+
+
+def _running(
+    stages: Stages,
+    signature: Signature,
+    outputs: Any,
+    target: str,
+    run: Callable[[Sequence[Array], Mapping[str, int]], list[Array]],
+) -> Executable:
+    """An executable around a function of conforming arrays and sizes."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arrays = signature.bind(args, kwargs)
         return _restored(outputs, run(arrays, signature.sizes(arrays)))
 
-    return _executable(stages, signature, "numba", call)
+    return _executable(stages, signature, target, call)

@@ -40,6 +40,6 @@ class DeviceKernel:
     threads: int
     alone: bool = False
 
-    def blocks(self, chunks: int) -> int:
-        """The size of the grid for a number of chunks."""
-        return -(-chunks // self.threads) if self.alone else chunks
+    def blocks_text(self, chunks: str) -> str:
+        """The size of the grid in Python, for a number of chunks in Python."""
+        return f"-(-({chunks}) // {self.threads})" if self.alone else chunks

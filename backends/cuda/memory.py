@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,7 @@ class _Block:
 
     def __init__(self, device: Device, size: int):
         self.device, self.address = device, device.allocate(size)
-
-    def __del__(self) -> None:
-        if hasattr(self, "address"):
-            self.device.free(self.address)
+        weakref.finalize(self, device.free, self.address).atexit = False
 
 
 class DeviceArray:
@@ -65,21 +63,26 @@ class DeviceArray:
             self.device.download(found.ctypes.data, self.address, self.nbytes)
         return found
 
-    def assign(self, source: Array) -> None:
-        """Copies the elements of a contiguous NumPy array."""
-        assert source.nbytes == self.nbytes, f"{source.nbytes} bytes into {self.nbytes}"
-        if self.nbytes:
-            self.device.upload(self.address, source.ctypes.data, self.nbytes)
 
+class Arrays:
+    """Arrays in the memory of a device; its methods leave it the calling thread's."""
 
-def empty(device: Device, size: int, dtype: Any) -> DeviceArray:
-    """A new array, its elements undefined."""
-    block = _Block(device, size * np.dtype(dtype).itemsize)
-    return DeviceArray(block, block.address, size, dtype)
+    def __init__(self, device: Device):
+        self.device = device
 
+    def empty(self, size: int, dtype: Any) -> DeviceArray:
+        """A new array, its elements undefined."""
+        self.device.enter()
+        block = _Block(self.device, size * np.dtype(dtype).itemsize)
+        return DeviceArray(block, block.address, size, dtype)
 
-def uploaded(device: Device, source: Array) -> DeviceArray:
-    """A new array with the elements of a contiguous NumPy array."""
-    array = empty(device, source.size, source.dtype)
-    array.assign(source)
-    return array
+    def upload(self, array: Array) -> DeviceArray:
+        """A new array with the elements of a contiguous NumPy array."""
+        found = self.empty(array.size, array.dtype)
+        if array.nbytes:
+            self.device.upload(found.address, array.ctypes.data, array.nbytes)
+        return found
+
+    def download(self, array: DeviceArray) -> Array:
+        """The elements as a NumPy array."""
+        return array.to_host()

@@ -11,7 +11,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, LoopKernel, Stmt, Store
 from graphc.backends.lower.contraction import ProductLowering
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.product_axes import Axis, extent_of
+from graphc.backends.lower.product_axes import Axis, Operand, extent_of
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, ZERO, parts
 from graphc.backends.lower.product_sizes import divide_up
 from graphc.ir.dims import Dim
@@ -100,39 +100,37 @@ class _Tiles(ProductLowering):
 
     def _sum(self) -> For:
         """Tile after tile of the summands."""
-        product, depths = self.frame.product, parts(self.dims(self.inner), DEPTH)
-        left = self._load(LEFT, product.left.along == "inner", product.rows, M0, self.rows, True)
-        right = self._load(
-            RIGHT, product.right.along == "inner", product.columns, N0, self.columns, False
-        )
+        frame, product = self.frame, self.frame.product
+        depths = parts(self.dims(self.inner), DEPTH)
         start = Let("p.k0", e.var("p.d") * DEPTH)
+        left = self._load(LEFT, product.left, product.rows, M0, frame.left)
+        right = self._load(RIGHT, product.right, product.columns, N0, frame.right)
         step = For("p.k", ZERO, e.const(DEPTH, K.dtype), tuple(self._step()))
         return For("p.d", ZERO, depths, (start, left, right, step))
 
     def _load(
         self,
         buffer: str,
-        inner_first: bool,
+        operand: Operand,
         axes: tuple[Axis, ...],
         first: Expr,
-        end: Dim,
-        left: bool,
+        element: Callable[[], Expr],
     ) -> For:
         """A tile of an operand, zeros around it; neighbouring threads read neighbours."""
-        size = DEPTH if inner_first else self.tile
+        size = DEPTH if operand.along == "inner" else self.tile
         fast, slow = e.rem(E, e.const(size, E.dtype)), E / size
-        at, k = (slow, fast) if inner_first else (fast, slow)
-        frame, value = self.frame, e.var("p.value", self.frame.sum_type)
+        at, k = (slow, fast) if operand.along == "inner" else (fast, slow)
         place, summand = e.var("p.at"), e.var("p.summand")
-        decode = frame.bind(axes, first + place)
-        decode += frame.bind(frame.product.inner, K0 + summand)
-        element = frame.left() if left else frame.right()
-        inside = (first + place < self.dims(end)) & (K0 + summand < self.dims(self.inner))
+        decode = self.frame.bind(axes, first + place)
+        decode += self.frame.bind(operand.inner, K0 + summand)
+        inside = first + place < self.dims(extent_of(axes))
+        inside = inside & (K0 + summand < self.dims(self.inner))
+        value = e.var("p.value", self.frame.sum_type)
         body: tuple[Stmt, ...] = (
             Let("p.at", at),
             Let("p.summand", k),
             Declare("p.value", e.const(0, self.frame.sum_type)),
-            If(inside, (*decode, Assign("p.value", element))),
+            If(inside, (*decode, Assign("p.value", element()))),
             Store(buffer, summand * self._stride + place, value),
         )
         count = e.const(DEPTH * self.tile, E.dtype)

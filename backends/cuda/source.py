@@ -96,9 +96,9 @@ def _spell(
     names: Mapping[Call, str], kernels: Mapping[Call, DeviceKernel]
 ) -> Callable[[Call, Sequence[str], Callable[[Dim], str]], str]:
     def spell(call: Call, arguments: Sequence[str], dim: Callable[[Dim], str]) -> str:
-        kernel, chunks = kernels[call], dim(call.chunks)
-        blocks = f"-(-({chunks}) // {kernel.threads})" if kernel.alone else chunks
-        return f"launch({', '.join([names[call], blocks, str(kernel.threads), *arguments])})"
+        kernel = kernels[call]
+        grid = [kernel.blocks_text(dim(call.chunks)), str(kernel.threads)]
+        return f"launch({', '.join([names[call], *grid, *arguments])})"
 
     return spell
 

@@ -4,12 +4,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import graphc as gc
 from graphc.backends.cuda.module import device_program
 from graphc.backends.cuda.ptx import VERSIONS, ptx_of
-from graphc.passes.pipeline import Graph
+from graphc.ir.node import apply
+from graphc.ir.op import Op
+from graphc.passes.pipeline import Graph, optimise
 from tests.cuda.assembler import PTXAS
 from tests.cuda.graphs import CASES
 
@@ -19,15 +22,20 @@ def ptx(name: str, sm: str = "sm_80") -> str:
     return ptx_of(device_program(Graph(tuple(xs), tuple(outputs))), sm)
 
 
+def assembled(text: str, sm: str, folder: Path, *options: str) -> None:
+    source = folder / "kernels.ptx"
+    source.write_text(text)
+    output = ["-o", str(folder / "kernels.cubin")]
+    command = [str(PTXAS), f"-arch={sm}", *options, str(source), *output]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(PTXAS is None, reason="no ptxas")
 @pytest.mark.parametrize("sm", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("name", CASES)
 def test_every_kernel_assembles(name: str, sm: str, tmp_path: Path) -> None:
-    source = tmp_path / "kernels.ptx"
-    source.write_text(ptx(name, sm))
-    command = [str(PTXAS), f"-arch={sm}", str(source), "-o", str(tmp_path / "kernels.cubin")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assembled(ptx(name, sm), sm, tmp_path)
 
 
 def test_no_product_is_fused_with_a_sum_behind_our_back() -> None:
@@ -63,3 +71,17 @@ def test_an_unknown_architecture_is_an_error() -> None:
 @pytest.mark.parametrize("sm", VERSIONS)
 def test_every_known_architecture_is_written(sm: str) -> None:
     assert f".target {sm}" in ptx("softmax", sm)
+
+
+@pytest.mark.skipif(PTXAS is None, reason="no ptxas")
+@pytest.mark.parametrize("op", [op for op in Op.registry.values() if op.samples()], ids=str)
+def test_the_kernels_of_an_op_assemble(op: Op, tmp_path: Path) -> None:
+    xs: list[gc.Tensor] = []
+    outputs: list[gc.Tensor] = []
+    for k, sample in enumerate(op.samples()):
+        arrays = [np.asarray(a) for a in sample.make(np.random.default_rng(0))]
+        ours = [gc.placeholder(f"x{k}_{j}", a.shape, a.dtype) for j, a in enumerate(arrays)]
+        outputs.extend(apply(op, *ours, **sample.attrs).outputs)
+        xs.extend(ours)
+    program = device_program(optimise(Graph(tuple(xs), tuple(outputs))))
+    assembled(ptx_of(program), "sm_80", tmp_path, "-O0")
