@@ -1,4 +1,6 @@
-"""Optimisers: what a training step makes of parameters and gradients."""
+"""Optimisers: what a training step makes of parameters and gradients. Also schedules, averages of
+weights, line searches, and samplers.
+"""
 
 from graphc.optim.accelerated import (
     GradientAverage,
@@ -10,36 +12,102 @@ from graphc.optim.accelerated import (
     optimal_momentum,
 )
 from graphc.optim.adaptive import Adadelta, AdaGrad, AdaMax, RMSprop
+from graphc.optim.averaging import WeightAverage
+from graphc.optim.krylov import conjugate_gradients, lanczos, power_iteration
+from graphc.optim.line_search import exact_on_quadratics, wolfe
 from graphc.optim.optimiser import Optimiser, clip_by_global_norm
 from graphc.optim.own_rates import DeltaBarDelta, DeltaDelta, Quickprop, Rprop
 from graphc.optim.proximal import ISTA, shrink
+from graphc.optim.quasi_newton import BFGS, LBFGS
 from graphc.optim.rules import SGD, Adam, AdamW
-from graphc.optim.schedules import cosine, exponential_decay, piecewise
+from graphc.optim.samplers import (
+    autocorrelation,
+    effective_sample_size,
+    hamiltonian,
+    langevin,
+    leapfrog,
+    metropolis_hastings,
+    random_walk,
+)
+from graphc.optim.schedules import (
+    cosine,
+    exponential_decay,
+    inverse_time,
+    linear,
+    piecewise,
+    step_decay,
+    warm_restarts,
+)
+from graphc.optim.second_order import (
+    DiagonalNewton,
+    GaussNewton,
+    JointOptimiser,
+    Newton,
+    OuterProductDiagonal,
+    Preconditioned,
+    SteepestDescent,
+    outer_product_hessian,
+)
+from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
+from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
-    "ISTA",
-    "SGD",
-    "AdaGrad",
-    "AdaMax",
-    "Adadelta",
-    "Adam",
-    "AdamW",
-    "DeltaBarDelta",
-    "DeltaDelta",
     "GradientAverage",
     "HeavyBall",
     "MaSS",
     "Nesterov",
-    "Optimiser",
-    "Quickprop",
-    "RMSprop",
     "RestartedNesterov",
-    "Rprop",
-    "clip_by_global_norm",
-    "cosine",
-    "exponential_decay",
     "growing_momentum",
     "optimal_momentum",
-    "piecewise",
+    "AdaGrad",
+    "AdaMax",
+    "Adadelta",
+    "RMSprop",
+    "WeightAverage",
+    "conjugate_gradients",
+    "lanczos",
+    "power_iteration",
+    "exact_on_quadratics",
+    "wolfe",
+    "Optimiser",
+    "clip_by_global_norm",
+    "DeltaBarDelta",
+    "DeltaDelta",
+    "Quickprop",
+    "Rprop",
+    "ISTA",
     "shrink",
+    "BFGS",
+    "LBFGS",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "autocorrelation",
+    "effective_sample_size",
+    "hamiltonian",
+    "langevin",
+    "leapfrog",
+    "metropolis_hastings",
+    "random_walk",
+    "cosine",
+    "exponential_decay",
+    "inverse_time",
+    "linear",
+    "piecewise",
+    "step_decay",
+    "warm_restarts",
+    "DiagonalNewton",
+    "GaussNewton",
+    "JointOptimiser",
+    "Newton",
+    "OuterProductDiagonal",
+    "Preconditioned",
+    "SteepestDescent",
+    "outer_product_hessian",
+    "EntropySGD",
+    "SGHMC",
+    "SGLD",
+    "SAG",
+    "SAGA",
+    "SVRG",
 ]
