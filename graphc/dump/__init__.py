@@ -9,6 +9,11 @@ loops       the loop IR of every kernel
 vectors     the loop IR with explicit vectors
 llvm        the LLVM IR
 assembly    the machine's own instructions
+numba       the Python module that Numba would compile
+ptx         the kernels for NVIDIA's GPUs
+numba-cuda  the same as Python for Numba's CUDA target
+
+The last three are of the optimised graph, whatever target it was compiled for.
 """
 
 from __future__ import annotations
@@ -24,7 +29,10 @@ if TYPE_CHECKING:
     from graphc.executable import Executable
     from graphc.passes.pipeline import Graph
 
-STAGES = ("source", "optimised", "kernels", "memory", "loops", "vectors", "llvm", "assembly")
+ELSEWHERE = ("numba", "ptx", "numba-cuda")
+STAGES = (
+    "source", "optimised", "kernels", "memory", "loops", "vectors", "llvm", "assembly", *ELSEWHERE
+)  # fmt: skip
 DRAWN = ("source", "optimised", "kernels")
 FORMATS = ("text", "dot", "svg", "json", "networkx", "html")
 
@@ -101,6 +109,10 @@ def _text(executable: Executable, stage: str) -> str:
 
     if stage in ("source", "optimised"):
         return to_text(_graph(executable, stage))
+    if stage in ELSEWHERE:
+        from graphc.dump.targets import TEXTS
+
+        return TEXTS[stage](executable.graph)
     program = _program(executable, stage)
     if stage == "kernels":
         return code.kernels_text(program, executable.graph)
