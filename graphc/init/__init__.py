@@ -18,6 +18,14 @@ from graphc.init.initialisers import (
     uniform,
     zeros,
 )
+from graphc.init.scaling import (
+    fan_in_uniform,
+    gain_squared,
+    log_prior,
+    lsuv,
+    mean_square,
+    variance_scaling,
+)
 
 xavier_normal, xavier_uniform = glorot_normal, glorot_uniform
 kaiming_normal, kaiming_uniform = he_normal, he_uniform
@@ -25,7 +33,9 @@ kaiming_normal, kaiming_uniform = he_normal, he_uniform
 __all__ = [
     "Seed",
     "constant",
+    "fan_in_uniform",
     "fans",
+    "gain_squared",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",
@@ -34,12 +44,16 @@ __all__ = [
     "kaiming_uniform",
     "lecun_normal",
     "lecun_uniform",
+    "log_prior",
+    "lsuv",
+    "mean_square",
     "normal",
     "ones",
     "orthogonal",
     "seed",
     "truncated_normal",
     "uniform",
+    "variance_scaling",
     "xavier_normal",
     "xavier_uniform",
     "zeros",

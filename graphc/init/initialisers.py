@@ -102,7 +102,7 @@ def truncated_normal(
     return np.asarray(mean + std * x).astype(as_dtype(dtype).numpy)
 
 
-def _scaled(shape: Sequence[int], seed: Seed, variance: float, flat: bool, dtype: Any) -> Array:
+def scaled(shape: Sequence[int], seed: Seed, variance: float, flat: bool, dtype: Any) -> Array:
     """Zero mean and this variance, uniform (`flat`) or normal."""
     if flat:
         bound = math.sqrt(3 * variance)
@@ -118,34 +118,34 @@ def glorot_uniform(
     shape: Sequence[int], seed: Seed = None, gain: float = 1.0, dtype: Any = "float32"
 ) -> Array:
     """Uniform with variance 2 gain² / (inputs + outputs): Glorot and Bengio (2010)."""
-    return _scaled(shape, seed, _glorot_variance(shape, gain), True, dtype)
+    return scaled(shape, seed, _glorot_variance(shape, gain), True, dtype)
 
 
 def glorot_normal(
     shape: Sequence[int], seed: Seed = None, gain: float = 1.0, dtype: Any = "float32"
 ) -> Array:
     """Normal with variance 2 gain² / (inputs + outputs): Glorot and Bengio (2010)."""
-    return _scaled(shape, seed, _glorot_variance(shape, gain), False, dtype)
+    return scaled(shape, seed, _glorot_variance(shape, gain), False, dtype)
 
 
 def he_uniform(shape: Sequence[int], seed: Seed = None, dtype: Any = "float32") -> Array:
     """Uniform with variance 2 / inputs, for layers before a relu: He, Zhang, Ren and Sun (2015)."""
-    return _scaled(shape, seed, 2 / max(1, fans(shape)[0]), True, dtype)
+    return scaled(shape, seed, 2 / max(1, fans(shape)[0]), True, dtype)
 
 
 def he_normal(shape: Sequence[int], seed: Seed = None, dtype: Any = "float32") -> Array:
     """Normal with variance 2 / inputs, for layers before a relu: He, Zhang, Ren and Sun (2015)."""
-    return _scaled(shape, seed, 2 / max(1, fans(shape)[0]), False, dtype)
+    return scaled(shape, seed, 2 / max(1, fans(shape)[0]), False, dtype)
 
 
 def lecun_uniform(shape: Sequence[int], seed: Seed = None, dtype: Any = "float32") -> Array:
     """Uniform with variance 1 / inputs: LeCun, Bottou, Orr and Müller (1998)."""
-    return _scaled(shape, seed, 1 / max(1, fans(shape)[0]), True, dtype)
+    return scaled(shape, seed, 1 / max(1, fans(shape)[0]), True, dtype)
 
 
 def lecun_normal(shape: Sequence[int], seed: Seed = None, dtype: Any = "float32") -> Array:
     """Normal with variance 1 / inputs: LeCun, Bottou, Orr and Müller (1998)."""
-    return _scaled(shape, seed, 1 / max(1, fans(shape)[0]), False, dtype)
+    return scaled(shape, seed, 1 / max(1, fans(shape)[0]), False, dtype)
 
 
 def orthogonal(
