@@ -1,14 +1,57 @@
 """Layers, activations and losses: compositions of array functions."""
 
 from graphc.nn.activations import selu, soft_threshold, swish
+from graphc.nn.attention import (
+    CrossAttention,
+    SelfAttention,
+    additive_score,
+    attention,
+    bilinear_score,
+    causal_mask,
+    dot_score,
+    kernel_regression,
+    low_rank_score,
+    masked_softmax,
+    multi_head,
+    padding_mask,
+    scaled_dot_score,
+)
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
+from graphc.nn.convolution import (
+    AveragePool,
+    Conv,
+    ConvTranspose,
+    MaxPool,
+    SeparableConv,
+    conv1d,
+    conv2d,
+    conv3d,
+)
 from graphc.nn.divergences import entropy, jensen_shannon, kl_divergence
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Dropout, Embedding, LayerNorm, Sequential, dropout
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from graphc.nn.margins import exponential_loss, gaussian_nll, hinge, pinball
+from graphc.nn.memory import TuringMachine, memory_address, memory_read, memory_write
 from graphc.nn.metrics import accuracy, perplexity, top_k_accuracy
+from graphc.nn.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    RMSNorm,
+    batch_updates,
+    normalise,
+    weight_norm,
+)
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
+from graphc.nn.transformer import (
+    DecoderBlock,
+    EncoderBlock,
+    FeedForward,
+    LearnedPositions,
+    Transformer,
+    sinusoids,
+)
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -25,6 +68,40 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "CrossAttention",
+    "SelfAttention",
+    "additive_score",
+    "attention",
+    "bilinear_score",
+    "causal_mask",
+    "dot_score",
+    "kernel_regression",
+    "low_rank_score",
+    "masked_softmax",
+    "multi_head",
+    "padding_mask",
+    "scaled_dot_score",
+    "DecoderBlock",
+    "EncoderBlock",
+    "FeedForward",
+    "LearnedPositions",
+    "Transformer",
+    "sinusoids",
+    "AveragePool",
+    "BatchNorm",
+    "Conv",
+    "ConvTranspose",
+    "GroupNorm",
+    "InstanceNorm",
+    "MaxPool",
+    "RMSNorm",
+    "SeparableConv",
+    "batch_updates",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "normalise",
+    "weight_norm",
     "Cell",
     "GRU",
     "GRUCell",
@@ -34,6 +111,10 @@ __all__ = [
     "LightGRUCell",
     "RNN",
     "RNNCell",
+    "TuringMachine",
+    "memory_address",
+    "memory_read",
+    "memory_write",
     "Recurrent",
     "unroll",
     "top_k_accuracy",
