@@ -6,11 +6,8 @@ import math
 
 from graphc.ir.dtypes import FLOATS, INTEGERS, NUMBERS, SIGNED
 from graphc.ir.node import Node, Tensor
-from graphc.ir.types import Shape
-from graphc.ops.arithmetic import absolute, negative, reciprocal
-from graphc.ops.classify import copysign
+from graphc.ops.arithmetic import reciprocal
 from graphc.ops.exponential import exp
-from graphc.ops.layout import broadcast
 from graphc.ops.powers import square
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import Scalar, Sides, procedure, rule
@@ -33,111 +30,6 @@ def _is_plus_zero(zero: Tensor) -> bool:
 
 def _is_minus_zero(zero: Tensor) -> bool:
     return number(zero) == 0 and math.copysign(1, number(zero)) < 0
-
-
-@rule(dtypes=NUMBERS)
-def double_negation(x: Tensor) -> Sides:
-    """Two changes of sign undo each other."""
-    return negative(negative(x)), x
-
-
-@rule(dtypes=NUMBERS)
-def plus_negative(x: Tensor, y: Tensor) -> Sides:
-    """Adding a negative is subtracting."""
-    return x + -y, x - y
-
-
-@rule(dtypes=NUMBERS)
-def minus_negative(x: Tensor, y: Tensor) -> Sides:
-    """Subtracting a negative is adding."""
-    return x - -y, x + y
-
-
-REPEATED = {"x": (3, 5), "y": (5,), "shape": (3, 5), "axes": (1,)}
-
-
-@rule(dtypes=NUMBERS, examples=[REPEATED])
-def plus_repeated_negative(x: Tensor, y: Tensor, shape: Shape, axes: tuple[int, ...]) -> Sides:
-    """Adding a negative is subtracting."""
-    return x + broadcast(-y, shape, axes), x - broadcast(y, shape, axes)
-
-
-@rule(dtypes=NUMBERS, examples=[REPEATED])
-def minus_repeated_negative(x: Tensor, y: Tensor, shape: Shape, axes: tuple[int, ...]) -> Sides:
-    """Subtracting a negative is adding."""
-    return x - broadcast(-y, shape, axes), x + broadcast(y, shape, axes)
-
-
-@rule(dtypes=SIGNS)
-def negative_of_product_with_number(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return -(x * c), x * -c
-
-
-@rule(dtypes=FLOATS)
-def negative_of_quotient_by_number(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return -(x / c), x / -c
-
-
-@rule(dtypes=FLOATS)
-def negative_of_number_over(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return -(c / x), -c / x
-
-
-@rule(dtypes=SIGNS)
-def negative_times_number(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return -x * c, x * -c
-
-
-@rule(dtypes=FLOATS)
-def negative_over_number(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return -x / c, x / -c
-
-
-@rule(dtypes=FLOATS)
-def number_over_negative(x: Tensor, c: Scalar) -> Sides:
-    """The number takes the sign."""
-    return c / -x, -c / x
-
-
-@rule(dtypes=NUMBERS)
-def product_of_negatives(x: Tensor, y: Tensor) -> Sides:
-    """The signs of two negatives cancel in their product."""
-    return -x * -y, x * y
-
-
-@rule(dtypes=FLOATS)
-def quotient_of_negatives(x: Tensor, y: Tensor) -> Sides:
-    """The signs of two negatives cancel in their quotient."""
-    return -x / -y, x / y
-
-
-@rule(dtypes=NUMBERS)
-def product_with_negative(x: Tensor, y: Tensor) -> Sides:
-    """A sign goes outwards, where it may meet another one, a sum or a number."""
-    return -x * y, -(x * y)
-
-
-@rule(dtypes=FLOATS)
-def negative_over(x: Tensor, y: Tensor) -> Sides:
-    """A sign goes outwards, where it may meet another one, a sum or a number."""
-    return -x / y, -(x / y)
-
-
-@rule(dtypes=FLOATS)
-def over_negative(x: Tensor, y: Tensor) -> Sides:
-    """A sign goes outwards, where it may meet another one, a sum or a number."""
-    return x / -y, -(x / y)
-
-
-@rule(dtypes=INTEGERS)
-def negative_of_difference(x: Tensor, y: Tensor) -> Sides:
-    """A difference turned round; of floats it would make 0 of -0."""
-    return -(x - y), y - x
 
 
 @rule(dtypes=NUMBERS, when=_is_one, examples=[{"one": 1}])
@@ -284,51 +176,3 @@ def one_over(x: Tensor, one: Scalar) -> Sides:
 def times_itself(x: Tensor) -> Sides:
     """One way to write a square."""
     return x * x, square(x)
-
-
-@rule(dtypes=NUMBERS)
-def square_of_negative(x: Tensor) -> Sides:
-    """A square has no sign."""
-    return square(-x), square(x)
-
-
-@rule(dtypes=SIGNS)
-def square_of_absolute(x: Tensor) -> Sides:
-    """A square has no sign."""
-    return square(absolute(x)), square(x)
-
-
-@rule(dtypes=SIGNS)
-def absolute_of_negative(x: Tensor) -> Sides:
-    """A magnitude has no sign."""
-    return absolute(-x), absolute(x)
-
-
-@rule(dtypes=FLOATS)
-def product_of_absolutes(x: Tensor, y: Tensor) -> Sides:
-    """One magnitude is taken instead of two; products of integers wrap around."""
-    return absolute(x) * absolute(y), absolute(x * y)
-
-
-@rule(dtypes=FLOATS)
-def quotient_of_absolutes(x: Tensor, y: Tensor) -> Sides:
-    """One magnitude is taken instead of two."""
-    return absolute(x) / absolute(y), absolute(x / y)
-
-
-@rule(dtypes=FLOATS)
-def sign_copied_onto_negative(x: Tensor, y: Tensor) -> Sides:
-    """The sign is replaced anyway."""
-    return copysign(-x, y), copysign(x, y)
-
-
-@rule(dtypes=FLOATS)
-def sign_copied_onto_absolute(x: Tensor, y: Tensor) -> Sides:
-    """The sign is replaced anyway."""
-    return copysign(absolute(x), y), copysign(x, y)
-
-
-@rule(dtypes=FLOATS)
-def absolute_of_copied_sign(x: Tensor, y: Tensor) -> Sides:
-    """The sign is dropped anyway."""
-    return absolute(copysign(x, y)), absolute(x)
