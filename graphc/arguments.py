@@ -29,7 +29,8 @@ class Signature:
         return tuple(str(x.node.attrs["name"]) for x in self.inputs)
 
     def __str__(self) -> str:
-        return f"{self.function}({', '.join(f'{n}: {x.type}' for n, x in zip(self.names, self.inputs, strict=True))})"
+        parts = (f"{n}: {x.type}" for n, x in zip(self.names, self.inputs, strict=True))
+        return f"{self.function}({', '.join(parts)})"
 
     def bind(
         self, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
@@ -76,7 +77,7 @@ class Signature:
         return np.require(array, x.dtype.numpy, ["C", "A"])
 
     def sizes(self, arrays: Sequence[Array]) -> dict[str, int]:
-        """The named sizes, read off the arrays; raises ArgumentError where two arguments disagree."""
+        """The named sizes, read off the arrays; raises ArgumentError where two disagree."""
         found: dict[str, tuple[int, str, int]] = {}
         compound: list[tuple[str, int, Dim, int]] = []
         for name, x, array in zip(self.names, self.inputs, arrays, strict=True):
@@ -89,7 +90,8 @@ class Signature:
                 size, other, other_axis = found.setdefault(str(d), (n, name, axis))
                 if size != n:
                     raise ArgumentError(
-                        f"size {d} is {size} in argument {other!r} (axis {other_axis}) but {n} in argument {name!r} (axis {axis})"
+                        f"size {d} is {size} in argument {other!r} (axis {other_axis}) "
+                        f"but {n} in argument {name!r} (axis {axis})"
                     )
         known = {size: n for size, (n, _, _) in found.items()}
         for name, axis, d, n in compound:
@@ -102,7 +104,8 @@ class Signature:
         missing = sizes(d) - known.keys()
         if missing:
             raise ArgumentError(
-                f"no argument gives the size {sorted(missing)[0]} by itself, so axis {axis} of {name!r} ({d}) is unknown"
+                f"no argument gives the size {sorted(missing)[0]} by itself, "
+                f"so axis {axis} of {name!r} ({d}) is unknown"
             )
         wanted = evaluate(d, known)
         if wanted != n:
@@ -125,7 +128,8 @@ def as_array(value: Any, name: str) -> Array:
         device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
         if device[0] != 1:
             raise ArgumentError(
-                f"argument {name!r} lies on another device {device}, expected one in the CPU's memory"
+                f"argument {name!r} lies on another device {device}, "
+                "expected one in the CPU's memory"
             )
         return np.from_dlpack(value)
     try:

@@ -37,8 +37,7 @@ def scan(
     reverse: from the last x to the first; ys stay in the order of xs.
 
     f runs once, on symbols. It may read any other tensor of the graph. One native loop is compiled;
-    gradients flow through
-    carries, xs and whatever f reads.
+    gradients flow through carries, xs and whatever f reads.
     """
     carry, stacks = as_tensors(init), as_tensors(xs)
     inputs, xs_list = leaves(carry), leaves(stacks) if xs is not None else []
@@ -64,8 +63,7 @@ def while_loop(
     """`carry = body(carry)` from `init` on, as long as `condition(carry)` holds.
 
     condition gives one bool. With `max_steps` the loop ends after that many steps in any case, and
-    gradients flow through it;
-    without, it has no gradient.
+    gradients flow through it; without, it has no gradient.
     """
     carry = as_tensors(init)
     if max_steps is not None:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Memory:
     """Bytes of a call, as expressions over the symbolic sizes: `arena` for what lies between
-    kernels, `variables`, `inputs` and
-    `outputs`. `peak` is all of them.
+    kernels, `variables`, `inputs` and `outputs`. `peak` is all of them.
     """
 
     arena: Dim

@@ -1,4 +1,4 @@
-"""A name for what a graph computes: equal for equal graphs, in every process and on every machine."""
+"""A name for what a graph computes: equal for equal graphs, in every process."""
 
 from __future__ import annotations
 

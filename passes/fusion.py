@@ -31,12 +31,10 @@ Role = Literal["map", "row", "rowmap", "column", "total"]
 @dataclass(frozen=True, eq=False)
 class Root:
     """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the
-    row axes; "rowmap": one element
-    per row; "column": a reduction over the outer axes; "total": over all. `level` orders the loops
-    over a row. `accesses` are
-    the elements that it reads at domain index (i0, i1, ...), of values of the kernel too; `opaque`
-    are index expressions
-    whose value it uses.
+    row axes; "rowmap": one element per row; "column": a reduction over the outer axes; "total":
+    over all. `level` orders the loops over a row. `accesses` are the elements that it reads at
+    domain index (i0, i1, ...), of values of the kernel too; `opaque` are index expressions whose
+    value it uses.
     """
 
     tensor: Tensor
@@ -51,8 +49,8 @@ class Body:
     """What a kernel computes.
 
     A "nest" loops over `domain`, of which `row_axes` are the inner ones; a "contraction" is a
-    product (the first root) whose
-    other roots are maps over its result; "loops" is one node that writes its own loops.
+    product (the first root) whose other roots are maps over its result; "loops" is one node that
+    writes its own loops.
     """
 
     kind: Literal["nest", "contraction", "loops"]
@@ -99,7 +97,6 @@ class _Fuser:
         return [self._body(g) for g in self._ordered()]
 
     # --- placing roots ----------------------------------------------------------------------------
-    # ---------------------
 
     def _opaque(self, node: Node) -> None:
         kind: Literal["contraction", "loops"] = (
@@ -230,7 +227,6 @@ class _Fuser:
                     group.needs.add(producer)
 
     # --- results ----------------------------------------------------------------------------------
-    # ---------------------
 
     def _ordered(self) -> list[_Group]:
         """The kernels in an order that respects their needs, otherwise as found."""

@@ -1,5 +1,5 @@
-"""When a variable's new value may be written over the old one, and the order of kernels that
-makes it so.
+"""When a variable's new value may be written over the old one, and the order of kernels that makes
+it so.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Gradients of loops and branches: a scan runs backwards over what its forward run kept.
 
 The forward scan is extended by stacks of the values that the backward body reads (`merge_scans`
-makes one loop of both). What
-the backward body adds up over all steps as products or sums of what varies is stacked instead and
-contracted once, outside.
+makes one loop of both). What the backward body adds up over all steps as products or sums of what
+varies is stacked instead and contracted once, outside.
 """
 
 from __future__ import annotations
@@ -124,8 +123,7 @@ class _Scan:
         self.ends.elements.append(symbol)
         self.ends.stacks.append(stack)
 
-    # --- what the forward run keeps
-    # --------------------------------------------------------------------------------------
+    # --- what the forward run keeps ---------------------------------------------------------------
 
     def _from_kept(self, grads: Sequence[Tensor]) -> list[Tensor]:
         """The gradients with forward values replaced by symbols for what is kept of them."""
@@ -178,7 +176,6 @@ class _Scan:
         return dict(zip(saved, results[len(body.outputs) :], strict=True))
 
     # --- the backward scan ------------------------------------------------------------------------
-    # -----------------------
 
     def _backward(self, live: Sequence[int], grads: dict[Tensor, Tensor]) -> Gradients:
         body, ends, count = self.body, self.ends, self.carries
@@ -211,7 +208,7 @@ class _Scan:
         return found
 
     def _row(self, x: Tensor) -> Tensor:
-        """A stand-in for the stack of a backward value; what is a stack already is used as it is."""
+        """A stand-in for the stack of a backward value; what is a stack already stays one."""
         ends = self.ends
         for symbol, stack in zip(ends.elements, ends.stacks, strict=True):
             if symbol is x:

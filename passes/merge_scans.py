@@ -1,6 +1,5 @@
 """One loop instead of several: scans of the same body over the same operands run once and give all
-their outputs; outputs of a scan
-that nobody reads are dropped.
+their outputs; outputs of a scan that nobody reads are dropped.
 """
 
 from __future__ import annotations

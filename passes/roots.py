@@ -18,15 +18,15 @@ _LAYOUT = {"broadcast", "reshape", "transpose", "slice", "flip"}
 
 
 def is_buffer(x: Tensor) -> bool:
-    """Whether x lies in memory before any kernel runs: an input, a variable or a constant array."""
+    """Whether x lies in memory before any kernel runs: an input, variable or constant array."""
     if x.node.op.lowering == "source":
         return True
     return x.node.op.name == "constant" and x.type.shape != ()
 
 
 def is_view(node: Node) -> bool:
-    """Whether the outputs are other views of the inputs' memory: of a barrier, and of a reshape that
-    mixes axes, so that its index map would need divisions.
+    """Whether the outputs are other views of the inputs' memory: of a barrier, and of a reshape
+    that mixes axes, so that its index map would need divisions.
     """
     if not isinstance(node.op, Reshape):
         return node.op.name == "barrier"
@@ -52,7 +52,7 @@ def choose_roots(outputs: Sequence[Tensor]) -> set[Tensor]:
 
 class _Chooser:
     def __init__(self, outputs: Sequence[Tensor]):
-        self.roots: set[Tensor] = {x for x in outputs}
+        self.roots: set[Tensor] = set(outputs)
         self.order = topological(outputs)
         self.readers: dict[Tensor, int] = {}
         self.flops: dict[Tensor, int] = {}
@@ -103,7 +103,7 @@ class _Chooser:
             self._force(x)
 
     def _strided(self, x: Tensor) -> bool:
-        """Whether x is a transposition or slice of something in memory, read in place by a product."""
+        """Whether x is a transposition of something in memory, which a product reads in place."""
         while x.node.op.name in ("transpose", "broadcast") and x not in self.roots:
             x = x.node.inputs[0]
         return is_buffer(x) or x in self.roots

@@ -72,7 +72,7 @@ def _input(
 
 
 def _first_axes(program: Program) -> dict[str, tuple[int, int]]:
-    """For each named size, the identity of the first input that brings it by itself, and the axis."""
+    """For each named size, the identity of the first input that brings it alone, and the axis."""
     found: dict[str, tuple[int, int]] = {}
     for x in program.inputs:
         for axis, d in enumerate(x.shape):

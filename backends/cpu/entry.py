@@ -19,9 +19,8 @@ Dims = tuple[tuple[str, int], ...]
 @dataclass(frozen=True)
 class Entry:
     """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
-    `variables` are positions in
-    the caller's list of variables; `constants` are (dtype, shape, base64); `failures` are messages
-    by code - 1.
+    `variables` are positions in the caller's list of variables; `constants` are (dtype, shape,
+    base64); `failures` are messages by code - 1.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]

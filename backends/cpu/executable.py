@@ -37,8 +37,8 @@ def load(
     prepare: Prepare,
 ) -> Native:
     """A callable of compiled code. `variables` are the arrays behind the caller's variables;
-    `structure` is "one", "tuple",
-    "list" or "none"; `prepare` turns arguments that do not conform into arrays that do.
+    `structure` is "one", "tuple", "list" or "none"; `prepare` turns arguments that do not conform
+    into arrays that do.
     """
     library = load_object(code, pool_symbols(), keep=True)
     constants = entry.constant_arrays()

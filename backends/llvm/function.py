@@ -77,7 +77,6 @@ class KernelFunction:
         return [*lines, "  ret void", "}"]
 
     # --- statements -------------------------------------------------------------------------------
-    # ------------------------
 
     def _label(self, hint: str) -> str:
         self._labels += 1

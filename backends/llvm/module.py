@@ -98,8 +98,9 @@ class _Entry:
         return values.value(dims(d))
 
     def plan(self) -> str:
-        """i64 plan(sizes, out): checks compound dimensions; out = arena bytes, work in bytes,
-        dimensions of the outputs.
+        """Text of the function that checks compound dimensions and tells sizes.
+
+        It is i64 plan(sizes, out); out = arena bytes, work in bytes, dimensions of the outputs.
         """
         program = self.program
         values, dims = self._values()
@@ -127,8 +128,10 @@ class _Entry:
         )
 
     def run(self) -> str:
-        """i64 run(bufs, sizes, arena): every kernel in order; stops before variables change if a
-        check failed.
+        """Text of the function that runs every kernel in order, and stops before variables change
+        if a check failed.
+
+        It is i64 run(bufs, sizes, arena).
         """
         program = self.program
         values, dims = self._values()
@@ -150,13 +153,8 @@ class _Entry:
         values.emit(f"ret i64 {code}")
         self.declarations.update(values.declarations)
         internal = "internal " if program.frame else ""
-        return "\n".join(
-            [
-                f"define {internal}i64 @{self.prefix}_run(ptr %bufs, ptr %sizes, ptr %arena) nounwind {{",
-                *values.lines,
-                "}",
-            ]
-        )
+        head = f"define {internal}i64 @{self.prefix}_run(ptr %bufs, ptr %sizes, ptr %arena)"
+        return "\n".join([f"{head} nounwind {{", *values.lines, "}"])
 
     def _stop_if_failed(self, values: Values, k: int) -> None:
         code = values.assign("load i64, ptr %status")
@@ -187,13 +185,18 @@ class _Entry:
                 offset = self._dim(values, dims, program.plan.slots[place.number].offset)
                 self._pointers[place] = values.assign(f"getelementptr i8, ptr %arena, i64 {offset}")
             else:
-                before = {
-                    "input": 0, "output": len(program.inputs), "variable": len(program.inputs) + len(program.outputs),
-                    "constant": len(program.inputs) + len(program.outputs) + len(program.variables),
-                }[place.kind]  # fmt: skip
-                at = values.assign(f"getelementptr ptr, ptr %bufs, i64 {before + place.number}")
+                position = _first_buffers(program)[place.kind] + place.number
+                at = values.assign(f"getelementptr ptr, ptr %bufs, i64 {position}")
                 self._pointers[place] = values.assign(f"load ptr, ptr {at}")
         return self._pointers[place]
+
+
+def _first_buffers(program: Program) -> dict[str, int]:
+    """Where each kind of buffer begins in the table that the entry takes."""
+    outputs = len(program.inputs)
+    variables = outputs + len(program.outputs)
+    constants = variables + len(program.variables)
+    return {"input": 0, "output": outputs, "variable": variables, "constant": constants}
 
 
 def compound_dims(program: Program) -> list[tuple[int, Dim]]:

@@ -68,9 +68,8 @@ class _Writer:
         return v.assign(f"call i64 @{self.prefix}.{which}_run({arguments})")
 
     def _copy(self, target: str, source: str, x: Tensor) -> None:
-        self.values.emit(
-            f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {self._bytes(x)}, i1 false)"
-        )
+        arguments = f"ptr {target}, ptr {source}, i64 {self._bytes(x)}, i1 false"
+        self.values.emit(f"call void @llvm.memcpy.p0.p0.i64({arguments})")
 
     def _phi(self, name: str, first: str, entry: str, later: str, latch: str) -> str:
         self.values.emit(f"{name} = phi ptr [ {first}, %{entry} ], [ {later}, %{latch} ]")

@@ -25,10 +25,12 @@ def memory_type(dtype: DType) -> str:
 
 
 def vector_type(element: str, lanes: int) -> str:
+    """So many of an element; one is no vector."""
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
 def type_of(x: Expr) -> str:
+    """The type of an expression's value in a register."""
     return vector_type(scalar_type(x.dtype), x.lanes)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from graphc.backends.llvm.scope import Scope
 from graphc.backends.llvm.types import (
-    literal,
     mangled,
     memory_type,
     scalar_type,
@@ -38,91 +38,10 @@ _ROUND = {
 }
 
 
-class Values:
-    """The values of one function: emitted lines, and which name holds which expression where."""
+class Values(Scope):
+    """The values of one function."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.declarations: dict[str, None] = {}
-        self.registers: dict[str, tuple[str, DType, int]] = {}
-        self.names: list[dict[str, str]] = [{}]
-        self._scopes: list[dict[Expr, str]] = [{}]
-        self._dependents: dict[str, set[Expr]] = {}
-        self._depends: dict[Expr, frozenset[str]] = {}
-        self._count = 0
-
-    # --- plumbing ---------------------------------------------------------------------------------
-    # ------------------------
-
-    def fresh(self, hint: str = "v") -> str:
-        self._count += 1
-        return f"%{hint}{self._count}"
-
-    def emit(self, line: str) -> None:
-        self.lines.append("  " + line)
-
-    def assign(self, instruction: str, hint: str = "v") -> str:
-        name = self.fresh(hint)
-        self.lines.append(f"  {name} = {instruction}")
-        return name
-
-    def declare(self, line: str) -> None:
-        self.declarations[line] = None
-
-    def push(self) -> None:
-        self._scopes.append({})
-        self.names.append({})
-
-    def pop(self) -> None:
-        self._scopes.pop()
-        self.names.pop()
-
-    def changed(self, what: str) -> None:
-        """A register or buffer has new contents: expressions that read it must be evaluated anew."""
-        for x in self._dependents.pop(what, ()):
-            for scope in self._scopes:
-                scope.pop(x, None)
-
-    def _reads(self, x: Expr) -> frozenset[str]:
-        """Registers and buffers that an expression reads."""
-        found = self._depends.get(x)
-        if found is None:
-            parts: set[str] = set()
-            for a in x.args:
-                parts |= self._reads(a)
-            if x.op == "load" or (x.op == "var" and x.attr in self.registers):
-                parts.add(x.attr)
-            found = self._depends[x] = frozenset(parts)
-        return found
-
-    # --- values -----------------------------------------------------------------------------------
-    # ------------------------
-
-    def value(self, x: Expr) -> str:
-        """The name or literal that holds x at this point."""
-        if x.op == "const":
-            return literal(x.attr, x.dtype)
-        if x.op == "var" and x.attr not in self.registers:
-            return self._named(x.attr)
-        for scope in reversed(self._scopes):
-            if x in scope:
-                return scope[x]
-        result = self._make(x)
-        self._scopes[-1][x] = result
-        for what in self._reads(x):
-            self._dependents.setdefault(what, set()).add(x)
-        return result
-
-    def _named(self, name: str) -> str:
-        for scope in reversed(self.names):
-            if name in scope:
-                return scope[name]
-        raise AssertionError(f"{name} is not defined here")
-
-    def typed(self, x: Expr) -> str:
-        return f"{type_of(x)} {self.value(x)}"
-
-    def _make(self, x: Expr) -> str:
+    def make(self, x: Expr) -> str:
         if x.op == "var":
             slot, dtype, lanes = self.registers[x.attr]
             return self.assign(f"load {vector_type(scalar_type(dtype), lanes)}, ptr {slot}")
@@ -295,7 +214,6 @@ class Values:
         return f"fpto{kind}i.sat.{mangled(x.dtype, x.lanes)}.{mangled(a.dtype, a.lanes)}"
 
     # --- vectors ----------------------------------------------------------------------------------
-    # --------------------------
 
     def _broadcast(self, x: Expr) -> str:
         (a,) = x.args
@@ -350,7 +268,6 @@ class Values:
         return self.assign(f"call {type_of(x)} @{name}({self.typed(a)})")
 
     # --- memory -----------------------------------------------------------------------------------
-    # --------------------------
 
     def address(self, buffer: str, index: Expr, dtype: DType) -> str:
         """Pointer (or vector of pointers) to elements of a buffer."""
@@ -377,9 +294,8 @@ class Values:
             name = f"llvm.masked.load.v{x.lanes}{self._memory_mangled(x.dtype)}.p0"
             flags = vector_type("i1", x.lanes)
             self.declare(f"declare {type_} @{name}(ptr, i32, {flags}, {type_})")
-            raw = self.assign(
-                f"call {type_} @{name}(ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer)"
-            )
+            arguments = f"ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer"
+            raw = self.assign(f"call {type_} @{name}({arguments})")
         return self._from_memory(raw, x.dtype, x.lanes)
 
     def _memory_mangled(self, dtype: DType) -> str:
@@ -390,9 +306,8 @@ class Values:
         flags = vector_type("i1", x.lanes)
         self.declare(f"declare {type_} @{name}(<{x.lanes} x ptr>, i32, {flags}, {type_})")
         on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
-        return self.assign(
-            f"call {type_} @{name}(<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer)"
-        )
+        arguments = f"<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer"
+        return self.assign(f"call {type_} @{name}({arguments})")
 
     def _from_memory(self, raw: str, dtype: DType, lanes: int) -> str:
         if dtype.kind != "b":
@@ -421,7 +336,6 @@ class Values:
         else:
             name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
             self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")
-            self.emit(
-                f"call void @{name}({type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)})"
-            )
+            arguments = f"{type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)}"
+            self.emit(f"call void @{name}({arguments})")
         self.changed(buffer)

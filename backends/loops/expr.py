@@ -1,36 +1,35 @@
 """Scalar and vector expressions of the loop IR: immutable, typed, interned.
 
 An expression has a dtype and a number of lanes (1: scalar). Arithmetic on 16-bit floats is written
-by the lowering as
-arithmetic on float32 between casts. Meaning of the primitives:
+by the lowering as arithmetic on float32 between casts. Meaning of the primitives:
 
   const var            a literal; a loop variable, `let` or parameter (attr: its name)
   add sub mul div      IEEE for floats; wrap-around for integers; integer div truncates (undefined
-  for a zero divisor)
+                       for a zero divisor)
   rem                  integer remainder of `div`; not for floats
   fma                  a*b + c rounded once
   neg abs sqrt floor ceil trunc rint     rint rounds halves to even
   min max              a NaN operand gives NaN; integers too
   and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic
-  for signed
+                       for signed
   eq ne lt le gt ge    bool; comparisons with NaN are false, but ne
   select               condition, yes, no (attr "rarely": the condition seldom holds, so `yes` may
-  go behind a branch)
-  cast                 NumPy's astype; float to integer out of range is undefined, integers wrap, to
-  bool is `!= 0`
+                       go behind a branch)
+  cast                 NumPy's astype; float to integer out of range is undefined, integers wrap,
+                       to bool is `!= 0`
   bitcast              the same bits as another dtype of equal width
   mulhi                upper half of the product of two unsigned integers
   math                 a function of the math library (attr: its name), expanded by
-  `graphc.backends.math`
+                       `graphc.backends.math`
   load                 attr: buffer name; args: element index, then a mask (bool) or nothing;
-  masked-off lanes are 0
+                       masked-off lanes are 0
   ramp                 attr: lanes; args: base; base + (0, 1, ..., lanes - 1)
   broadcast            attr: lanes; args: scalar
   across               attr: sum prod min max and or; the lanes of a vector combined pairwise,
-  halves first: a scalar
+                       halves first: a scalar
   lane                 attr: number; one lane as a scalar
   shuffle              attr: lane numbers; args: two vectors of equal lanes, whose lanes are counted
-  through
+                       through
 """
 
 from __future__ import annotations
@@ -149,6 +148,7 @@ def const(value: bool | int | float, dtype: DType) -> Expr:
 
 
 def var(name: str, dtype: DType = int64, lanes: int = 1) -> Expr:
+    """A loop variable, `let`, register or parameter."""
     return make("var", (), dtype, lanes, name)
 
 
@@ -177,10 +177,12 @@ def ramp(base: Expr, lanes: int) -> Expr:
 
 
 def unary(op: str, x: Expr) -> Expr:
+    """A primitive of one operand, of its type."""
     return make(op, (x,), x.dtype, x.lanes)
 
 
 def binary(op: str, a: Operand, b: Operand) -> Expr:
+    """A primitive of two operands of one dtype; arithmetic on known indices is done at once."""
     x, y = _pair(a, b)
     folded = _folded(op, x, y) if x.dtype is int64 else None
     return make(op, (x, y), x.dtype, x.lanes) if folded is None else folded
@@ -211,31 +213,38 @@ _FOLD: dict[str, Callable[[int, int], int]] = {
 
 
 def compare(op: str, a: Operand, b: Operand) -> Expr:
+    """A comparison: a bool for each lane."""
     x, y = _pair(a, b)
     return make(op, (x, y), bool_, x.lanes)
 
 
 def equal(a: Operand, b: Operand) -> Expr:
+    """a == b; false for NaN."""
     return compare("eq", a, b)
 
 
 def not_equal(a: Operand, b: Operand) -> Expr:
+    """a != b; true for NaN."""
     return compare("ne", a, b)
 
 
 def minimum(a: Operand, b: Operand) -> Expr:
+    """The smaller one, NaN if either is."""
     return binary("min", a, b)
 
 
 def maximum(a: Operand, b: Operand) -> Expr:
+    """The larger one, NaN if either is."""
     return binary("max", a, b)
 
 
 def mulhi(a: Expr, b: Expr) -> Expr:
+    """The upper half of the product of two unsigned integers."""
     return binary("mulhi", a, b)
 
 
 def rem(a: Operand, b: Operand) -> Expr:
+    """The remainder of the truncating division of integers."""
     return binary("rem", a, b)
 
 
@@ -248,26 +257,32 @@ def fma(a: Operand, b: Operand, c: Operand) -> Expr:
 
 
 def absolute(x: Expr) -> Expr:
+    """The size without the sign."""
     return unary("abs", x)
 
 
 def sqrt(x: Expr) -> Expr:
+    """The square root, correctly rounded."""
     return unary("sqrt", x)
 
 
 def floor(x: Expr) -> Expr:
+    """The largest whole number that is not above x."""
     return unary("floor", x)
 
 
 def ceil(x: Expr) -> Expr:
+    """The smallest whole number that is not below x."""
     return unary("ceil", x)
 
 
 def trunc(x: Expr) -> Expr:
+    """x without its fraction."""
     return unary("trunc", x)
 
 
 def rint(x: Expr) -> Expr:
+    """The nearest whole number, the even one of two."""
     return unary("rint", x)
 
 
@@ -281,10 +296,12 @@ def select(condition: Expr, yes: Operand, no: Operand) -> Expr:
 
 
 def cast(x: Expr, dtype: DType) -> Expr:
+    """x as another dtype, as by NumPy."""
     return x if x.dtype is dtype else make("cast", (x,), dtype, x.lanes)
 
 
 def bitcast(x: Expr, dtype: DType) -> Expr:
+    """The bits of x as another dtype of the same width."""
     return x if x.dtype is dtype else make("bitcast", (x,), dtype, x.lanes)
 
 
@@ -308,6 +325,7 @@ def across(combine: str, x: Expr) -> Expr:
 
 
 def lane(x: Expr, number: int) -> Expr:
+    """One lane of a vector as a scalar."""
     return make("lane", (x,), x.dtype, 1, number)
 
 

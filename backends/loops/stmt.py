@@ -1,15 +1,14 @@
 """Statements of the loop IR: every loop, store, accumulator and barrier is explicit.
 
 A kernel is a function of buffers (pointers to elements), named integer parameters (sizes) and, when
-it is parallel,
-a chunk number. Loop kinds:
+it is parallel, a chunk number. Loop kinds:
 
   serial     one after the other
   unroll     extent is a literal; the body is repeated
   vector     iterations are independent but for accumulators; `vectorise` makes lanes of them, with
-  a masked tail
+             a masked tail
   parallel   chunks that any thread may run, at most one per kernel and outermost (CPU threads; CUDA
-  blocks)
+             blocks)
   block, thread     CUDA grid and block axes, written by the CUDA schedule
 """
 
@@ -17,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Literal
 
 from graphc.backends.loops.expr import Expr
 from graphc.ir.dtypes import DType
@@ -74,8 +73,8 @@ class Accumulate:
     when the register's scope reads it.
 
     "argmin"/"argmax": `value` is compared and `position` (int64) kept with it; the register `name`
-    holds the value and
-    `name + ".at"` the position; the first of equals wins and a NaN wins over numbers.
+    holds the value and `name + ".at"` the position; the first of equals wins and a NaN wins over
+    numbers.
     """
 
     name: str
@@ -97,6 +96,8 @@ class Store:
 
 @dataclass(frozen=True)
 class If:
+    """`then` where the condition holds, else `orelse`."""
+
     condition: Expr
     then: tuple[Stmt, ...]
     orelse: tuple[Stmt, ...] = ()
@@ -140,12 +141,13 @@ class Barrier:
 
 @dataclass(frozen=True)
 class Comment:
+    """A line for whoever reads the kernel."""
+
     text: str
 
 
-Stmt = Union[
-    For, Let, Declare, Assign, Accumulate, Store, If, While, Alloc, Check, Barrier, Comment
-]
+Plain = Let | Declare | Assign | Accumulate | Store | Alloc | Check | Barrier | Comment
+Stmt = For | While | If | Plain
 
 
 @dataclass(frozen=True)
@@ -162,9 +164,8 @@ class LoopKernel:
     """A kernel, ready to be spelled: buffers, sizes, the extent of its parallel loop, statements.
 
     `chunks` is the number of parallel chunks as an expression over the sizes (1: not parallel);
-    inside the body,
-    `var("chunk")` is the chunk at hand. The number of chunks never depends on the number of
-    threads.
+    inside the body, `var("chunk")` is the chunk at hand. The number of chunks never depends on the
+    number of threads.
     """
 
     name: str

@@ -23,20 +23,22 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 
 _INFIX = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "rem": "%", "and": "&", "or": "|", "xor": "^", "shl": "<<",
-    "shr": ">>", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "rem": "%", "and": "&", "or": "|", "xor": "^",
+    "shl": "<<", "shr": ">>", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 
 
 def kernel_text(kernel: LoopKernel) -> str:
     """The whole kernel."""
     buffers = ", ".join(f"{'out ' if p.writes else ''}{p.name}: {p.dtype}" for p in kernel.buffers)
-    sizes = f"; sizes {', '.join(s.removeprefix('size.') for s in kernel.sizes)}" if kernel.sizes else ""
+    names = ", ".join(s.removeprefix("size.") for s in kernel.sizes)
+    sizes = f"; sizes {names}" if names else ""
     head = f"kernel {kernel.name}({buffers}{sizes}) chunks {expr_text(kernel.chunks)}:"
     return "\n".join([head, *body_text(kernel.body, 1)]) + "\n"
 
 
 def body_text(body: Sequence[Stmt], depth: int) -> list[str]:
+    """The lines of statements, indented."""
     return [line for s in body for line in statement_text(s, depth)]
 
 

@@ -2,8 +2,8 @@
 tail.
 
 Input: loops of kind "vector" over scalar statements. Output: no such loops. A loop's accumulators
-that were declared outside
-it get one register per vector in flight, combined in a fixed order after the loop.
+that were declared outside it get one register per vector in flight, combined in a fixed order after
+the loop.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.ir.dims import Dim
@@ -26,7 +26,7 @@ class Temporary:
         return self.elements * self.dtype.bytes
 
 
-Buffer = Union[Tensor, Temporary]
+Buffer = Tensor | Temporary
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +60,8 @@ class Schedule:
     sums are taken.
 
     `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
-    on, at least.
-    `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors in flight.
+    on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
+    in flight.
     """
 
     vector_bits: int = 512

@@ -72,7 +72,6 @@ class _Lowering:
         return name
 
     # --- chunks -----------------------------------------------------------------------------------
-    # -----------------------
 
     def _chunks(self) -> None:
         """Which loops are split into chunks, and into how many; only sizes count, never threads."""
@@ -153,7 +152,6 @@ class _Lowering:
         return min(floats or widths or [32])
 
     # --- rows -------------------------------------------------------------------------------------
-    # -------------------------
 
     def _level(self, level: int) -> list[Stmt]:
         """One loop over the inner axes: what it computes, between its accumulators' declarations
@@ -282,8 +280,7 @@ class _Lowering:
         line = e.load(name, self.dims(offset), value.dtype)
         inside.append(Store(name, self.dims(offset), combined(op.combine, line, value)))
 
-    # --- values that a later loop over the row reads again
-    # ---------------------------------------------------------------
+    # --- values that a later loop over the row reads again ----------------------------------------
 
     def _recall_later(self, level: int, roots: list[Root], inside: list[Stmt]) -> None:
         """After this level a value is read back from where it was stored, or recomputed."""

@@ -114,8 +114,7 @@ class ExprReader:
     """The Reader that makes expressions.
 
     `stop(x)` gives the buffer name of a tensor in memory, else None. `values` holds what the kernel
-    has at hand at the current
-    point of its loops. Checks are appended to `statements`.
+    has at hand at the current point of its loops. Checks are appended to `statements`.
     """
 
     ops: Any = e

@@ -2,16 +2,14 @@
 is provable.
 
 An expression is a polynomial with integer coefficients over atoms. An atom is a named size, or a
-floor division,
-remainder, minimum or maximum of expressions. Two expressions that denote the same polynomial are
-equal and hash
-alike; an expression without atoms is always a plain `int`.
+floor division, remainder, minimum or maximum of expressions. Two expressions that denote the same
+polynomial are equal and hash alike; an expression without atoms is always a plain `int`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Union
+from typing import ClassVar, Union
 
 Dim = Union[int, "DimExpr"]
 Monomial = tuple["Atom", ...]
@@ -26,7 +24,7 @@ class Atom:
     """
 
     __slots__ = ("_hash", "args", "key", "kind", "name")
-    _table: dict[tuple[object, ...], Atom] = {}
+    _table: ClassVar[dict[tuple[object, ...], Atom]] = {}
 
     def __new__(cls, kind: str, name: str, args: tuple[Dim, ...] = ()) -> Atom:
         key = (kind, name, args)
@@ -174,6 +172,7 @@ def dynamic(name: str) -> DimExpr:
 
 
 def atom(kind: str, a: Dim, b: Dim) -> DimExpr:
+    """The expression of one atom with two operands."""
     return DimExpr({(Atom(kind, "", (a, b)),): 1})
 
 

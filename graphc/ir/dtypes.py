@@ -72,7 +72,7 @@ _BY_NUMPY = {d.numpy: d for d in ALL}
 
 
 def as_dtype(what: Any) -> DType:
-    """The DType named by a DType, a NumPy dtype or scalar type, a Python type, or a name like "float32" or "f32"."""
+    """The DType that a DType, NumPy dtype, scalar type or name like "float32" or "f32" means."""
     if isinstance(what, DType):
         return what
     if isinstance(what, str) and what in _BY_NAME:
@@ -87,9 +87,9 @@ def as_dtype(what: Any) -> DType:
 def promote(*operands: DType | bool | int | float) -> DType:
     """The common dtype of dtypes and Python scalars, by NumPy's rules.
 
-    A Python scalar is weak: it takes the others' dtype unless its kind is higher (NEP 50); alone, a bool gives
-    bool, an int int64 and a float float32 is not assumed: it gives float64.
-    bfloat16 with float16 gives float32.
+    A Python scalar is weak: it takes the others' dtype unless its kind is higher (NEP 50); alone, a
+    bool gives bool, an int int64 and a float float32 is not assumed: it gives float64. bfloat16
+    with float16 gives float32.
     """
     strong = [d for d in operands if isinstance(d, DType)]
     weak = [s for s in operands if not isinstance(s, DType)]

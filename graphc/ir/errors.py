@@ -1,4 +1,4 @@
-"""The errors that a user of graphc can meet: each says what came, what was expected, and where it was written."""
+"""The errors that a user can meet: what came, what was expected, and where it was written."""
 
 
 class GraphError(Exception):

@@ -44,7 +44,8 @@ class Node:
 class Tensor(TensorMethods):
     """A symbolic array: one output of a node. Operators and methods are attached by `graphc.ops`.
 
-    Identity is equality: `==` compares element by element and gives a Tensor; use `is` to compare tensors.
+    Identity is equality: `==` compares element by element and gives a Tensor; use `is` to compare
+    tensors.
     """
 
     __slots__ = ("__weakref__", "index", "label", "node", "type")
@@ -132,7 +133,10 @@ class Tensor(TensorMethods):
 
 
 def apply(op: Op, *inputs: Tensor, **attrs: Any) -> Node:
-    """The node of `op` on these inputs, interned. Raises the op's shape and dtype errors, with the operands shown."""
+    """The node of `op` on these inputs, interned.
+
+    Raises the op's shape and dtype errors, with the operands shown.
+    """
     items = tuple(sorted(attrs.items()))
     key = (op, tuple(map(id, inputs)), items)
     found = _interned.get(key)
@@ -147,7 +151,9 @@ def apply(op: Op, *inputs: Tensor, **attrs: Any) -> Node:
     return node
 
 
-def unique(op: Op, inputs: Sequence[Tensor], attrs: dict[str, Any], types: Sequence[TensorType]) -> Node:
+def unique(
+    op: Op, inputs: Sequence[Tensor], attrs: dict[str, Any], types: Sequence[TensorType]
+) -> Node:
     """A node that equals no other: placeholders and variables."""
     node = object.__new__(Node)
     node.op, node.inputs, node.types = op, tuple(inputs), tuple(types)

@@ -121,13 +121,14 @@ class Op:
     name.
 
     A subclass gives `infer` and `reference`, and exactly one lowering: `read` (an element as a
-    function of elements of
-    the inputs; such ops fuse), the fields of a reduction, or `loops` (a kernel of its own).
+    function of elements of the inputs; such ops fuse), the fields of a reduction, or `loops` (a
+    kernel of its own).
     """
 
     name: str
     registry: ClassVar[dict[str, Op]] = {}
-    lowering: ClassVar[str] = "none"  # "read", "reduce", "loops", "source", "contraction", "composite", "none"
+    #: "read", "reduce", "loops", "source", "contraction", "composite", "control" or "none".
+    lowering: ClassVar[str] = "none"
     commutative: bool = False  # whether the two inputs may change places
     effects: ClassVar[bool] = False  # kept even when no output is used
 

@@ -1,8 +1,7 @@
 """Loops and branches as nodes: scan, while, switch. Their bodies are graphs of their own.
 
 Gradients and batching rules transform bodies, so they live with those passes:
-`graphc.passes.loop_gradients` and
-`graphc.passes.loop_batching`.
+`graphc.passes.loop_gradients` and `graphc.passes.loop_batching`.
 """
 
 from __future__ import annotations
@@ -50,17 +49,13 @@ class Scan(Control):
     """carry, y[t] = body(carry, x[t], *shared) for t = 0, 1, ..., length - 1, or backwards.
 
     Inputs: the first carry, the stacked x, what all steps share. Outputs: the last carry, the
-    stacked y. Attributes: `body`,
-    `carries` and `stacks` (how many of the inputs are which), `length`, `reverse`.
+    stacked y. Attributes: `body`, `carries` and `stacks` (how many of the inputs are which),
+    `length`, `reverse`.
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        body, carries, stacks, length = (
-            attrs["body"],
-            attrs["carries"],
-            attrs["stacks"],
-            attrs["length"],
-        )
+        body, length = attrs["body"], attrs["length"]
+        carries, stacks = attrs["carries"], attrs["stacks"]
         assert len(inputs) == len(body.inputs), (
             f"{len(inputs)} operands for {len(body.inputs)} inputs of the body"
         )
@@ -110,9 +105,8 @@ class While(Control):
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         body, condition, carries = attrs["body"], attrs["condition"], attrs["carries"]
         if condition.types != (TensorType(bool_, ()),):
-            raise DTypeError(
-                f"the condition of a while loop must be one bool, not {', '.join(map(str, condition.types))}"
-            )
+            given = ", ".join(map(str, condition.types))
+            raise DTypeError(f"the condition of a while loop must be one bool, not {given}")
         for k, (symbol, result) in enumerate(zip(body.inputs[:carries], body.outputs, strict=True)):
             if symbol.type != result.type:
                 raise _carry_error(k, symbol.type, result.type)
