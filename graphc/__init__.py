@@ -40,6 +40,7 @@ from graphc.ops.contraction import (
     dot, dot_general, inner, kron, matmul, outer, tensordot, vdot, vecdot,
 )  # fmt: skip
 from graphc.ops.convert import as_tensor
+from graphc.ops.convolving import convolve
 from graphc.ops.creation import (
     arange, empty, empty_like, full, full_like, linspace, meshgrid, one_hot, ones,
     ones_like, zeros, zeros_like,
@@ -164,8 +165,9 @@ __all__ = [
     "take_along_axis", "tile", "topk", "transpose", "tri", "tril", "triu", "unravel_index",
     "unstack", "vstack", "zeros", "zeros_like",
     # Reductions and products
-    "all", "any", "argmax", "argmin", "average", "count_nonzero", "cumlogsumexp", "cummax",
-    "cummin", "cumprod", "cumsum", "diff", "dot", "dot_general", "einsum", "inner", "kron",
+    "all", "any", "argmax", "argmin", "average", "convolve", "count_nonzero", "cumlogsumexp",
+    "cummax", "cummin", "cumprod", "cumsum", "diff", "dot", "dot_general", "einsum", "inner",
+    "kron",
     "log_softmax", "logsumexp", "matmul", "max", "mean", "median", "min", "norm", "outer",
     "prod", "ptp", "softmax", "std", "sum", "tensordot", "trace", "var", "vdot", "vecdot",
     # Other names of the above, and constants
