@@ -68,7 +68,7 @@ def log_prior(shares: Sequence[float], dtype: Any = "float32") -> Array:
     p = np.asarray(shares, np.float64)
     if p.ndim != 1 or (p <= 0).any():
         raise GraphError(f"shares of classes are positive numbers, not {shares}")
-    return np.log(p / p.sum()).astype(as_dtype(dtype).numpy)
+    return np.asarray(np.log(p / p.sum()), as_dtype(dtype).numpy)
 
 
 def lsuv(inputs_of: Mapping[Tensor, Tensor], seed: Seed = None) -> dict[Tensor, Tensor]:
