@@ -21,12 +21,12 @@ def merge_scans(graph: Graph) -> Graph:
     for node in nodes:
         if node.op is SCAN:
             families.setdefault(_family(node), []).append(node)
-    replaced: dict[Node, list[Tensor]] = {}
+    replaced: dict[Node, Subgraph] = {}
     for members in families.values():
         wanted = _wanted(members, used)
         if len(members) > 1 or len(wanted) < len(members[0].outputs):
-            for member in members:
-                replaced[member] = wanted
+            body = Subgraph(members[0].attrs["body"].inputs, tuple(wanted))
+            replaced.update(dict.fromkeys(members, body))
     if not replaced:
         return graph
 
@@ -59,21 +59,15 @@ def _wanted(members: Sequence[Node], used: set[Tensor]) -> list[Tensor]:
     return [*first.attrs["body"].outputs[:count], *rows]
 
 
-_bodies: dict[tuple[int, ...], Subgraph] = {}
-
-
-def _merged(node: Node, inputs: tuple[Tensor, ...], outputs: list[Tensor]) -> Sequence[Tensor]:
+def _merged(node: Node, inputs: tuple[Tensor, ...], body: Subgraph) -> Sequence[Tensor]:
     """The results of the common loop in the order of the node's own outputs; unread ones are any of
     the same type.
     """
     attrs = node.attrs
     count, stacks = attrs["carries"], attrs["stacks"]
-    body = _bodies.setdefault(
-        tuple(map(id, outputs)), Subgraph(attrs["body"].inputs, tuple(outputs))
-    )
     operands = inputs[:count], inputs[count : count + stacks], inputs[count + stacks :]
     results = scan_node(body, *operands, attrs["length"], attrs["reverse"])
-    place = {row: results[count + k] for k, row in enumerate(outputs[count:])}
+    place = {row: results[count + k] for k, row in enumerate(body.outputs[count:])}
     rows = [place.get(row) for row in attrs["body"].outputs[count:]]
     return [
         *results[:count],
