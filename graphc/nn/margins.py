@@ -18,7 +18,7 @@ def pinball(
     (Koenker and Bassett, 1978). `tau` may be a tensor of levels.
     """
     r = as_tensor(targets) - x
-    level = as_tensor(tau) if isinstance(tau, Tensor) else tau
+    level = tau if isinstance(tau, float) else as_tensor(tau)
     return reduced(maximum(r * level, r * (level - 1)), reduction)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,17 @@ from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye, tril, triu
-from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, mt, symmetric, well_conditioned
+from graphc.ops.matrices import (
+    FLOATS,
+    MatrixOp,
+    check_matrix,
+    columns,
+    drawn,
+    mt,
+    on_lower_half,
+    symmetric,
+    well_conditioned,
+)
 
 
 class Cholesky(MatrixOp):
@@ -36,7 +47,7 @@ class Cholesky(MatrixOp):
         half = tril(matmul(mt(low), g)) * (tril(_ones(low)) - 0.5 * _eye(low))
         left = triangular_solve(low, half, lower=True, transpose_a=True)
         full = mt(triangular_solve(low, mt(left), lower=True, transpose_a=True))
-        return (0.5 * (full + mt(full)),)
+        return (on_lower_half(0.5 * (full + mt(full))),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         (a,) = inputs
@@ -74,9 +85,7 @@ class Cholesky(MatrixOp):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(lambda rng, d=d, s=s: (symmetric(s, d, True)(rng),), note=str(d))
-            for d in FLOATS
-            for s in ((4, 4), (2, 3, 3), (1, 1))
+            drawn(d, symmetric(s, d, True)) for d in FLOATS for s in ((4, 4), (2, 3, 3), (1, 1))
         )
 
 
@@ -128,13 +137,9 @@ class TriangularSolve(MatrixOp):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(
-                lambda rng, d=d, s=s: (
-                    well_conditioned((*s, s[-1]), d)(rng),
-                    rng.standard_normal((*s, 2)).astype(d.numpy),
-                ),
-                {"lower": lower, "transpose_a": flip},
-                note=str(d),
+            replace(
+                drawn(d, well_conditioned((*s, s[-1]), d), columns((*s, 2), d)),
+                attrs={"lower": lower, "transpose_a": flip},
             )
             for d in FLOATS
             for s in ((4,), (2, 3))

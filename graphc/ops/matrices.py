@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, float32, float64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.op import Op
+from graphc.ir.op import Op, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.diagonal import tril
 from graphc.ops.layout import broadcast, transpose
 
 FLOATS = (float32, float64)
@@ -48,30 +50,49 @@ def mt(x: Tensor) -> Tensor:
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def well_conditioned(shape: tuple[int, ...], dtype: DType) -> Any:
-    """A sample of diagonally dominant matrices."""
+def on_lower_half(g: Tensor) -> Tensor:
+    """A symmetric gradient as that of the lower half, which is all that is read."""
+    return tril(g) + tril(g, -1)
+
+
+Makers = tuple[Callable[[Any], np.ndarray], ...]
+
+
+def drawn(dtype: DType, *makers: Callable[[Any], np.ndarray]) -> Sample:
+    """A sample whose arrays come from these functions of a generator."""
+    return Sample(partial(_make, makers), note=str(dtype))
+
+
+def _make(makers: Makers, rng: Any) -> tuple[np.ndarray, ...]:
+    return tuple(make(rng) for make in makers)
+
+
+def columns(shape: tuple[int, ...], dtype: DType) -> Callable[[Any], np.ndarray]:
+    """Any matrices."""
+    return lambda rng: np.asarray(rng.standard_normal(shape)).astype(dtype.numpy)
+
+
+def well_conditioned(shape: tuple[int, ...], dtype: DType) -> Callable[[Any], np.ndarray]:
+    """Diagonally dominant matrices with separated singular values."""
+    rows, count = shape[-2:]
+    weight = 1 + 0.7 * np.arange(count)
 
     def make(rng: Any) -> np.ndarray:
-        a = rng.standard_normal(shape)
-        n = min(shape[-2:])
-        return np.asarray(a + 3 * np.eye(*shape[-2:]) * np.sqrt(n)).astype(dtype.numpy)
+        a = rng.standard_normal(shape) + 3 * np.sqrt(count) * np.eye(rows, count)
+        return np.asarray(a * weight).astype(dtype.numpy)
 
     return make
 
 
-def symmetric(shape: tuple[int, ...], dtype: DType, positive: bool) -> Any:
-    """A sample of symmetric matrices with well separated eigenvalues."""
+def symmetric(shape: tuple[int, ...], dtype: DType, positive: bool) -> Callable[[Any], np.ndarray]:
+    """Symmetric matrices with well separated eigenvalues."""
+    n = shape[-1]
 
     def make(rng: Any) -> np.ndarray:
         a = rng.standard_normal(shape)
-        n = shape[-1]
-        base = (
-            a @ np.swapaxes(a, -1, -2) / max(n, 1) + np.eye(n)
-            if positive
-            else a + np.swapaxes(a, -1, -2)
-        )
-        return np.asarray(base + np.diag(np.arange(n) * (0.5 if positive else 1.5))).astype(
-            dtype.numpy
-        )
+        flipped = np.swapaxes(a, -1, -2)
+        both = a @ flipped / n + np.eye(n) if positive else a + flipped
+        steps = np.arange(n) * (0.5 if positive else 1.5)
+        return np.asarray(both + np.diag(steps)).astype(dtype.numpy)
 
     return make

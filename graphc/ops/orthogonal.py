@@ -16,7 +16,16 @@ from graphc.ops.cholesky import triangular_solve
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye, tril
 from graphc.ops.layout import reshape
-from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, mt, symmetric, well_conditioned
+from graphc.ops.matrices import (
+    FLOATS,
+    MatrixOp,
+    check_matrix,
+    drawn,
+    mt,
+    on_lower_half,
+    symmetric,
+    well_conditioned,
+)
 from graphc.ops.select import where
 
 SWEEPS = 30
@@ -92,11 +101,7 @@ class QR(MatrixOp):
         return 4 * node.types[0].size * node.types[0].shape[-1]
 
     def samples(self) -> Sequence[Sample]:
-        return tuple(
-            Sample(lambda rng, d=d, s=s: (well_conditioned(s, d)(rng),), note=str(d))
-            for d in FLOATS
-            for s in ((4, 3), (2, 3, 3))
-        )
+        return tuple(drawn(d, well_conditioned(s, d)) for d in FLOATS for s in ((4, 3), (2, 3, 3)))
 
 
 def rotation(
@@ -152,7 +157,7 @@ class Eigh(MatrixOp):
             inner = turned if inner is None else inner + turned
         assert inner is not None
         full = matmul(matmul(v, inner), mt(v))
-        return (0.5 * (full + mt(full)),)
+        return (on_lower_half(0.5 * (full + mt(full))),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         low = np.tril(inputs[0].astype(np.float64))
@@ -194,9 +199,7 @@ class Eigh(MatrixOp):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(lambda rng, d=d, s=s: (symmetric(s, d, False)(rng),), note=str(d))
-            for d in FLOATS
-            for s in ((4, 4), (2, 3, 3), (1, 1))
+            drawn(d, symmetric(s, d, False)) for d in FLOATS for s in ((4, 4), (2, 3, 3), (1, 1))
         )
 
 

@@ -15,7 +15,7 @@ from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import reshape
-from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, mt, well_conditioned
+from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, drawn, mt, well_conditioned
 from graphc.ops.orthogonal import SWEEPS, fix_signs, order, positive, rotate, rotation
 from graphc.ops.select import where
 
@@ -109,19 +109,7 @@ class SVD(MatrixOp):
         return 12 * node.types[0].size * node.types[0].shape[-1]
 
     def samples(self) -> Sequence[Sample]:
-        return tuple(
-            Sample(lambda rng, d=d, s=s: (_separated(s, d)(rng),), note=str(d))
-            for d in FLOATS
-            for s in ((4, 3), (2, 3, 3))
-        )
-
-
-def _separated(shape: tuple[int, ...], dtype: Any) -> Any:
-    def make(rng: Any) -> np.ndarray:
-        a = well_conditioned(shape, dtype)(rng)
-        return (a * (1 + 0.7 * np.arange(shape[-1]))).astype(dtype.numpy)
-
-    return make
+        return tuple(drawn(d, well_conditioned(s, d)) for d in FLOATS for s in ((4, 3), (2, 3, 3)))
 
 
 _SVD = SVD("svd")

@@ -16,7 +16,7 @@ from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import broadcast_to, reshape
-from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, mt, well_conditioned
+from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, columns, drawn, mt, well_conditioned
 
 
 def eliminate(
@@ -129,13 +129,7 @@ class Solve(MatrixOp):
 
     def samples(self) -> Sequence[Sample]:
         return tuple(
-            Sample(
-                lambda rng, d=d, s=s: (
-                    well_conditioned((*s, s[-1]), d)(rng),
-                    rng.standard_normal((*s, 2)).astype(d.numpy),
-                ),
-                note=str(d),
-            )
+            drawn(d, well_conditioned((*s, s[-1]), d), columns((*s, 2), d))
             for d in FLOATS
             for s in ((4,), (2, 3), (1,))
         )
@@ -193,11 +187,7 @@ class SlogDet(MatrixOp):
         return node.inputs[0].size * node.inputs[0].shape[-1]
 
     def samples(self) -> Sequence[Sample]:
-        return tuple(
-            Sample(lambda rng, d=d, s=s: (well_conditioned(s, d)(rng),), note=str(d))
-            for d in FLOATS
-            for s in ((4, 4), (2, 3, 3))
-        )
+        return tuple(drawn(d, well_conditioned(s, d)) for d in FLOATS for s in ((4, 4), (2, 3, 3)))
 
 
 _SOLVE, _SLOGDET = Solve("solve"), SlogDet("slogdet")
