@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphc.arguments import Signature
@@ -28,6 +29,7 @@ def compile(
     name: str = "graph",
     isa: str = "host",
     disable: Sequence[str] = (),
+    relaxed: bool = False,
 ) -> Executable:
     """A function of arrays that computes `outputs` and then gives each variable of `updates` its
     new value.
@@ -39,13 +41,14 @@ def compile(
     together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
     isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
+    relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0).
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
     placeholder which is not among the inputs, or updates of the wrong type.
     """
     begin = time.perf_counter()
-    graph = _graph(inputs, outputs, updates or {}, name)
+    graph = replace(_graph(inputs, outputs, updates or {}, name), relaxed=relaxed)
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     executable = _build(Stages(graph, disable), outputs, target, isa)

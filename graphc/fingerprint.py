@@ -23,7 +23,7 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
     """
     results = [*graph.outputs, *(new for _, new in graph.updates)]
     digest = hashlib.sha256(_own_code())
-    for part in (*more, graph.name):
+    for part in (*more, graph.name, str(graph.relaxed)):
         digest.update(part.encode() + b"\0")
     number: dict[Node, int] = {}
     for node in topological(
