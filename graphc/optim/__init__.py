@@ -38,6 +38,15 @@ from graphc.optim.schedules import (
     step_decay,
     warm_restarts,
 )
+from graphc.optim.searching import (
+    Plateau,
+    coordinate_search,
+    difference_slopes,
+    evolution,
+    minibatches,
+    random_search,
+    range_test,
+)
 from graphc.optim.second_order import (
     DiagonalNewton,
     GaussNewton,
@@ -52,6 +61,13 @@ from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
 from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
+    "Plateau",
+    "coordinate_search",
+    "difference_slopes",
+    "evolution",
+    "minibatches",
+    "random_search",
+    "range_test",
     "GradientAverage",
     "HeavyBall",
     "MaSS",

@@ -25,8 +25,8 @@ class Optimiser:
     """Base of optimisers. A subclass gives `step`: the new value of a parameter, and of its slots.
 
     `lr` is a number, a tensor (say a placeholder), or a schedule: a function of the number of steps
-    taken (float32, 0 on the first call). With `clip_norm` all gradients are scaled so that their
-    joint norm is at most that. 16-bit parameters are updated in float32 and rounded.
+    taken (in the parameter's dtype, 0 on the first call). With `clip_norm` all gradients are scaled
+    so that their joint norm is at most that. 16-bit parameters are updated in float32 and rounded.
     """
 
     def __init__(self, lr: Rate, clip_norm: float | None = None):
@@ -88,7 +88,7 @@ class Optimiser:
         if isinstance(self.lr, Tensor):
             return cast(self.lr, dtype)
         if callable(self.lr):
-            return cast(self.lr(cast(self.count(), float32)), dtype)
+            return cast(self.lr(cast(self.count(), _wide(dtype))), dtype)
         return self.lr
 
     def state_dict(self) -> dict[str, np.ndarray]:

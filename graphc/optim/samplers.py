@@ -6,6 +6,7 @@ each is accepted or rejected by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from graphc.control import scan
@@ -74,10 +75,11 @@ def langevin(
     """
 
     def drift(x: Tensor) -> Tensor:
-        return x + grad(total(log_density(x)), x) * (rate / 2)
+        slope: Tensor = grad(total(log_density(x)), x)
+        return x + slope * (rate / 2)
 
     def propose(key: Tensor, x: Tensor) -> Tensor:
-        return drift(x) + normal(key, x.shape, std=rate**0.5, dtype=x.dtype)
+        return drift(x) + normal(key, x.shape, std=math.sqrt(rate), dtype=x.dtype)
 
     def log_proposal(new: Tensor, old: Tensor) -> Tensor:
         gap = (new - drift(old)) ** 2 / (-2 * rate)
@@ -101,7 +103,8 @@ def leapfrog(
     """
 
     def slope(x: Tensor) -> Tensor:
-        return grad(total(potential(x)), x)
+        found: Tensor = grad(total(potential(x)), x)
+        return found
 
     def leap(state: tuple[Tensor, Tensor], _: None) -> tuple[tuple[Tensor, Tensor], None]:
         x, v = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from graphc.control import scan
@@ -93,7 +94,7 @@ class EntropySGD(Optimiser):
         return self.apply({n: (p - mean[n]) * self.scope for n, p in params.items()}, params)
 
     def _wander(self, x: Tensor, g: Tensor, home: Tensor, key: Tensor) -> Tensor:
-        noise = normal(key, x.shape, dtype=x.dtype) * (self.noise * self.inner_lr**0.5)
+        noise = normal(key, x.shape, dtype=x.dtype) * (self.noise * math.sqrt(self.inner_lr))
         return x - (g + (x - home) * self.scope) * self.inner_lr + noise
 
     def step(self, name: str, p: Tensor, g: Tensor) -> Step:
