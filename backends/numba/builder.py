@@ -23,6 +23,7 @@ _INTEGER = {
     "xor": "xor",
     "shl": "shl",
 }
+_LIBDEVICE = {"floor", "ceil", "trunc", "rint", "fabs"}
 _ROUND = {"floor", "ceil", "trunc", "rint", "sqrt"}
 _ORDER = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
@@ -39,7 +40,9 @@ def value_type(dtype: DType) -> ir.Type:
     return ir.IntType(dtype.bits)
 
 
-def math_function(module: ir.Module, name: str, dtypes: tuple[DType, ...]) -> ir.Function:
+def math_function(
+    module: ir.Module, name: str, dtypes: tuple[DType, ...], gpu: bool
+) -> ir.Function:
     """The function of the math library with that name, defined in the module on first use."""
     symbol = f"graphc_{name}_{'_'.join(d.name for d in dtypes)}"
     found = module.globals.get(symbol)
@@ -51,15 +54,18 @@ def math_function(module: ir.Module, name: str, dtypes: tuple[DType, ...]) -> ir
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     operands = tuple(e.var(f"x{k}", d) for k, d in enumerate(dtypes))
     values = dict(zip((v.attr for v in operands), function.args, strict=True))
-    builder.ret(ScalarBuilder(builder, values).value(expand(e.math(name, *operands))))
+    builder.ret(ScalarBuilder(builder, values, gpu).value(expand(e.math(name, *operands))))
     return function
 
 
 class ScalarBuilder:
-    """Emits expressions over named values, each once."""
+    """Emits expressions over named values, each once.
 
-    def __init__(self, builder: ir.IRBuilder, names: dict[str, Any]):
-        self.builder, self.names = builder, names
+    For a GPU the dialect of NVIDIA's compiler library is kept to, which lacks some intrinsics.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, names: dict[str, Any], gpu: bool = False):
+        self.builder, self.names, self.gpu = builder, names, gpu
         self._memo: dict[Expr, Any] = {}
 
     def value(self, x: Expr) -> Any:
@@ -96,7 +102,8 @@ class ScalarBuilder:
         return ir.Constant(value_type(x.dtype), x.attr)
 
     def _math(self, x: Expr) -> Any:
-        function = math_function(self.builder.module, x.attr, tuple(a.dtype for a in x.args))
+        dtypes = tuple(a.dtype for a in x.args)
+        function = math_function(self.builder.module, x.attr, dtypes, self.gpu)
         return self.builder.call(function, [self.value(a) for a in x.args])
 
     def _arithmetic(self, x: Expr) -> Any:
@@ -109,7 +116,12 @@ class ScalarBuilder:
     def _intrinsic(self, name: str, x: Expr, operands: list[Any]) -> Any:
         type_ = value_type(x.dtype)
         function_type = ir.FunctionType(type_, [v.type for v in operands])
-        function = self.builder.module.declare_intrinsic(f"llvm.{name}", [type_], function_type)
+        module = self.builder.module
+        if self.gpu and name in _LIBDEVICE:
+            symbol = f"__nv_{name}{'f' if x.dtype is float32 else ''}"
+            function = module.globals.get(symbol) or ir.Function(module, function_type, symbol)
+        else:
+            function = module.declare_intrinsic(f"llvm.{name}", [type_], function_type)
         return self.builder.call(function, operands)
 
     def _fma(self, x: Expr) -> Any:
@@ -123,7 +135,7 @@ class ScalarBuilder:
 
     def _neg(self, x: Expr) -> Any:
         value = self.value(x.args[0])
-        if x.dtype.is_float:  # as -0.0 - x, since the code generator for GPUs knows no fneg
+        if x.dtype.is_float:  # as -0.0 - x, since NVIDIA's library knows no fneg
             return self.builder.fsub(ir.Constant(value.type, -0.0), value)
         return self.builder.neg(value)
 
@@ -223,7 +235,7 @@ class ScalarBuilder:
         return self._stopped(x, a)
 
     def _stopped(self, x: Expr, a: Expr) -> Any:
-        """Spelled out, as the code generator for GPUs knows no intrinsic for it."""
+        """Spelled out: NVIDIA's compiler library knows no intrinsic for it."""
         value, type_, signed = self.value(a), value_type(x.dtype), x.dtype.kind == "i"
         ends = np.iinfo(x.dtype.numpy)
         result = (self.builder.fptosi if signed else self.builder.fptoui)(value, type_)

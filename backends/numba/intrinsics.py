@@ -68,7 +68,8 @@ def _typed(make: Callable[..., Expr], values: tuple[Any, ...], others: tuple[Any
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         names = dict(zip((v.attr for v in operands), args, strict=False))
-        return ScalarBuilder(builder, names).value(result)
+        gpu = type(context).__module__.startswith("numba.cuda.")
+        return ScalarBuilder(builder, names, gpu).value(result)
 
     return signature, emit
 
