@@ -1,0 +1,105 @@
+"""How a body becomes loops: which axes run together, which is the vector axis, how it splits."""
+
+from collections.abc import Sequence
+
+import graphc as gc
+from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.loops import plan_nest
+from graphc.ir.dims import evaluate
+from graphc.ir.node import Tensor
+from graphc.passes.fusion import fuse
+from tests.lower.scheduled import program_of
+
+
+def calls(
+    x: Tensor, outputs: Sequence[Tensor], schedule: Schedule | None = None
+) -> list[tuple[Call, LoopKernel]]:
+    found = program_of([x], outputs, schedule).calls
+    assert all(isinstance(call, Call) for call in found)
+    return [(call, call.kernel) for call in found if isinstance(call, Call)]
+
+
+def matrix(rows: int | str = "n", columns: int | str = "m") -> Tensor:
+    return gc.placeholder("x", (rows, columns))
+
+
+def vector_loops(kernel: LoopKernel) -> list[For]:
+    return [s for s in walk(kernel.body) if isinstance(s, For) and s.kind == "vector"]
+
+
+def test_axes_of_a_contiguous_map_run_as_one_loop() -> None:
+    (body,) = fuse([gc.exp(gc.placeholder("x", ("n", "m", 5)))])
+    nest = plan_nest(body)
+    assert [loop.axes for loop in nest.outer + nest.inner] == [(0, 1, 2)]
+
+
+def test_axes_that_are_read_apart_run_apart() -> None:
+    (body,) = fuse([gc.exp(matrix()) + gc.placeholder("v", ("m",))])
+    nest = plan_nest(body)
+    assert [loop.axes for loop in nest.outer + nest.inner] == [(0,), (1,)]
+
+
+def test_rows_are_inner_loops() -> None:
+    (body,) = fuse([gc.sum(matrix(), axis=1)])
+    nest = plan_nest(body)
+    assert [loop.axes for loop in nest.outer] == [(0,)]
+    assert [loop.axes for loop in nest.inner] == [(1,)]
+    assert not nest.across
+
+
+def test_rows_down_the_columns_take_their_vectors_across() -> None:
+    (body,) = fuse([gc.argmax(matrix(), axis=0)])
+    assert plan_nest(body).across
+
+
+def test_every_element_is_stored_by_one_statement() -> None:
+    x = matrix()
+    for _, kernel in calls(x, [gc.exp(x), gc.sum(x * 2, axis=1)]):
+        stores = [s.buffer for s in walk(kernel.body) if isinstance(s, Store)]
+        assert len(stores) == len(set(stores))
+
+
+def test_a_kernel_for_scalars_has_no_vector_loops_of_lanes() -> None:
+    x = matrix()
+    for _, kernel in calls(x, [gc.exp(x), gc.sum(x)], Schedule(vector_bits=0)):
+        assert all(loop.width <= 1 for loop in vector_loops(kernel))
+
+
+def test_lanes_fill_the_vector_of_the_narrowest_float() -> None:
+    for dtype, lanes in (("float32", 8), ("float64", 4), ("float16", 8)):
+        x = gc.placeholder("x", ("n",), dtype)
+        ((_, kernel),) = calls(x, [x + 1], Schedule(vector_bits=256))
+        assert [loop.width for loop in vector_loops(kernel)] == [lanes]
+
+
+def test_small_work_is_one_chunk_and_large_work_is_many() -> None:
+    x = matrix()
+    ((call, _),) = calls(x, [gc.exp(x)], Schedule(grain=1000))
+    assert evaluate(call.chunks, {"n": 10, "m": 10}) == 1
+    assert evaluate(call.chunks, {"n": 100, "m": 100}) == 10
+    assert evaluate(call.chunks, {"n": 0, "m": 100}) == 0
+
+
+def test_partial_sums_are_bounded_and_combined_in_a_kernel_of_their_own() -> None:
+    x = matrix()
+    first, second = calls(x, [gc.sum(x)], Schedule(grain=100, most_chunks=8))
+    assert evaluate(first[0].chunks, {"n": 10_000, "m": 10}) <= 8
+    assert second[1].name == "combine_sum"
+    assert any(isinstance(s, Accumulate) for s in walk(second[1].body))
+
+
+def test_a_sum_in_one_chunk_needs_no_second_kernel() -> None:
+    x = matrix(10, 10)
+    assert len(calls(x, [gc.sum(x), gc.sum(x, axis=0)])) == 1
+
+
+def test_chunks_do_not_depend_on_threads() -> None:
+    x = matrix(4000, 400)
+    before = gc.get_num_threads()
+    found = []
+    for threads in (1, 7):
+        gc.set_num_threads(threads)
+        found.append([str(call.chunks) for call, _ in calls(x, [gc.sum(x, axis=0), gc.exp(x)])])
+    gc.set_num_threads(before)
+    assert found[0] == found[1]
