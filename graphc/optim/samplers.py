@@ -12,8 +12,12 @@ from collections.abc import Callable
 from graphc.control import scan
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
+from graphc.linalg import solve
+from graphc.ops.axes import matrix_transpose
+from graphc.ops.comparison import equal
 from graphc.ops.convert import cast
 from graphc.ops.cumulative import cumprod
+from graphc.ops.diagonal import eye
 from graphc.ops.distributions import normal, uniform
 from graphc.ops.exponential import log
 from graphc.ops.gather import take
@@ -167,3 +171,13 @@ def effective_sample_size(chain: Tensor, lags: int = 100) -> Tensor:
     rho = autocorrelation(chain, lags)
     used = cumprod(cast(rho > 0, chain.dtype))
     return total(chain * 0 + 1) / (2 * total(rho * used) - 1)
+
+
+def invariant_law(transition: Tensor) -> Tensor:
+    """The law p = p T of a chain with transition matrix f[n, n], rows summing to 1: of the
+    n equations that say so one follows from the rest, and the sum of p stands in its place.
+    """
+    n = transition.shape[0]
+    last = reshape(equal(iota((n,)), n - 1), (n, 1))
+    balance = where(last, 1.0, matrix_transpose(transition) - eye(n, dtype=transition.dtype))
+    return solve(balance, cast(reshape(last, (n,)), transition.dtype))
