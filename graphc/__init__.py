@@ -131,7 +131,9 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "compile", "cond", "dump", "export", "get_num_threads", "scan", "set_num_threads", "switch", "while_loop",
+    "Artefact", "compile", "dump", "export", "get_num_threads", "set_num_threads",
+    # Control flow
+    "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
     "init", "linalg", "nn", "optim", "random",
     # Gradients
