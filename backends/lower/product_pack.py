@@ -17,8 +17,9 @@ from graphc.backends.lower.product_sizes import Sizes
 from graphc.ir.dtypes import bool_
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
-#: Tiles that are packed at once at most.
+#: Tiles that are packed at once, and tiles of which all are.
 GROUP = 4
+MOST_TILES = 6
 #: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
 COLLIDING = 4096
 #: Panels for which it is not worth while to pack the left operand.
@@ -62,9 +63,8 @@ def group(frame: Frame) -> int:
     if frame.product.left.along != "free":
         return 1
     rows = frame.blocks.rows
-    return (
-        min(GROUP, -(-rows // frame.sizes.tile_rows)) if isinstance(rows, int) and rows else GROUP
-    )
+    tiles = -(-rows // frame.sizes.tile_rows) if isinstance(rows, int) and rows else MOST_TILES + 1
+    return tiles if tiles <= MOST_TILES else GROUP
 
 
 def _depth(sizes: Sizes) -> int:
@@ -203,8 +203,15 @@ def _pack_side_by_side(frame: Frame) -> list[Stmt]:
     for tile in range(group(frame)):
         for v in range(0, sizes.packed_rows, sizes.lanes):
             row = tile * sizes.tile_rows + v
-            mask = _first(R + row, e.var("p.h"), sizes.lanes)
+            mask = None if _all_there(frame, row) else _first(R + row, e.var("p.h"), sizes.lanes)
             vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
             target = K * sizes.packed_rows + (tile * left_stride(frame) + v)
             stores.append(Store(LEFT, frame.vector(target), vector))
     return lines.loop(stores)
+
+
+def _all_there(frame: Frame, row: int) -> bool:
+    """Whether a vector of rows from this one of the group on certainly is within the block."""
+    rows, sizes = frame.blocks.rows, frame.sizes
+    alone = isinstance(rows, int) and rows <= group(frame) * sizes.tile_rows
+    return alone and isinstance(rows, int) and row + sizes.lanes <= rows

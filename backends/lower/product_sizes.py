@@ -39,10 +39,10 @@ _SCALAR: tuple[_Tile, _Tile, _Tile] = ((4, 1, 1), (4, 1, 2), (4, 1, 2))
 class Sizes:
     """`tile_rows` x (`vectors` * `lanes`) sums are held in registers, `tail_rows` at the last rows.
 
-    A block has `height` rows, `width` columns and sums over `depth` at a time. `few`: rows up to
-    which nothing is packed, in blocks of `few_width` columns. `fused`: multiply and add are one
-    instruction. `fold`: columns kept for each line of a last axis that is one of several (0: there
-    is but one axis).
+    A block has `height` rows, `width` columns and sums over `depth` at a time, a multiple of
+    `unit`. `few`: rows up to which nothing is packed, in blocks of `few_width` columns. `fused`:
+    multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
+    one of several (0: there is but one axis).
     """
 
     lanes: int
@@ -50,6 +50,7 @@ class Sizes:
     tail_rows: int
     vectors: int
     depth: int
+    unit: int
     width: int
     height: int
     few: int
@@ -68,14 +69,22 @@ class Sizes:
         return -(-self.tile_rows // self.lanes) * self.lanes
 
 
-def _depth(inner: Dim, lanes: int, bytes_: int) -> int:
-    """Summands at a time: all, where they are known to be few."""
+def _depth(inner: Dim, unit: int, bytes_: int) -> int:
+    """Summands at a time: all, where they are known to be few; whole units."""
     if not isinstance(inner, int):
-        return max(lanes, DEPTH_BYTES // bytes_)
-    size = max(
-        lanes, (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_
-    )
-    return _fit(size, inner, max(lanes, 4))
+        return max(unit, DEPTH_BYTES // bytes_ // unit * unit)
+    size = (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_
+    return _fit(max(unit, size // unit * unit), inner, max(unit, 4))
+
+
+def _unit(product: Product, lanes: int, most: int) -> int:
+    """Summands that are not parted: whole lines of the left operand, if they are short."""
+    axes = product.left.inner
+    if product.left.along != "inner" or len(axes) < 2:
+        return lanes
+    line = axes[-1].extent
+    short = isinstance(line, int) and 0 < line <= most and line % lanes == 0
+    return line if short and isinstance(line, int) else lanes
 
 
 def _width(columns: Dim, panel: int) -> int:
@@ -105,13 +114,25 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     if len(product.columns) > 1:
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
-    depth = _depth(inner, lanes, sum_type.bytes)
+    unit = _unit(product, lanes, DEPTH_BYTES // sum_type.bytes // 2)
+    depth = _depth(inner, unit, sum_type.bytes)
     width = max(1, WIDTH // fold) * fold if fold else _width(columns, panel)
     height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     return Sizes(
-        lanes, tile_rows, tail_rows, vectors, depth, width, height, few, few_width, fold, fused
+        lanes,
+        tile_rows,
+        tail_rows,
+        vectors,
+        depth,
+        unit,
+        width,
+        height,
+        few,
+        few_width,
+        fold,
+        fused,
     )
 
 

@@ -46,7 +46,7 @@ def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
     """
     sizes, inner = frame.sizes, frame.blocks.inner
     depths = maximum(1, divide_up(inner, sizes.depth))
-    depth = frame.dims(divide_up(divide_up(inner, depths), sizes.lanes) * sizes.lanes)
+    depth = frame.dims(divide_up(divide_up(inner, depths), sizes.unit) * sizes.unit)
     steps = frame.choose(ONE, frame.dims(depths))
     line = ZERO if one_depth(frame) or frame.few is True else R
     tile_rows = e.const(sizes.tile_rows, H.dtype)
