@@ -1,5 +1,7 @@
 """Second-order methods (catalogue 7, D)."""
 
+import itertools
+
 import numpy as np
 
 import graphc as gc
@@ -24,7 +26,7 @@ def test_opt_43_newton():
     points = path(lambda: optim.Newton(), 5, bowl, np.array([0.8, -0.3]))
     losses = [float(run(bowl(gc.constant(w)))) for w in points]
     assert losses[-1] < 1e-14
-    assert all(b <= 2 * a * a + 1e-15 for a, b in zip(losses[1:], losses[2:], strict=False))
+    assert all(b <= 2 * a * a + 1e-15 for a, b in itertools.pairwise(losses[1:]))
 
     def saddle(w):
         return w[0] ** 2 - w[1] ** 2
@@ -82,7 +84,7 @@ def test_opt_46_exact_line_search():
     slopes = 2 * CURVES * points
     cosines = [
         a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        for a, b in zip(slopes, slopes[1:], strict=False)
+        for a, b in itertools.pairwise(slopes)
     ]
     np.testing.assert_allclose(cosines, 0, atol=1e-12)
 
