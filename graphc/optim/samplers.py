@@ -6,7 +6,6 @@ each is accepted or rejected by itself.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from graphc.control import scan
@@ -15,14 +14,16 @@ from graphc.ir.node import Tensor
 from graphc.linalg import solve
 from graphc.ops.axes import matrix_transpose
 from graphc.ops.comparison import equal
-from graphc.ops.convert import cast
+from graphc.ops.convert import as_operand, cast
 from graphc.ops.cumulative import cumprod
 from graphc.ops.diagonal import eye
 from graphc.ops.distributions import normal, uniform
 from graphc.ops.exponential import log
+from graphc.ops.extent import extent
 from graphc.ops.gather import take
 from graphc.ops.generator import KeyLike, split
 from graphc.ops.layout import reshape
+from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota
@@ -67,7 +68,7 @@ def random_walk(scale: float) -> Proposal:
 def langevin(
     log_density: LogDensity,
     start: Tensor,
-    rate: float,
+    rate: float | Tensor,
     key: KeyLike,
     steps: int,
     adjusted: bool = False,
@@ -77,16 +78,17 @@ def langevin(
     Not `adjusted`, every step is taken, and the chain's law is off by O(rate); adjusted, steps are
     proposals of a Metropolis chain whose law is exact (Roberts and Tweedie, 1996).
     """
+    pace = as_operand(rate, start.dtype)
 
     def drift(x: Tensor) -> Tensor:
         slope: Tensor = grad(total(log_density(x)), x)
-        return x + slope * (rate / 2)
+        return x + slope * (pace / 2)
 
     def propose(key: Tensor, x: Tensor) -> Tensor:
-        return drift(x) + normal(key, x.shape, std=math.sqrt(rate), dtype=x.dtype)
+        return drift(x) + normal(key, x.shape, std=sqrt(pace), dtype=x.dtype)
 
     def log_proposal(new: Tensor, old: Tensor) -> Tensor:
-        gap = (new - drift(old)) ** 2 / (-2 * rate)
+        gap = (new - drift(old)) ** 2 / (-2 * pace)
         return total(gap, axis=tuple(range(log_density(old).ndim, gap.ndim)))
 
     if adjusted:
@@ -100,7 +102,7 @@ def langevin(
 
 
 def leapfrog(
-    potential: LogDensity, q: Tensor, p: Tensor, size: float, leaps: int
+    potential: LogDensity, q: Tensor, p: Tensor, size: float | Tensor, leaps: int
 ) -> tuple[Tensor, Tensor]:
     """Positions and momenta after `leaps` steps of length `size` of the leapfrog integrator, which
     preserves volume and can be run backwards.
@@ -120,7 +122,7 @@ def leapfrog(
 
 
 def hamiltonian(
-    potential: LogDensity, start: Tensor, size: float, leaps: int, key: KeyLike, steps: int
+    potential: LogDensity, start: Tensor, size: float | Tensor, leaps: int, key: KeyLike, steps: int
 ) -> tuple[Tensor, Tensor]:
     """(states after each step, whether each was accepted) of Hamiltonian Monte Carlo (Duane et al.,
     1987) for the density exp(-potential): normal momenta, leapfrog steps, Metropolis's decision.
@@ -178,6 +180,6 @@ def invariant_law(transition: Tensor) -> Tensor:
     n equations that say so one follows from the rest, and the sum of p stands in its place.
     """
     n = transition.shape[0]
-    last = reshape(equal(iota((n,)), n - 1), (n, 1))
+    last = reshape(equal(iota((n,)), extent(n) - 1), (n, 1))
     balance = where(last, 1.0, matrix_transpose(transition) - eye(n, dtype=transition.dtype))
     return solve(balance, cast(reshape(last, (n,)), transition.dtype))

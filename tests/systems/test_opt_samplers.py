@@ -20,6 +20,13 @@ def starts(*shape):
     return gc.random.normal(gc.random.key(11), shape, dtype="float64")
 
 
+def variance_by_rate(adjusted):
+    """A function of the rate: the mean square of 4000 Langevin chains on a standard normal."""
+    rate = gc.placeholder("rate", (), gc.float64)
+    states, _ = optim.langevin(normal_density, starts(4000), rate, gc.random.key(1), 120, adjusted)
+    return gc.compile([rate], gc.mean(states[-1] ** 2))
+
+
 def transition(target):
     """The matrix of a Metropolis chain on states in a ring, whose proposals are both neighbours."""
     n = len(target)
@@ -78,10 +85,9 @@ def test_opt_52_langevin_dynamics():
     """On a standard normal the variance is 1 / (1 - rate / 4), as printed for two rates, within
     four standard errors.
     """
+    variance = variance_by_rate(adjusted=False)
     for rate, printed in ((0.1, 1.025641), (0.5, 1.142857)):
-        np.testing.assert_allclose(1 / (1 - rate / 4), printed, rtol=1e-6)
-        states, _ = optim.langevin(normal_density, starts(4000), rate, gc.random.key(1), 120)
-        assert abs(run(gc.mean(states[-1] ** 2)) / printed - 1) < 4 * np.sqrt(2 / 4000)
+        assert abs(variance(rate) / printed - 1) < 4 * np.sqrt(2 / 4000)
     short, _ = optim.langevin(normal_density, starts(3), 0.1, gc.random.key(1), 5)
     both(short)
 
@@ -95,9 +101,9 @@ MEAN = np.array([1.02325581, 0.55813953])
 CHAINS = 2000
 
 
-def sampled(optimiser, steps, minibatch=False):
-    """The last states of many chains on the posterior; with `minibatch` each sees one sample a
-    step, drawn for it alone.
+def sampler(optimiser, minibatch=False):
+    """A function of the optimiser's rate (a placeholder) and of a number of steps: the last states
+    of many chains on the posterior; with `minibatch` each sees one sample a step, drawn for it.
     """
     w = gc.variable(np.zeros((CHAINS, 2)), "w")
     if minibatch:
@@ -108,10 +114,15 @@ def sampled(optimiser, steps, minibatch=False):
     else:
         data = gc.sum((w @ gc.constant(FEATURES.T) - gc.constant(TARGETS)) ** 2)
     loss = data / (2 * 0.25) + gc.sum(w * w) / 2
-    step = gc.compile([], loss, updates=optimiser.updates(loss, [w]))
-    losses = [float(step()) for _ in range(steps)]
-    assert losses[-1] < losses[0]
-    return value(w)
+    step = gc.compile([optimiser.lr], loss, updates=optimiser.updates(loss, [w]))
+
+    def draw(rate, steps):
+        w.value = np.zeros((CHAINS, 2))
+        losses = [float(step(rate)) for _ in range(steps)]
+        assert losses[-1] < losses[0]
+        return value(w)
+
+    return draw
 
 
 def close_moments(found, mean, covariance, bias):
@@ -130,12 +141,14 @@ def test_opt_53_stochastic_gradient_langevin():
     moments that theory gives for each, and the small one's are close to the posterior's; so are
     those of chains that see one sample a step, scaled up to all.
     """
+    draw = sampler(optim.SGLD(gc.placeholder("rate", (), gc.float64), 3))
     for rate, steps in ((2e-2, 200), (4e-3, 700)):
         exact = np.linalg.inv(PRECISION @ (np.eye(2) - PRECISION * rate / 4))
-        ends = sampled(optim.SGLD(rate, 3), steps)
+        ends = draw(rate, steps)
         close_moments(ends, MEAN, exact, 0.0)
     close_moments(ends, MEAN, POSTERIOR, 0.05)
-    close_moments(sampled(optim.SGLD(1e-3, 3), 2500, minibatch=True), MEAN, POSTERIOR, 0.05)
+    one = sampler(optim.SGLD(gc.placeholder("rate", (), gc.float64), 3), minibatch=True)
+    close_moments(one(1e-3, 2500), MEAN, POSTERIOR, 0.05)
 
 
 @row("OPT-54", "graphc/optim/samplers.py")
@@ -179,7 +192,8 @@ def test_opt_55_stochastic_gradient_hmc():
     """For a small rate the chains have the exact posterior's moments; with friction 1 a step is
     SGLD's at twice the rate, from the same draws.
     """
-    close_moments(sampled(optim.SGHMC(5e-4, 0.1, 1), 500), MEAN, POSTERIOR, 0.05)
+    draw = sampler(optim.SGHMC(gc.placeholder("rate", (), gc.float64), 0.1, 1))
+    close_moments(draw(5e-4, 500), MEAN, POSTERIOR, 0.05)
 
     def bowl(w):
         return gc.sum(w * w)
@@ -194,11 +208,9 @@ def test_opt_56_adjusted_langevin_and_effective_sample_size():
     standard errors; the effective size of an autoregressive chain is near n (1 - rho) / (1 + rho),
     and thinning leaves it nearly all.
     """
+    variance = variance_by_rate(adjusted=True)
     for rate in (0.1, 1.0, 2.0):
-        states, _ = optim.langevin(
-            normal_density, starts(4000), rate, gc.random.key(5), 40, adjusted=True
-        )
-        assert abs(run(gc.mean(states[-1] ** 2)) - 1) < 4 * np.sqrt(2 / 4000)
+        assert abs(variance(rate) - 1) < 4 * np.sqrt(2 / 4000)
     n, rho = 10000, 0.8
     noise = gc.random.normal(gc.random.key(9), (n,), dtype="float64")
 

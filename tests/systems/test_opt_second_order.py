@@ -82,10 +82,7 @@ def test_opt_46_exact_line_search():
     np.testing.assert_allclose(points[1], [0.7936507937, -0.0317460317], atol=6e-11)
     np.testing.assert_allclose(abs(points[10]), 1.32691e-5, rtol=1e-5)
     slopes = 2 * CURVES * points
-    cosines = [
-        a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        for a, b in itertools.pairwise(slopes)
-    ]
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in itertools.pairwise(slopes)]
     np.testing.assert_allclose(cosines, 0, atol=1e-12)
 
 
