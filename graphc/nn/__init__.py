@@ -17,6 +17,13 @@ from graphc.nn.attention import (
     scaled_dot_score,
 )
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
+from graphc.nn.contrastive import (
+    cosine_similarities,
+    invariance_loss,
+    pair_loss,
+    pair_losses,
+    square_distances,
+)
 from graphc.nn.convolution import (
     AveragePool,
     Conv,
@@ -28,8 +35,30 @@ from graphc.nn.convolution import (
     conv3d,
 )
 from graphc.nn.divergences import entropy, jensen_shannon, kl_divergence
-from graphc.nn.layer import Layer
-from graphc.nn.layers import Dense, Dropout, Embedding, LayerNorm, Sequential, dropout
+from graphc.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    add_noise,
+    alpha_dropout,
+    drop_path,
+    dropout,
+    eval_with_dropout,
+    linear_rates,
+    sampled,
+    skip_branch,
+    width_for,
+)
+from graphc.nn.language import (
+    BERT,
+    CBOW,
+    GPT,
+    hide_spans,
+    hide_tokens,
+    masked_loss,
+    next_token_loss,
+)
+from graphc.nn.layer import Layer, outline
+from graphc.nn.layers import Dense, Embedding, Sequential
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from graphc.nn.margins import exponential_loss, gaussian_nll, hinge, pinball
 from graphc.nn.memory import TuringMachine, memory_address, memory_read, memory_write
@@ -38,12 +67,15 @@ from graphc.nn.normalisation import (
     BatchNorm,
     GroupNorm,
     InstanceNorm,
+    LayerNorm,
     RMSNorm,
     batch_updates,
     normalise,
     weight_norm,
+    whiten,
 )
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
+from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.transformer import (
     DecoderBlock,
     EncoderBlock,
@@ -52,6 +84,7 @@ from graphc.nn.transformer import (
     Transformer,
     sinusoids,
 )
+from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -68,6 +101,33 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "add_noise",
+    "cosine_similarities",
+    "invariance_loss",
+    "pair_loss",
+    "pair_losses",
+    "square_distances",
+    "BERT",
+    "CBOW",
+    "GPT",
+    "hide_spans",
+    "hide_tokens",
+    "masked_loss",
+    "next_token_loss",
+    "outline",
+    "tiled_attention",
+    "MaskedAutoencoder",
+    "VisionTransformer",
+    "patches",
+    "AlphaDropout",
+    "alpha_dropout",
+    "drop_path",
+    "eval_with_dropout",
+    "linear_rates",
+    "sampled",
+    "skip_branch",
+    "whiten",
+    "width_for",
     "CrossAttention",
     "SelfAttention",
     "additive_score",

@@ -127,11 +127,11 @@ def multi_head(
     """Attention of each head to its part of the last axes, joined again: (..., T, d). A mask is
     (..., T, S), the same for all heads.
     """
-    parts = [split_heads(x, heads) for x in (q, k, v)]
+    q, k, v = (split_heads(x, heads) for x in (q, k, v))
     if mask is not None:
         mask = as_tensor(mask)
         mask = expand_dims(mask, -3) if mask.ndim > 2 else mask
-    return join_heads(attention(*parts, mask))
+    return join_heads(attention(q, k, v, mask))
 
 
 class SelfAttention(Layer):

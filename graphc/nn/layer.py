@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.source import State
@@ -19,6 +22,28 @@ def state_of(x: Any) -> State | None:
         return None
     state = x.node.attrs.get("state")
     return state if isinstance(state, State) else None
+
+
+_outlines: ContextVar[bool] = ContextVar("outlines", default=False)
+
+
+@contextmanager
+def outline() -> Iterator[None]:
+    """Layers made in this context start from zeros and take no memory until they are used, so that
+    models of any size can be inspected and counted.
+    """
+    token = _outlines.set(True)
+    try:
+        yield
+    finally:
+        _outlines.reset(token)
+
+
+def first_value(make: Callable[..., Any], shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
+    """What an initialiser gives for a shape; in an outline, zeros without memory."""
+    if _outlines.get():
+        return np.broadcast_to(np.zeros((), as_dtype(dtype).numpy), shape)
+    return make(shape, seed, dtype=dtype)
 
 
 class Layer:
@@ -63,6 +88,10 @@ class Layer:
     def parameters(self) -> list[Tensor]:
         """The trainable variables, in a fixed order."""
         return list(self.named_parameters().values())
+
+    def parameter_count(self) -> int:
+        """How many numbers the trainable variables hold."""
+        return sum(_state(x).size for x in self.parameters())
 
     def train(self, mode: bool = True) -> Layer:
         """Makes this and all layers within it build training graphs (or not) from now on; returns

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from graphc import init
 from graphc.init import Seed
-from graphc.ir.dtypes import float32
-from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
-from graphc.nn.layer import Layer
+from graphc.nn.layer import Layer, first_value
 from graphc.ops.contraction import matmul
-from graphc.ops.convert import cast
-from graphc.ops.distributions import uniform
-from graphc.ops.generator import Generator
-from graphc.ops.powers import rsqrt
-from graphc.ops.select import where
 from graphc.ops.source import variable
-from graphc.ops.statistics import mean
 
 Activation = Callable[[Tensor], Tensor]
 Init = Callable[..., Any]
@@ -41,7 +35,7 @@ class Dense(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.weight = variable(weights((inputs, outputs), seed, dtype=dtype), "weight")
+        self.weight = variable(first_value(weights, (inputs, outputs), seed, dtype), "weight")
         self.bias = variable(init.zeros((outputs,), dtype), "bias") if bias else None
         self.activation = activation
 
@@ -76,50 +70,12 @@ class Sequential(Layer):
         return self.steps[k]
 
 
-def dropout(x: Tensor, rate: float, key: Tensor | Generator) -> Tensor:
-    """x with each element zero with probability `rate`, the others divided by 1 - rate."""
-    if not 0 <= rate < 1:
-        raise GraphError(f"a dropout rate is at least 0 and below 1, not {rate}")
-    if rate == 0:
-        return x
-    return where(uniform(key, x.shape) < rate, 0, x * (1 / (1 - rate)))
-
-
-class Dropout(Layer):
-    """`dropout` where it is called while training; x itself after `eval()`."""
-
-    def __init__(self, rate: float, generator: Generator):
-        if not 0 <= rate < 1:
-            raise GraphError(f"a dropout rate is at least 0 and below 1, not {rate}")
-        self.rate, self.generator = rate, generator
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return dropout(x, self.rate, self.generator) if self.training else x
-
-
-class LayerNorm(Layer):
-    """Zero mean and unit variance over the last axis, then times `scale` plus `shift`: Ba, Kiros
-    and Hinton (2016).
-    """
-
-    def __init__(self, size: int, eps: float = 1e-5, dtype: Any = "float32"):
-        self.scale = variable(init.ones((size,), dtype), "scale")
-        self.shift = variable(init.zeros((size,), dtype), "shift")
-        self.eps = eps
-
-    def __call__(self, x: Tensor) -> Tensor:
-        wide = cast(x, float32) if x.dtype.bits == 16 else x
-        centred = wide - mean(wide, -1, keepdims=True)
-        variance = mean(centred * centred, -1, keepdims=True)
-        normal = cast(centred * rsqrt(variance + self.eps), x.dtype)
-        return normal * self.scale + self.shift
-
-
 class Embedding(Layer):
     """Row x[i] of a table (count, size) for each integer of x; one out of range fails the call."""
 
     def __init__(self, count: int, size: int, seed: Seed = None, dtype: Any = "float32"):
-        self.table = variable(init.normal((count, size), seed, std=1.0, dtype=dtype), "table")
+        normal = partial(init.normal, std=1.0)
+        self.table = variable(first_value(normal, (count, size), seed, dtype), "table")
 
     def __call__(self, x: Tensor) -> Tensor:
         from graphc.ops.gather import take

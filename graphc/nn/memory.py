@@ -92,7 +92,8 @@ class TuringMachine(Layer):
         memory = full((batch, self.slots, self.width), 0.01, dtype)
         read = zeros((batch, self.width), dtype)
         start = (self.controller.start(batch), memory, address, address, read)
-        return scan(self._step, start, x)[1]
+        y: Tensor = scan(self._step, start, x)[1]
+        return y
 
     def _step(self, state: Any, x: Tensor) -> tuple[Any, Tensor]:
         held, memory, reading, writing, read = state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.attention import CrossAttention, SelfAttention
-from graphc.nn.layer import Layer
-from graphc.nn.layers import Dense, LayerNorm
+from graphc.nn.layer import Layer, first_value
+from graphc.nn.layers import Dense
+from graphc.nn.normalisation import LayerNorm
 from graphc.ops.activations import relu
+from graphc.ops.axes import swapaxes
+from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.gather import take
 from graphc.ops.joining import stack
 from graphc.ops.layout import expand_dims, reshape
 from graphc.ops.source import iota, variable
@@ -45,7 +50,8 @@ class LearnedPositions(Layer):
     """
 
     def __init__(self, length: int, size: int, seed: Seed = None, dtype: Any = "float32"):
-        self.table = variable(init.normal((length, size), seed, std=0.02, dtype=dtype), "table")
+        small = partial(init.normal, std=0.02)
+        self.table = variable(first_value(small, (length, size), seed, dtype), "table")
 
     def __call__(self, x: Tensor) -> Tensor:
         return x + self.rows(x.shape[-2])
@@ -156,15 +162,16 @@ class Transformer(Layer):
         dtype: Any = "float32",
     ):
         self.size = size
-        table = init.normal((words, size), seed, std=size**-0.5, dtype=dtype)
-        self.table = variable(table, "table")
-        parts: tuple[Any, ...] = (size, heads, hidden, activation, before)
-        self.encoder = [EncoderBlock(*parts, seed=seed, dtype=dtype) for _ in range(layers)]
-        self.decoder = [DecoderBlock(*parts, seed=seed, dtype=dtype) for _ in range(layers)]
+        normal = partial(init.normal, std=size**-0.5)
+        self.table = variable(first_value(normal, (words, size), seed, dtype), "table")
+        options: dict[str, Any] = {"before": before, "seed": seed, "dtype": dtype}
+        depth = range(layers)
+        self.encoder = [EncoderBlock(size, heads, hidden, activation, **options) for _ in depth]
+        self.decoder = [DecoderBlock(size, heads, hidden, activation, **options) for _ in depth]
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Rows of the table for tokens (..., T), with positions."""
-        x = self.table[tokens] * self.size**0.5
+        x: Tensor = take(self.table, tokens, axis=0) * self.size**0.5
         return x + sinusoids(tokens.shape[-1], self.size, self.table.dtype)
 
     def encode(self, tokens: Tensor) -> Tensor:
@@ -179,7 +186,7 @@ class Transformer(Layer):
         x = self.embed(tokens)
         for block in self.decoder:
             x = block(x, memory)
-        return x @ self.table.T
+        return matmul(x, swapaxes(self.table, 0, 1))
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
         return self.decode(target, self.encode(source))
