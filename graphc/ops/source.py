@@ -66,18 +66,30 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
 class State:
     """The array behind a variable; it never moves, so compiled code may hold its address.
 
-    `advance`, if there is one, gives the value after each call of a function that reads it.
+    A first value that repeats one number (`np.broadcast_to`) takes no memory before it is asked
+    for. `advance`, if there is one, gives the value after each call of a function that reads it.
     """
 
     advance: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, value: np.ndarray, trainable: bool):
-        self.array = aligned_copy(value)
+        self._first = value if is_repeated(value) else aligned_copy(value)
         self.trainable = trainable
 
     def __repr__(self) -> str:
-        return f"<{self.array.dtype}{list(self.array.shape)}>"
+        return f"<{self._first.dtype}{list(self._first.shape)}>"
 
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return self._first.size
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array itself, made when it is first asked for."""
+        if is_repeated(self._first):
+            self._first = aligned_copy(self._first)
+        return self._first
 
     def assign(self, x: Tensor, new: Any) -> None:
         """Gives the variable x another value of its type."""
@@ -97,6 +109,11 @@ def state_of(x: Tensor) -> State:
     if not isinstance(state, State):
         raise GraphError(f"only a variable has a value before it is computed\n  {x.describe()}")
     return state
+
+
+def is_repeated(value: np.ndarray) -> bool:
+    """Whether an array shows one number in all places."""
+    return value.size > 1 and not any(value.strides) and not value.flags.writeable
 
 
 def aligned_copy(value: np.ndarray) -> np.ndarray:
@@ -217,6 +234,8 @@ def _element_type(value: Any, dtype: Any) -> DType:
 
 def _converted(array: np.ndarray, dtype: DType) -> np.ndarray:
     """The array in that dtype; numbers too large for it become infinite."""
+    if is_repeated(array):
+        return np.broadcast_to(_converted(array[(0,) * array.ndim], dtype), array.shape)
     with np.errstate(over="ignore"):
         return array.astype(dtype.numpy)
 
@@ -268,4 +287,3 @@ def is_scalar_constant(x: Tensor) -> bool:
 def constant_value(x: Tensor) -> np.ndarray | None:
     """The array of a constant, None for other tensors."""
     return x.node.attrs["value"].array if x.node.op is _CONSTANT else None
-
