@@ -109,9 +109,8 @@ class Speller:
                 stack.extend(x.args)
 
     def root(self, x: Expr) -> str:
-        """The whole of an expression that the statement uses once, however long; see `text`."""
-        found = self._memo.get(x)
-        return found[0] if found is not None else self._make(x)[0]
+        """The text of a whole expression, however long, unless it is shared."""
+        return self.text(x) if self._uses.get(x, 0) > 1 else self._make(x)[0]
 
     def text(self, x: Expr, level: int = 0) -> str:
         """x in Python, in parentheses where an operator of that level would take it apart."""

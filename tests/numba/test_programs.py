@@ -144,29 +144,3 @@ def test_equal_sources_are_compiled_once() -> None:
         return namespace_of(source_of(program_of([x], gc.cos(x) * 3.0)))["run"]
 
     assert run() is run()
-
-
-def test_the_source_of_a_kernel_reads_like_a_program() -> None:
-    x = gc.placeholder("x", ("n", 4))
-    text = source_of(program_of([x], gc.softmax(x, axis=-1))).text
-    body = text[text.index("    for chunk") : text.index("def run")].rstrip()
-    assert body == GOLDEN
-
-
-GOLDEN = """\
-    for chunk in range(quotient(4095 + n, 4096)):
-        t = chunk * 4096
-        for i0 in range(chunk * 4096, minimum(4096 + t, n)):
-            s0 = f32(-np.inf)
-            for i1 in range(4):
-                s0 = maximum(s0, a0[i0 * 4 + i1])
-            v0 = s0
-            s2 = f32(0.0)
-            for i1 in range(4):
-                m1 = exp(a0[i0 * 4 + i1] - select(absolute(v0) < f32(np.inf), v0, f32(0.0)))
-                s2 += m1
-                t0[chunk * 4 + i1] = m1
-            v2 = s2
-            for i1 in range(4):
-                m3 = t0[chunk * 4 + i1] * (f32(1.0) / v2)
-                o0[i0 * 4 + i1] = m3"""
