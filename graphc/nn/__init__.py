@@ -34,6 +34,7 @@ from graphc.nn.convolution import (
     conv2d,
     conv3d,
 )
+from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
 from graphc.nn.divergences import entropy, jensen_shannon, kl_divergence
 from graphc.nn.dropout import (
     AlphaDropout,
@@ -48,6 +49,7 @@ from graphc.nn.dropout import (
     skip_branch,
     width_for,
 )
+from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
 from graphc.nn.language import (
     BERT,
     CBOW,
@@ -61,6 +63,12 @@ from graphc.nn.layer import Layer, outline
 from graphc.nn.layers import Dense, Embedding, Sequential
 from graphc.nn.losses import binary_cross_entropy, cross_entropy, huber, mae, mse
 from graphc.nn.margins import exponential_loss, gaussian_nll, hinge, pinball
+from graphc.nn.markov import (
+    chain_log_probability,
+    expected_steps,
+    hidden_log_probability,
+    most_probable_path,
+)
 from graphc.nn.memory import TuringMachine, memory_address, memory_read, memory_write
 from graphc.nn.metrics import accuracy, perplexity, top_k_accuracy
 from graphc.nn.normalisation import (
@@ -101,6 +109,18 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "beam_search",
+    "decode",
+    "greedy",
+    "prompted",
+    "sample",
+    "Filtered",
+    "kalman_filter",
+    "kalman_smoother",
+    "chain_log_probability",
+    "expected_steps",
+    "hidden_log_probability",
+    "most_probable_path",
     "add_noise",
     "cosine_similarities",
     "invariance_loss",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
     return unique(_PLACEHOLDER, (), {"name": name}, (type_,)).outputs[0].named(name)
 
 
+_making = Lock()
+
+
 class State:
     """The array behind a variable; it never moves, so compiled code may hold its address.
 
@@ -88,7 +92,9 @@ class State:
     def array(self) -> np.ndarray:
         """The array itself, made when it is first asked for."""
         if is_repeated(self._first):
-            self._first = aligned_copy(self._first)
+            with _making:
+                if is_repeated(self._first):
+                    self._first = aligned_copy(self._first)
         return self._first
 
     def assign(self, x: Tensor, new: Any) -> None:
