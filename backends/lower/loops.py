@@ -93,7 +93,7 @@ def plan_nest(body: Body) -> Nest:
 def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:
     """Whether vectors are filled better along the last outer loop than along the last inner one."""
     few, many = extent_of(inner), outer[-1].extent
-    if isinstance(few, int) and few < NARROW and not (isinstance(many, int) and many <= few):
+    if isinstance(few, int) and 0 < few < NARROW and not (isinstance(many, int) and many <= few):
         return True
     often = _innermost_offsets(body)
     return _score(outer[-1], often) > _score(inner[-1], often)
