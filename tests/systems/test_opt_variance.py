@@ -62,7 +62,7 @@ def test_opt_34_control_variate():
 @row("OPT-35", "graphc/optim/variance_reduced.py")
 def test_opt_35_saga():
     """Least squares of 200 samples: error below 1e-12 after 50 epochs, where plain stochastic
-    gradients stay above 1e-3; the slot holds each sample's last gradient, and the mean is theirs.
+    gradients stay above 1e-2; the slot holds each sample's last gradient, and the mean is theirs.
     """
     problem = Regression()
     saga = optim.SAGA(1 / (3 * STEEPEST), 200, problem.index)
@@ -72,7 +72,7 @@ def test_opt_35_saga():
     np.testing.assert_allclose(mean, table.mean(0), atol=1e-13)
     np.testing.assert_allclose(table, (X @ BEST - Y)[:, None] * X, atol=1e-10)
     plain = Regression()
-    assert plain.train(optim.SGD(1 / (3 * STEEPEST)), 50) > 1e-3
+    assert plain.train(optim.SGD(1 / (3 * STEEPEST)), 50) > 1e-2
 
 
 @row("OPT-36", "graphc/optim/variance_reduced.py")
@@ -84,7 +84,7 @@ def test_opt_36_sag():
     for epochs in (20, 40, 60):
         problem = Regression()
         errors.append(problem.train(optim.SAG(1 / (16 * STEEPEST), 200, problem.index), epochs))
-    assert errors[2] < 1e-8 and errors[1] < 0.05 * errors[0] and errors[2] < 0.05 * errors[1]
+    assert errors[2] < 1e-11 and errors[1] < 0.05 * errors[0] and errors[2] < 0.05 * errors[1]
 
 
 @row("OPT-37", "graphc/optim/variance_reduced.py")
