@@ -12,7 +12,7 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.activations import SELU_ALPHA, SELU_SCALE
 from graphc.nn.layer import Layer
-from graphc.ops.distributions import bernoulli, uniform
+from graphc.ops.distributions import bernoulli, normal, uniform
 from graphc.ops.generator import Generator, KeyLike, split
 from graphc.ops.select import where
 from graphc.ops.statistics import mean, var
@@ -50,6 +50,11 @@ def alpha_correction(rate: float) -> tuple[float, float]:
     keep = 1 - rate
     scale = (keep + _SATURATED**2 * keep * rate) ** -0.5
     return scale, -scale * rate * _SATURATED
+
+
+def add_noise(x: Tensor, std: float, key: KeyLike) -> Tensor:
+    """x plus normal noise of this standard deviation."""
+    return x + normal(key, x.shape, 0.0, std, x.dtype)
 
 
 def drop_path(y: Tensor, rate: float, key: KeyLike) -> Tensor:
