@@ -105,10 +105,24 @@ from graphc.ops.pooling import (
     max_pool,
     power_pool,
 )
+from graphc.ops.resampling import (
+    affine_grid,
+    channel_shuffle,
+    grid_sample,
+    pixel_shuffle,
+    resize,
+    sample_linear,
+)
 from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "affine_grid",
+    "channel_shuffle",
+    "grid_sample",
+    "pixel_shuffle",
+    "resize",
+    "sample_linear",
     "beam_search",
     "decode",
     "greedy",
