@@ -43,7 +43,7 @@ class Untile(Op):
         assert g is not None
         (x,), a = node.inputs, node.attrs
         taps = x.shape[x.ndim - len(a["axes"]) :]
-        steps = tuple((k, 1, start, 1) for k, start in zip(taps, a["offsets"], strict=True))
+        steps: Any = tuple((k, 1, start, 1) for k, start in zip(taps, a["offsets"], strict=True))
         return (windows(g, a["axes"], tuple(x.shape[k] for k in a["axes"]), taps, steps),)
 
     def batch(
