@@ -16,6 +16,7 @@ from graphc.nn.attention import (
     padding_mask,
     scaled_dot_score,
 )
+from graphc.nn.augmentation import warp
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.contrastive import (
     cosine_similarities,
@@ -49,7 +50,9 @@ from graphc.nn.dropout import (
     skip_branch,
     width_for,
 )
+from graphc.nn.early_stopping import EarlyStopping
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
+from graphc.nn.growing import correlation, grown_slots, widened
 from graphc.nn.language import (
     BERT,
     CBOW,
@@ -77,6 +80,7 @@ from graphc.nn.normalisation import (
     InstanceNorm,
     LayerNorm,
     RMSNorm,
+    Standardise,
     batch_updates,
     normalise,
     weight_norm,
@@ -117,11 +121,17 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "EarlyStopping",
+    "Standardise",
+    "correlation",
+    "grid_sample",
+    "grown_slots",
+    "resize",
+    "warp",
+    "widened",
     "affine_grid",
     "channel_shuffle",
-    "grid_sample",
     "pixel_shuffle",
-    "resize",
     "sample_linear",
     "beam_search",
     "decode",

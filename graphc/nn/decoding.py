@@ -134,7 +134,7 @@ def beam_search(
         origin = reshape(parents + rows, flat)
         state = restore(state, [take(x, origin, axis=0) for x in leaves(state)])
         done, lengths = (take_along_axis(x, parents, 1) for x in (done, lengths))
-        words = take_along_axis(words, expand_dims(parents, -1), 1)
+        words = reshape(take(reshape(words, (*flat, length)), origin, axis=0), words.shape)
         words = dynamic_update_slice(words, expand_dims(new, -1), (0, 0, t))
         lengths = lengths + where(done, 0, 1)
         return (
@@ -149,11 +149,8 @@ def beam_search(
 
     _, _, _, scores, _, words, lengths = while_loop(going, body, carry)
     means, order = topk(scores / lengths, beams)
-    return (
-        take_along_axis(words, expand_dims(order, -1), 1),
-        take_along_axis(scores, order, 1),
-        means,
-    )
+    best = take(reshape(words, (*flat, length)), reshape(order + rows, flat), axis=0)
+    return reshape(best, words.shape), take_along_axis(scores, order, 1), means
 
 
 def _known(logits: Tensor) -> int:

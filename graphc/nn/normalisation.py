@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphc import init
-from graphc.ir.dtypes import float32
+from graphc.ir.dtypes import as_dtype, float32
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
@@ -178,6 +180,24 @@ class RMSNorm(Layer):
         wide = cast(x, float32) if x.dtype.bits == 16 else x
         root = rsqrt(mean(wide * wide, -1, keepdims=True) + self.eps)
         return cast(wide * root, x.dtype) * self.scale
+
+
+class Standardise(Layer):
+    """x less the mean of the rows of `data`, over their standard deviation: both are kept with the
+    model and do not train. A feature that is constant in the data is only centred.
+    """
+
+    def __init__(self, data: Any, dtype: Any = "float32"):
+        rows = np.asarray(data, np.float64)
+        spread = rows.std(0)
+        kind = as_dtype(dtype).numpy
+        self.mean = variable(rows.mean(0).astype(kind), "mean", trainable=False)
+        self.deviation = variable(
+            np.where(spread > 0, spread, 1).astype(kind), "deviation", trainable=False
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.deviation
 
 
 def weight_norm(direction: Tensor, length: Tensor, axis: int | None = 0) -> Tensor:

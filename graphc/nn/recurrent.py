@@ -16,7 +16,7 @@ from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell, Stat
 from graphc.nn.layer import Layer
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.joining import concat
-from graphc.ops.layout import expand_dims
+from graphc.ops.layout import expand_dims, reshape
 from graphc.ops.select import where
 from graphc.ops.source import iota
 from graphc.passes.checkpoint import checkpoint as recomputed
@@ -28,39 +28,51 @@ def unroll(
     start: State | None = None,
     lengths: TensorLike | None = None,
     reverse: bool = False,
-    checkpoint: bool = False,
+    segment: int | None = None,
 ) -> tuple[Tensor, State]:
     """(h of every step (T, N, H), last state) of a cell run over x (T, N, D).
 
     start: the first state, zeros by default.
     lengths: how many steps of each sequence count, (N,): a state stays as it is in the others, and
     their h is 0. In reverse each sequence then begins with its own last step.
-    checkpoint: compute the inner values of a step again in the gradient instead of storing them.
+    segment: keep a state only after so many steps for the gradient, which computes the others
+    again; it must divide T.
     """
     if x.ndim != 3:
         raise ShapeError(f"sequences (time, batch, inputs) are needed\n  {x.describe()}")
     state = cell.start(x.shape[1]) if start is None else start
-    run = recomputed(cell.step) if checkpoint else cell.step
-    if lengths is None:
-        return _swapped(scan(lambda s, z: _twice(run(s, z)), state, cell.project(x), None, reverse))
-    counts = as_tensor(lengths)
-    valid = expand_dims(iota((x.shape[0], 1)) < counts, -1)
-
-    def step(old: State, given: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
-        z, alive = given
-        new = run(old, z)
-        kept = [where(alive, n, o) for n, o in zip(leaves(new), leaves(old), strict=True)]
-        return restore(old, kept), where(alive, output(new), 0)
-
-    return _swapped(scan(step, state, (cell.project(x), valid), None, reverse))
+    given = [x]
+    if lengths is not None:
+        given.append(expand_dims(iota((x.shape[0], 1)) < as_tensor(lengths), -1))
+    if segment is None:
+        last, h = _run(cell, state, given, reverse)
+        return h, last
+    parts = [_cut(y, segment) for y in given]
+    whole = recomputed(lambda state, part: _run(cell, state, part, reverse))
+    last, h = scan(whole, state, parts, None, reverse)
+    return reshape(h, (x.shape[0], *h.shape[2:])), last
 
 
-def _twice(state: State) -> tuple[State, Tensor]:
-    return state, output(state)
+def _run(cell: Cell, state: State, given: Sequence[Tensor], reverse: bool) -> tuple[State, Tensor]:
+    """(last state, all h) over x, and over which steps count if that is given too."""
+
+    def step(old: State, now: Sequence[Tensor]) -> tuple[State, Tensor]:
+        new = cell.step(old, now[0])
+        if len(now) == 1:
+            return new, output(new)
+        kept = [where(now[1], n, o) for n, o in zip(leaves(new), leaves(old), strict=True)]
+        return restore(old, kept), where(now[1], output(new), 0)
+
+    last, h = scan(step, state, [cell.project(given[0]), *given[1:]], None, reverse)
+    return last, h
 
 
-def _swapped(pair: tuple[State, Tensor]) -> tuple[Tensor, State]:
-    return pair[1], pair[0]
+def _cut(x: Tensor, segment: int) -> Tensor:
+    """(T, ...) as (T / segment, segment, ...)."""
+    steps = x.shape[0]
+    if isinstance(steps, int) and steps % segment:
+        raise ShapeError(f"segments of {segment} do not divide {steps} steps\n  {x.describe()}")
+    return reshape(x, (steps // segment, segment, *x.shape[1:]))
 
 
 class Recurrent(Layer):
@@ -71,10 +83,10 @@ class Recurrent(Layer):
     states of all cells).
     """
 
-    def __init__(self, *levels: Cell | tuple[Cell, Cell], checkpoint: bool = False):
+    def __init__(self, *levels: Cell | tuple[Cell, Cell], segment: int | None = None):
         if not levels:
             raise GraphError("a recurrent layer needs a cell")
-        self.levels, self.checkpoint = list(levels), checkpoint
+        self.levels, self.segment = list(levels), segment
 
     def cells(self) -> list[Cell]:
         """All cells, from the bottom; the forward one of a pair first."""
@@ -92,7 +104,7 @@ class Recurrent(Layer):
             found = []
             for k, cell in enumerate(level if isinstance(level, tuple) else (level,)):
                 given = first[len(last)]
-                h, state = unroll(cell, x, given, lengths, k == 1, self.checkpoint)
+                h, state = unroll(cell, x, given, lengths, k == 1, self.segment)
                 found.append(h)
                 last.append(state)
             x = found[0] if len(found) == 1 else concat(found, axis=-1)
@@ -112,14 +124,14 @@ class Stack(Recurrent):
         size: int,
         layers: int = 1,
         bidirectional: bool = False,
-        checkpoint: bool = False,
+        segment: int | None = None,
         **options: Any,
     ):
         levels: list[Any] = []
         for width in (inputs, *[size * (1 + bidirectional)] * (layers - 1)):
             pair = [self.cell(width, size, **options) for _ in range(1 + bidirectional)]
             levels.append(tuple(pair) if bidirectional else pair[0])
-        super().__init__(*levels, checkpoint=checkpoint)
+        super().__init__(*levels, segment=segment)
 
 
 class RNN(Stack):
