@@ -182,7 +182,7 @@ def _entry(part: Any, n: Dim, axis: int, write: bool) -> Entry:
         if part.length != n:
             raise IndexRangeError(f"a mask of length {part.length} for axis {axis} of length {n}")
         return Entry("array", axis, 0, n, array=as_indices(part.positions))
-    if isinstance(part, DimExpr) or (np.ndim(part) == 0 and _is_integer(part)):
+    if isinstance(part, DimExpr) or _is_integer(part):
         start, checked = position(part, n, axis)
         if not (checked and write):
             return Entry("int", axis, start, 1, 1, checked)
@@ -192,7 +192,11 @@ def _entry(part: Any, n: Dim, axis: int, write: bool) -> Entry:
 
 
 def _is_integer(part: Any) -> bool:
-    return not isinstance(part, Tensor) and np.asarray(part).dtype.kind in "iu"
+    """Whether a part is one integer, known now."""
+    if _holds_tensor(part):
+        return False
+    array = np.asarray(part)
+    return array.ndim == 0 and array.dtype.kind in "iu"
 
 
 def _integers(part: Any) -> Tensor:
