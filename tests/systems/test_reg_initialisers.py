@@ -199,8 +199,8 @@ def test_reg_11_biases():
 
 @row("REG-12", "graphc/ops/generator.py")
 def test_reg_12_streams():
-    """Equal bits from run to run, for 1 and 2 threads and on every CPU target; streams of a split
-    key and shifted draws do not correlate; a bad draw is drawn again.
+    """Equal bits from run to run, for 1 and 2 threads and on `cpu` as on `reference`; streams of a
+    split key and shifted draws do not correlate; a bad draw is drawn again.
     """
     n = 20_000
     keys = random.split(random.key(5), 3)
