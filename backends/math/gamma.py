@@ -90,7 +90,8 @@ def lgamma(x: Expr) -> Expr:
     positive = middle + select(below, -log_size, literal(0.0, x))  # adding +0 makes -0 of it +0
     sine, _ = sine_and_cosine_of_half_turns(absolute(size - rint(size)))
     product = select(below, sine, sine * size) * literal(1 / PI, x)
-    reflected = select(size < literal(INFINITY, x), -middle - log(product), size)
+    pole = equal(product, 0.0) | (size >= literal(INFINITY, x))
+    reflected = select(pole, literal(INFINITY, x), -middle - log(product))
     return rarely(x < literal(0.0, x), reflected, positive)
 
 
