@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import random
 import stat
 import tempfile
 import time
@@ -26,6 +27,9 @@ from graphc.backends.llvm.engine import Target
 MAGIC = b"graphc1\n"
 LIMIT_BYTES = 1 << 30
 SUFFIX = ".code"
+SWEEPS = 128
+"""How often a cache is swept while its limit is written once. A sweep looks at every file, a
+thousand times the work of storing one; the limit may be exceeded by about a part in this many."""
 ABANDONED_SECONDS = 3600.0
 """Age from which a file that a killed process was writing is removed."""
 
@@ -87,14 +91,17 @@ def get(key: str, directory: Path | None = None) -> bytes | None:
 
 
 def put(key: str, data: bytes, directory: Path | None = None, *, limit: int = LIMIT_BYTES) -> bool:
-    """Store `data` under `key`; whether it is stored now. Oldest files go when over `limit`."""
+    """Store `data` under `key`; whether it is stored now. Oldest files go when over `limit`, by
+    sweeps at random that come with the bytes written.
+    """
     place = directory or cache_directory()
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _problem(place):
             return False
         _write(place, key, _header(data) + data)
-        _trim(place, limit)
+        if len(data) * SWEEPS > limit * random.random():
+            _trim(place, limit)
     except OSError:
         return False
     return True
@@ -157,7 +164,7 @@ def _touch(path: Path) -> None:
         return
 
 
-def _files(place: Path) -> list[tuple[float, int, Path]]:
+def _files(place: Path) -> list[tuple[float, int, str]]:
     """Age order: (time of last use, bytes, path) of every stored file."""
     found = []
     with os.scandir(place) as entries:
@@ -167,7 +174,7 @@ def _files(place: Path) -> list[tuple[float, int, Path]]:
             except OSError:
                 continue  # another process has removed it
             if entry.name.endswith(SUFFIX):
-                found.append((state.st_mtime, state.st_size, Path(entry.path)))
+                found.append((state.st_mtime, state.st_size, entry.path))
             elif entry.name.startswith(".writing-") and _abandoned(state.st_mtime):
                 Path(entry.path).unlink(missing_ok=True)
     return sorted(found)
@@ -183,5 +190,5 @@ def _trim(place: Path, limit: int) -> None:
     for _, size, path in files:
         if excess <= 0:
             return
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
         excess -= size

@@ -143,12 +143,12 @@ def test_the_least_recently_used_go_first(place: Path) -> None:
 
 
 def test_a_file_that_a_killed_process_was_writing_goes(place: Path) -> None:
-    cache.put(KEY, b"code", place)
+    cache.put(KEY, b"code", place, limit=100)
     old, young = place / ".writing-old", place / ".writing-young"
     old.write_bytes(b"half")
     young.write_bytes(b"half")
     os.utime(old, (0, 0))
-    cache.put(KEY, b"code", place)
+    cache.put(KEY, b"code", place, limit=100)
     assert (old.exists(), young.exists()) == (False, True)
 
 
