@@ -86,6 +86,7 @@ from graphc.nn.normalisation import (
     weight_norm,
     whiten,
 )
+from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.transformer import (
@@ -121,6 +122,7 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "receptive_field",
     "EarlyStopping",
     "Standardise",
     "correlation",

@@ -8,7 +8,7 @@ from graphc import init
 from graphc.init import Seed
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
-from graphc.nn.layer import Layer
+from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Activation, Init
 from graphc.ops.convolving import Padding, PerAxis, conv, conv_transpose, per_axis
 from graphc.ops.layout import reshape
@@ -29,7 +29,7 @@ class _Kernels(Layer):
         seed: Seed,
         dtype: Any,
     ):
-        self.weight = variable(weights(shape, seed, dtype=dtype), "weight")
+        self.weight = variable(first_value(weights, shape, seed, dtype), "weight")
         self.bias = variable(init.zeros((outputs,), dtype), "bias") if bias else None
         self.activation = activation
 
