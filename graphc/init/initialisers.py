@@ -27,7 +27,9 @@ def seed(number: int) -> None:
     _stream = np.random.Generator(np.random.Philox(number))
 
 
-def _generator(source: Seed) -> np.random.Generator:
+def generator(source: Seed) -> np.random.Generator:
+    """What a seed stands for. Hand it to the layers of a model, and each draws numbers of its own.
+    """
     if source is None:
         return _stream
     if isinstance(source, np.random.Generator):
@@ -73,7 +75,7 @@ def uniform(
     dtype: Any = "float32",
 ) -> Array:
     """Uniform in [low, high)."""
-    return _generator(seed).uniform(low, high, shape).astype(as_dtype(dtype).numpy)
+    return generator(seed).uniform(low, high, shape).astype(as_dtype(dtype).numpy)
 
 
 def normal(
@@ -84,7 +86,7 @@ def normal(
     dtype: Any = "float32",
 ) -> Array:
     """Normal with this mean and standard deviation."""
-    return _generator(seed).normal(mean, std, shape).astype(as_dtype(dtype).numpy)
+    return generator(seed).normal(mean, std, shape).astype(as_dtype(dtype).numpy)
 
 
 def truncated_normal(
@@ -95,10 +97,10 @@ def truncated_normal(
     dtype: Any = "float32",
 ) -> Array:
     """Normal, drawn again until within two standard deviations of the mean."""
-    generator = _generator(seed)
-    x = generator.standard_normal(shape)
+    source = generator(seed)
+    x = source.standard_normal(shape)
     while (far := np.abs(x) > 2).any():
-        x[far] = generator.standard_normal(int(far.sum()))
+        x[far] = source.standard_normal(int(far.sum()))
     return np.asarray(mean + std * x).astype(as_dtype(dtype).numpy)
 
 
@@ -155,7 +157,7 @@ def orthogonal(
     one.
     """
     rows, columns = shape[0], math.prod(shape[1:])
-    square = _generator(seed).standard_normal((max(rows, columns), min(rows, columns)))
+    square = generator(seed).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(square)
     q = q * np.sign(np.diagonal(r))  # makes it uniform over all such matrices
     q = q if rows >= columns else q.T

@@ -17,6 +17,7 @@ from graphc.nn.attention import (
     scaled_dot_score,
 )
 from graphc.nn.augmentation import warp
+from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.contrastive import (
     cosine_similarities,
@@ -122,6 +123,10 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "Highway",
+    "Parallel",
+    "Residual",
+    "SqueezeExcite",
     "receptive_field",
     "EarlyStopping",
     "Standardise",
