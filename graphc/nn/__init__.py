@@ -18,6 +18,14 @@ from graphc.nn.attention import (
 )
 from graphc.nn.augmentation import warp
 from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
+from graphc.nn.bounds import (
+    conjunction_samples,
+    finite_class_excess,
+    finite_class_samples,
+    hoeffding,
+    pac_bayes,
+    vc_excess,
+)
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.contrastive import (
     cosine_similarities,
@@ -30,6 +38,7 @@ from graphc.nn.convolution import (
     AveragePool,
     Conv,
     ConvTranspose,
+    LocalConv,
     MaxPool,
     SeparableConv,
     conv1d,
@@ -54,6 +63,7 @@ from graphc.nn.dropout import (
 from graphc.nn.early_stopping import EarlyStopping
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
 from graphc.nn.growing import correlation, grown_slots, widened
+from graphc.nn.image_kernels import filter_image
 from graphc.nn.language import (
     BERT,
     CBOW,
@@ -89,6 +99,7 @@ from graphc.nn.normalisation import (
 )
 from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
+from graphc.nn.separable_kernels import separable_conv, separable_terms
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.transformer import (
     DecoderBlock,
@@ -97,6 +108,13 @@ from graphc.nn.transformer import (
     LearnedPositions,
     Transformer,
     sinusoids,
+)
+from graphc.nn.validation import (
+    bias_variance,
+    classification_bias_variance,
+    cross_validate,
+    folds,
+    leave_one_out,
 )
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
@@ -123,6 +141,21 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "LocalConv",
+    "filter_image",
+    "separable_conv",
+    "separable_terms",
+    "bias_variance",
+    "classification_bias_variance",
+    "conjunction_samples",
+    "cross_validate",
+    "finite_class_excess",
+    "finite_class_samples",
+    "folds",
+    "hoeffding",
+    "leave_one_out",
+    "pac_bayes",
+    "vc_excess",
     "Highway",
     "Parallel",
     "Residual",
