@@ -17,7 +17,6 @@ from graphc.nn.attention import (
     scaled_dot_score,
 )
 from graphc.nn.augmentation import warp
-from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
 from graphc.nn.bounds import (
     conjunction_samples,
     finite_class_excess,
@@ -26,6 +25,7 @@ from graphc.nn.bounds import (
     pac_bayes,
     vc_excess,
 )
+from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.contrastive import (
     cosine_similarities,
