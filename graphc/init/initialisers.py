@@ -28,8 +28,7 @@ def seed(number: int) -> None:
 
 
 def generator(source: Seed) -> np.random.Generator:
-    """What a seed stands for. Hand it to the layers of a model, and each draws numbers of its own.
-    """
+    """What a seed stands for. Layers that are handed it draw numbers of their own each."""
     if source is None:
         return _stream
     if isinstance(source, np.random.Generator):

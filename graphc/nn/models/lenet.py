@@ -1,0 +1,29 @@
+"""LeNet-5: LeCun, Bottou, Bengio and Haffner (1998), as it is built today."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc import init
+from graphc.init import Seed
+from graphc.nn.convolution import MaxPool, conv2d
+from graphc.nn.layers import Sequential
+from graphc.nn.models.parts import dense_head
+from graphc.ops.activations import relu
+
+
+def lenet5(
+    channels: int = 1, classes: int = 10, seed: Seed = None, dtype: Any = "float32"
+) -> Sequential:
+    """Logits of images (N, channels, 32, 32): 5 x 5 kernels and 2 x 2 maxima twice, then
+    three layers.
+    """
+    source = init.generator(seed)
+    options: dict[str, Any] = {"activation": relu, "seed": source, "dtype": dtype}
+    maps = [
+        conv2d(channels, 6, 5, **options),
+        MaxPool(2),
+        conv2d(6, 16, 5, **options),
+        MaxPool(2),
+    ]
+    return Sequential(*maps, *dense_head((16 * 5 * 5, 120, 84, classes), None, source, dtype))
