@@ -17,6 +17,13 @@ from graphc.nn.attention import (
     scaled_dot_score,
 )
 from graphc.nn.augmentation import warp
+from graphc.nn.autoencoders import (
+    Autoencoder,
+    TiedAutoencoder,
+    contraction,
+    mask_out,
+    predictive_sparse_loss,
+)
 from graphc.nn.bounds import (
     conjunction_samples,
     finite_class_excess,
@@ -46,6 +53,17 @@ from graphc.nn.convolution import (
     conv3d,
 )
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
+from graphc.nn.distributions import (
+    bernoulli_log_probability,
+    frechet_distance,
+    gaussian_kl,
+    laplace_log_density,
+    log_laplace_integral,
+    moments,
+    multivariate_gaussian_kl,
+    multivariate_normal_log_density,
+    normal_log_density,
+)
 from graphc.nn.divergences import entropy, jensen_shannon, kl_divergence
 from graphc.nn.dropout import (
     AlphaDropout,
@@ -141,6 +159,20 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "bernoulli_log_probability",
+    "frechet_distance",
+    "gaussian_kl",
+    "laplace_log_density",
+    "log_laplace_integral",
+    "moments",
+    "multivariate_gaussian_kl",
+    "multivariate_normal_log_density",
+    "normal_log_density",
+    "Autoencoder",
+    "TiedAutoencoder",
+    "contraction",
+    "mask_out",
+    "predictive_sparse_loss",
     "LocalConv",
     "filter_image",
     "separable_conv",
