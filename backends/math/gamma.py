@@ -1,22 +1,22 @@
 """lgamma and digamma.
 
 Rational functions where they cross zero, Stirling's series beyond, reflection below zero. Where a
-negative argument makes the result cross zero its error is absolute: some ulps of the terms.
+negative argument makes the result cross zero its error is absolute: some ulps of the terms. So
+float32 is computed in float64, of which those are few even there.
 """
 
 from __future__ import annotations
 
-from graphc.backends.loops.expr import Expr, absolute, equal, fma, rint, select
+from graphc.backends.loops.expr import Expr, absolute, cast, equal, fma, rint, select
 from graphc.backends.math.floats import INFINITY, NAN, Coefficients, literal, polynomial, rarely
 from graphc.backends.math.logarithm import log
 from graphc.backends.math.trigonometric import cosine_near, sine_near
-from graphc.ir.dtypes import float32, float64
+from graphc.ir.dtypes import float64
 
 PI = 3.141592653589793
 # lgamma(1 + u) = u (u - 1) P(u) / Q(u) for 1 + u in [NEAR, FAR]
 NEAR, FAR = 0.75, 4.0
 LGAMMA_P: Coefficients = {
-    float32: (0.5772157, 0.8381885, 0.34062636, 0.035705786, 0.00024765226),
     float64: (
         0.5772156649015329, 2.096864414644424, 3.084967319192498, 2.3632786712618192,
         1.0097636855007102, 0.2395564212801964, 0.02963847780572319, 0.0016553887672002398,
@@ -24,7 +24,6 @@ LGAMMA_P: Coefficients = {
     ),
 }  # fmt: skip
 LGAMMA_Q: Coefficients = {
-    float32: (1.0, 1.8770105, 1.1183541, 0.23107411, 0.012091101),
     float64: (
         1.0, 4.057609530688232, 6.799308442763088, 6.090051898461564, 3.155653151179082,
         0.9577825249541033, 0.16479366056574424, 0.014791625721012332, 0.0005849271189983566,
@@ -34,7 +33,6 @@ LGAMMA_Q: Coefficients = {
 HALF_LOG_TWO_PI_LESS_HALF = 0.4189385332046727
 # (lgamma(y) - (y - 1/2) (log(y) - 1) - that constant) y of 1/y^2, beyond FAR
 STIRLING: Coefficients = {
-    float32: (0.08333333, -0.0027764298, 0.0007388369),
     float64: (
         0.08333333333333333, -0.0027777777777639925, 0.0007936507868637432, -0.0005952367928368604,
         0.0008416227194162295, -0.0019101627851205738, 0.006144355310541202, -0.023234103409811326,
@@ -43,26 +41,20 @@ STIRLING: Coefficients = {
 }  # fmt: skip
 # digamma(1 + u) = (u - ROOT) P(u) / Q(u) for 1 + u in [1, FAR]
 DIGAMMA_P: Coefficients = {
-    float32: (1.2503802, 1.1535815, 0.22788587, 0.0036768322, -7.372428e-05),
     float64: (
         1.2503801375034054, 1.9898774833952193, 1.1478018218985837, 0.30334916835328457,
         0.037741130556489914, 0.0020034979145707966, 3.321221181993459e-05, 3.203065715500815e-08,
     ),
 }  # fmt: skip
 DIGAMMA_Q: Coefficients = {
-    float32: (1.0, 1.6061312, 0.6783336, 0.071482435),
     float64: (
         1.0, 2.274964835635243, 1.8712156567844855, 0.7240730971653748, 0.1405673907554994,
         0.013270318883653195, 0.0005313978026133089, 6.192024391518874e-06,
     ),
 }  # fmt: skip
-ROOT = {
-    float32: (0.4616321325302124, 1.2438149938918909e-08),
-    float64: (0.46163214496836236, -1.5522348162858677e-17),
-}
+ROOT = (0.46163214496836236, -1.5522348162858677e-17)
 # (log(y) - 1 / (2 y) - digamma(y)) y^2 of 1/y^2, beyond FAR
 ASYMPTOTIC: Coefficients = {
-    float32: (0.083333306, -0.008325342, 0.0036172795),
     float64: (
         0.0833333333333333, -0.008333333333226202, 0.003968253909672327, -0.004166654169280032,
         0.0075743885880214315, -0.02100497580326146, 0.07978405804501687, -0.3485989995055663,
@@ -81,6 +73,15 @@ def sine_and_cosine_of_half_turns(a: Expr) -> tuple[Expr, Expr]:
 
 def lgamma(x: Expr) -> Expr:
     """log|gamma(x)|; infinite at zero, at the negative integers and at both infinities."""
+    return cast(_lgamma(cast(x, float64)), x.dtype)
+
+
+def digamma(x: Expr) -> Expr:
+    """The derivative of lgamma; -inf at 0, NaN at the negative integers and at minus infinity."""
+    return cast(_digamma(cast(x, float64)), x.dtype)
+
+
+def _lgamma(x: Expr) -> Expr:
     size = absolute(x)
     below = size < literal(NEAR, x)
     log_size = log(size)
@@ -109,8 +110,7 @@ def _lgamma_far(y: Expr, log_y: Expr) -> Expr:
     return fma(y - 0.5, log_y - 1.0, rest)
 
 
-def digamma(x: Expr) -> Expr:
-    """The derivative of lgamma; -inf at 0, NaN at the negative integers and at minus infinity."""
+def _digamma(x: Expr) -> Expr:
     size = absolute(x)
     below = size < literal(1.0, x)
     inverse = literal(1.0, x) / x
@@ -129,7 +129,7 @@ def digamma(x: Expr) -> Expr:
 def _digamma_middle(y: Expr, below: Expr) -> Expr:
     """digamma(y), or digamma(1 + y) in the lanes below 1."""
     u = select(below, y, y - 1.0)
-    high, low = (literal(c, y) for c in ROOT[y.dtype])
+    high, low = (literal(c, y) for c in ROOT)
     return ((u - high) - low) * polynomial(u, DIGAMMA_P) / polynomial(u, DIGAMMA_Q)
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from scipy import optimize
 
 from graphc.ir.dtypes import DType, float16, float32, float64
 from tests.math.bounds import FLOAT32
-from tests.math.harness import BINARY, compiled, expansion
+from tests.math.harness import BINARY, compiled, expansion, ulps32
 from tests.math.references import EXACT, IN_FLOAT64
 
 UNARY = sorted(set(FLOAT32) - set(BINARY))
@@ -71,11 +72,43 @@ def test_digamma_has_no_value_at_its_poles(dtype: DType) -> None:
 @DTYPES
 @pytest.mark.parametrize("name", ["lgamma", "digamma"])
 def test_error_below_zero_is_a_few_ulps_of_the_terms(name: str, dtype: DType) -> None:
-    x = -np.random.default_rng(3).uniform(0, 15, 400).astype(dtype.numpy)
+    x = below_zero(dtype)
     for a, b in zip(x, compiled(name, dtype)(x), strict=True):
-        exact = mpmath.re(EXACT[name](mpmath.mpf(float(a))))
-        error = abs(mpmath.mpf(float(b)) - exact) / max(abs(exact), 1)
-        assert error < 10 * np.finfo(dtype.numpy).eps, f"{name}({a!r})"
+        exact, mirrored = (mpmath.re(EXACT[name](mpmath.mpf(v))) for v in (float(a), -float(a)))
+        error = abs(mpmath.mpf(float(b)) - exact) / max(abs(exact), abs(mirrored), 1)
+        assert error < 6 * np.finfo(dtype.numpy).eps, f"{name}({a!r})"
+
+
+def below_zero(dtype: DType) -> Any:
+    """Negative numbers that are no integers, many of them beside one."""
+    rng = np.random.default_rng(3)
+    poles, gaps = rng.integers(1, 30, 300), 2 ** rng.uniform(-50, -8, 300)
+    beside = poles * (1 + gaps * rng.choice([-1, 1], 300))
+    x = -np.concatenate([rng.uniform(0, 15, 300), rng.uniform(15, 1e5, 100), beside])
+    x = x.astype(dtype.numpy)
+    return x[x != np.rint(x)]
+
+
+@pytest.mark.parametrize("name", ["lgamma", "digamma"])
+def test_float32_is_right_beside_the_crossings_below_zero(name: str) -> None:
+    x = beside_crossings(name, count=12)
+    with mpmath.workprec(220):
+        exact = [float(mpmath.re(EXACT[name](mpmath.mpf(float(a))))) for a in x]
+    error = ulps32(compiled(name, float32)(x), np.array(exact))
+    assert error.max() <= FLOAT32[name], f"{name}({x[np.argmax(error)]!r})"
+
+
+def beside_crossings(name: str, count: int) -> Any:
+    """The float32 next to where the function crosses zero between negative integers."""
+    grid = -np.arange(0.005, count, 0.01)
+    signs = np.signbit(IN_FLOAT64[name](grid))
+    found = []
+    for k in np.flatnonzero(signs[1:] != signs[:-1]):
+        ends = grid[k], grid[k + 1]
+        if np.floor(ends[0]) == np.floor(ends[1]):
+            found.append(optimize.brentq(IN_FLOAT64[name], *ends))
+    bits = np.float32(found).view(np.int32)
+    return (bits[:, None] + np.arange(-4, 5, dtype=np.int32)).ravel().view(np.float32)
 
 
 @DTYPES
