@@ -24,6 +24,13 @@ from graphc.nn.autoencoders import (
     mask_out,
     predictive_sparse_loss,
 )
+from graphc.nn.boltzmann import (
+    RBM,
+    GaussianRBM,
+    PersistentChains,
+    contrastive_divergence,
+    phase_loss,
+)
 from graphc.nn.bounds import (
     conjunction_samples,
     finite_class_excess,
@@ -53,6 +60,7 @@ from graphc.nn.convolution import (
     conv3d,
 )
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
+from graphc.nn.deep_boltzmann import DeepBeliefNet, DeepBoltzmannMachine
 from graphc.nn.distributions import (
     bernoulli_log_probability,
     frechet_distance,
@@ -79,6 +87,14 @@ from graphc.nn.dropout import (
     width_for,
 )
 from graphc.nn.early_stopping import EarlyStopping
+from graphc.nn.enumeration import (
+    all_states,
+    binary_states,
+    joint_law,
+    joint_logits,
+    log_partition,
+    marginal,
+)
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
 from graphc.nn.growing import correlation, grown_slots, widened
 from graphc.nn.image_kernels import filter_image
@@ -114,6 +130,14 @@ from graphc.nn.normalisation import (
     normalise,
     weight_norm,
     whiten,
+)
+from graphc.nn.pairwise import (
+    BoltzmannMachine,
+    gibbs_sweeps,
+    hopfield_couplings,
+    hopfield_recall,
+    pairwise_energy,
+    pairwise_logits,
 )
 from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
@@ -159,6 +183,25 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "BoltzmannMachine",
+    "gibbs_sweeps",
+    "hopfield_couplings",
+    "hopfield_recall",
+    "pairwise_energy",
+    "pairwise_logits",
+    "all_states",
+    "binary_states",
+    "joint_law",
+    "joint_logits",
+    "log_partition",
+    "marginal",
+    "DeepBeliefNet",
+    "DeepBoltzmannMachine",
+    "RBM",
+    "GaussianRBM",
+    "PersistentChains",
+    "contrastive_divergence",
+    "phase_loss",
     "bernoulli_log_probability",
     "frechet_distance",
     "gaussian_kl",
