@@ -13,7 +13,15 @@ from graphc.optim.accelerated import (
 )
 from graphc.optim.adaptive import Adadelta, AdaGrad, AdaMax, RMSprop
 from graphc.optim.averaging import WeightAverage
+from graphc.optim.convexity import convexity_gaps, curvature_gaps
 from graphc.optim.krylov import conjugate_gradients, lanczos, power_iteration
+from graphc.optim.landscape import (
+    curvatures,
+    gibbs_shares,
+    gradient_square,
+    loss_slice,
+    random_direction,
+)
 from graphc.optim.line_search import exact_on_quadratics, wolfe
 from graphc.optim.optimiser import Optimiser, clip_by_global_norm
 from graphc.optim.own_rates import DeltaBarDelta, DeltaDelta, Quickprop, Rprop
@@ -62,6 +70,13 @@ from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
 from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
+    "convexity_gaps",
+    "curvature_gaps",
+    "curvatures",
+    "gibbs_shares",
+    "gradient_square",
+    "loss_slice",
+    "random_direction",
     "Plateau",
     "coordinate_search",
     "difference_slopes",

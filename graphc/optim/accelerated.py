@@ -15,7 +15,7 @@ from graphc.optim.optimiser import Optimiser, Rate, named
 from graphc.optim.points import gradients_at, moved
 from graphc.optim.rules import Step
 
-Momentum = float | Callable[[Tensor], Tensor]
+Momentum = float | Tensor | Callable[[Tensor], Tensor]
 Parameters = Iterable[Tensor] | Mapping[str, Tensor]
 
 
@@ -44,7 +44,7 @@ class HeavyBall(Optimiser):
     def __init__(
         self,
         lr: Rate,
-        momentum: float = 0.9,
+        momentum: float | Tensor = 0.9,
         form: Literal["difference", "extrapolated", "velocity"] = "velocity",
         clip_norm: float | None = None,
     ):
