@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphc import init
@@ -10,7 +11,16 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Activation, Init
-from graphc.ops.convolving import Padding, PerAxis, conv, conv_transpose, per_axis
+from graphc.ops.convolving import (
+    Padding,
+    PerAxis,
+    conv,
+    conv_local,
+    conv_transpose,
+    count_positions,
+    pad_widths,
+    per_axis,
+)
 from graphc.ops.layout import reshape
 from graphc.ops.pooling import average_pool, max_pool
 from graphc.ops.source import variable
@@ -166,3 +176,42 @@ class AveragePool(Layer):
 
     def __call__(self, x: Tensor) -> Tensor:
         return average_pool(x, self.window, self.stride, self.padding)
+
+
+class LocalConv(Layer):
+    """`conv_local` over images of one size (C, *sizes): kernels (*positions, outputs, C, *taps),
+    one set for each position and nothing shared; a bias for each output of each position.
+    """
+
+    def __init__(
+        self,
+        image: tuple[int, ...],
+        outputs: int,
+        taps: tuple[int, ...],
+        stride: PerAxis = 1,
+        padding: Padding = "valid",
+        activation: Activation | None = None,
+        bias: bool = True,
+        weights: Init = init.he_uniform,
+        seed: Seed = None,
+        dtype: Any = "float32",
+    ):
+        channels, *sizes = image
+        strides = per_axis(stride, len(sizes), "stride")
+        widths = pad_widths(padding, sizes, taps, strides)
+        positions = count_positions(sizes, taps, strides, widths)
+        shape: Any = (*positions, outputs, channels, *taps)
+
+        def of_each(shape: tuple[int, ...], seed: Seed, dtype: Any) -> Any:
+            flat = (math.prod(shape) // (channels * math.prod(taps)), channels, *taps)
+            return weights(flat, seed, dtype=dtype).reshape(shape)
+
+        self.weight = variable(first_value(of_each, shape, seed, dtype), "weight")
+        own: Any = (outputs, *positions)
+        self.bias = variable(init.zeros(own, dtype), "bias") if bias else None
+        self.stride, self.padding, self.activation = stride, padding, activation
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y = conv_local(x, self.weight, self.stride, self.padding)
+        y = y if self.bias is None else y + self.bias
+        return y if self.activation is None else self.activation(y)
