@@ -24,6 +24,8 @@ from graphc.nn.autoencoders import (
     mask_out,
     predictive_sparse_loss,
 )
+from graphc.nn.bayesian_linear import linear_log_evidence, linear_posterior, linear_predict
+from graphc.nn.bayesian_weights import NormalWeights, predictive
 from graphc.nn.boltzmann import (
     RBM,
     GaussianRBM,
@@ -87,6 +89,15 @@ from graphc.nn.dropout import (
     width_for,
 )
 from graphc.nn.early_stopping import EarlyStopping
+from graphc.nn.ensembles import (
+    bootstrap,
+    calibration_table,
+    doubt_of_classes,
+    doubt_of_regression,
+    log_score,
+    mixture_moments,
+    snapshots,
+)
 from graphc.nn.enumeration import (
     all_states,
     binary_states,
@@ -96,6 +107,13 @@ from graphc.nn.enumeration import (
     marginal,
 )
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
+from graphc.nn.gaussian_process import (
+    expected_improvement,
+    gp_log_evidence,
+    gp_predict,
+    linear_kernel,
+    rbf_kernel,
+)
 from graphc.nn.growing import correlation, grown_slots, widened
 from graphc.nn.image_kernels import filter_image
 from graphc.nn.language import (
@@ -142,6 +160,7 @@ from graphc.nn.pairwise import (
 from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
 from graphc.nn.separable_kernels import separable_conv, separable_terms
+from graphc.nn.sparse_process import DeepGP, SparseGP
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.transformer import (
     DecoderBlock,
@@ -202,6 +221,25 @@ __all__ = [
     "PersistentChains",
     "contrastive_divergence",
     "phase_loss",
+    "linear_log_evidence",
+    "linear_posterior",
+    "linear_predict",
+    "bootstrap",
+    "calibration_table",
+    "doubt_of_classes",
+    "doubt_of_regression",
+    "log_score",
+    "mixture_moments",
+    "snapshots",
+    "expected_improvement",
+    "gp_log_evidence",
+    "gp_predict",
+    "linear_kernel",
+    "rbf_kernel",
+    "DeepGP",
+    "SparseGP",
+    "NormalWeights",
+    "predictive",
     "bernoulli_log_probability",
     "frechet_distance",
     "gaussian_kl",
