@@ -31,11 +31,13 @@ ONE_COLUMN: tuple[Layer, ...] = (
 )
 ZEILER_FERGUS: tuple[Layer, ...] = (
     (96, 7, 2, 1, 1, True),
-    (256, 5, 2, 1, 1, True),
+    (256, 5, 2, 0, 1, True),
     (384, 3, 1, 1, 1, False),
     (384, 3, 1, 1, 1, False),
     (256, 3, 1, 1, 1, True),
 )
+
+ROUND_UP = ((0, 1), (0, 1))  # the last of the overlapping windows may end beyond the map
 
 
 def alexnet(
@@ -57,7 +59,7 @@ def alexnet(
         options: dict[str, Any] = {"stride": stride, "padding": padding, "groups": groups}
         options |= {"activation": relu, "seed": source, "dtype": dtype}
         steps.append(conv2d(channels, outputs, taps, **options))
-        steps += [MaxPool(3, 2)] if pooled else []
+        steps += [MaxPool(3, 2, ROUND_UP)] if pooled else []
         channels = outputs
     widths = (channels * side * side, hidden, hidden, classes)
     return Sequential(*steps, *dense_head(widths, dropout, source, dtype))

@@ -56,7 +56,7 @@ def inception(inputs: int, widths: Widths, seed: Seed = None, dtype: Any = "floa
 
 class GoogLeNet(Layer):
     """Logits of images (N, channels, H, W). With `auxiliary`, while training, a tuple of these and
-    of the logits of two heads in the middle, whose losses count 0.3 each.
+    of the logits of heads after the blocks `heads_at`, whose losses count 0.3 each.
 
     The last layers see half of the features where `dropout` gives random numbers.
     """
@@ -70,6 +70,8 @@ class GoogLeNet(Layer):
         stem: tuple[int, int, int] = (64, 64, 192),
         blocks: tuple[Widths | str, ...] = BLOCKS,
         heads_at: tuple[int, ...] = (3, 6),
+        middle: tuple[int, int] = (128, 1024),
+        bins: int = 4,
         seed: Seed = None,
         dtype: Any = "float32",
     ):
@@ -91,7 +93,7 @@ class GoogLeNet(Layer):
             self.blocks.append(inception(width, block, **options))
             width = block[0] + block[2] + block[4] + block[5]
             if auxiliary and k in heads_at:
-                self.heads[k] = _head(width, classes, **options)
+                self.heads[k] = _head(width, middle, bins, classes, **options)
         self.dropout = None if dropout is None else Dropout(0.4, dropout)
         self.head = Dense(width, classes, **options)
 
@@ -107,12 +109,13 @@ class GoogLeNet(Layer):
         return (y, *early) if early else y
 
 
-def _head(inputs: int, classes: int, **options: Any) -> Layer:
-    """A head in the middle: means of 4 x 4 bins, 1 x 1 kernels, two layers."""
+def _head(inputs: int, widths: tuple[int, int], bins: int, classes: int, **options: Any) -> Layer:
+    """A head in the middle: means of some bins along each side, 1 x 1 kernels, two layers."""
+    first, second = widths
     return Sequential(
-        lambda x: adaptive_average_pool(x, 4),
-        _conv(inputs, 128, 1, **options),
+        lambda x: adaptive_average_pool(x, bins),
+        _conv(inputs, first, 1, **options),
         flat,
-        Dense(128 * 16, 1024, relu, **options),
-        Dense(1024, classes, **options),
+        Dense(first * bins * bins, second, relu, **options),
+        Dense(second, classes, **options),
     )
