@@ -1,12 +1,11 @@
 """Boltzmann machines (catalogue 6, C)."""
 
-import ctypes
 
 import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn
 from tests.systems.catalogue import both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 
