@@ -16,7 +16,8 @@ LABELS = np.array([2, 0, 1, 2])
 
 def small(make: Callable[..., nn.Layer], *arguments: Any, **options: Any) -> nn.Layer:
     """A float64 network for three classes whose biases are not 0, where relu has a kink."""
-    model = make(*arguments, **{"classes": 3, "seed": 0, "dtype": "float64", **options})
+    given = {"classes": 3, "seed": 0, "dtype": "float64", **options}
+    model = make(*arguments, **{k: v for k, v in given.items() if v is not None})
     for k, p in enumerate(model.parameters()):
         if p.ndim == 1:
             p.value = np.asarray(p.value) + 0.1 * S(k, *p.shape)

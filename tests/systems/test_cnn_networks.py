@@ -106,7 +106,8 @@ def test_cnn_45_googlenet():
         main, *early = whole(gc.placeholder("x", ("n", 3, 224, 224)))
         assert main.shape == early[0].shape == early[1].shape and len(early) == 2
     net = small(
-        models.GoogLeNet, channels=1, auxiliary=True, stem=(2, 2, 3), blocks=((1, 2, 2, 1, 2, 1),), heads_at=(0,),
+        models.GoogLeNet, channels=1, auxiliary=True,
+        stem=(2, 2, 3), blocks=((1, 2, 2, 1, 2, 1),), heads_at=(0,),
         middle=(2, 4), bins=1,
     )  # fmt: skip
     main, early = net(gc.constant(S(0, 2, 1, 16, 16)))
