@@ -157,6 +157,7 @@ from graphc.nn.pairwise import (
     pairwise_energy,
     pairwise_logits,
 )
+from graphc.nn.pooling import GatedPool, TreePool, fractional_max_pool, mixed_pool
 from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
 from graphc.nn.separable_kernels import separable_conv, separable_terms
@@ -177,6 +178,15 @@ from graphc.nn.validation import (
     folds,
     leave_one_out,
 )
+from graphc.nn.variational import (
+    VAE,
+    FreeGaussian,
+    GaussianHead,
+    importance_bound,
+    normal_likelihood,
+    reparameterised,
+    score_surrogate,
+)
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
@@ -187,6 +197,7 @@ from graphc.ops.pooling import (
     average_pool,
     global_average_pool,
     global_max_pool,
+    image_windows,
     max_pool,
     power_pool,
 )
@@ -202,6 +213,18 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "GatedPool",
+    "TreePool",
+    "fractional_max_pool",
+    "image_windows",
+    "mixed_pool",
+    "FreeGaussian",
+    "GaussianHead",
+    "VAE",
+    "importance_bound",
+    "normal_likelihood",
+    "reparameterised",
+    "score_surrogate",
     "BoltzmannMachine",
     "gibbs_sweeps",
     "hopfield_couplings",

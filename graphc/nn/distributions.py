@@ -22,9 +22,9 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import mean
 
 
-def normal_log_density(x: TensorLike, mean: Tensor, log_variance: TensorLike) -> Tensor:
+def normal_log_density(x: Tensor, mean: TensorLike = 0.0, log_variance: TensorLike = 0.0) -> Tensor:
     """log N(x; mean, exp(log_variance)) of each element."""
-    return -gaussian_nll(mean, x, log_variance, "none")
+    return -gaussian_nll(x, as_operand(mean, x.dtype), as_operand(log_variance, x.dtype), "none")
 
 
 def laplace_log_density(x: Tensor, rate: TensorLike = 1.0, mean: TensorLike = 0.0) -> Tensor:

@@ -3,9 +3,9 @@
 import ctypes
 
 import numpy as np
+import scipy.optimize
 
 import graphc as gc
-from graphc import optim
 from tests.systems.catalogue import S
 
 WIDE = {"dtype": "float64"}
@@ -19,13 +19,20 @@ def constant(values):
     return gc.constant(np.asarray(values, np.float64))
 
 
-def minimised(loss, parameters, steps=100):
-    """The least value that L-BFGS finds."""
-    updates = optim.LBFGS().updates(loss, parameters)
-    step = gc.compile([], loss, updates=updates)
-    for _ in range(steps):
-        step()
-    return float(step())
+def minimised(loss, parameters):
+    """The least value of the loss, by BFGS from the parameters' values; they keep those found."""
+    f = gc.compile([], [loss, *gc.grad(loss, parameters)])
+    sizes = np.cumsum([0, *(p.value.size for p in parameters)])
+
+    def at(flat):
+        for p, begin, end in zip(parameters, sizes, sizes[1:], strict=False):
+            p.value = flat[begin:end].reshape(p.shape)
+        value, *slopes = f()
+        return float(value), np.concatenate([g.ravel() for g in slopes])
+
+    start = np.concatenate([p.value.ravel() for p in parameters])
+    found = scipy.optimize.minimize(at, start, jac=True, method="BFGS", tol=1e-9)
+    return at(found.x)[0]
 
 
 def deployed(folder, name, x, y, value):
@@ -43,3 +50,14 @@ def deployed(folder, name, x, y, value):
     assert call(model, *pointers, None) == 0
     getattr(library, f"{name}_destroy")(model)
     return out, made.header.read_text()
+
+
+def quadrature(count, axes=1):
+    """Nodes (count^axes, 1, axes) and weights of Gauss and Hermite for standard normal noise, exact
+    for polynomials of degree below 2 count.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+    weights = weights / weights.sum()
+    grid = np.stack(np.meshgrid(*[nodes] * axes, indexing="ij"), -1).reshape(-1, 1, axes)
+    product = np.prod(np.stack(np.meshgrid(*[weights] * axes, indexing="ij"), -1), -1)
+    return constant(grid), constant(product.reshape(-1, 1))
