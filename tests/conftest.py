@@ -2,7 +2,8 @@
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -76,7 +77,21 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def fuzz_seconds(request: pytest.FixtureRequest) -> float:
-    """One fuzz test's share of --fuzz-seconds: how long it may keep drawing new cases."""
-    used = [getattr(item, "fixturenames", ()) for item in request.session.items]
+    """A fuzz test's share of --fuzz-seconds: how long it may keep drawing new cases.
+
+    Every function has the same, which its parameters divide.
+    """
+    drawing = [item for item in request.session.items if "fuzz_seconds" in fixtures_of(item)]
+    tests = Counter(map(function_of, drawing))
     seconds: float = request.config.getoption("--fuzz-seconds")
-    return seconds / sum("fuzz_seconds" in names for names in used)
+    return seconds / len(tests) / tests[function_of(request.node)]
+
+
+def fixtures_of(item: pytest.Item) -> Sequence[str]:
+    """The names of the fixtures that a test has."""
+    return getattr(item, "fixturenames", ())
+
+
+def function_of(item: pytest.Item) -> tuple[Path, str]:
+    """Where the function of a test is, and its name."""
+    return item.path, getattr(item, "originalname", item.name)

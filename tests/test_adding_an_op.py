@@ -36,7 +36,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 @pytest.mark.parametrize("name", NAMES)
 def test_an_op_from_the_document_keeps_the_laws(modules: dict[str, Any], name: str) -> None:
     op = Op.registry[name]
-    for target in laws.NATIVE:
+    for target in (*laws.NATIVE, "numba"):
         laws.test_a_backend_computes_the_reference(op, target)
     laws.test_the_gradient_is_the_limit_of_differences(op)
     laws.test_the_batching_rule_is_a_loop(op)

@@ -12,27 +12,19 @@ import numpy as np
 import pytest
 
 import graphc.ops  # noqa: F401  # registers the ops
-from graphc.ir.dtypes import as_dtype, float64
+from graphc.ir.dtypes import float64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
-from graphc.ops.elementwise import Elementwise
 from graphc.ops.reduction import sum as total_of
-from graphc.ops.source import constant, placeholder
+from graphc.ops.source import constant
 from graphc.passes.differentiate import pullback
+from tests.support.laws import agree, check_lowering, seeded, symbols, where_written
 from tests.support.run import NATIVE, evaluate
 
 OPS = [op for op in Op.registry.values() if op.samples()]
 ITEMS = 3  # in a batch: unlike the sides of the samples, which are 1, 2, 4 or 5 for the most part
 STEP = 1e-5
 by_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-
-
-def seeded(sample: Sample, seed: int = 0) -> list[np.ndarray]:
-    return [np.asarray(x) for x in sample.make(np.random.default_rng([seed, 17]))]
-
-
-def symbols(arrays: Sequence[np.ndarray], letter: str = "x") -> list[Tensor]:
-    return [placeholder(f"{letter}{k}", a.shape, a.dtype) for k, a in enumerate(arrays)]
 
 
 def distinct(samples: Sequence[Sample]) -> Iterator[Sample]:
@@ -46,67 +38,13 @@ def distinct(samples: Sequence[Sample]) -> Iterator[Sample]:
     yield from found.values()
 
 
-def where_written(op: Op, sample: Sample) -> str:
-    return f"{op.name} {dict(sample.attrs)} {sample.note}"
-
-
 # The lowering
 
 
 @pytest.mark.parametrize("target", NATIVE)
 @by_op
 def test_a_backend_computes_the_reference(op: Op, target: str) -> None:
-    cases = [(s, seeded(s)) for s in op.samples()]
-    named = [symbols(arrays, f"x{k}_") for k, (_, arrays) in enumerate(cases)]
-    nodes = [apply(op, *xs, **s.attrs) for (s, _), xs in zip(cases, named, strict=True)]
-    feeds = {
-        x: a
-        for xs, (_, arrays) in zip(named, cases, strict=True)
-        for x, a in zip(xs, arrays, strict=True)
-    }
-    outputs = [y for node in nodes for y in node.outputs]
-    expected = evaluate(outputs, feeds)
-    found = evaluate(outputs, feeds, target)
-    notes = [
-        where_written(op, s) for (s, _), n in zip(cases, nodes, strict=True) for _ in n.outputs
-    ]
-    for got, want, note in zip(found, expected, notes, strict=True):
-        agree(got, want, note, elementwise=isinstance(op, Elementwise))
-        if op.lowering == "read" and op.name not in SIGN_OF_ZERO_IS_FREE:
-            zeros_agree(got, want, note)
-
-
-# NumPy takes either zero of two.
-SIGN_OF_ZERO_IS_FREE = ("maximum", "minimum", "fmax", "fmin")
-
-
-def agree(got: np.ndarray, want: np.ndarray, note: str, elementwise: bool) -> None:
-    """Equal for integers; a few units in the last place for floats, of the largest in a sum."""
-    assert got.dtype == want.dtype, note
-    assert got.shape == want.shape, note
-    if not as_dtype(want.dtype).is_float:
-        np.testing.assert_array_equal(got, want, note)
-        return
-    unit = {2: 2**-10, 4: 2**-23, 8: 2**-52}[want.dtype.itemsize]
-    if want.dtype.kind != "f":  # bfloat16
-        unit = 2**-7
-    exact = want.astype(np.float64)
-    finite = np.abs(exact[np.isfinite(exact)])
-    scale = 1.0 if elementwise else max(1.0, finite.max(initial=0.0))
-    count = 1 if want.dtype.itemsize == 2 else 16
-    np.testing.assert_allclose(
-        got.astype(np.float64),
-        exact,
-        rtol=count * unit,
-        atol=count * unit * scale / 4,
-        err_msg=note,
-    )
-
-
-def zeros_agree(got: np.ndarray, want: np.ndarray, note: str) -> None:
-    if as_dtype(want.dtype).is_float:
-        zero = (want == 0) & (got == 0)
-        np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]), note)
+    check_lowering(op, op.samples(), target)
 
 
 # Gradients

@@ -20,6 +20,8 @@ TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 DTYPES = tuple(TOLERANCE)
 QUICK = 50
 COMPILED = 6
+ON_NUMBA = (1, 2, 3)  # it takes seconds for a graph
+WAYS = tuple(itertools.product(("cpu", "numba"), ("with passes", "without passes")))
 
 
 def draw(seed: int, steps: int = 12) -> Case:
@@ -30,14 +32,15 @@ def results(case: Case):
     return [*case.outputs, case.loss, *case.gradients()]
 
 
-def check_close(case: Case, got, expected):
+def check_close(case: Case, got, expected, way: str = "reference"):
     """Largest error relative to the largest value of each result."""
     dtype = DTYPES[case.seed % len(DTYPES)]
     for k, (a, b) in enumerate(zip(got, expected, strict=True)):
         scale = max(1.0, np.abs(b).max(initial=0))
         error = np.abs(a - b).max(initial=0) / scale
         assert error <= TOLERANCE[dtype], (
-            f"result {k} of seed {case.seed} ({dtype}) is off by {error}; steps: {case.steps}"
+            f"{way}: result {k} of seed {case.seed} ({dtype}) is off by {error}; "
+            f"steps: {case.steps}"
         )
 
 
@@ -48,10 +51,15 @@ def check_passes(seed: int, disable=()):
     check_close(case, evaluate(graph.outputs, case.feeds), evaluate(wanted, case.feeds))
 
 
-def check_target(seed: int, target: str, steps: int):
+def check_targets(seed: int, steps: int, ways):
+    """Each way gives the values and gradients of the reference."""
     case = draw(seed, steps)
     wanted = results(case)
-    check_close(case, run.evaluate(wanted, case.feeds, target), evaluate(wanted, case.feeds))
+    expected = evaluate(wanted, case.feeds)
+    for target, passes in ways:
+        disable = PASSES if passes == "without passes" else ()
+        found = run.evaluate(wanted, case.feeds, target, disable)
+        check_close(case, found, expected, f"{target} {passes}")
 
 
 def check_slope(seed: int):
@@ -92,9 +100,8 @@ def test_gradient_is_the_slope(seed):
 
 
 @pytest.mark.parametrize("seed", range(COMPILED))
-@pytest.mark.parametrize("target", run.NATIVE)
-def test_targets_agree_with_the_reference(seed, target):
-    check_target(seed, target, 6)
+def test_targets_agree_with_the_reference_with_passes_and_without(seed):
+    check_targets(seed, 6, WAYS if seed in ON_NUMBA else WAYS[:2])
 
 
 def for_seconds(seconds: float):
@@ -112,7 +119,7 @@ def test_passes_keep_values_and_gradients_of_many_graphs(fuzz_seconds):
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("target", run.NATIVE)
-def test_targets_agree_with_the_reference_on_many_graphs(fuzz_seconds, target):
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_targets_agree_with_the_reference_on_many_graphs(fuzz_seconds, way):
     for seed in for_seconds(fuzz_seconds):
-        check_target(seed, target, 12)
+        check_targets(seed, 12, [way])

@@ -14,10 +14,13 @@ TARGETS = ("reference", *NATIVE)
 
 
 def evaluate(
-    outputs: Sequence[Tensor], feeds: Mapping[Tensor, Any], target: str = "reference"
+    outputs: Sequence[Tensor],
+    feeds: Mapping[Tensor, Any],
+    target: str = "reference",
+    disable: Sequence[str] = (),
 ) -> list[np.ndarray]:
-    """The outputs on `target`, given the placeholders' arrays."""
+    """The outputs on `target`, given the placeholders' arrays; without the passes of `disable`."""
     if target == "reference":
         return reference.evaluate(outputs, feeds)
-    run = compile(list(feeds), list(outputs), target=target)
+    run = compile(list(feeds), list(outputs), target=target, disable=disable)
     return [np.asarray(y) for y in run(*feeds.values())]
