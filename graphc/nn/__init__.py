@@ -63,6 +63,7 @@ from graphc.nn.convolution import (
 )
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
 from graphc.nn.deep_boltzmann import DeepBeliefNet, DeepBoltzmannMachine
+from graphc.nn.directed import DirectedModel, d_separated, markov_blanket, moral_graph, separated
 from graphc.nn.distributions import (
     bernoulli_log_probability,
     frechet_distance,
@@ -113,6 +114,14 @@ from graphc.nn.gaussian_process import (
     gp_predict,
     linear_kernel,
     rbf_kernel,
+)
+from graphc.nn.gaussians import (
+    gaussian_field,
+    gaussian_field_log_partition,
+    gaussian_given,
+    gaussian_map,
+    gaussian_network,
+    gaussian_product,
 )
 from graphc.nn.growing import correlation, grown_slots, widened
 from graphc.nn.image_kernels import filter_image
@@ -213,6 +222,17 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "DirectedModel",
+    "d_separated",
+    "markov_blanket",
+    "moral_graph",
+    "separated",
+    "gaussian_field",
+    "gaussian_field_log_partition",
+    "gaussian_given",
+    "gaussian_map",
+    "gaussian_network",
+    "gaussian_product",
     "GatedPool",
     "TreePool",
     "fractional_max_pool",

@@ -85,6 +85,21 @@ def _taps(x: Tensor) -> tuple[int, ...]:
 
 
 @locate_errors
+def image_windows(
+    x: TensorLike,
+    window: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = "valid",
+    dilation: PerAxis = 1,
+) -> Tensor:
+    """What each window sees of images (N, C, *sizes): (N, C, *positions, *window), with zeros for
+    padding. `stride` is the window's size unless given.
+    """
+    x = as_tensor(x)
+    return _places(x, window, stride, padding, dilation).patches(x)
+
+
+@locate_errors
 def max_pool(
     x: TensorLike,
     window: PerAxis,
