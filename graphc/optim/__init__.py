@@ -13,7 +13,17 @@ from graphc.optim.accelerated import (
 )
 from graphc.optim.adaptive import Adadelta, AdaGrad, AdaMax, RMSprop
 from graphc.optim.averaging import WeightAverage
+from graphc.optim.bilevel import descended, implicit_gradient
 from graphc.optim.convexity import convexity_gaps, curvature_gaps
+from graphc.optim.curvature import (
+    classification_fisher,
+    gauss_newton_product,
+    hessian_product,
+    path_energy,
+    path_length,
+    regression_fisher,
+    trace_estimate,
+)
 from graphc.optim.krylov import conjugate_gradients, lanczos, power_iteration
 from graphc.optim.landscape import (
     curvatures,
@@ -25,6 +35,7 @@ from graphc.optim.landscape import (
 from graphc.optim.line_search import exact_on_quadratics, wolfe
 from graphc.optim.optimiser import Optimiser, clip_by_global_norm
 from graphc.optim.own_rates import DeltaBarDelta, DeltaDelta, Quickprop, Rprop
+from graphc.optim.points import along, joined, parted
 from graphc.optim.proximal import ISTA, shrink
 from graphc.optim.quasi_newton import BFGS, LBFGS
 from graphc.optim.rules import SGD, Adam, AdamW
@@ -70,6 +81,18 @@ from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
 from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
+    "descended",
+    "implicit_gradient",
+    "along",
+    "classification_fisher",
+    "gauss_newton_product",
+    "hessian_product",
+    "joined",
+    "parted",
+    "path_energy",
+    "path_length",
+    "regression_fisher",
+    "trace_estimate",
     "convexity_gaps",
     "curvature_gaps",
     "curvatures",

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from graphc.control import scan, while_loop
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.linalg import eigvalsh
+from graphc.ops.arithmetic import maximum
 from graphc.ops.contraction import matmul
+from graphc.ops.convert import cast
 from graphc.ops.diagonal import diag
 from graphc.ops.layout import broadcast_to, reshape
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota
+from graphc.ops.trigonometric import sin
 
 Product = Callable[[Tensor], Tensor]
 
@@ -52,26 +58,33 @@ def power_iteration(product: Product, start: Tensor, iterations: int) -> tuple[T
 
 
 def lanczos(product: Product, start: Tensor, iterations: int) -> Tensor:
-    """Ascending estimates of the extreme eigenvalues of a symmetric product: those of its
-    tridiagonal form after so many steps (Lanczos, 1950), each made orthogonal to all before.
+    """Ascending estimates of the extreme eigenvalues of a symmetric product of vectors f[n]: those
+    of its tridiagonal form after so many steps, at most n (Lanczos, 1950), each made orthogonal to
+    all before. Where the vectors so far span all that products reach, a new one begins.
     """
     n = start.shape[0]
+    if isinstance(n, int) and iterations > n:
+        raise GraphError(f"{iterations} orthogonal vectors of length {n} do not exist")
     unit = start / sqrt(total(start * start))
     empty = broadcast_to(unit * 0, (iterations, n))
     places = iota((iterations,))
+    pattern = cast(iota((n,)) + 1, start.dtype)
+    least = 100 * float(np.finfo(start.dtype.numpy).eps)
 
     def step(
-        state: tuple[Tensor, Tensor], k: Tensor
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        basis, q = state
+        state: tuple[Tensor, Tensor, Tensor], k: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+        basis, q, scale = state
         basis = where(reshape(places == k, (-1, 1)), reshape(q, (1, n)), basis)
         w = product(q)
-        alpha = total(w * q)
-        for _ in range(2):
-            w = w - matmul(matmul(basis, w), basis)
-        beta = sqrt(total(w * w))
-        return (basis, w / where(beta > 0, beta, 1.0)), (alpha, beta)
+        alpha, scale = total(w * q), maximum(scale, sqrt(total(w * w)))
+        w = w - matmul(matmul(basis, w), basis)
+        spent = sqrt(total(w * w)) <= scale * least
+        w = where(spent, sin(pattern * sqrt(cast(k, w.dtype) + 2)), w)
+        w = w - matmul(matmul(basis, w), basis)
+        size = sqrt(total(w * w))
+        return (basis, w / where(size > 0, size, 1.0), scale), (alpha, where(spent, 0.0, size))
 
-    _, (alphas, betas) = scan(step, (empty, unit), places)
+    _, (alphas, betas) = scan(step, (empty, unit, 0 * unit[0]), places)
     beside = diag(betas[:-1], 1)
     return eigvalsh(diag(alphas) + beside + beside.T)

@@ -97,7 +97,8 @@ def test_ust_49_lower_bound_of_first_order_methods():
     begin = np.eye(n)[0]
     best = np.stack([np.linalg.pinv(a) @ begin for a in A])
     lowest = best @ begin * -0.125
-    spectra = [np.linalg.eigvalsh(a[: 2 * t + 1, : 2 * t + 1]) / 4 for t, a in zip(times, A)]
+    blocks = [a[: 2 * t + 1, : 2 * t + 1] for t, a in zip(times, A, strict=True)]
+    spectra = [np.linalg.eigvalsh(block) / 4 for block in blocks]
     low, high = (np.sqrt([[s[k]] for s in spectra]) for k in (0, -1))
     heavy = gc.constant(4 / (high + low) ** 2), gc.constant(((high - low) / (high + low)) ** 2)
     optimisers = [
