@@ -171,6 +171,8 @@ from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
 from graphc.nn.separable_kernels import separable_conv, separable_terms
 from graphc.nn.sparse_process import DeepGP, SparseGP
+from graphc.nn.spatial_transformer import SpatialTransformer
+from graphc.nn.style import gram, style_loss
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.transformer import (
     DecoderBlock,
@@ -197,6 +199,7 @@ from graphc.nn.variational import (
     score_surrogate,
 )
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
+from graphc.nn.visualising import ascend, deconv_relu, guided_relu
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -222,6 +225,12 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "ascend",
+    "deconv_relu",
+    "gram",
+    "guided_relu",
+    "style_loss",
+    "SpatialTransformer",
     "DirectedModel",
     "d_separated",
     "markov_blanket",
