@@ -15,20 +15,25 @@ from graphc.ops.distributions import (
     uniform,
 )
 from graphc.ops.generator import Generator, KeyLike, bits, fold_in, key, split
+from graphc.rejection import beta, dirichlet, gamma, normal_pair
 
 __all__ = [
     "Generator",
     "KeyLike",
     "bernoulli",
+    "beta",
     "bits",
     "categorical",
     "choice",
+    "dirichlet",
     "exponential",
     "fold_in",
+    "gamma",
     "gumbel",
     "key",
     "laplace",
     "normal",
+    "normal_pair",
     "permutation",
     "randint",
     "split",
