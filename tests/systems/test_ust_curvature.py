@@ -161,8 +161,8 @@ def test_ust_58_model_manifold():
         if f is exponentials:
             assert chord < speeds.sum() < 0.95 * direct
             assert length == pytest.approx(speeds.sum(), rel=1e-2)
-            np.testing.assert_allclose(speeds, speeds.mean(), rtol=1e-6)
-            assert energy == pytest.approx(speeds.sum() ** 2 / 2, rel=1e-9)
+            np.testing.assert_allclose(speeds, speeds.mean(), rtol=1e-3)
+            assert energy == pytest.approx(speeds.sum() ** 2 / 2, rel=1e-6)
         else:
             np.testing.assert_allclose(value(interior), straight[1:-1], atol=1e-12)
             assert length == pytest.approx(np.linalg.norm(design @ (ends[1] - ends[0])))
