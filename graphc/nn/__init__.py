@@ -225,6 +225,12 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "gaussian_field",
+    "gaussian_field_log_partition",
+    "gaussian_given",
+    "gaussian_map",
+    "gaussian_network",
+    "gaussian_product",
     "ascend",
     "deconv_relu",
     "gram",
@@ -236,12 +242,6 @@ __all__ = [
     "markov_blanket",
     "moral_graph",
     "separated",
-    "gaussian_field",
-    "gaussian_field_log_partition",
-    "gaussian_given",
-    "gaussian_map",
-    "gaussian_network",
-    "gaussian_product",
     "GatedPool",
     "TreePool",
     "fractional_max_pool",
