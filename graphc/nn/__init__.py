@@ -225,6 +225,11 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "DirectedModel",
+    "d_separated",
+    "markov_blanket",
+    "moral_graph",
+    "separated",
     "gaussian_field",
     "gaussian_field_log_partition",
     "gaussian_given",
@@ -237,11 +242,6 @@ __all__ = [
     "guided_relu",
     "style_loss",
     "SpatialTransformer",
-    "DirectedModel",
-    "d_separated",
-    "markov_blanket",
-    "moral_graph",
-    "separated",
     "GatedPool",
     "TreePool",
     "fractional_max_pool",
