@@ -1,51 +1,52 @@
-"""Every op by itself on the target "numba", on samples that differ in more than their dtype.
+"""Every op by itself on the target "numba": on a few samples, and when fuzzing on all of them.
 
-The kernels of an op are compiled together; that all dtypes mean the same there is for the tests of
-primitives to show.
+Each dtype of an op is a kernel that Numba compiles anew, which takes its time. So the ordinary run
+has each op on some of its dtypes, others for the next op; all ops together have every dtype.
 """
 
+import random
+import time
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
-import graphc as gc
-from graphc.ir.node import apply
 from graphc.ir.op import Op, Sample
+from tests.support.laws import check_lowering, seeded
 
 OPS = [op for op in Op.registry.values() if op.samples()]
+FEW = 8
+AT_ONCE = 12
 
 
-def arrays_of(sample: Sample) -> list[np.ndarray]:
-    return [np.asarray(x) for x in sample.make(np.random.default_rng([0, 17]))]
+def few(samples: Sequence[Sample], first: int) -> list[Sample]:
+    """Samples that are new by their dtypes or by their attributes and shapes, from one on."""
+    seen: set[Any] = set()
+    found = []
+    for k in range(len(samples)):
+        sample = samples[(first + k) % len(samples)]
+        arrays = seeded(sample)
+        form = repr(sorted(sample.attrs.items())), tuple(a.shape for a in arrays)
+        traits = {("form", *form), ("dtypes", *(a.dtype for a in arrays))}
+        if not traits <= seen:
+            found.append(sample)
+            seen |= traits
+    return found[:FEW]
 
 
-def distinct(op: Op) -> list[tuple[Sample, list[np.ndarray]]]:
-    """Samples of which no two agree in attributes and shapes: the first of each."""
-    found: dict[Any, tuple[Sample, list[np.ndarray]]] = {}
-    for sample in op.samples():
-        arrays = arrays_of(sample)
-        key = (repr(sorted(sample.attrs.items())), tuple(a.shape for a in arrays))
-        found.setdefault(key, (sample, arrays))
-    return list(found.values())
-
-
-@pytest.mark.parametrize("op", OPS, ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_an_op_has_its_reference_values(op: Op) -> None:
-    xs: list[gc.Tensor] = []
-    given: list[np.ndarray] = []
-    outputs: list[gc.Tensor] = []
-    for k, (sample, arrays) in enumerate(distinct(op)):
-        ours = [gc.placeholder(f"x{k}_{j}", a.shape, a.dtype) for j, a in enumerate(arrays)]
-        xs.extend(ours)
-        given.extend(arrays)
-        outputs.extend(apply(op, *ours, **sample.attrs).outputs)
-    wanted = gc.compile(xs, outputs, target="reference")(*given)
-    found = gc.compile(xs, outputs, target="numba")(*given)
-    for got, want, y in zip(found, wanted, outputs, strict=True):
-        assert got.dtype == want.dtype, y.describe()
-        exact = np.float64 if y.dtype.is_float else want.dtype
-        close = 2**-7 if y.dtype.bits == 16 else 2e-5
-        np.testing.assert_allclose(
-            got.astype(exact), want.astype(exact), rtol=close, atol=close, err_msg=y.describe()
-        )
+    samples = op.samples()
+    check_lowering(op, few(samples, zlib.crc32(op.name.encode()) % len(samples)), "numba")
+
+
+@pytest.mark.fuzz
+def test_ops_have_their_reference_values_on_every_dtype(fuzz_seconds: float) -> None:
+    """In an order drawn anew; some ten minutes are enough for all."""
+    end = time.monotonic() + fuzz_seconds
+    parts = [(op, k) for op in OPS for k in range(0, len(op.samples()), AT_ONCE)]
+    for op, k in random.sample(parts, len(parts)):
+        if time.monotonic() > end:
+            break
+        check_lowering(op, op.samples()[k : k + AT_ONCE], "numba")
