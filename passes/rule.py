@@ -100,6 +100,7 @@ class Equation(Rule):
         typed = {
             n for e in self.examples for n, given in e.items() if isinstance(given, TensorType)
         }
+        self.truths = tuple(n for n in typed if all(_is_truth(e.get(n)) for e in self.examples))
         self.free = tuple(name for name in self.tensors if name not in typed)
 
     @property
@@ -159,6 +160,8 @@ class Equation(Rule):
         """Whether dtypes and the rule's condition allow these bindings."""
         if any(bound[name].dtype not in self.dtypes for name in self.free):
             return False
+        if any(bound[name].dtype is not bool_ for name in self.truths):
+            return False
         if self.when is None:
             return True
         return self.when(**{name: bound[name] for name in self.asked})
@@ -186,6 +189,11 @@ class Equation(Rule):
         missing = {*self.tensors, *self.values} - parameters(pattern)
         assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
         return pattern
+
+
+def _is_truth(given: object) -> bool:
+    """Whether an example asks for booleans."""
+    return isinstance(given, TensorType) and given.dtype is bool_
 
 
 def _number(k: int, dtype: DType) -> float | int | bool:

@@ -194,3 +194,16 @@ def test_random_graph_and_its_gradients_keep_their_values(seed):
     values = evaluate([*outputs, *after], feeds)
     for before, now in zip(values[: len(outputs)], values[len(outputs) :], strict=True):
         np.testing.assert_allclose(before, now, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64"])
+def test_rules_for_truths_leave_numbers_alone(dtype):
+    """What holds for a converted boolean does not for a converted integer."""
+    x = gc.placeholder("x", (4,), dtype)
+    wide, twice = gc.astype(x, "int64"), gc.astype(x + x, "int64")
+    values = np.array([0, 1, 2, 5], dtype)
+    outputs = [1 - wide, wide == 1, wide == 0, wide * twice, wide > 0, wide != 0]
+    found = gc.compile([x], outputs)(values)
+    v = values.astype(int)
+    for a, b in zip(found, [1 - v, v == 1, v == 0, 2 * v * v, v > 0, v != 0], strict=True):
+        np.testing.assert_array_equal(a, b)
