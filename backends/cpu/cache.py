@@ -107,7 +107,7 @@ def put(key: str, data: bytes, directory: Path | None = None, *, limit: int = LI
     return True
 
 
-def cached_object(text: str, target: Target | None = None, *, level: int = 2) -> bytes:
+def cached_object(text: str, target: Target | None = None, *, level: int = 1) -> bytes:
     """The object code of `text` for `target` (default: this machine), compiled at most once."""
     target = target or engine.host_target()
     name = key(text, target, f"level {level}")

@@ -9,7 +9,6 @@ import os
 import re
 import struct
 import sys
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +101,7 @@ def default_pool_limit() -> int:
 def layout_holds() -> bool:
     """Whether arrays and the interpreter are laid out in memory as the native code assumes."""
     plain = sys.implementation.name == "cpython" and struct.calcsize("P") == 8
-    if not plain or sys.byteorder != "little" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if not plain or sys.byteorder != "little" or "t" in sys.abiflags:
         return False
     table = _numpy_table()
     version = ctypes.CFUNCTYPE(ctypes.c_uint)(table[0])() >> 24
