@@ -34,7 +34,7 @@ def agree(
     """
     given = {name: _typed(array, dtype) for name, array in arrays.items()}
     symbols = {
-        name: gc.placeholder(name, (shapes or {}).get(name, a.shape), a.dtype)
+        name: gc.placeholder(name.replace(".", "_"), (shapes or {}).get(name, a.shape), a.dtype)
         for name, a in given.items()
     }
     wrt = [name for name, a in given.items() if a.dtype.kind == "f"]
