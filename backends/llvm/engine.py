@@ -87,9 +87,9 @@ def _vector_bits(present: Mapping[str, bool]) -> int:
 def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int = 1) -> bytes:
     """Relocatable object code of `ir_text`.
 
-    Level 0 only inlines what says `alwaysinline`; 1 adds the three passes that code which is already
-    vectorised and free of common subexpressions gains from; 2 is LLVM's own -O2 for functions; 3
-    its -O3 with vectorisers. Code that `load_object` shall load must be `pic`.
+    Level 0 only inlines what says `alwaysinline`; 1 adds the three passes that gain something on
+    code already vectorised and free of common subexpressions; 2 is LLVM's own -O2 for functions;
+    3 its -O3 with vectorisers. Code that `load_object` shall load must be `pic`.
     """
     with _optimised(ir_text, target, pic, level) as (module, machine):
         return bytes(machine.emit_object(module))
