@@ -41,6 +41,19 @@ from graphc.nn.bounds import (
     pac_bayes,
     vc_excess,
 )
+from graphc.nn.boxes import (
+    AnchorHead,
+    anchor_grid,
+    anchor_shapes,
+    box_area,
+    by_anchor,
+    decode_boxes,
+    encode_boxes,
+    iou,
+    project_boxes,
+    to_centres,
+    to_corners,
+)
 from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
 from graphc.nn.contrastive import (
@@ -63,6 +76,13 @@ from graphc.nn.convolution import (
 )
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
 from graphc.nn.deep_boltzmann import DeepBeliefNet, DeepBoltzmannMachine
+from graphc.nn.detection import (
+    balanced_sample,
+    detection_hits,
+    label_anchors,
+    sample_where,
+    suppress,
+)
 from graphc.nn.directed import DirectedModel, d_separated, markov_blanket, moral_graph, separated
 from graphc.nn.distributions import (
     bernoulli_log_probability,
@@ -108,6 +128,10 @@ from graphc.nn.enumeration import (
     marginal,
 )
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
+from graphc.nn.flows import (
+    AffineCoupling,
+    Flow,
+)
 from graphc.nn.gaussian_process import (
     expected_improvement,
     gp_log_evidence,
@@ -145,7 +169,16 @@ from graphc.nn.markov import (
     most_probable_path,
 )
 from graphc.nn.memory import TuringMachine, memory_address, memory_read, memory_write
-from graphc.nn.metrics import accuracy, perplexity, top_k_accuracy
+from graphc.nn.metrics import (
+    accuracy,
+    average_precision,
+    f1_score,
+    mean_average_precision,
+    perplexity,
+    precision,
+    recall,
+    top_k_accuracy,
+)
 from graphc.nn.normalisation import (
     BatchNorm,
     GroupNorm,
@@ -167,13 +200,33 @@ from graphc.nn.pairwise import (
     pairwise_logits,
 )
 from graphc.nn.pooling import GatedPool, TreePool, fractional_max_pool, mixed_pool
+from graphc.nn.quantisation import (
+    VectorQuantiser,
+    gumbel_softmax,
+    straight_through,
+)
 from graphc.nn.receptive_field import receptive_field
 from graphc.nn.recurrent import GRU, LSTM, RNN, LightGRU, Recurrent, unroll
+from graphc.nn.reinforcement import (
+    chosen,
+    copy_updates,
+    discounted,
+    policy_loss,
+    q_learning_loss,
+)
+from graphc.nn.robustness import fast_gradient_sign, lipschitz_bound, projected_ascent
+from graphc.nn.roi_pooling import roi_max_pool
 from graphc.nn.separable_kernels import separable_conv, separable_terms
 from graphc.nn.sparse_process import DeepGP, SparseGP
 from graphc.nn.spatial_transformer import SpatialTransformer
 from graphc.nn.style import gram, style_loss
 from graphc.nn.tiled_attention import tiled_attention
+from graphc.nn.topics import (
+    document_step,
+    topic_bound,
+    topic_shares,
+    topic_step,
+)
 from graphc.nn.transformer import (
     DecoderBlock,
     EncoderBlock,
@@ -181,6 +234,14 @@ from graphc.nn.transformer import (
     LearnedPositions,
     Transformer,
     sinusoids,
+)
+from graphc.nn.tree_search import Game, tree_search
+from graphc.nn.two_sample import (
+    classifier_statistic,
+    gaussian_kernel,
+    mean_difference,
+    permutation_test,
+    squared_mmd,
 )
 from graphc.nn.validation import (
     bias_variance,
@@ -193,7 +254,9 @@ from graphc.nn.variational import (
     VAE,
     FreeGaussian,
     GaussianHead,
+    HierarchicalVAE,
     importance_bound,
+    interpolated,
     normal_likelihood,
     reparameterised,
     score_surrogate,
@@ -225,6 +288,58 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "Game",
+    "chosen",
+    "copy_updates",
+    "discounted",
+    "fast_gradient_sign",
+    "lipschitz_bound",
+    "policy_loss",
+    "projected_ascent",
+    "q_learning_loss",
+    "tree_search",
+    "document_step",
+    "topic_bound",
+    "topic_shares",
+    "topic_step",
+    "AffineCoupling",
+    "Flow",
+    "VectorQuantiser",
+    "gumbel_softmax",
+    "straight_through",
+    "AnchorHead",
+    "anchor_grid",
+    "anchor_shapes",
+    "average_precision",
+    "balanced_sample",
+    "box_area",
+    "by_anchor",
+    "decode_boxes",
+    "detection_hits",
+    "encode_boxes",
+    "f1_score",
+    "iou",
+    "label_anchors",
+    "mean_average_precision",
+    "precision",
+    "project_boxes",
+    "recall",
+    "roi_max_pool",
+    "sample_where",
+    "suppress",
+    "to_centres",
+    "to_corners",
+    "classifier_statistic",
+    "gaussian_kernel",
+    "mean_difference",
+    "permutation_test",
+    "squared_mmd",
+    "ascend",
+    "deconv_relu",
+    "gram",
+    "guided_relu",
+    "style_loss",
+    "SpatialTransformer",
     "DirectedModel",
     "d_separated",
     "markov_blanket",
@@ -236,12 +351,6 @@ __all__ = [
     "gaussian_map",
     "gaussian_network",
     "gaussian_product",
-    "ascend",
-    "deconv_relu",
-    "gram",
-    "guided_relu",
-    "style_loss",
-    "SpatialTransformer",
     "GatedPool",
     "TreePool",
     "fractional_max_pool",
@@ -249,6 +358,8 @@ __all__ = [
     "mixed_pool",
     "FreeGaussian",
     "GaussianHead",
+    "HierarchicalVAE",
+    "interpolated",
     "VAE",
     "importance_bound",
     "normal_likelihood",

@@ -14,6 +14,7 @@ import numpy as np
 from graphc.control import cond, switch
 from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
+from graphc.ops.axes import swapaxes
 from graphc.ops.cast import astype
 from graphc.ops.choosing import randint
 from graphc.ops.contraction import matmul
@@ -100,6 +101,15 @@ def random_flip(x: Tensor, key: KeyLike, rate: float = 0.5) -> Tensor:
     """Each image left to right with this probability."""
     turned = uniform(key, (x.shape[0], 1, 1, 1)) < rate
     return where(turned, flip(x, 3), x)
+
+
+def quarter_turns(x: Tensor, turns: Tensor) -> Tensor:
+    """Each square image turned counter-clockwise by its number of quarter turns (N,), 0 to 3."""
+    turned = [x, flip(swapaxes(x, 2, 3), 2), flip(flip(x, 2), 3), swapaxes(flip(x, 2), 2, 3)]
+    which = reshape(turns, (-1, 1, 1, 1))
+    for k in range(1, 4):
+        x = where(which == k, turned[k], x)
+    return x
 
 
 def random_crop(x: Tensor, key: KeyLike, size: tuple[int, int]) -> Tensor:

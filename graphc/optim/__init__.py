@@ -33,6 +33,7 @@ from graphc.optim.landscape import (
     random_direction,
 )
 from graphc.optim.line_search import exact_on_quadratics, wolfe
+from graphc.optim.micro_batches import micro_batched
 from graphc.optim.optimiser import Optimiser, clip_by_global_norm
 from graphc.optim.own_rates import DeltaBarDelta, DeltaDelta, Quickprop, Rprop
 from graphc.optim.points import along, joined, parted
@@ -77,10 +78,13 @@ from graphc.optim.second_order import (
     SteepestDescent,
     outer_product_hessian,
 )
+from graphc.optim.sharpness import SharpnessAware
 from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
 from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
+    "SharpnessAware",
+    "micro_batched",
     "descended",
     "implicit_gradient",
     "along",

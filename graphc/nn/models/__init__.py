@@ -8,9 +8,11 @@ from graphc.nn.models.all_convolutional import all_cnn_c
 from graphc.nn.models.densenet import DenseLayer, densenet, densenet121, transition
 from graphc.nn.models.efficientnet import InvertedResidual, efficientnet
 from graphc.nn.models.inception import GoogLeNet, inception
-from graphc.nn.models.lenet import lenet5
+from graphc.nn.models.lenet import RBFOutput, lenet5
 from graphc.nn.models.mobilenet import mobilenet
+from graphc.nn.models.neocognitron import CLayer, SLayer
 from graphc.nn.models.parts import conv_norm
+from graphc.nn.models.policy_value import PolicyValue, policy_value_loss
 from graphc.nn.models.resnet import (
     BasicBlock,
     Bottleneck,
@@ -32,10 +34,14 @@ __all__ = [
     "ONE_COLUMN",
     "BasicBlock",
     "Bottleneck",
+    "CLayer",
     "DenseLayer",
     "GoogLeNet",
     "InvertedResidual",
+    "PolicyValue",
     "PreActivation",
+    "RBFOutput",
+    "SLayer",
     "alexnet",
     "all_cnn_c",
     "cifar_resnet",
@@ -46,6 +52,7 @@ __all__ = [
     "inception",
     "lenet5",
     "mobilenet",
+    "policy_value_loss",
     "resnet",
     "resnet18",
     "resnet34",

@@ -77,7 +77,10 @@ def efficientnet(
     seed: Seed = None,
     dtype: Any = "float32",
 ) -> Sequential:
-    """Logits of images (N, channels, H, W), best of sides 224 RESOLUTION^phi; phi = 0 is B0, 1 is B2."""
+    """Logits of images (N, channels, H, W), best of sides 224 RESOLUTION^phi.
+
+    phi = 0 is B0, 1 is B2.
+    """
     options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
     inputs = widened(32, phi)
     steps: list[Any] = [conv_norm(channels, inputs, 3, 2, silu, **options)]
