@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc import init
@@ -14,10 +14,12 @@ from graphc.nn.layer import Layer
 from graphc.nn.layers import Activation, Dense
 from graphc.nn.losses import Reduction, reduced
 from graphc.ops.convert import TensorLike
+from graphc.ops.creation import linspace
 from graphc.ops.custom import stop_gradient
 from graphc.ops.exponential import exp, log
 from graphc.ops.extent import extent
 from graphc.ops.joining import concat
+from graphc.ops.layout import reshape
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.ops.statistics import logsumexp, mean
@@ -49,6 +51,16 @@ def importance_bound(log_weights: Tensor, axis: int = 0) -> Tensor:
     """
     count = extent(log_weights.shape[axis], log_weights.dtype)
     return logsumexp(log_weights, axis) - log(count)
+
+
+def interpolated(start: Tensor, end: Tensor, count: int) -> Tensor:
+    """`count` points (count, ...) on the straight line from one latent to another, both included
+    exactly.
+    """
+    share = reshape(
+        linspace(0.0, 1.0, count, dtype=start.dtype), (count, *(1 for _ in start.shape))
+    )
+    return (1 - share) * start + share * end
 
 
 class GaussianHead(Layer):
@@ -161,3 +173,36 @@ def _beside(x: Tensor, condition: Tensor | None) -> Tensor:
 def normal_likelihood(variance: float) -> Likelihood:
     """log N(x; decoder(z), variance), for `VAE`."""
     return lambda x, y: normal_log_density(x, y, math.log(variance))
+
+
+class HierarchicalVAE(Layer):
+    """Latents z₁ ... z_T, each above the one before: encoder t gives q(z_t|z_{t-1}) with z₀ = x,
+    decoder t > 0 gives p(z_t|z_{t+1}), each as mean and log variance; decoder 0 gives the
+    parameters of p(x|z₁). The last z is standard normal.
+    """
+
+    def __init__(
+        self,
+        encoders: Sequence[Callable[[Tensor], Gaussian]],
+        decoders: Sequence[Callable[[Tensor], Any]],
+        likelihood: Likelihood = bernoulli_log_probability,
+    ):
+        self.encoders, self.decoders = list(encoders), list(decoders)
+        self.likelihood = likelihood
+
+    def log_weights(self, x: Tensor, noises: Sequence[Tensor]) -> Tensor:
+        """log p(x|z₁) - Σ_t log q(z_t|z_{t-1}) / p(z_t|z_{t+1}) at the z of standard normal noises
+        (..., N, Z_t), one for each level: its mean is the ELBO.
+        """
+        z, latents, after = x, [], []
+        for encode, noise in zip(self.encoders, noises, strict=True):
+            q = encode(z)
+            z = reparameterised(*q, noise)
+            latents.append(z)
+            after.append(total(normal_log_density(z, *q), -1))
+        each = self.likelihood(x, self.decoders[0](latents[0]))
+        before = [total(normal_log_density(z), -1)]
+        for decode, low, high in zip(self.decoders[1:], latents, latents[1:], strict=False):
+            before.append(total(normal_log_density(low, *decode(high)), -1))
+        given = total(each, tuple(range(latents[0].ndim - 1, each.ndim)))
+        return given + sum(before[1:], before[0]) - sum(after[1:], after[0])
