@@ -14,13 +14,14 @@ from graphc.nn.layer import Layer, first_value, state_of
 from graphc.nn.losses import mse
 from graphc.ops.axes import matrix_transpose
 from graphc.ops.contraction import matmul
-from graphc.ops.convert import TensorLike, as_operand, cast
+from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.creation import one_hot
 from graphc.ops.custom import stop_gradient
 from graphc.ops.gather import take
 from graphc.ops.layout import reshape
 from graphc.ops.reduction import argmax, argmin
 from graphc.ops.reduction import sum as total
+from graphc.ops.select import where
 from graphc.ops.source import variable
 from graphc.ops.statistics import softmax
 
@@ -88,10 +89,14 @@ class VectorQuantiser(Layer):
         return mse(code, stop_gradient(x)) + commitment * mse(x, stop_gradient(code))
 
     def updates(self, x: Tensor, decay: float = 0.99) -> dict[Tensor, Tensor]:
-        """New codes: the running means, with this decay, of the vectors nearest to each."""
+        """New codes: the running means, with this decay, of the vectors nearest to each; a code
+        that is hardly used stays as it is.
+        """
         rows = stop_gradient(reshape(x, (-1, x.shape[-1])))
         chosen = one_hot(self.nearest(rows), self.codes.shape[0], dtype=rows.dtype)
         uses = decay * self.uses + (1 - decay) * total(chosen, 0)
         sums = decay * self.sums + (1 - decay) * matmul(matrix_transpose(chosen), rows)
-        codes = cast(sums / reshape(uses, (-1, 1)), self.codes.dtype)
+        weight = reshape(uses, (-1, 1))
+        used = weight > 1e-5
+        codes = where(used, sums / where(used, weight, 1), self.codes)
         return {self.uses: uses, self.sums: sums, self.codes: codes}
