@@ -1,0 +1,51 @@
+"""Conditions and switches: values, gradients and batching."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.ir.node import Tensor
+from tests.control.unrolling import WIDTH, alike, derivatives, draw, on_targets, symbols
+
+
+@on_targets
+@pytest.mark.parametrize("flag", [True, False])
+def test_cond_takes_one_branch_in_values_and_gradients(flag: bool, target: str) -> None:
+    (x, p), feeds = symbols(x=draw(WIDTH), p=np.array(flag))
+
+    def branch(x: Tensor) -> Any:
+        return gc.sin(x) * 2, gc.sum(x)
+
+    y = gc.cond(p, branch, lambda x: (x * x, x[0] * 0 + 1), x)
+    wanted = branch(x) if flag else (x * x, gc.constant(np.array(1.0)))
+    alike([*y, *derivatives(y, [x])], [*wanted, *derivatives(wanted, [x])], feeds, target)
+
+
+@on_targets
+@pytest.mark.parametrize("index", [-2, 0, 1, 2, 9])
+def test_switch_clips_its_index(index: int, target: str) -> None:
+    (i, x), feeds = symbols(i=np.array(index), x=draw(WIDTH))
+    branches = [lambda x: x + 1, lambda x: gc.exp(x), lambda x: x * gc.sum(x)]
+    y = gc.switch(i, branches, x)
+    wanted = branches[min(max(index, 0), 2)](x)
+    alike([y, *gc.grad(gc.sum(y), [x])], [wanted, *gc.grad(gc.sum(wanted), [x])], feeds, target)
+
+
+@on_targets
+def test_a_batched_switch_chooses_for_each_element(target: str) -> None:
+    (i, x), feeds = symbols(i=np.array([2, 0, 1, 7]), x=draw(4, WIDTH))
+    branches = [lambda x: x + 1, lambda x: gc.exp(x), lambda x: x * gc.sum(x)]
+    y = gc.vmap(lambda i, x: gc.switch(i, branches, x))(i, x)
+    wanted = gc.stack([branches[min(k, 2)](x[n]) for n, k in enumerate([2, 0, 1, 7])])
+    alike([y], [wanted], feeds, target)
+
+
+def test_only_the_branch_taken_is_computed() -> None:
+    table = gc.placeholder("table", (3,))
+    i = gc.placeholder("i", (), gc.int64)
+    safe = gc.cond(i < 3, lambda: gc.take(table, i), lambda: gc.constant(-1.0))
+    run = gc.compile([table, i], safe)
+    assert run(np.arange(3, dtype=np.float32), 7) == -1
+    assert run(np.arange(3, dtype=np.float32), 2) == 2
