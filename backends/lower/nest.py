@@ -219,7 +219,7 @@ class _Lowering:
         result = e.var(name, value.dtype) if position is None else e.var(name + ".at", int64)
         if root.role == "row":
             before.extend(declared)
-            self._row_result(x, e.cast(result, x.dtype), after)
+            self._row_result(root, e.cast(result, x.dtype), after)
         else:
             self.start.extend(declared)
             self._total_result(x, op, name, value.dtype, result)
@@ -228,8 +228,8 @@ class _Lowering:
         (axis,) = x.node.attrs["axes"]
         return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
 
-    def _row_result(self, x: Tensor, value: Expr, after: list[Stmt]) -> None:
-        name = f"v{len(self.reader.values)}"
+    def _row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
+        x, name = root.tensor, f"v{self.body.roots.index(root)}"
         after.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:

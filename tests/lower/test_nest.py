@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
 from graphc.backends.lower.kernel import Call, Schedule
@@ -103,3 +105,18 @@ def test_chunks_do_not_depend_on_threads() -> None:
         found.append([str(call.chunks) for call, _ in calls(x, [gc.sum(x, axis=0), gc.exp(x)])])
     gc.set_num_threads(before)
     assert found[0] == found[1]
+
+
+def test_each_reduction_of_a_row_has_a_name_of_its_own() -> None:
+    """A masked value that only one loop keeps must not free the name of the sum beside it."""
+    x, first, end = matrix(3, 4), *(gc.placeholder(n, (3,), "int64") for n in ("first", "end"))
+    place = gc.iota((3, 4), 1)
+    inside = (place >= first[:, None]) & (place < end[:, None])
+    kept = gc.where(inside, x, -gc.inf)
+    largest = gc.max(kept, axis=1)
+    total = gc.sum(gc.where(kept == largest[:, None], 3 * x, 0), axis=1)
+    y = gc.where(inside, (x + largest[:, None]) * total[:, None], 0)
+    values = np.arange(12, dtype="f4").reshape(3, 4) - 5
+    arguments = (values, np.array([0, 1, 2]), np.array([2, 4, 4]))
+    f, meant = (gc.compile([x, first, end], y, target=t) for t in ("cpu", "reference"))
+    np.testing.assert_allclose(f(*arguments), meant(*arguments))
