@@ -11,6 +11,7 @@ import scipy.stats
 
 from graphc import init, nn, random
 from graphc.backends.reference import evaluate
+from graphc.ir.dtypes import float32
 from graphc.ir.errors import DTypeError, GraphError, IndexRangeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.reduction import sum
@@ -172,6 +173,26 @@ def test_cross_entropy_takes_the_class_axis() -> None:
 def test_a_label_out_of_range_fails_the_call(label: int) -> None:
     with pytest.raises(IndexRangeError, match=f"index {label} is out of range for 3 classes"):
         run(nn.cross_entropy, LOGITS, np.array([0, 1, 2, label, 0]))
+
+
+def test_ignored_labels_count_neither_in_the_loss_nor_in_its_gradient() -> None:
+    labels = np.array([0, -1, 2, -1, 1])
+
+    def loss(x: Tensor, t: Tensor) -> Tensor:
+        return nn.cross_entropy(x, t, label_smoothing=0.1, ignore=-1)
+
+    kept = labels >= 0
+    rest = run(lambda x, t: nn.cross_entropy(x, t, label_smoothing=0.1), LOGITS[kept], labels[kept])
+    np.testing.assert_allclose(run(loss, LOGITS, labels), rest)
+    slope = gradient(loss, LOGITS, labels)
+    assert np.all(slope[~kept] == 0) and np.all(slope[kept] != 0)
+    with pytest.raises(GraphError, match="labels can be ignored, probabilities cannot"):
+        nn.cross_entropy(placeholder("x", (2, 3)), placeholder("t", (2, 3)), ignore=0)
+
+
+@pytest.mark.parametrize("loss", [nn.hinge, nn.exponential_loss, nn.pinball])
+def test_integer_targets_do_not_widen_a_loss(loss: Callable[..., Tensor]) -> None:
+    assert loss(placeholder("x", (3,)), placeholder("t", (3,), "int64")).dtype == float32
 
 
 def test_masked_classes_leave_the_loss_finite() -> None:

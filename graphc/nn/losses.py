@@ -45,21 +45,33 @@ def cross_entropy(
     axis: int = -1,
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
+    ignore: int | None = None,
 ) -> Tensor:
     """-log of the probability that softmax(logits) along `axis` gives the target, computed without
     overflow.
 
     Targets are integer labels (the shape of the logits less `axis`; a call with one out of range
     fails) or probabilities (their full shape). `label_smoothing` mixes in that much of the uniform
-    distribution.
+    distribution. Where a label is `ignore` (which may be no class) the loss is 0, and no part of a
+    mean, which is NaN if no others are left.
     """
     labels = as_tensor(targets)
     logits = _widened(logits)
     axis = normal_axis(axis, logits.ndim)
     if not 0 <= label_smoothing <= 1:
         raise GraphError(f"label_smoothing is from 0 to 1, not {label_smoothing}")
-    of = _of_probabilities if labels.dtype.is_float else _of_labels
-    return reduced(of(logits, labels, axis, label_smoothing), reduction)
+    if labels.dtype.is_float:
+        if ignore is not None:
+            raise GraphError("labels can be ignored, probabilities cannot")
+        return reduced(_of_probabilities(logits, labels, axis, label_smoothing), reduction)
+    if ignore is None:
+        return reduced(_of_labels(logits, labels, axis, label_smoothing), reduction)
+    counted = labels != ignore
+    losses = _of_labels(logits, where(counted, labels, 0), axis, label_smoothing)
+    losses = where(counted, losses, 0)
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return total(losses) / total(cast(counted, losses.dtype))
 
 
 def _of_labels(logits: Tensor, labels: Tensor, axis: int, smoothing: float) -> Tensor:
