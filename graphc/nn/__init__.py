@@ -127,6 +127,16 @@ from graphc.nn.enumeration import (
     log_partition,
     marginal,
 )
+from graphc.nn.factors import (
+    PCA,
+    covariance,
+    factor_log_likelihood,
+    factor_posterior,
+    factor_sample,
+    factor_step,
+    pca,
+    probabilistic_pca,
+)
 from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
 from graphc.nn.flows import (
     AffineCoupling,
@@ -149,6 +159,7 @@ from graphc.nn.gaussians import (
 )
 from graphc.nn.growing import correlation, grown_slots, widened
 from graphc.nn.image_kernels import filter_image
+from graphc.nn.independent import excess_kurtosis, fast_ica, orthonormalised, slow_features
 from graphc.nn.language import (
     BERT,
     CBOW,
@@ -217,6 +228,7 @@ from graphc.nn.reinforcement import (
 from graphc.nn.robustness import fast_gradient_sign, lipschitz_bound, projected_ascent
 from graphc.nn.roi_pooling import roi_max_pool
 from graphc.nn.separable_kernels import separable_conv, separable_terms
+from graphc.nn.sparse_coding import sparse_code, sparse_loss, unit_columns
 from graphc.nn.sparse_process import DeepGP, SparseGP
 from graphc.nn.spatial_transformer import SpatialTransformer
 from graphc.nn.style import gram, style_loss
@@ -288,6 +300,21 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "sparse_code",
+    "sparse_loss",
+    "unit_columns",
+    "excess_kurtosis",
+    "fast_ica",
+    "orthonormalised",
+    "slow_features",
+    "PCA",
+    "covariance",
+    "factor_log_likelihood",
+    "factor_posterior",
+    "factor_sample",
+    "factor_step",
+    "pca",
+    "probabilistic_pca",
     "Game",
     "chosen",
     "copy_updates",
