@@ -212,9 +212,7 @@ def test_ust_59_pac_bayes_along_sloppy_directions():
     bound = nn.pac_bayes(empirical, divergence, n, 0.05)
     outputs = [bound, empirical, fresh, spreads, divergence]
     whole = frame * gc.exp(spreads) @ frame.T
-    full = nn.multivariate_gaussian_kl(
-        centre, whole, 0 * centre, 4 * gc.eye(3, dtype="float64")
-    )
+    full = nn.multivariate_gaussian_kl(centre, whole, 0 * centre, 4 * gc.eye(3, dtype="float64"))
     found = both([divergence, full, gc.grad(bound, [centre, spreads])])
     assert found[0] == pytest.approx(found[1], rel=1e-12)
     updates = optim.Adam(0.05).updates(bound, [centre, spreads])

@@ -118,9 +118,7 @@ def test_ust_51_slices_of_a_loss():
     w, k, b = (gc.constant(a) for a in (S(0, 3), S(1, 2, 3, 2), S(2, 4, 2)))
     ways = [S(4, 3), S(8, 3)]
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-2, 2, 4)), -1).reshape(-1, 2)
-    plane = optim.loss_slice(
-        quadratic(w), [w], [[gc.constant(d)] for d in ways], gc.constant(grid)
-    )
+    plane = optim.loss_slice(quadratic(w), [w], [[gc.constant(d)] for d in ways], gc.constant(grid))
     directions = optim.random_direction(gc.random.key(1), [w, k, b])
     norms = [gc.norm(directions[1], axis=(1, 2)), gc.norm(directions[2], axis=0)]
     found, flat, kernels, columns = both([plane, directions[0], *norms])
