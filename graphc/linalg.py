@@ -28,10 +28,10 @@ from graphc.ops.solving import inverse, slogdet, solve
 from graphc.ops.statistics import norm as vector_norm
 
 __all__ = [
-    "cholesky", "cond", "det", "diagonal", "dot_general", "eigh", "eigvalsh", "expm", "inv", "kron",
-    "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "outer",
-    "pinv", "qr", "slogdet", "solve", "sqrtm", "svd", "svdvals", "tensordot", "trace",
-    "triangular_solve", "vecdot", "vector_norm",
+    "cholesky", "cond", "det", "diagonal", "dot_general", "eigh", "eigvalsh", "expm",
+    "generalised_eigh", "inv", "kron", "lstsq", "matmul", "matrix_norm", "matrix_power",
+    "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve",
+    "sqrtm", "svd", "svdvals", "tensordot", "trace", "triangular_solve", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 inv = inverse
@@ -46,6 +46,16 @@ def det(a: Tensor) -> Tensor:
 def eigvalsh(a: Tensor) -> Tensor:
     """Ascending eigenvalues of symmetric matrices."""
     return eigh(a)[0]
+
+
+def generalised_eigh(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Ascending eigenvalues w (..., n), and columns v with a v = b v w and v^T b v = I, for
+    symmetric a and positive definite b.
+    """
+    low = cholesky(b)
+    half = matrix_transpose(triangular_solve(low, a))
+    w, turned = eigh(triangular_solve(low, half))
+    return w, triangular_solve(low, turned, transpose_a=True)
 
 
 def svdvals(a: Tensor) -> Tensor:

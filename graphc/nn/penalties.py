@@ -14,7 +14,7 @@ from graphc.ops.layout import expand_dims, reshape
 from graphc.ops.powers import power, sqrt
 from graphc.ops.reduction import sum
 from graphc.ops.select import where
-from graphc.ops.statistics import log_softmax, logsumexp
+from graphc.ops.statistics import log_softmax, logsumexp, mean
 from graphc.passes.differentiate import grad
 from graphc.passes.jacobian import jacobian
 
@@ -77,6 +77,14 @@ def smoothness(y: Tensor, x: Tensor, order: int = 1) -> Tensor:
     for _ in range(order):
         slope = grad(sum(slope), x)
     return sum(slope * slope)
+
+
+def slowness(features: Tensor) -> Tensor:
+    """The mean square of the change of features (T, ...) from one time to the next: small for what
+    lasts, so that something else must keep them from being constant.
+    """
+    move = features[1:] - features[:-1]
+    return mean(move * move)
 
 
 def scaled_penalty(

@@ -1,6 +1,5 @@
 """Boltzmann machines (catalogue 6, C)."""
 
-
 import numpy as np
 import pytest
 
