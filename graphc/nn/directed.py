@@ -23,21 +23,22 @@ Arrows = Mapping[str, Sequence[str]]
 
 
 class DirectedModel:
-    """p = the product over variables of p(variable | its parents).
+    """p = the product over variables of p(variable | its parents); those that `parents` does not
+    name have none.
 
     logits: for each variable a table with one axis for each parent, in the order of `parents`, and
     a last one for its own values; its softmax along that is the conditional law.
     """
 
     def __init__(self, parents: Arrows, logits: Mapping[str, Tensor]):
-        self.parents = {name: tuple(found) for name, found in parents.items()}
+        self.parents = {name: tuple(parents.get(name, ())) for name in (*parents, *logits)}
         self.logits = dict(logits)
         self.order = _ordered(self.parents)
         if set(self.order) != self.logits.keys():
             raise GraphError(f"tables of {sorted(self.order)} needed, not {sorted(logits)}")
         self.sizes = {name: int(self.logits[name].shape[-1]) for name in self.order}  # type: ignore[arg-type]
         for name in self.order:
-            wanted = tuple(self.sizes[p] for p in (*self.parents.get(name, ()), name))
+            wanted = tuple(self.sizes[p] for p in (*self.parents[name], name))
             if self.logits[name].shape != wanted:
                 raise ShapeError(
                     f"the table of {name} needs shape {wanted}\n  {self.logits[name].describe()}"
@@ -48,7 +49,7 @@ class DirectedModel:
         keys = split(key, len(self.order))
         found: dict[str, Tensor] = {}
         for k, name in enumerate(self.order):
-            given = tuple(found[p] for p in self.parents.get(name, ()))
+            given = tuple(found[p] for p in self.parents[name])
             table = self.logits[name]
             rows = table[given] if given else broadcast_to(table, (count, *table.shape))
             found[name] = categorical(keys[k], rows)
@@ -59,7 +60,7 @@ class DirectedModel:
         rows = {name: as_tensor(x) for name, x in states.items()}
         parts = []
         for name in self.order:
-            given = tuple(rows[p] for p in self.parents.get(name, ()))
+            given = tuple(rows[p] for p in self.parents[name])
             law = log_softmax(self.logits[name])
             each = law[given] if given else broadcast_to(law, (rows[name].shape[0], *law.shape))
             parts.append(take_along_axis(each, expand_dims(rows[name], -1), axis=-1)[:, 0])
@@ -69,7 +70,7 @@ class DirectedModel:
         """log p as a table with an axis for each variable, in `order`."""
         place = {name: k for k, name in enumerate(self.order)}
         factors = {
-            tuple(place[p] for p in (*self.parents.get(name, ()), name)): log_softmax(table)
+            tuple(place[p] for p in (*self.parents[name], name)): log_softmax(table)
             for name, table in self.logits.items()
         }
         return joint_logits([self.sizes[name] for name in self.order], factors)

@@ -41,6 +41,8 @@ def test_fac_11_ancestral_sampling():
     ends = run(nn.DirectedModel(chain, logits).sample(gc.random.key(2), 4000)["x4"])
     wanted = (T[0] @ np.linalg.matrix_power(T, 4))[1]
     assert abs(ends.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / 4000)
+    with pytest.raises(gc.ShapeError, match=r"the table of rain needs shape \(2,\)"):
+        nn.DirectedModel({}, {"rain": gc.constant(T)})
     with pytest.raises(gc.GraphError, match=r"run in a circle: (a -> b -> a|b -> a -> b)"):
         nn.markov_blanket({"a": ("b",), "b": ("a",)}, "a")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 import graphc as gc
 from graphc import nn, optim
@@ -215,6 +216,11 @@ def test_fac_07_slow_features():
     np.testing.assert_allclose(np.cov(features.T, bias=True), np.eye(5), atol=1e-9)
     change = np.diff(features, axis=0)
     np.testing.assert_allclose(change.T @ change / 1999 / dt**2, np.diag(s), atol=1e-6 * s[-1])
+    pair = symbols(a=S(0, 4, 4) + S(0, 4, 4).T, b=np.cov(X4.T))
+    values, vectors = both(gc.linalg.generalised_eigh(*pair), pair)
+    known, axes = linalg.eigh(*pair.values())
+    np.testing.assert_allclose(values, known, rtol=1e-10)
+    np.testing.assert_allclose(abs(vectors), abs(axes), rtol=1e-9)
     small = symbols(x=S(0, 12, 3) ** 3 + S(5, 12, 3))
     (X,) = small
     speeds, weights = nn.slow_features(X)

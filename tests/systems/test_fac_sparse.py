@@ -48,8 +48,8 @@ def test_fac_09_sparse_coding():
 @row("FAC-10", CODING)
 def test_fac_10_iterative_shrinkage():
     """The largest eigenvalue, the optimum and the codes as printed; the conditions of optimality
-    hold; a sub-gradient that clips at 0 finds the same; steps end where the codes stay; the gradient
-    of unrolled steps is that by differences.
+    hold; a sub-gradient that clips at 0 finds the same; steps end where the codes stay; the
+    gradient of unrolled steps is that by differences.
     """
     feeds = symbols(D=unit((S(1, 3, 5) ** 3).T).T, x=S(2, 1, 3))
     D, x = feeds

@@ -43,6 +43,10 @@ def test_fac_18_gibbs_distribution():
     for k in range(16):
         product = product @ np.exp(S(k, 2, 2))
     assert log_wide == pytest.approx(np.log(np.trace(product)), rel=1e-12)
+    with pytest.raises(gc.ShapeError, match=r"factor of variables \(0, 1\) needs shape \(2, 3\)"):
+        nn.joint_logits(sizes, {(0, 1): gc.constant(S(0, 3, 2))})
+    with pytest.raises(gc.GraphError, match="33554432 states are too many"):
+        nn.binary_states(25)
     assert log_free == pytest.approx(16 * np.log1p(np.e), rel=1e-12)
 
 
