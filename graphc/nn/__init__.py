@@ -56,6 +56,9 @@ from graphc.nn.boxes import (
 )
 from graphc.nn.branches import Highway, Parallel, Residual, SqueezeExcite
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell
+from graphc.nn.continuous_diffusion import (
+    MonotoneSchedule,
+)
 from graphc.nn.contrastive import (
     cosine_similarities,
     invariance_loss,
@@ -63,6 +66,7 @@ from graphc.nn.contrastive import (
     pair_losses,
     square_distances,
 )
+from graphc.nn.controller import Controller
 from graphc.nn.convolution import (
     AveragePool,
     Conv,
@@ -82,6 +86,10 @@ from graphc.nn.detection import (
     label_anchors,
     sample_where,
     suppress,
+)
+from graphc.nn.diffusion import (
+    Denoiser,
+    NoiseSchedule,
 )
 from graphc.nn.directed import DirectedModel, d_separated, markov_blanket, moral_graph, separated
 from graphc.nn.distributions import (
@@ -190,6 +198,7 @@ from graphc.nn.metrics import (
     recall,
     top_k_accuracy,
 )
+from graphc.nn.morphisms import duplicated, identity_conv, identity_dense, silenced
 from graphc.nn.normalisation import (
     BatchNorm,
     GroupNorm,
@@ -232,6 +241,16 @@ from graphc.nn.sparse_coding import sparse_code, sparse_loss, unit_columns
 from graphc.nn.sparse_process import DeepGP, SparseGP
 from graphc.nn.spatial_transformer import SpatialTransformer
 from graphc.nn.style import gram, style_loss
+from graphc.nn.supergraph import (
+    Supergraph,
+    binary_path,
+    dropped,
+    expected_cost,
+    gumbel_path,
+    mixed,
+    partial_channels,
+    relaxed,
+)
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.topics import (
     document_step,
@@ -275,6 +294,7 @@ from graphc.nn.variational import (
 )
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.nn.visualising import ascend, deconv_relu, guided_relu
+from graphc.nn.wiring import Wiring, image_operations, inherit, rejection
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -300,6 +320,26 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "Controller",
+    "duplicated",
+    "identity_conv",
+    "identity_dense",
+    "silenced",
+    "Supergraph",
+    "binary_path",
+    "dropped",
+    "expected_cost",
+    "gumbel_path",
+    "mixed",
+    "partial_channels",
+    "relaxed",
+    "Wiring",
+    "image_operations",
+    "inherit",
+    "rejection",
+    "MonotoneSchedule",
+    "Denoiser",
+    "NoiseSchedule",
     "sparse_code",
     "sparse_loss",
     "unit_columns",
