@@ -16,7 +16,7 @@ from graphc.ir.op import Op, Sample
 from tests.support.laws import check_lowering, seeded
 
 OPS = [op for op in Op.registry.values() if op.samples()]
-FEW = 8
+FEW = 5
 AT_ONCE = 12
 
 
