@@ -78,6 +78,7 @@ from graphc.nn.convolution import (
     conv2d,
     conv3d,
 )
+from graphc.nn.cropping import crop_resize, crops, dense_kernels
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
 from graphc.nn.deep_boltzmann import DeepBeliefNet, DeepBoltzmannMachine
 from graphc.nn.detection import (
@@ -165,7 +166,9 @@ from graphc.nn.gaussians import (
     gaussian_network,
     gaussian_product,
 )
+from graphc.nn.graphs import GraphConv, normal_adjacency
 from graphc.nn.growing import correlation, grown_slots, widened
+from graphc.nn.heat_maps import heat_maps, soft_argmax
 from graphc.nn.image_kernels import filter_image
 from graphc.nn.independent import excess_kurtosis, fast_ica, orthonormalised, slow_features
 from graphc.nn.language import (
@@ -187,12 +190,20 @@ from graphc.nn.markov import (
     hidden_log_probability,
     most_probable_path,
 )
+from graphc.nn.masks import (
+    mask_head,
+    mask_loss,
+    merge_segments,
+    panoptic_quality,
+    paste_masks,
+)
 from graphc.nn.memory import TuringMachine, memory_address, memory_read, memory_write
 from graphc.nn.metrics import (
     accuracy,
     average_precision,
     f1_score,
     mean_average_precision,
+    mean_iou,
     perplexity,
     precision,
     recall,
@@ -236,6 +247,7 @@ from graphc.nn.reinforcement import (
 )
 from graphc.nn.robustness import fast_gradient_sign, lipschitz_bound, projected_ascent
 from graphc.nn.roi_pooling import roi_max_pool
+from graphc.nn.selective_search import over_segment, selective_search
 from graphc.nn.separable_kernels import separable_conv, separable_terms
 from graphc.nn.sparse_coding import sparse_code, sparse_loss, unit_columns
 from graphc.nn.sparse_process import DeepGP, SparseGP
@@ -320,6 +332,21 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "GraphConv",
+    "crop_resize",
+    "crops",
+    "dense_kernels",
+    "heat_maps",
+    "mask_head",
+    "mask_loss",
+    "mean_iou",
+    "merge_segments",
+    "normal_adjacency",
+    "over_segment",
+    "panoptic_quality",
+    "paste_masks",
+    "selective_search",
+    "soft_argmax",
     "Controller",
     "duplicated",
     "identity_conv",

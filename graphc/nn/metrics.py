@@ -73,3 +73,18 @@ def mean_average_precision(scores: Tensor, hits: Tensor, positives: Tensor) -> T
     """The mean of `average_precision` over the classes (first axis) of which there are any."""
     there = astype(positives > 0, float64)
     return sum(average_precision(scores, hits, positives) * there) / maximum(sum(there), 1)
+
+
+def mean_iou(predicted: Tensor, labels: Tensor, classes: int, ignore: int | None = None) -> Tensor:
+    """The mean over classes of tp / (tp + fp + fn) of predicted and true labels of one shape, those
+    that are to be ignored left out; a class that occurs in neither does not count.
+    """
+    kinds = iota((classes,))
+    there = expand_dims(labels, -1) == kinds
+    said = expand_dims(predicted, -1) == kinds
+    if ignore is not None:
+        said = said & expand_dims(labels != ignore, -1)
+        there = there & (kinds != ignore)
+    axes = tuple(range(labels.ndim))
+    common, either = (sum(astype(x, float64), axes) for x in (said & there, said | there))
+    return sum(common / maximum(either, 1)) / maximum(sum(astype(either > 0, float64)), 1)

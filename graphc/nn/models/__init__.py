@@ -7,12 +7,14 @@ from graphc.nn.models.alexnet import ONE_COLUMN, alexnet, zfnet
 from graphc.nn.models.all_convolutional import all_cnn_c
 from graphc.nn.models.densenet import DenseLayer, densenet, densenet121, transition
 from graphc.nn.models.efficientnet import InvertedResidual, efficientnet
+from graphc.nn.models.faster_rcnn import FasterRCNN, Proposals, clip_boxes
 from graphc.nn.models.inception import GoogLeNet, inception
 from graphc.nn.models.lenet import RBFOutput, lenet5
 from graphc.nn.models.mobilenet import mobilenet
 from graphc.nn.models.neocognitron import CLayer, SLayer
 from graphc.nn.models.parts import conv_norm
 from graphc.nn.models.policy_value import PolicyValue, policy_value_loss
+from graphc.nn.models.rcnn import RCNN, FastRCNN, region_loss
 from graphc.nn.models.resnet import (
     BasicBlock,
     Bottleneck,
@@ -27,10 +29,25 @@ from graphc.nn.models.resnet import (
     se_resnet50,
     wide_resnet50,
 )
+from graphc.nn.models.segmentation import FCN, bilinear_kernels, upsampling
 from graphc.nn.models.vgg import vgg, vgg16, vgg19
 from graphc.nn.models.wide_resnet import PreActivation, wide_resnet
+from graphc.nn.models.yolo import YOLO, Cells, detections, yolo_loss
 
 __all__ = [
+    "FCN",
+    "RCNN",
+    "YOLO",
+    "Cells",
+    "FastRCNN",
+    "FasterRCNN",
+    "Proposals",
+    "bilinear_kernels",
+    "clip_boxes",
+    "detections",
+    "region_loss",
+    "upsampling",
+    "yolo_loss",
     "ONE_COLUMN",
     "BasicBlock",
     "Bottleneck",
