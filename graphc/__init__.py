@@ -103,7 +103,7 @@ pow = power
 true_divide = divide
 
 if TYPE_CHECKING:
-    from graphc import init, nn, optim, random, search
+    from graphc import fft, init, nn, optim, random, search
     from graphc.backends.cpu.pool import get_num_threads, set_num_threads
     from graphc.deploy.export import Artefact, export
 
@@ -113,7 +113,7 @@ _LATE = {
     "get_num_threads": "graphc.backends.cpu.pool",
     "set_num_threads": "graphc.backends.cpu.pool",
 }
-_SUBMODULES = ("linalg", "init", "nn", "optim", "random", "search")
+_SUBMODULES = ("fft", "linalg", "init", "nn", "optim", "random", "search")
 
 
 def __getattr__(name: str) -> Any:
@@ -135,7 +135,7 @@ __all__ = [
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
-    "init", "linalg", "nn", "optim", "random", "search",
+    "fft", "init", "linalg", "nn", "optim", "random", "search",
     # Gradients
     "checkpoint", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp",
     "stop_gradient", "vjp", "vmap",

@@ -1,0 +1,101 @@
+"""Fourier transforms against NumPy's: every kind of length, axes, halves, gradients."""
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import fft
+from graphc.ir.errors import DTypeError, ShapeError
+
+
+def wave(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def transformed(build, *arrays, names=None, target="cpu"):
+    xs = [gc.placeholder(f"x{k}", names or a.shape, a.dtype) for k, a in enumerate(arrays)]
+    return gc.compile(xs, build(*xs), target=target)(*arrays)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 31, 32, 60])
+def test_transforms_are_numpys(n):
+    re, im = wave(3, n), wave(3, n, seed=1)
+
+    def every(x, y):
+        half = fft.rfft(x)
+        return [*fft.fft(x, y), *fft.ifft(x, y), *half, fft.irfft(*half, n)]
+
+    found = transformed(every, re, im)
+    meant = np.fft.fft(re + 1j * im), np.fft.ifft(re + 1j * im), np.fft.rfft(re)
+    expected = [part for z in meant for part in (z.real, z.imag)]
+    for a, b in zip(found, [*expected, re], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-14 * n)
+
+
+@pytest.mark.parametrize("n", [37, 74])
+def test_lengths_without_small_divisors(n):
+    re, im = wave(2, n), wave(2, n, seed=1)
+    found = transformed(lambda x, y: fft.fft(x, y), re, im)
+    meant = np.fft.fft(re + 1j * im)
+    np.testing.assert_allclose(found[0] + 1j * found[1], meant, atol=1e-12)
+
+
+def test_other_axes_and_several():
+    x = wave(4, 6, 5)
+    found = transformed(
+        lambda x: [
+            *fft.fft(x, axis=1),
+            *fft.rfftn(x, (0, 2)),
+            fft.irfftn(*fft.rfftn(x, (1, 2)), (6, 5), (1, 2)),
+            *fft.ifftn(*fft.fftn(x, None, (0, 1)), (0, 1)),
+        ],
+        x,
+    )
+    one, two = np.fft.fft(x, axis=1), np.fft.rfftn(x, axes=(0, 2))
+    expected = [one.real, one.imag, two.real, two.imag, x, x, 0 * x]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-13)
+
+
+def test_a_named_length_serves_all():
+    x = gc.placeholder("x", (2, "n"), "float64")
+    half = fft.rfft(x)
+    f = gc.compile([x], [*half, fft.irfft(*half, x.shape[1])])
+    for n in (1, 6, 7, 40):
+        a = wave(2, n)
+        re, im, back = f(a)
+        np.testing.assert_allclose(re + 1j * im, np.fft.rfft(a), atol=1e-12)
+        np.testing.assert_allclose(back, a, atol=1e-13)
+
+
+def test_single_precision_is_kept():
+    re, im = transformed(lambda x: fft.fft(x), wave(2, 48).astype("f4"))
+    assert re.dtype == im.dtype == np.float32
+    np.testing.assert_allclose(re + 1j * im, np.fft.fft(wave(2, 48)), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [33, 37])
+def test_the_gradient_is_the_adjoint(n):
+    """<F x, y> = <x, F' y>, and a unitary transform keeps lengths, so its slope is 2 N x."""
+    a, b, c = wave(2, n), wave(2, n, seed=1), wave(2, n, seed=2)
+
+    def slopes(x, y, z):
+        re, im = fft.fft(x)
+        energy = gc.sum(re * re + im * im)
+        linear = gc.sum(re * y + im * z)
+        return [gc.grad(energy, x), gc.grad(linear, x), gc.grad(gc.sum(gc.grad(energy, x) * y), x)]
+
+    energy, linear, second = transformed(slopes, a, b, c)
+    np.testing.assert_allclose(energy, 2 * n * a, atol=1e-11)
+    np.testing.assert_allclose(linear, np.fft.fft(b - 1j * c).real, atol=1e-11)
+    np.testing.assert_allclose(second, 2 * n * b, atol=1e-11)
+
+
+def test_mistakes_are_named():
+    x = gc.placeholder("x", (4, 6))
+    with pytest.raises(DTypeError, match="axes of floats"):
+        fft.fft(gc.placeholder("k", (3,), "int64"))
+    with pytest.raises(ShapeError, match="of one shape"):
+        fft.fft(x, x[:2])
+    with pytest.raises(ShapeError, match="7 elements have 4 in the half, not 6"):
+        fft.irfft(x, x, 7)
