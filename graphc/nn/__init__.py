@@ -1,6 +1,16 @@
 """Layers, activations and losses: compositions of array functions."""
 
 from graphc.nn.activations import selu, soft_threshold, swish
+from graphc.nn.adversarial import (
+    GAN,
+    cycle_loss,
+    discriminator_loss,
+    divergence_bound,
+    fade_in,
+    generator_loss,
+    jensen_shannon_conjugate,
+    kl_conjugate,
+)
 from graphc.nn.attention import (
     CrossAttention,
     SelfAttention,
@@ -30,6 +40,7 @@ from graphc.nn.boltzmann import (
     RBM,
     GaussianRBM,
     PersistentChains,
+    annealed_log_partition,
     contrastive_divergence,
     phase_loss,
 )
@@ -78,6 +89,9 @@ from graphc.nn.convolution import (
     conv2d,
     conv3d,
 )
+from graphc.nn.convolution_choice import CONVOLUTIONS, choose_conv
+from graphc.nn.convolution_matrix import conv_by_matrix, conv_by_patches, conv_matrix
+from graphc.nn.convolution_transforms import conv_by_fft, conv_by_winograd
 from graphc.nn.cropping import crop_resize, crops, dense_kernels
 from graphc.nn.decoding import beam_search, decode, greedy, prompted, sample
 from graphc.nn.deep_boltzmann import DeepBeliefNet, DeepBoltzmannMachine
@@ -118,7 +132,7 @@ from graphc.nn.dropout import (
     skip_branch,
     width_for,
 )
-from graphc.nn.early_stopping import EarlyStopping
+from graphc.nn.early_stopping import CurvatureStop, EarlyStopping
 from graphc.nn.ensembles import (
     bootstrap,
     calibration_table,
@@ -150,6 +164,15 @@ from graphc.nn.filters import Filtered, kalman_filter, kalman_smoother
 from graphc.nn.flows import (
     AffineCoupling,
     Flow,
+)
+from graphc.nn.gan_layers import (
+    ConditionalBatchNorm,
+    SpectralNorm,
+    inception_score,
+    orthogonality,
+    pixel_norm,
+    spectral_updates,
+    truncated_latent,
 )
 from graphc.nn.gaussian_process import (
     expected_improvement,
@@ -259,6 +282,7 @@ from graphc.nn.supergraph import (
     dropped,
     expected_cost,
     gumbel_path,
+    indexed,
     mixed,
     partial_channels,
     relaxed,
@@ -332,6 +356,29 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "CONVOLUTIONS",
+    "choose_conv",
+    "conv_by_fft",
+    "conv_by_matrix",
+    "conv_by_patches",
+    "conv_by_winograd",
+    "conv_matrix",
+    "ConditionalBatchNorm",
+    "SpectralNorm",
+    "inception_score",
+    "orthogonality",
+    "pixel_norm",
+    "spectral_updates",
+    "truncated_latent",
+    "GAN",
+    "cycle_loss",
+    "discriminator_loss",
+    "divergence_bound",
+    "fade_in",
+    "generator_loss",
+    "jensen_shannon_conjugate",
+    "kl_conjugate",
+    "annealed_log_partition",
     "GraphConv",
     "crop_resize",
     "crops",
@@ -357,6 +404,8 @@ __all__ = [
     "dropped",
     "expected_cost",
     "gumbel_path",
+    "indexed",
+    "CurvatureStop",
     "mixed",
     "partial_channels",
     "relaxed",
