@@ -17,3 +17,28 @@ def test_digits_learns_and_draws(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert "accuracy on the 360 held-out digits: 9" in done.stdout
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("example", "options", "said"),
+    [
+        ("optimisers", ["--steps", "1500"], "theory and measurement agree to "),
+        (
+            "sloppy_spectrum",
+            ["--hidden", "6", "--samples", "200", "--steps", "300"],
+            "the network is sloppy",
+        ),
+    ],
+)
+def test_a_short_run_reaches_its_figures(
+    example: str, options: list[str], said: str, tmp_path: Path
+) -> None:
+    plot = tmp_path / "plot.png"
+    command = [sys.executable, str(ROOT / "examples" / f"{example}.py"), "--plot", str(plot)]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert said in done.stdout
+    assert plot.read_bytes().startswith(b"\x89PNG")
