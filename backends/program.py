@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from types import MappingProxyType
 
 from graphc.backends.lower.contraction import lower_contraction
@@ -16,7 +17,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Tempora
 from graphc.backends.lower.nest import lower_nest
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.memory import Place, Plan, holder, plan_memory
-from graphc.ir.dims import DimExpr, is_name, sizes
+from graphc.ir.dims import DimExpr, is_name, maximum, sizes
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
@@ -193,7 +194,7 @@ class _Builder:
 
     def _nested(self, node: Node) -> Nested:
         """The programs of a node's bodies, with room for two generations of its carries and for the
-        arenas.
+        arena of one of them: they never run at once, and keep nothing there.
         """
         op = node.op
         assert isinstance(op, Control)
@@ -208,7 +209,8 @@ class _Builder:
         self.depth -= 1
         carries = node.inputs[: node.attrs.get("carries", 0)]
         scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
-        scratch += [Temporary(uint8, p.plan.arena_bytes) for p in programs]
+        arena = Temporary(uint8, reduce(maximum, (p.plan.arena_bytes for p in programs)))
+        scratch += [arena] * len(programs)
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
 
 

@@ -49,3 +49,17 @@ def test_only_the_branch_taken_is_computed() -> None:
     run = gc.compile([table, i], safe)
     assert run(np.arange(3, dtype=np.float32), 7) == -1
     assert run(np.arange(3, dtype=np.float32), 2) == 2
+
+
+def test_branches_share_their_memory() -> None:
+    rows = gc.placeholder("rows", ("n", 16), "float64")
+    which = gc.placeholder("which", (), "int64")
+
+    def branch(k: int) -> Any:
+        return lambda x: gc.sum(gc.sort(gc.cumsum(x, axis=k % 2), axis=0))
+
+    def arena(branches: int) -> Any:
+        f = gc.compile([which, rows], gc.switch(which, [branch(k) for k in range(branches)], rows))
+        return f.memory.at(n=1000).arena
+
+    assert arena(4) < 1.1 * max(arena(1), arena(2))
