@@ -7,11 +7,12 @@ down, or centre and size (cx, cy, w, h).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphc.init import Seed
+from graphc.init import Seed, normal
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
@@ -97,12 +98,13 @@ def anchor_grid(size: tuple[Dim, Dim], stride: float, shapes: TensorLike) -> Ten
 
 class AnchorHead(Layer):
     """For k anchors at each place of a map (N, C, H, W): logits (N, k, H, W) of being an object,
-    and box offsets (N, 4 k, H, W), both by 1 x 1 kernels.
+    and box offsets (N, 4 k, H, W), both by 1 x 1 kernels, which are small at first.
     """
 
     def __init__(self, inputs: int, anchors: int, seed: Seed = None, dtype: Any = "float32"):
-        self.objects = Conv(inputs, anchors, (1, 1), seed=seed, dtype=dtype)
-        self.offsets = Conv(inputs, 4 * anchors, (1, 1), seed=seed, dtype=dtype)
+        options: dict[str, Any] = {"weights": partial(normal, std=0.01), "dtype": dtype}
+        self.objects = Conv(inputs, anchors, (1, 1), seed=seed, **options)
+        self.offsets = Conv(inputs, 4 * anchors, (1, 1), seed=seed, **options)
 
     def __call__(self, x: Tensor) -> Any:
         return self.objects(x), self.offsets(x)

@@ -36,7 +36,7 @@ def crop_resize(
 ) -> Tensor:
     """The parts of images (N, C, H, W) in corner boxes (B, 4) in pixels, each brought to one size
     as by `resize`: (B, C, *size). `images` (B) says of which image each box is (None: of the
-    first). There is no gradient for the boxes' sides where it is not wanted: stop it outside.
+    first).
     """
     if x.ndim != 4 or boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ShapeError(f"images (N, C, H, W) and boxes (B, 4), not {x.type} and {boxes.type}")
@@ -54,8 +54,8 @@ def crop_resize(
 def _centres(start: Tensor, end: Tensor, count: int) -> Tensor:
     """Where the centres of `count` equal parts of pixels `start` up to `end` lie, (B, count)."""
     first, last = reshape(start, (-1, 1)), reshape(end, (-1, 1))
-    part = (iota((count,), dtype=start.dtype) + 0.5) * (1 / count)
-    return maximum(minimum(first + part * (last - first) - 0.5, last - 1), first)
+    places = (iota((count,), dtype=start.dtype) + 0.5) * ((last - first) / count)
+    return maximum(minimum(first + places - 0.5, last - 1), first)
 
 
 def dense_kernels(layer: Dense, shape: tuple[int, ...]) -> Tensor:

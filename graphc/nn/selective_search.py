@@ -152,4 +152,5 @@ def _counts(values: Array, bins: int) -> Array:
     channels = values.shape[1]
     flat = (values + bins * np.arange(channels)).ravel()
     counts: Array = np.bincount(flat, minlength=bins * channels)
-    return counts / flat.size
+    shares: Array = counts / flat.size
+    return shares

@@ -30,11 +30,13 @@ from graphc.nn.models.resnet import (
     wide_resnet50,
 )
 from graphc.nn.models.segmentation import FCN, bilinear_kernels, upsampling
+from graphc.nn.models.single_box import SingleBox
 from graphc.nn.models.vgg import vgg, vgg16, vgg19
 from graphc.nn.models.wide_resnet import PreActivation, wide_resnet
 from graphc.nn.models.yolo import YOLO, Cells, detections, yolo_loss
 
 __all__ = [
+    "SingleBox",
     "FCN",
     "RCNN",
     "YOLO",

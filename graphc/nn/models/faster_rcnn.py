@@ -88,7 +88,8 @@ class FasterRCNN(FastRCNN):
         """
         objects, offsets, anchors = (stop_gradient(x) for x in self.looked_at(maps))
         corners = clip_boxes(rint(to_corners(decode_boxes(offsets, anchors))), size)
-        places, _ = suppress(corners, objects, count, threshold)
+        some = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+        places, _ = suppress(corners, objects, count, threshold, some)
         chosen = maximum(places, 0)
         boxes = cast(take(corners, chosen, axis=0), "int64")
         return Proposals(boxes, take(objects, chosen), places >= 0)
@@ -122,16 +123,10 @@ class FasterRCNN(FastRCNN):
         overlaps = where(there, iou(corners, truths), -1)
         best = argmax(overlaps, axis=1)
         labels = where(max(overlaps, axis=1) >= 0.5, take(classes, best), 0)
-        sides = to_centres(corners)
-        wanted = encode_boxes(to_centres(take(truths, best, axis=0)), sides)
+        wanted = encode_boxes(to_centres(take(truths, best, axis=0)), to_centres(corners))
         logits, offsets = self.regions(maps, found.boxes, valid=found.valid)
-        valid = found.valid & (min_side(sides) > 0)
-        return region_loss(logits, offsets, labels, where(valid[:, None], wanted, 0), valid)
-
-
-def min_side(boxes: Tensor) -> Tensor:
-    """The shorter side of each box (cx, cy, w, h)."""
-    return minimum(boxes[:, 2], boxes[:, 3])
+        wanted = where(reshape(labels > 0, (-1, 1)), wanted, 0)
+        return region_loss(logits, offsets, labels, wanted, found.valid)
 
 
 def clip_boxes(boxes: Tensor, size: tuple[Dim, Dim]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from graphc import init
@@ -75,8 +76,9 @@ class FastRCNN(Layer):
         options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
         self.backbone, self.pools, self.bins = backbone, pools, bins
         self.hidden = Dense(channels * bins * bins, hidden, relu, **options)
-        self.classes = Dense(hidden, 1 + classes, **options)
-        self.offsets = Dense(hidden, 4 * classes, **options)
+        small = partial(init.normal, std=0.01)
+        self.classes = Dense(hidden, 1 + classes, weights=small, **options)
+        self.offsets = Dense(hidden, 4 * classes, weights=small, **options)
 
     def regions(
         self, maps: Tensor, boxes: Tensor, of: TensorLike | None = None, valid: TensorLike = True
