@@ -24,6 +24,7 @@ from graphc.optim.curvature import (
     regression_fisher,
     trace_estimate,
 )
+from graphc.optim.games import game_updates
 from graphc.optim.krylov import conjugate_gradients, lanczos, power_iteration
 from graphc.optim.landscape import (
     curvatures,
@@ -83,6 +84,7 @@ from graphc.optim.stochastic import SGHMC, SGLD, EntropySGD
 from graphc.optim.variance_reduced import SAG, SAGA, SVRG
 
 __all__ = [
+    "game_updates",
     "SharpnessAware",
     "micro_batched",
     "descended",

@@ -35,19 +35,18 @@ def minimised(loss, parameters):
     return at(found.x)[0]
 
 
-def deployed(folder, name, x, y, value):
-    """The output y for this x of an exported library that Python's part has no hand in, and the
-    text of its header.
+def deployed(folder, name, feeds, y):
+    """The output y of an exported library for these arguments, called without Python's part, and
+    the text of its header.
     """
-    made = gc.export({"call": gc.compile([x], y)}, path=folder / name)
+    made = gc.export({"call": gc.compile(list(feeds), y)}, path=folder / name)
     library = ctypes.CDLL(str(made.library))
     create, call = getattr(library, f"{name}_create"), getattr(library, f"{name}_call")
     create.restype = ctypes.c_void_p
     model = ctypes.c_void_p(create())
     out = np.zeros(y.shape, y.dtype.numpy)
-    given = np.ascontiguousarray(value, x.dtype.numpy)
-    pointers = [ctypes.c_void_p(a.ctypes.data) for a in (given, out)]
-    assert call(model, *pointers, None) == 0
+    given = [np.ascontiguousarray(value, x.dtype.numpy) for x, value in feeds.items()]
+    assert call(model, *(ctypes.c_void_p(a.ctypes.data) for a in (*given, out)), None) == 0
     getattr(library, f"{name}_destroy")(model)
     return out, made.header.read_text()
 

@@ -24,8 +24,8 @@ def test_gen_01_autoencoder(tmp_path):
     losses = learns(model.loss(x), model.parameters(), {x: data}, 400, 0.05, 1e-4)
     assert losses[-1] < 1e-5
     code = gc.placeholder("code", (12, 2), gc.float64)
-    codes, text = deployed(tmp_path, "encoder", x, model.encode(x), data)
-    restored, other = deployed(tmp_path, "decoder", code, model.decode(code), codes)
+    codes, text = deployed(tmp_path, "encoder", {x: data}, model.encode(x))
+    restored, other = deployed(tmp_path, "decoder", {code: codes}, model.decode(code))
     np.testing.assert_allclose(restored, data, atol=0.02)
     np.testing.assert_array_equal(codes, run(model.encode(x), {x: data}))
     first, second = "double[4, 2]: weight", "double[2, 4]: weight"
