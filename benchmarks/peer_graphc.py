@@ -228,6 +228,20 @@ def resnet18_infer(d):
     return d.step([x], [y])
 
 
+def lstm_loss(p, x, y):
+    wx, wh, b = p
+
+    def cell(state, z):
+        h, c = state
+        i, f, g, o = gc.split(z + h @ wh, 4, axis=1)
+        c = gc.sigmoid(f) * c + gc.sigmoid(i) * gc.tanh(g)
+        return (gc.sigmoid(o) * gc.tanh(c), c), None
+
+    zero = gc.zeros(y.shape)
+    (h, _), _ = gc.scan(cell, (zero, zero), x @ wx + b)
+    return gc.mean((h - y) ** 2)
+
+
 def encoder(p, x):
     g1, b1, wqkv, bqkv, wo, bo, g2, b2, w1, c1, w2, c2 = p
     n, t, dim = x.shape
@@ -276,6 +290,7 @@ WORKLOADS = {
     "lenet_train": lenet_train,
     "resnet_block_train": gradients(block_loss, wl.BLOCK, "w"),
     "resnet18_infer_b1": resnet18_infer,
+    "lstm_train": gradients(lstm_loss, ["Wx", "Wh", "b"], "x", "y"),
     "transformer_infer": transformer_infer,
     "transformer_train": gradients(
         lambda p, x, w: gc.mean(encoder(p, x) * w), wl.TRANSFORMER, "x", "w"

@@ -105,13 +105,9 @@ class Executable:
     @property
     def cost(self) -> Cost:
         """Operations and bytes of a call."""
-        from graphc.ir.walk import topological
+        from graphc.ir.subgraph import total_cost
 
-        results = [*self.graph.outputs, *(new for _, new in self.graph.updates)]
-        flops: Dim = 0
-        for node in topological(results):
-            if node.op.lowering != "source":
-                flops = flops + node.op.cost(node)
+        flops = total_cost([*self.graph.outputs, *(new for _, new in self.graph.updates)])
         memory = self.memory
         written = _bytes([new for _, new in self.graph.updates])
         return Cost(flops, memory.inputs + memory.outputs + memory.variables + written)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import TensorType
 from graphc.ir.walk import topological
@@ -22,11 +23,22 @@ class Subgraph:
         """Types of the outputs."""
         return tuple(x.type for x in self.outputs)
 
+    @property
+    def cost(self) -> Dim:
+        """Floating-point operations of one evaluation."""
+        return total_cost(self.outputs)
+
     def __lt__(self, other: Subgraph) -> bool:
         return id(self) < id(other)
 
     def __repr__(self) -> str:
         return f"graph of {len(topological(self.outputs))} nodes"
+
+
+def total_cost(outputs: Iterable[Tensor]) -> Dim:
+    """Floating-point operations of all nodes behind the outputs."""
+    nodes = topological(outputs)
+    return sum((node.op.cost(node) for node in nodes if node.op.lowering != "source"), 0)
 
 
 def literal_nodes(outputs: Sequence[Tensor]) -> set[Node]:

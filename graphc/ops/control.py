@@ -6,14 +6,16 @@ Gradients and batching rules transform bodies, so they live with those passes:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from graphc.ir.dims import Dim, maximum
 from graphc.ir.dtypes import bool_
 from graphc.ir.errors import DTypeError, ShapeError
-from graphc.ir.node import Tensor, apply
+from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import TensorType
@@ -97,6 +99,12 @@ class Scan(Control):
         return (*(np.array(c) for c in carry), *stacked)
 
 
+    def cost(self, node: Node) -> Dim:
+        length: Dim = node.attrs["length"]
+        body: Subgraph = node.attrs["body"]
+        return length * body.cost
+
+
 class While(Control):
     """carry = body(carry, *shared) as long as condition(carry, *shared) holds. Attributes: `body`,
     `condition`, `carries`.
@@ -125,6 +133,11 @@ class While(Control):
         return tuple(np.array(c) for c in carry)
 
 
+    def cost(self, node: Node) -> Dim:
+        """Of one step: how many there are is known only when it runs."""
+        return sum((body.cost for body in self.bodies(node.attrs)), 0)
+
+
 class Switch(Control):
     """branches[index](*operands): the first input is the index (int64, clipped to the branches).
     Attribute: `branches`.
@@ -147,6 +160,11 @@ class Switch(Control):
         branches = attrs["branches"]
         chosen = min(max(int(inputs[0]), 0), len(branches) - 1)
         return tuple(np.array(y) for y in run(branches[chosen], list(inputs[1:])))
+
+    def cost(self, node: Node) -> Dim:
+        """Of the dearest branch."""
+        costs = [branch.cost for branch in self.bodies(node.attrs)]
+        return functools.reduce(maximum, costs)
 
 
 def _carry_error(k: int, given: TensorType, made: TensorType) -> Exception:

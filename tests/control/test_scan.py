@@ -235,3 +235,12 @@ def test_many_steps_need_no_more_memory_than_one() -> None:
     n = gc.placeholder("n", ("steps",))
     memory = gc.compile([x, n], last).memory
     assert memory.at(steps=1_000_000).arena == memory.at(steps=1).arena
+
+
+def test_a_loop_costs_what_its_steps_cost() -> None:
+    x, w = gc.placeholder("x", ("time", 5, 8)), gc.placeholder("w", (8, 8))
+    last, _ = gc.scan(lambda h, v: (h @ w + v, None), gc.zeros((5, 8)), x)
+    run = gc.compile([x, w], last)
+    assert run.cost.at(time=10).flops - run.cost.at(time=9).flops == 2 * 5 * 8 * 8 + 5 * 8
+    one = gc.cond(x[0, 0, 0] > 0, lambda: x[0] @ w, lambda: x[0])
+    assert gc.compile([x, w], one).cost.flops >= 2 * 5 * 8 * 8
