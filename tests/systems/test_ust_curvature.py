@@ -51,8 +51,8 @@ def test_ust_54_fisher_information():
 @row("UST-55", "graphc/optim/curvature.py")
 def test_ust_55_gauss_newton_products():
     """The printed checksum of a product; products are those of the Fisher information, whose trace
-    and ends random signs, Lanczos and power iteration find; for 3,001,000 parameters a call takes
-    six times their memory.
+    and ends random signs, Lanczos and power iteration find, and those of the Hessian, as printed;
+    for 3,001,000 parameters a call takes less than six times their memory.
     """
     feeds, logits, loss = network()
     _, *parameters = feeds
@@ -66,14 +66,18 @@ def test_ust_55_gauss_newton_products():
         optim.lanczos(product, v, 30),
         optim.power_iteration(product, v, 40)[0],
         optim.trace_estimate(product, v, gc.random.key(1), 400),
+        optim.lanczos(optim.hessian_product(loss, parameters), v, 40)[gc.constant([0, -1])],
     ]
-    along, dense, fisher, spectrum, top, traces = both(outputs, feeds)
+    along, dense, fisher, spectrum, top, traces, ends = both(outputs, feeds)
     assert CS(along) == pytest.approx(0.344345838, abs=6e-10)
     np.testing.assert_allclose(dense, fisher, atol=1e-13)
     exact = np.linalg.eigvalsh(fisher)
     np.testing.assert_allclose(spectrum[-10:], exact[-10:], rtol=1e-8)
     np.testing.assert_allclose(spectrum[:-10], 0, atol=1e-12)
     assert top == pytest.approx(exact[-1], rel=1e-6)
+    np.testing.assert_allclose(ends, [-0.501469520, 1.520576070], atol=6e-10)
+    with pytest.raises(gc.GraphError, match="52 orthogonal vectors of length 51 do not exist"):
+        optim.lanczos(product, v, 52)
     assert abs(traces.mean() - exact.sum()) < 4 * traces.std() / 20
 
     model = nn.Dense(3000, 1000, gc.tanh, seed=1)

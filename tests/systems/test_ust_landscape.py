@@ -91,7 +91,7 @@ def test_ust_50_deep_linear_network():
             slope = optim.gradient_square(loss, [A, B])
             low = optim.curvatures(loss, [A, B])[0] if d == 2 else slope
             results.append([loss, wanted, slope, low, values])
-    found = run(results, feeds)
+    found = both(results, feeds)
     np.testing.assert_allclose(found[1][4], [0.57114122, 15.80343936], atol=6e-9)
     assert found[1][0] == pytest.approx(0.641955604, abs=6e-10)
     assert found[0][0] == pytest.approx(15.874253752, abs=6e-10)
@@ -168,7 +168,9 @@ def test_ust_52_finder_of_critical_points():
     assert [int((h < -1e-6).sum()) for h in seen[-1][1]] == [1, 1, 0]
     feeds = symbols(v=S(1, 3), A=S(2, 3, 3))
     v, A = feeds
-    check_gradients(optim.gradient_square(gc.sum(gc.sin(A @ v) ** 2), [v]), feeds)
+    square = optim.gradient_square(gc.sum(gc.sin(A @ v) ** 2), [v])
+    check_gradients(square, feeds)
+    both(gc.grad(square, [v, A]), feeds)
 
 
 @row("UST-53", "graphc/optim/landscape.py")
