@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
 from graphc.nn.layer import Layer
 
@@ -30,3 +31,22 @@ class EarlyStopping:
     def restore(self) -> None:
         """Gives the model the variables that it had at the best loss."""
         self.model.load_state_dict(self.kept)
+
+
+class CurvatureStop:
+    """Says when the largest eigenvalue of the validation loss's Hessian, in the variables that
+    choose an architecture, has grown: True once its mean over the last `window` calls is `ratio`
+    times that over the calls `window` earlier (Zela et al., 2020).
+    """
+
+    def __init__(self, window: int = 4, ratio: float = 4 / 3):
+        self.window, self.ratio = window, ratio
+        self.seen: list[float] = []
+
+    def __call__(self, eigenvalue: float) -> bool:
+        """Whether to stop."""
+        self.seen.append(float(eigenvalue))
+        if len(self.seen) < 2 * self.window:
+            return False
+        last, before = self.seen[-self.window :], self.seen[-2 * self.window : -self.window]
+        return fmean(last) > self.ratio * fmean(before)
