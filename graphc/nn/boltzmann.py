@@ -15,18 +15,21 @@ from graphc import init
 from graphc.control import scan
 from graphc.init import Seed
 from graphc.ir.dtypes import as_dtype
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.enumeration import binary_states
 from graphc.nn.layer import Layer, first_value
 from graphc.ops.axes import matrix_transpose
 from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
+from graphc.ops.creation import zeros
 from graphc.ops.custom import stop_gradient
 from graphc.ops.distributions import bernoulli, normal
 from graphc.ops.exponential import log, sigmoid, softplus
+from graphc.ops.extent import extent
 from graphc.ops.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
-from graphc.ops.source import variable
+from graphc.ops.source import iota, variable
 from graphc.ops.statistics import logsumexp, mean
 
 
@@ -162,3 +165,38 @@ class PersistentChains(Layer):
         """(`phase_loss` with the chains after `steps` more rounds, the update that keeps them)."""
         new = model.gibbs(key, self.state, steps)
         return phase_loss(model, v, new), {self.state: new}
+
+
+def annealed_log_partition(
+    model: RBM, key: KeyLike, base: Tensor, chains: int = 100, steps: int = 1000
+) -> Tensor:
+    """An estimate of log Z of binary units by annealed importance sampling (Salakhutdinov and
+    Murray, 2008): chains go in `steps` steps from independent visible units of logits `base`
+    (visible,), say those of the data's means, to the model. Where steps are too few it is too low.
+    """
+    if isinstance(model, GaussianRBM):
+        raise GraphError("annealing from independent units needs units of 0 and 1")
+    hidden, visible = model.weight.shape
+    kind = model.weight.dtype
+
+    def log_weight(v: Tensor, heat: Tensor) -> Tensor:
+        fields = matmul(v, (1 - heat) * base + heat * model.visible_bias)
+        return fields + total(softplus(model.hidden_input(v) * heat), axis=-1)
+
+    def step(
+        state: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor]
+    ) -> tuple[tuple[Tensor, Tensor], None]:
+        (v, weight), (draw, count) = state, now
+        heat, last = (count + 1) / steps, count / steps
+        weight = weight + log_weight(v, heat) - log_weight(v, last)
+        keys = split(draw)
+        h = cast(bernoulli(keys[0], sigmoid(model.hidden_input(v) * heat)), kind)
+        field = (1 - heat) * base + heat * (matmul(h, model.weight) + model.visible_bias)
+        return (cast(bernoulli(keys[1], sigmoid(field)), kind), weight), None
+
+    keys = split(key)
+    v = cast(bernoulli(keys[0], sigmoid(base), (chains, visible)), kind)
+    counts = iota((steps,), 0, kind)
+    (_, weight), _ = scan(step, (v, zeros((chains,), dtype=kind)), (split(keys[1], steps), counts))
+    start = total(softplus(base)) + extent(hidden, kind) * math.log(2)
+    return start + logsumexp(weight) - math.log(chains)
