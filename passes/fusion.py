@@ -1,11 +1,9 @@
 """Fusion: a graph becomes a list of kernel bodies, each one pass over a domain of loop indices.
 
 A *root* is a value that a kernel computes as such; everything else is recomputed where it is read.
-First `roots` decides what
-to compute as such (outputs, reductions, operands of opaque kernels, expensive values with several
-readers), then `fuse`
-puts roots that loop over the same domain into one kernel while the bytes saved beat the work
-repeated.
+First `roots` decides what to compute as such (outputs, reductions, operands of opaque kernels,
+expensive values with several readers), then `fuse` puts roots that loop over the same domain into
+one kernel while the bytes saved beat the work repeated.
 Promises: every output and update is a root; the kernels' order respects every dependency.
 """
 

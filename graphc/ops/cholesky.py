@@ -163,8 +163,7 @@ def _ones(x: Tensor) -> Tensor:
 
 def cholesky(a: Tensor) -> Tensor:
     """The lower triangular L with a = L L^T, for symmetric positive definite matrices in the last
-    two axes (only the lower
-    half is read). NaN where a matrix is not positive definite.
+    two axes (only the lower half is read). NaN where a matrix is not positive definite.
     """
     return apply(_CHOLESKY, a).outputs[0]
 

@@ -33,8 +33,7 @@ SWEEPS = 30
 
 class QR(MatrixOp):
     """a = q r with orthonormal columns of q and upper triangular r of positive diagonal (m >= n),
-    by modified Gram-Schmidt run
-    twice over each column, which is as orthogonal as reflections (Giraud et al., 2005).
+    by modified Gram-Schmidt run twice over each column, which is as orthogonal as reflections (Giraud et al., 2005).
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
@@ -107,9 +106,8 @@ class QR(MatrixOp):
 def rotation(
     kernel: KernelWriter, alpha: Any, beta: Any, gamma: Any, dtype: Any
 ) -> tuple[Any, Any]:
-    """Registers of cosine and sine that zero the off-diagonal gamma of [[alpha, gamma], [gamma,
-    beta]] (Golub and Van Loan,
-    8.5).
+    """Registers of cosine and sine that zero the off-diagonal gamma of [[alpha, gamma],
+    [gamma, beta]] (Golub and Van Loan, 8.5).
     """
     ops = kernel.ops
     one, zero = ops.const(1, dtype), ops.const(0, dtype)
@@ -134,8 +132,7 @@ class Eigh(MatrixOp):
     cyclic Jacobi rotations.
 
     Each vector's largest element is positive. The lower half is read. Gradients of vectors of equal
-    eigenvalues count as zero
-    among each other.
+    eigenvalues count as zero among each other.
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
@@ -279,8 +276,7 @@ def qr(a: Tensor) -> tuple[Tensor, Tensor]:
 
 def eigh(a: Tensor) -> tuple[Tensor, Tensor]:
     """(w, v): ascending eigenvalues and orthonormal eigenvectors (columns) of symmetric matrices,
-    of which the lower half is
-    read. The largest element of each vector is positive.
+    of which the lower half is read. The largest element of each vector is positive.
     """
     w, v = apply(_EIGH, a).outputs
     return w, v
