@@ -33,7 +33,8 @@ SWEEPS = 30
 
 class QR(MatrixOp):
     """a = q r with orthonormal columns of q and upper triangular r of positive diagonal (m >= n),
-    by modified Gram-Schmidt run twice over each column, which is as orthogonal as reflections (Giraud et al., 2005).
+    by modified Gram-Schmidt run twice over each column, which is as orthogonal as reflections
+    (Giraud et al., 2005).
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
