@@ -83,13 +83,21 @@ def erfc(x: Expr) -> Expr:
     square = size * size
     rest = fma(size, size, -square)
     w, w_low = _six_over_three_plus(size)
-    scaled = polynomial((w - 1.0) + w_low, SCALED)
+    scaled, scaled_low = _polynomial_in_two((w - 1.0) + w_low, SCALED)
     factor = rounded_product(w, scaled)
-    factor_low = fma(w_low, scaled, fma(w, scaled, -factor))
+    factor_low = fma(w, scaled_low, fma(w_low, scaled, fma(w, scaled, -factor)))
     far = exp_of_difference(-square, rest, factor, factor_low)
     beyond = select(x < literal(0.0, x), literal(2.0, x) - far, far)
     near = literal(1.0, x) - fma(x, polynomial(square, NEAR), x)
     return select(size < literal(0.75, x), near, beyond)
+
+
+def _polynomial_in_two(v: Expr, coefficients: Coefficients) -> tuple[Expr, Expr]:
+    """A polynomial that its first coefficient dominates, and what its last sum lacks."""
+    constant, *others = coefficients[v.dtype]
+    first, rest = literal(constant, v), polynomial(v, {v.dtype: others})
+    high = fma(v, rest, first)
+    return high, fma(v, rest, first - high)
 
 
 def _six_over_three_plus(a: Expr) -> tuple[Expr, Expr]:

@@ -19,6 +19,7 @@ from graphc.backends.math.floats import (
     literal,
     pick,
     polynomial,
+    rounded_product,
     smaller,
 )
 from graphc.ir.dtypes import float32, float64
@@ -116,12 +117,20 @@ def exp2_bounded(x: Expr) -> Expr:
 
 
 def exp_of_difference(x: Expr, rest: Expr, factor: Expr, factor_low: Expr) -> Expr:
-    """(factor + factor_low) * exp(x - rest) for a small `rest` and a small `factor_low`."""
+    """(factor + factor_low) * exp(x - rest) for a small `rest` and a small `factor_low`.
+
+    Only the curved part of exp(r) is rounded more than once.
+    """
     sums = fma(x, pick(LOG2_E, x), _scale_rounder(x))
     n = sums - _scale_rounder(x)
-    r = fma(n, -pick(LN2_HIGH, x), x) - fma(n, pick(LN2_LOW, x), rest)
-    slope = polynomial(r, {x.dtype: EXP[x.dtype][1:]})
-    parts = _scaled(factor + fma(factor * r, slope, factor_low), sums)
+    begun, taken = fma(n, -pick(LN2_HIGH, x), x), fma(n, pick(LN2_LOW, x), rest)
+    r = begun - taken
+    low = fma(factor, (begun - r) - taken, factor_low)
+    linear = rounded_product(factor, r)
+    curve = polynomial(r, {x.dtype: EXP[x.dtype][2:]})
+    curved = fma(factor, r, -linear) + fma(linear * r, curve, low)
+    high = factor + linear
+    parts = _scaled(high + ((linear - (high - factor)) + curved), sums)
     return parts.fraction * parts.first * parts.second
 
 
@@ -129,6 +138,12 @@ def exp(x: Expr) -> Expr:
     """e^x."""
     low, high = EXP_RANGE[x.dtype]
     parts = exp_parts(larger(smaller(x, high), low))
+    return parts.fraction * parts.first * parts.second
+
+
+def exp_of_negative(x: Expr) -> Expr:
+    """e^x of an x that is not above 0."""
+    parts = exp_parts(larger(x, EXP_RANGE[x.dtype][0]))
     return parts.fraction * parts.first * parts.second
 
 

@@ -16,6 +16,7 @@ from graphc.backends.math.floats import (
     with_sign,
 )
 from graphc.backends.math.logarithm import Reduced, natural, reduce_one_plus
+from graphc.backends.math.logistic import LOG_S
 from graphc.ir.dtypes import float32, float64
 
 # (sinh(x) - x) / x^3 of x^2, for |x| < 1
@@ -26,15 +27,29 @@ SINH: Coefficients = {
         2.505213067532989e-08, 1.6056687163061934e-10, 7.775687808256372e-13,
     ),
 }  # fmt: skip
+# (asinh(s) - s) / s^3 of s^2, for s < HALF
+ASINH: Coefficients = {
+    float32: (-0.16666664, 0.074995354, -0.044495475, 0.028701073, -0.014099229),
+    float64: (
+        -0.16666666666666666, 0.07499999999998398, -0.04464285713965826, 0.03038194420370598,
+        -0.02237214982640777, 0.01735255445053339, -0.013961818196137557, 0.011522884415785244,
+        -0.009574577377840423, 0.007569489819565038, -0.0048997763543298925, 0.0018150971179563844,
+    ),
+}  # fmt: skip
+HALF, THIRD = 0.5, 1 / 3
 OVERFLOW = {float32: 90.0, float64: 711.0}  # from here on sinh is infinite
 ONE_IS_NOTHING = {float32: 2.0**30, float64: 2.0**60}  # beside a number so great
 
 
 def tanh(x: Expr) -> Expr:
-    """h / (h + 1) with h = (exp(2|x|) - 1) / 2, which loses nothing near zero."""
+    """h / (h + 1) with h = (exp(2|x|) - 1) / 2, which loses nothing near zero.
+
+    Below 1 it is h - h q of that quotient q, of whose error only a part counts.
+    """
     size = smaller(absolute(x), 20.0)
     h = half_expm1(size + size)
-    return with_sign(h / (h + 1.0), sign_of(x))
+    q = h / (h + 1.0)
+    return with_sign(select(h < literal(1.0, x), fma(-h, q, h), q), sign_of(x))
 
 
 def _half_exp(size: Expr) -> Expr:
@@ -66,8 +81,13 @@ def _log_of(u: Expr, doubled: Expr) -> Expr:
     return natural(Reduced(parts.k + twice, parts.f))
 
 
+def _asinh_near(s: Expr, square: Expr) -> Expr:
+    """asinh(s) for s < HALF, given its square."""
+    return fma(s * square, polynomial(square, ASINH), s)
+
+
 def asinh(x: Expr) -> Expr:
-    """log(1 + u) with u = |x| + x^2 / (1 + sqrt(1 + x^2))."""
+    """log(1 + u) with u = |x| + x^2 / (1 + sqrt(1 + x^2)), and a polynomial below HALF."""
     size = absolute(x)
     great = size > pick(ONE_IS_NOTHING, x)
     square = size * size
@@ -75,24 +95,30 @@ def asinh(x: Expr) -> Expr:
     u = size + square / (one + sqrt(fma(size, size, one)))
     result = _log_of(select(great, size, u), great)
     finite = select(size < literal(INFINITY, x), result, size)
-    return with_sign(finite, sign_of(x))
+    near = _asinh_near(size, square)
+    return with_sign(select(size < literal(HALF, x), near, finite), sign_of(x))
 
 
 def acosh(x: Expr) -> Expr:
-    """log(1 + u) with u = t + sqrt(t (t + 2)) and t = x - 1; NaN below 1."""
+    """log(1 + u) with u = t + s, s = sqrt(t (t + 2)) and t = x - 1, or asinh(s); NaN below 1."""
     great = x > pick(ONE_IS_NOTHING, x)
     t = x - literal(1.0, x)
-    u = t + sqrt(fma(t, t, t + t))
-    result = _log_of(select(great, x, u), great)
+    square = fma(t, t, t + t)
+    s = sqrt(square)
+    result = _log_of(select(great, x, t + s), great)
     finite = select(x < literal(INFINITY, x), result, x)
-    return select(x < literal(1.0, x), literal(NAN, x), finite)
+    inside = select(s < literal(HALF, x), _asinh_near(s, square), finite)
+    return select(x < literal(1.0, x), literal(NAN, x), inside)
 
 
 def atanh(x: Expr) -> Expr:
-    """log(1 + 2|x| / (1 - |x|)) / 2; infinite at 1, NaN beyond."""
+    """log(1 + 2|x| / (1 - |x|)) / 2, and a polynomial below THIRD; infinite at 1, NaN beyond."""
     size = absolute(x)
     one = literal(1.0, x)
     result = natural(reduce_one_plus((size + size) / (one - size))) * 0.5
+    z = size * size
+    near = fma(size * z * 0.5, polynomial(z, LOG_S), size)
+    result = select(size < literal(THIRD, x), near, result)
     edge = select(size > one, literal(NAN, x), literal(INFINITY, x))
     inside = select(size < one, result, select(size >= one, edge, x))
     return with_sign(inside, sign_of(x))

@@ -60,13 +60,15 @@ def erfinv(x: Expr) -> Expr:
     size = absolute(x)
     centre = size < literal(SPLIT, x)
     z = x * x
-    r = sqrt(-natural(reduce(literal(1.0, x) - size)))
+    square = -natural(reduce(literal(1.0, x) - size))
+    r = sqrt(square)
+    lost = fma(-r, r, square)
     v = fma(x, -x, literal(CENTRE, x))
     above = select(centre, polynomial(v, CENTRE_P), polynomial(r, TAIL_P))
     below = select(centre, polynomial(v, CENTRE_Q), polynomial(r, TAIL_Q))
     ratio = above / below
     high, low = (literal(c, x) for c in HALF_ROOT_PI[x.dtype])
     near = fma(size, high, fma(size * z, ratio, size * low))
-    inside = select(centre, near, r + ratio)
+    inside = select(centre, near, r + fma(lost, literal(0.5, x) / r, ratio))
     edge = select(equal(size, 1.0), literal(INFINITY, x), literal(NAN, x))
     return with_sign(select(size < literal(1.0, x), inside, edge), sign_of(x))

@@ -61,7 +61,9 @@ def asin(x: Expr) -> Expr:
     cube, slope = s * z, polynomial(z, ASIN)
     high, low = _right_angle(x, 1)
     minus_two = literal(-2.0, x)
-    beyond = fma(s, minus_two, high) + fma(cube * slope, minus_two, low)
+    main = fma(s, minus_two, high)
+    lost = fma(s, minus_two, high - main)
+    beyond = main + fma(cube * slope, minus_two, lost + low)
     return with_sign(select(far, beyond, fma(cube, slope, s)), sign_of(x))
 
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from graphc.backends.loops.expr import Expr, absolute, fma
-from graphc.backends.math.exponential import EXP_RANGE, exp, exp_parts
-from graphc.backends.math.floats import (
-    Coefficients,
-    bits_of,
-    float_of,
-    format_of,
-    larger,
-    polynomial,
-    smaller,
-)
+from graphc.backends.loops.expr import Expr, absolute, fma, select
+from graphc.backends.math.exponential import exp_of_negative
+from graphc.backends.math.floats import Coefficients, larger, literal, polynomial
 from graphc.ir.dtypes import float32, float64
 
 # (2 atanh(s) - 2 s) / s^3 of s^2, for s up to 1/3
@@ -27,24 +19,27 @@ LOG_S: Coefficients = {
 
 
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + exp(-x)), the fraction expanded by a power of two, so that no result overflows."""
-    bound = -EXP_RANGE[x.dtype][0]
-    parts = exp_parts(-larger(smaller(x, bound), -bound))
-    inverse = float_of(2 * format_of(x).one - bits_of(parts.second))
-    return inverse / fma(parts.fraction, parts.first, inverse)
+    """1 / (1 + exp(-x)): 1 - q or e - e q, where only a part of the quotient q's error counts."""
+    e = exp_of_negative(-absolute(x))
+    q = e / (e + 1.0)
+    whole = select(x < literal(0.0, x), e, literal(1.0, x))
+    return fma(-whole, q, whole)
 
 
 def softplus(x: Expr) -> Expr:
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
-    return larger(x, 0.0) + _log_one_plus_unit(exp(-absolute(x)))
+    high, low = _log_one_plus_unit(exp_of_negative(-absolute(x)))
+    return high + (larger(x, 0.0) + low)
 
 
-def _log_one_plus_unit(e: Expr) -> Expr:
-    """log(1 + e) for e in [0, 1]."""
+def _log_one_plus_unit(e: Expr) -> tuple[Expr, Expr]:
+    """log(1 + e) for e in [0, 1], and what it lacks by the rounding of the last sum."""
     s = e / (e + 2.0)
     z = s * s
     half_square = e * (e * 0.5)
-    return e - fma(-s, fma(z, polynomial(z, LOG_S), half_square), half_square)
+    missing = fma(-s, fma(z, polynomial(z, LOG_S), half_square), half_square)
+    high = e - missing
+    return high, (e - high) - missing
 
 
 def log_sigmoid(x: Expr) -> Expr:

@@ -34,10 +34,11 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Angle:
-    """n pi/2 + r; only the last two bits of the integer n count."""
+    """n pi/2 + r + low; only the last two bits of the integer n count, and r is rounded."""
 
     n: Expr
     r: Expr
+    low: Expr
 
 
 def ordinary(x: Expr) -> Angle:
@@ -48,7 +49,19 @@ def ordinary(x: Expr) -> Angle:
     r = x
     for part in HALF_PI[x.dtype]:
         r = fma(n, literal(-part, x), r)
-    return Angle(bits_of(sums), r)
+    return Angle(bits_of(sums), r, _lost(x, n, r))
+
+
+def _lost(x: Expr, n: Expr, r: Expr) -> Expr:
+    """What r lacks of x - n pi/2, where the first product leaves no error."""
+    first, second, third = HALF_PI[x.dtype]
+    begun = fma(n, literal(-first, x), x)
+    product = rounded_product(n, literal(second, x))
+    left = begun - product
+    back = left - begun
+    missed = (begun - (left - back)) - (product + back)
+    missed = missed - fma(n, literal(second, x), -product)
+    return fma(n, literal(-third, x), missed) - (r - left)
 
 
 def huge(x: Expr) -> Angle:
@@ -60,8 +73,10 @@ def huge(x: Expr) -> Angle:
     high, low = _product(whole, offset, narrow=x.dtype is float32)
     n = (high + (1 << 61)) >> 62
     r = _radians(high - (n << 62), low)
+    rounded = cast(r, x.dtype)
+    low = cast(r - cast(rounded, float64), x.dtype)
     finite = x < literal(float("inf"), x)
-    return Angle(cast(n, form.signed), select(finite, cast(r, x.dtype), literal(float("nan"), x)))
+    return Angle(cast(n, form.signed), select(finite, rounded, literal(float("nan"), x)), low)
 
 
 def _product(whole: Expr, offset: Expr, narrow: bool) -> tuple[Expr, Expr]:

@@ -63,17 +63,17 @@ def _of_turned(angle: Angle) -> Expr:
 
 
 def _next_quadrant(angle: Angle) -> Angle:
-    return Angle(angle.n + 1, angle.r)
+    return Angle(angle.n + 1, angle.r, angle.low)
 
 
 def _tan_of(angle: Angle) -> Expr:
     """sine / cosine or -cosine / sine, each in two floats, with the quotient's residue added."""
     r = angle.r
     z = r * r
-    sine_low = r * z * polynomial(z, SIN)
     cosine = fma(z, literal(-0.5, r), literal(1.0, r))
     missed = fma(z, literal(-0.5, r), literal(1.0, r) - cosine)
-    cosine_low = fma(z * z, polynomial(z, COS), missed)
+    sine_low = fma(angle.low, cosine, r * z * polynomial(z, SIN))
+    cosine_low = fma(-r, angle.low, fma(z * z, polynomial(z, COS), missed))
     odd = _is_odd(angle.n)
     above, above_low = select(odd, -cosine, r), select(odd, -cosine_low, sine_low)
     below, below_low = select(odd, r, cosine), select(odd, sine_low, cosine_low)
