@@ -44,6 +44,22 @@ def test_transposed_convolution_enlarges():
     assert applied(layer, image(2, 4, 5, 7)).shape == (2, 6, 10, 14)
 
 
+def test_transposed_convolution_gives_the_lengths_asked_for():
+    layer = nn.ConvTranspose(2, 3, (2,), stride=2, bias=False, seed=0)
+    x, like = gc.placeholder("x", (1, 2, "n")), gc.placeholder("like", (1, "m"))
+    y = layer(x, like.shape[1:])
+    assert str(y.shape) == "(1, 3, m)"
+    f, a = gc.compile([x, like], y), image(1, 2, 3)
+    whole = f(a, np.zeros((1, 6), "f4"))
+    np.testing.assert_allclose(whole, applied(layer, a), rtol=1e-6)
+    np.testing.assert_array_equal(f(a, np.zeros((1, 5), "f4")), whole[..., :5])
+    longer = f(a, np.zeros((1, 8), "f4"))
+    np.testing.assert_array_equal(longer[..., :6], whole)
+    assert not longer[..., 6:].any()
+    with pytest.raises(ShapeError, match="1 lengths are needed, not 2"):
+        layer(x, (4, 4))
+
+
 def test_separable_convolution_is_two_convolutions():
     layer = nn.SeparableConv(4, 5, (3, 3), seed=2)
     assert applied(layer, image(1, 4, 6, 6)).shape == (1, 5, 6, 6)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from graphc import init
 from graphc.init import Seed
+from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
@@ -83,7 +85,10 @@ class Conv(_Kernels):
 
 
 class ConvTranspose(_Kernels):
-    """`conv_transpose` with kernels (inputs, outputs / groups, *taps), a bias, an activation."""
+    """`conv_transpose` with kernels (inputs, outputs / groups, *taps), a bias, an activation.
+
+    A call may say which lengths its result is to have.
+    """
 
     def __init__(
         self,
@@ -108,8 +113,8 @@ class ConvTranspose(_Kernels):
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.dilation, self.groups = dilation, groups
 
-    def __call__(self, x: Tensor) -> Tensor:
-        more = (self.output_padding, self.dilation, self.groups)
+    def __call__(self, x: Tensor, lengths: Sequence[Dim] | None = None) -> Tensor:
+        more = (self.output_padding, self.dilation, self.groups, lengths)
         return self._finished(conv_transpose(x, self.weight, self.stride, self.padding, *more))
 
 

@@ -131,9 +131,11 @@ def conv_transpose(
     output_padding: PerAxis = 0,
     dilation: PerAxis = 1,
     groups: int = 1,
+    lengths: Sequence[Dim] | None = None,
 ) -> Tensor:
     """The adjoint of `conv` in its image: of x (N, C, *sizes) and kernels w (C, O / groups, *taps),
-    (N, O, *lengths), where a length is (size - 1) * stride + span - 2 * padding + output_padding.
+    (N, O, *lengths), where a length is (size - 1) * stride + span - 2 * padding + output_padding
+    unless `lengths` says otherwise; what no kernel reaches is 0.
     """
     x, w = _operands(x, w)
     n = _spatial(x, w)
@@ -149,6 +151,9 @@ def conv_transpose(
         (d - 1) * s + span - 2 * p + extra
         for d, s, span, p, extra in zip(x.shape[2:], strides, spans, pads, more, strict=True)
     )
+    if lengths is not None and len(lengths) != n:
+        raise ShapeError(f"{n} lengths are needed, not {len(lengths)}")
+    extent = extent if lengths is None else tuple(lengths)
     return sum_of("x", {"w": w, "y": x}, lines, extent, groups)
 
 
