@@ -55,7 +55,7 @@ def trains(
     for a, b in zip(found, gc.compile([], outputs, target="reference")(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1, np.abs(b).max()))
     for k, g in zip(some, found[1:], strict=False):
-        _check(step, parameters[k], g, count)
+        check_slopes(step, parameters[k], g, count)
     start = model.state_dict()
     runs = []
     for _ in range(2):
@@ -66,7 +66,7 @@ def trains(
     return list(found)
 
 
-def _check(step: Any, parameter: gc.Tensor, g: Array, count: int) -> None:
+def check_slopes(step: Any, parameter: gc.Tensor, g: Array, count: int) -> None:
     """The largest elements of a gradient against central differences."""
     kept = np.array(parameter.value)
     for place in np.argsort(-np.abs(g), axis=None)[:count]:

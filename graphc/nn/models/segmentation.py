@@ -34,12 +34,11 @@ def upsampling(channels: int, factor: int, dtype: Any = "float32") -> ConvTransp
 
 
 class FCN(Layer):
-    """Logits (N, classes, H, W) for every pixel of images of any size whose sides can be halved as
-    often as there are stages.
+    """Logits (N, classes, H, W) for every pixel of images of any size.
 
-    `stages` are layers of which each halves the sides, and how many channels each gives. From the
-    last one back, 1 x 1 kernels score the maps, and scores twice as large are added to those of the
-    stage before.
+    `stages` are layers of which each halves the sides, rounding up (as `MaxPool(2, padding="same")`
+    does), and how many channels each gives. From the last one back, 1 x 1 kernels score the maps,
+    and scores twice as large are added to those of the stage before.
     """
 
     def __init__(
@@ -55,11 +54,11 @@ class FCN(Layer):
         self.up = [upsampling(classes, 2, dtype) for _ in stages]
 
     def __call__(self, x: Tensor) -> Tensor:
-        scores = []
-        for stage, score in zip(self.stages, self.scores, strict=True):
-            x = stage(x)
-            scores.append(score(x))
-        y = self.up[-1](scores[-1])
-        for k in reversed(range(len(scores) - 1)):
-            y = self.up[k](y + scores[k])
+        maps = [x]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        y = self.scores[-1](maps[-1])
+        for k in reversed(range(len(self.stages))):
+            y = self.up[k](y, maps[k].shape[2:])
+            y = y + self.scores[k - 1](maps[k]) if k > 0 else y
         return y
