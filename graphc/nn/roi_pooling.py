@@ -12,7 +12,7 @@ from graphc.ops.convert import TensorLike, as_operand, as_tensor
 from graphc.ops.division import floor_divide
 from graphc.ops.gather import take
 from graphc.ops.layout import broadcast_to, expand_dims, reshape
-from graphc.ops.reduction import max
+from graphc.ops.reduction import any, max
 from graphc.ops.select import where
 from graphc.ops.source import iota
 
@@ -38,16 +38,19 @@ def roi_max_pool(
         raise ShapeError(f"maps (N, C, H, W) of floats are needed, not {x.type}")
     of = as_operand(0 if images is None else images, int64)
     y = take(x, broadcast_to(of, (boxes.shape[0],)), axis=0)
+    some = (
+        as_tensor(True) if valid is None else reshape(as_tensor(valid), (boxes.shape[0], 1, 1, 1))
+    )
     for axis, n in ((3, size[1]), (2, size[0])):
-        y = _pooled(y, boxes[:, 3 - axis], boxes[:, 5 - axis], axis, n)
-    some = y > -math.inf
-    if valid is not None:
-        some = some & reshape(as_tensor(valid), (boxes.shape[0], 1, 1, 1))
+        y, filled = _pooled(y, boxes[:, 3 - axis], boxes[:, 5 - axis], axis, n)
+        some = some & filled
     return where(some, y, 0)
 
 
-def _pooled(x: Tensor, start: Tensor, end: Tensor, axis: int, bins: int) -> Tensor:
-    """The largest element of each bin from `start` to `end` (B) of an axis."""
+def _pooled(x: Tensor, start: Tensor, end: Tensor, axis: int, bins: int) -> tuple[Tensor, Tensor]:
+    """The largest element of each bin from `start` to `end` (B) of an axis, and whether the bin has
+    one.
+    """
     i, length = iota((bins,)), expand_dims(end - start, 1)
     first = expand_dims(start, 1) + floor_divide(i * length, bins)
     last = expand_dims(start, 1) - floor_divide(negative((i + 1) * length), bins)
@@ -55,4 +58,6 @@ def _pooled(x: Tensor, start: Tensor, end: Tensor, axis: int, bins: int) -> Tens
     inside = (places >= expand_dims(first, 2)) & (places < expand_dims(last, 2))
     shape = [x.shape[0], 1, 1, 1, 1]
     shape[axis], shape[axis + 1] = bins, x.shape[axis]
-    return max(where(reshape(inside, tuple(shape)), expand_dims(x, axis), -math.inf), axis + 1)
+    mask = reshape(inside, tuple(shape))
+    y = max(where(mask, expand_dims(x, axis), -math.inf), axis + 1)
+    return y, any(mask, axis + 1)

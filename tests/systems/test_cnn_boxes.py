@@ -48,7 +48,7 @@ def test_cnn_33_region_pooling():
 @row("CNN-33", "graphc/nn/roi_pooling.py")
 def test_cnn_33_other_regions():
     """Random boxes of several images are as a loop over bins; of equals the first one has the
-    gradient; boxes of fractions are an error.
+    gradient; NaN is largest, and what lies outside is 0; boxes of fractions are an error.
     """
     rng = np.random.default_rng(0)
     first = rng.integers(0, 4, (9, 2))
@@ -57,7 +57,11 @@ def test_cnn_33_other_regions():
     feeds = symbols(x=S(0, 2, 3, 8, 8), flat=np.ones((1, 1, 4, 4)), boxes=boxes, images=images)
     x, flat, b, of = feeds
     tied = nn.roi_max_pool(flat, gc.constant([[0, 0, 4, 4]]), (2, 1))
-    y, slope = both([nn.roi_max_pool(x, b, (2, 3), of), gc.grad(gc.sum(tied), flat)], feeds)
+    edge = nn.roi_max_pool(flat + gc.nan, gc.constant([[3, 0, 5, 4]]), (1, 2))
+    y, slope, beyond = both(
+        [nn.roi_max_pool(x, b, (2, 3), of), gc.grad(gc.sum(tied), flat), edge], feeds
+    )
+    np.testing.assert_array_equal(beyond, [[[[np.nan, 0]]]])
     for k, (c0, r0, c1, r1) in enumerate(boxes):
         for i, j in np.ndindex(2, 3):
             rows = slice(r0 + i * (r1 - r0) // 2, r0 - (-(i + 1) * (r1 - r0) // 2))
