@@ -18,7 +18,10 @@ MAX_LINES = 400
 MAX_IMPORT_SECONDS = 0.15
 
 # What a package may import of graphc; a package that is not named here may import everything.
-COMPOSITIONS = ("ir", "ops", "passes", "nn", "optim", "init", "control", "fft", "linalg", "random")
+COMPOSITIONS = (
+    "ir", "ops", "passes", "nn", "optim", "init", "control", "fft", "gradient_rules", "linalg",
+    "random",
+)  # fmt: skip
 MAY_IMPORT = {
     "ir": ("ir",),
     "ops": ("ir", "ops"),
