@@ -35,7 +35,7 @@ from graphc.nn.autoencoders import (
     predictive_sparse_loss,
 )
 from graphc.nn.bayesian_linear import linear_log_evidence, linear_posterior, linear_predict
-from graphc.nn.bayesian_weights import NormalWeights, predictive
+from graphc.nn.bayesian_weights import NormalWeights, predictive_moments
 from graphc.nn.boltzmann import (
     RBM,
     GaussianRBM,
@@ -232,7 +232,7 @@ from graphc.nn.metrics import (
     recall,
     top_k_accuracy,
 )
-from graphc.nn.morphisms import duplicated, identity_conv, identity_dense, silenced
+from graphc.nn.morphisms import identity_conv, identity_dense, silence, widened_by_copies
 from graphc.nn.normalisation import (
     BatchNorm,
     GroupNorm,
@@ -278,14 +278,14 @@ from graphc.nn.spatial_transformer import SpatialTransformer
 from graphc.nn.style import gram, style_loss
 from graphc.nn.supergraph import (
     Supergraph,
-    binary_path,
-    dropped,
+    binary_edge,
+    dropped_edge,
     expected_cost,
-    gumbel_path,
-    indexed,
-    mixed,
-    partial_channels,
-    relaxed,
+    gumbel_edge,
+    indexed_edge,
+    mixed_operations,
+    partial_edge,
+    relaxed_edge,
 )
 from graphc.nn.tiled_attention import tiled_attention
 from graphc.nn.topics import (
@@ -330,7 +330,7 @@ from graphc.nn.variational import (
 )
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.nn.visualising import ascend, deconv_relu, guided_relu
-from graphc.nn.wiring import Wiring, image_operations, inherit, rejection
+from graphc.nn.wiring import Wiring, image_operations, inherit_weights, why_rejected
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
@@ -395,24 +395,24 @@ __all__ = [
     "selective_search",
     "soft_argmax",
     "Controller",
-    "duplicated",
+    "widened_by_copies",
     "identity_conv",
     "identity_dense",
-    "silenced",
+    "silence",
     "Supergraph",
-    "binary_path",
-    "dropped",
+    "binary_edge",
+    "dropped_edge",
     "expected_cost",
-    "gumbel_path",
-    "indexed",
+    "gumbel_edge",
+    "indexed_edge",
     "CurvatureStop",
-    "mixed",
-    "partial_channels",
-    "relaxed",
+    "mixed_operations",
+    "partial_edge",
+    "relaxed_edge",
     "Wiring",
     "image_operations",
-    "inherit",
-    "rejection",
+    "inherit_weights",
+    "why_rejected",
     "MonotoneSchedule",
     "Denoiser",
     "NoiseSchedule",
@@ -545,7 +545,7 @@ __all__ = [
     "DeepGP",
     "SparseGP",
     "NormalWeights",
-    "predictive",
+    "predictive_moments",
     "bernoulli_log_probability",
     "frechet_distance",
     "gaussian_kl",

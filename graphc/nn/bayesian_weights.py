@@ -81,7 +81,7 @@ class NormalWeights(Layer):
         return mean(each) - kl_weight * self.kl(prior_std)
 
 
-def predictive(
+def predictive_moments(
     output: Tensor, parameters: Sequence[Tensor], vectors: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The mean and variance of an output over weights (draws, P), each a model of its own: what a

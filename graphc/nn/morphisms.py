@@ -45,7 +45,7 @@ def identity_conv(
     )
 
 
-def silenced(layer: Dense | Conv) -> Dense | Conv:
+def silence(layer: Dense | Conv) -> Dense | Conv:
     """The layer itself, its weights and bias now 0: as the last of a residual branch it leaves the
     network as it was before the branch.
     """
@@ -55,7 +55,7 @@ def silenced(layer: Dense | Conv) -> Dense | Conv:
     return layer
 
 
-def duplicated(
+def widened_by_copies(
     first: Dense | Conv, second: Dense | Conv, units: int, rng: np.random.Generator
 ) -> tuple[Dense | Conv, Dense | Conv]:
     """Copies of two layers in a row with more units (or channels) between them, each new one a copy

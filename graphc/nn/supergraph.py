@@ -32,18 +32,20 @@ from graphc.ops.topk import topk
 EdgeRule = Callable[[Tensor, Sequence[Operation], Tensor, int], Tensor]
 
 
-def mixed(x: Tensor, operations: Sequence[Operation], weights: Tensor) -> Tensor:
+def mixed_operations(x: Tensor, operations: Sequence[Operation], weights: Tensor) -> Tensor:
     """The sum of all operations on x, weighted: with a mask of zeros and ones, a sub-network."""
     parts = [op(x) * weights[k] for k, op in enumerate(operations)]
     return sum(parts[1:], parts[0])
 
 
-def relaxed(x: Tensor, operations: Sequence[Operation], logits: Tensor, edge: int = 0) -> Tensor:
+def relaxed_edge(
+    x: Tensor, operations: Sequence[Operation], logits: Tensor, edge: int = 0
+) -> Tensor:
     """All operations, weighted by softmax(logits): Liu et al. (2019)."""
-    return mixed(x, operations, softmax(logits))
+    return mixed_operations(x, operations, softmax(logits))
 
 
-def indexed(choices: Tensor) -> EdgeRule:
+def indexed_edge(choices: Tensor) -> EdgeRule:
     """An edge that runs the operation whose number an integer vector (edges,) has for it: one
     compiled step for every architecture, in which only that architecture's operations run.
     """
@@ -55,7 +57,7 @@ def indexed(choices: Tensor) -> EdgeRule:
     return edge
 
 
-def gumbel_path(key: KeyLike, temperature: TensorLike = 1.0) -> EdgeRule:
+def gumbel_edge(key: KeyLike, temperature: TensorLike = 1.0) -> EdgeRule:
     """An edge that runs one operation, drawn with chances softmax(logits). Its value is that of the
     operation; its gradient for the logits is that of the Gumbel-softmax weight at this temperature
     (Dong and Yang, 2019).
@@ -71,7 +73,7 @@ def gumbel_path(key: KeyLike, temperature: TensorLike = 1.0) -> EdgeRule:
     return edge
 
 
-def binary_path(key: KeyLike) -> EdgeRule:
+def binary_edge(key: KeyLike) -> EdgeRule:
     """An edge that draws two operations and runs both, one of them with gate 1 and the other with
     gate 0; gradients reach the logits of both through the gates (Cai et al., 2019).
     """
@@ -89,7 +91,7 @@ def binary_path(key: KeyLike) -> EdgeRule:
     return edge
 
 
-def partial_channels(share: int, edge: EdgeRule = relaxed, axis: int = 1) -> EdgeRule:
+def partial_edge(share: int, edge: EdgeRule = relaxed_edge, axis: int = 1) -> EdgeRule:
     """An edge that hands every `share`-th channel (1 / share of them) to its operations and the
     others on as they are; channels are then shuffled so that the next edge takes others (Xu et
     al., 2020).
@@ -114,7 +116,7 @@ def partial_channels(share: int, edge: EdgeRule = relaxed, axis: int = 1) -> Edg
     return of_part
 
 
-def dropped(rate: TensorLike, key: KeyLike, edge: EdgeRule = relaxed) -> EdgeRule:
+def dropped_edge(rate: TensorLike, key: KeyLike, edge: EdgeRule = relaxed_edge) -> EdgeRule:
     """An edge whose value is 0 with probability `rate`, which may follow a schedule, and else
     divided by 1 - rate.
     """
@@ -171,7 +173,7 @@ class Supergraph(Layer):
         return [p for p in self.parameters() if p not in chosen]
 
     def __call__(
-        self, *inputs: Tensor, edge: EdgeRule = relaxed, logits: Tensor | None = None
+        self, *inputs: Tensor, edge: EdgeRule = relaxed_edge, logits: Tensor | None = None
     ) -> Tensor:
         """The output with this rule on every edge, and these logits (edges, O) or its own."""
         rows = self.logits if logits is None else logits
@@ -183,7 +185,9 @@ class Supergraph(Layer):
 
     def masked(self, mask: Tensor, *inputs: Tensor) -> Tensor:
         """The output with each operation of each edge multiplied by its mask (edges, O)."""
-        return self._run(inputs, lambda k, x: mixed(x, list(self.edges[k].values()), mask[k]))
+        return self._run(
+            inputs, lambda k, x: mixed_operations(x, list(self.edges[k].values()), mask[k])
+        )
 
     def chosen(self, choice: Sequence[str | None], *inputs: Tensor) -> Tensor:
         """The output of the sub-network with one operation, or None, on each edge; nothing else

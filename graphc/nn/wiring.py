@@ -44,7 +44,7 @@ class Wiring(Layer):
 
     operations: for each name a function of a stride that makes the operation, with weights of its
     own for each edge. In a `reduction` the edges from inputs have stride 2, all others 1. Weights
-    are called after node, source and operation, so that `inherit` finds them again.
+    are called after node, source and operation, so that `inherit_weights` finds them again.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Wiring(Layer):
         return ends[0] if len(ends) == 1 else concat(ends, axis=self.axis)
 
 
-def rejection(
+def why_rejected(
     architecture: Drawn, operations: Mapping[str, Make], *inputs: Tensor, **options: Any
 ) -> str | None:
     """Why the architecture cannot be built on these inputs, in a sentence; None if it can."""
@@ -120,7 +120,7 @@ class _Activated(Layer):
         return self.layer(relu(x))
 
 
-def inherit(child: Layer, parent: Layer) -> list[str]:
+def inherit_weights(child: Layer, parent: Layer) -> list[str]:
     """Gives a layer the arrays of another that have the same name, shape and dtype; their names."""
     mine, theirs = child.state_dict(), parent.state_dict()
     same = [

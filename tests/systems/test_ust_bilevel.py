@@ -58,6 +58,8 @@ def test_ust_23_alternating_updates():
     validation = 0.5 * (ahead - 1) ** 2
     inner = gc.compile([], training(w), updates=optim.SGD(0.1).updates(training(w), [w]))
     outer = gc.compile([], validation, updates=optim.SGD(1.0).updates(validation, [a]))
+    found, slope = both([validation, gc.grad(validation, a)])
+    assert found == pytest.approx(0.5 * 0.97**2) and slope == pytest.approx(-0.97 * 0.1)
     losses = []
     for _ in range(500):
         inner()
