@@ -356,6 +356,7 @@ from graphc.ops.statistics import log_softmax, softmax
 from graphc.ops.trigonometric import tanh
 
 __all__ = [
+    "annealed_log_partition",
     "CONVOLUTIONS",
     "choose_conv",
     "conv_by_fft",
@@ -378,7 +379,6 @@ __all__ = [
     "generator_loss",
     "jensen_shannon_conjugate",
     "kl_conjugate",
-    "annealed_log_partition",
     "GraphConv",
     "crop_resize",
     "crops",
