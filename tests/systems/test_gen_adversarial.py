@@ -172,7 +172,7 @@ class Labelled(nn.Layer):
 @row("GEN-46", FILE)
 def test_gen_46_conditional_gan():
     """Nets that ignore y have the losses of GEN-38; the gradient reaches the embeddings of the
-    classes that occur, and those alone; both networks learn.
+    classes that occur, and those alone; both networks learn; differences.
     """
     gan, generator, discriminator = small_gan(**WIDE)
     x, z, y = constant(S(0, 6, 1)), constant(S(2, 6, 1)), gc.constant(np.array([0, 3, 3, 0, 1, 1]))
@@ -186,6 +186,9 @@ def test_gen_46_conditional_gan():
         assert slope[[0, 1, 3]].any(axis=1).all() and not slope[[2, 4]].any()
     learns(d_loss, D.parameters(), part=0.95)
     learns(g_loss, G.parameters(), part=0.95)
+    feeds = symbols(g=S(1, 5, 2), d=S(2, 5, 2))
+    G.labels.table, D.labels.table = feeds
+    differentiated([], sum(nn.GAN(G, D).losses(x, z, y, saturating=True)), feeds, [D.labels.table])
 
 
 @row("GEN-47", FILE)

@@ -15,7 +15,7 @@ FILE = "graphc/nn/autoencoders.py"
 @row("GEN-01", FILE)
 def test_gen_01_autoencoder(tmp_path):
     """Data of rank 2 pass a code of 2: the loss goes to 0, the cross-entropy of bits falls; encoder
-    and decoder run as two libraries, each with its own weights alone.
+    and decoder run as two libraries, each with its own weights alone; differences.
     """
     encoder, decoder = nn.Dense(4, 2, seed=0, **WIDE), nn.Dense(2, 4, seed=1, **WIDE)
     model = nn.Autoencoder(encoder, decoder)
@@ -35,12 +35,17 @@ def test_gen_01_autoencoder(tmp_path):
     coder = nn.Autoencoder(nn.Dense(4, 3, gc.tanh, seed=0), nn.Dense(3, 4, seed=1))
     b = gc.placeholder("b", (6, 4))
     learns(nn.binary_cross_entropy(coder(b), b), coder.parameters(), {b: bits}, 40)
+    feeds = symbols(E=S(1, 4, 2), D=S(2, 2, 4), x=S(0, 3, 4))
+    E, D, x = feeds
+    plain = nn.Autoencoder(lambda x: gc.tanh(x @ E), lambda code: code @ D)
+    bce = nn.binary_cross_entropy(plain(x), 0.5 + 0.5 * x)
+    differentiated([plain(x)], plain.loss(x) + bce, feeds)
 
 
 @row("GEN-02", FILE)
 def test_gen_02_linear_autoencoder():
     """The least squared error is the sum of the two small eigenvalues, 1.355287437; UV is the
-    projection of PCA, as it is with V = Uᵀ.
+    projection of PCA, as it is with V = Uᵀ; differences.
     """
     top = np.linalg.eigh(CENTRED.T @ CENTRED)[1][:, 2:]
     X = constant(CENTRED)
@@ -52,6 +57,9 @@ def test_gen_02_linear_autoencoder():
         assert least == pytest.approx(1.355287437, abs=1e-8)
         np.testing.assert_allclose(run(product), top @ top.T, atol=1e-4)
     assert least == pytest.approx(EIGENVALUES[:2].sum(), rel=1e-9)
+    feeds = symbols(U=S(1, 4, 2), V=S(2, 2, 4))
+    U, V = feeds
+    differentiated([], gc.sum((X - X @ U @ V) ** 2), feeds)
 
 
 @row("GEN-03", FILE)
@@ -79,7 +87,7 @@ def test_gen_03_tied_weights():
 @row("GEN-04", FILE)
 def test_gen_04_over_and_undercomplete():
     """A wide linear code copies its input; a narrow one can't, and with a penalty on codes or on
-    slopes the wide one does not.
+    slopes the wide one does not; differences.
     """
     X = np.random.default_rng(0).standard_normal((12, 3))
     errors, shift = [], []
@@ -99,6 +107,11 @@ def test_gen_04_over_and_undercomplete():
         shift.append(np.abs(model.weight.value @ model.weight.value.T - np.eye(3)))
     assert errors[0] < 1e-6 and shift[0].max() < 1e-2
     assert min(errors[1:]) > 1e-3 and min(s.max() for s in shift[1:]) > 0.03
+    feeds = symbols(W=S(1, 3, 6), y=S(0, 4, 3))
+    model.weight, y = feeds
+    code = model.encode(y)
+    penalties = gc.mean(gc.abs(code)) + gc.mean(nn.contraction(code, y))
+    differentiated([code], model.loss(y) + 0.1 * penalties, feeds)
 
 
 @row("GEN-05", "graphc/nn/distributions.py")
@@ -133,7 +146,7 @@ def test_gen_05_sparse_autoencoder():
 @row("GEN-06", FILE)
 def test_gen_06_denoising_autoencoder():
     """The best linear map from noisy input is C(C+s²I)⁻¹, its error .944444444; training on fresh
-    noise or with parts masked lowers the error against clean input.
+    noise or with parts masked lowers the error against clean input; differences.
     """
     C, s2 = np.diag([4.0, 1, 0.25]), 0.5
     W = gc.variable(np.zeros((3, 3)))
@@ -153,6 +166,11 @@ def test_gen_06_denoising_autoencoder():
     data = gc.constant(S(0, 30, 3).astype(np.float32))
     for seen in (nn.mask_out(data, 0.2, generator), nn.add_noise(data, 0.2, generator)):
         learns(model.loss(data, seen), model.parameters(), steps=100, part=0.8)
+    feeds = symbols(W=S(1, 3, 2), x=S(0, 4, 3))
+    tied = nn.TiedAutoencoder(3, 2, gc.tanh, **WIDE)
+    tied.weight, x = feeds
+    hidden = nn.mask_out(nn.add_noise(x, 0.3, random.key(1)), 0.3, random.key(2))
+    differentiated([hidden], tied.loss(x, hidden), feeds)
 
 
 @row("GEN-07", FILE)
@@ -195,7 +213,9 @@ def test_gen_08_predictive_sparse_decomposition():
 
 @row("GEN-09", FILE)
 def test_gen_09_stacked_autoencoder():
-    """Layer by layer, while earlier layers keep their bits; then all together go lower."""
+    """Layer by layer, while earlier layers keep their bits; then all together go lower;
+    differences.
+    """
     X = constant(S(0, 16, 4) ** 3)
     layers = [nn.TiedAutoencoder(4, 3, gc.tanh, seed=0, **WIDE)]
     layers.append(nn.TiedAutoencoder(3, 2, gc.tanh, seed=1, **WIDE))
@@ -208,6 +228,10 @@ def test_gen_09_stacked_autoencoder():
     whole = nn.mse(layers[0].decode(layers[1].decode(code)), X)
     both_layers = layers[0].parameters() + layers[1].parameters()
     learns(whole, both_layers, part=0.9)
+    feeds = symbols(A=S(1, 4, 3), B=S(2, 3, 2))
+    layers[0].weight, layers[1].weight = feeds
+    code = layers[1].encode(layers[0].encode(X))
+    differentiated([code], nn.mse(layers[0].decode(layers[1].decode(code)), X), feeds)
 
 
 @row("GEN-10", FILE)

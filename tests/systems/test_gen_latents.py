@@ -48,7 +48,7 @@ def test_gen_21_importance_weighted_autoencoder():
 @row("GEN-22", FILE)
 def test_gen_22_learnt_prior():
     """The best normal prior has the mean and variance of the aggregate posterior; a q for each
-    sample is no worse than a shared encoder; both fall in one ELBO.
+    sample is no worse than a shared encoder; both fall in one ELBO; differences.
     """
     means, logs = S(0, 6, 1) * 2, S(3, 6, 1)
     prior = nn.FreeGaussian((1,), "float64")
@@ -69,6 +69,9 @@ def test_gen_22_learnt_prior():
         least.append(minimised(loss, parameters))
         assert least[-1] < before
     assert least[1] < least[0] - 1e-3
+    feeds = symbols(m=S(1, 1), s=S(2, 1))
+    given = nn.VAE(shared, decoder, nn.normal_likelihood(0.1), lambda _: tuple(feeds))
+    differentiated([], given.loss(x, noise), feeds)
 
 
 @row("GEN-23", FILE)
