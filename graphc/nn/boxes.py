@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.init import Seed, normal
+from graphc.init import Seed, generator, normal
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
@@ -103,8 +103,9 @@ class AnchorHead(Layer):
 
     def __init__(self, inputs: int, anchors: int, seed: Seed = None, dtype: Any = "float32"):
         options: dict[str, Any] = {"weights": partial(normal, std=0.01), "dtype": dtype}
-        self.objects = Conv(inputs, anchors, (1, 1), seed=seed, **options)
-        self.offsets = Conv(inputs, 4 * anchors, (1, 1), seed=seed, **options)
+        options["seed"] = generator(seed)
+        self.objects = Conv(inputs, anchors, (1, 1), **options)
+        self.offsets = Conv(inputs, 4 * anchors, (1, 1), **options)
 
     def __call__(self, x: Tensor) -> Any:
         return self.objects(x), self.offsets(x)

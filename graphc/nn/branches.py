@@ -63,8 +63,9 @@ class Highway(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.change = Dense(size, size, activation, seed=seed, dtype=dtype)
-        self.gate = Dense(size, size, sigmoid, seed=seed, dtype=dtype)
+        source = init.generator(seed)
+        self.change = Dense(size, size, activation, seed=source, dtype=dtype)
+        self.gate = Dense(size, size, sigmoid, seed=source, dtype=dtype)
         assert self.gate.bias is not None
         self.gate.bias.value = init.constant((size,), start, dtype)
 
@@ -87,8 +88,9 @@ class SqueezeExcite(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.squeeze = Dense(channels, hidden, activation, bias, seed=seed, dtype=dtype)
-        self.excite = Dense(hidden, channels, sigmoid, bias, seed=seed, dtype=dtype)
+        source = init.generator(seed)
+        self.squeeze = Dense(channels, hidden, activation, bias, seed=source, dtype=dtype)
+        self.excite = Dense(hidden, channels, sigmoid, bias, seed=source, dtype=dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         gates = self.excite(self.squeeze(global_average_pool(x)))

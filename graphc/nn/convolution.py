@@ -151,12 +151,12 @@ class SeparableConv(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        middle = inputs * multiplier
+        middle, source = inputs * multiplier, init.generator(seed)
         own = {"stride": stride, "padding": padding, "groups": inputs}
-        self.depthwise = Conv(inputs, middle, taps, bias=False, seed=seed, dtype=dtype, **own)  # type: ignore[arg-type]
+        self.depthwise = Conv(inputs, middle, taps, bias=False, seed=source, dtype=dtype, **own)  # type: ignore[arg-type]
         across = tuple(1 for _ in taps)
         self.pointwise = Conv(
-            middle, outputs, across, activation=activation, bias=bias, seed=seed, dtype=dtype
+            middle, outputs, across, activation=activation, bias=bias, seed=source, dtype=dtype
         )
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ def test_cnn_51_densenet():
     assert layer(x).shape == (3, 3, 4, 4) and not kept.any()
     dense = nn.Dense(3, 3, seed=1, dtype="float64")
     net = nn.Sequential(layer, nn.global_average_pool, dense)
-    trains(net, (3, 2, 4, 4), rate=2.0, steps=12)
+    trains(net, (3, 2, 4, 4), rate=4.0, steps=12)
 
 
 @row("CNN-52", MODELS + "mobilenet.py")

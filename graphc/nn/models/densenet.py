@@ -27,7 +27,7 @@ class DenseLayer(Layer):
     """x and `growth` channels more, made of all of x: 1 x 1 kernels to 4 `growth`, then 3 x 3."""
 
     def __init__(self, inputs: int, growth: int, seed: Seed = None, dtype: Any = "float32"):
-        options: dict[str, Any] = {"seed": seed, "dtype": dtype}
+        options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
         self.branch = Sequential(
             *_conv(inputs, 4 * growth, 1, **options), *_conv(4 * growth, growth, 3, **options)
         )

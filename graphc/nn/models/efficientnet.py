@@ -46,7 +46,7 @@ class InvertedResidual(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        options: dict[str, Any] = {"seed": seed, "dtype": dtype}
+        options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
         wide, hidden = inputs * expansion, max(1, inputs // 4)
         first = [] if expansion == 1 else [conv_norm(inputs, wide, 1, 1, silu, **options)]
         self.branch = Sequential(

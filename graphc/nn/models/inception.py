@@ -45,7 +45,7 @@ def inception(inputs: int, widths: Widths, seed: Seed = None, dtype: Any = "floa
     the channels: widths[0] + widths[2] + widths[4] + widths[5] of them come out.
     """
     one, before3, three, before5, five, pooled = widths
-    options: dict[str, Any] = {"seed": seed, "dtype": dtype}
+    options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
     return Parallel(
         _conv(inputs, one, 1, **options),
         Sequential(_conv(inputs, before3, 1, **options), _conv(before3, three, 3, **options)),

@@ -46,7 +46,7 @@ class BasicBlock(Residual):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        options: dict[str, Any] = {"seed": seed, "dtype": dtype}
+        options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
         branch = Sequential(
             conv_norm(inputs, width, 3, stride, **options),
             conv_norm(width, width, 3, activation=None, **options),
@@ -76,7 +76,7 @@ class Bottleneck(Residual):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        options: dict[str, Any] = {"seed": seed, "dtype": dtype}
+        options: dict[str, Any] = {"seed": init.generator(seed), "dtype": dtype}
         middle, outputs = inner * width, 4 * width
         steps: list[Any] = [
             conv_norm(inputs, middle, 1, **options),

@@ -29,7 +29,8 @@ class PreActivation(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        options: dict[str, Any] = {"bias": False, "seed": seed, "dtype": dtype}
+        options: dict[str, Any] = {"bias": False, "seed": init.generator(seed)}
+        options["dtype"] = dtype
         self.before = Sequential(BatchNorm(inputs, dtype=dtype), relu)
         self.branch = Sequential(
             conv2d(inputs, outputs, 3, stride=stride, padding=1, **options),
