@@ -8,6 +8,7 @@ from typing import Any
 
 from graphc import init
 from graphc.init import Seed
+from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Activation, Init
@@ -88,6 +89,11 @@ def contraction(codes: Tensor, x: Tensor) -> Tensor:
 
     Codes of a sample must depend on its own input only.
     """
+    if codes.ndim != 2 or x.ndim < 2 or codes.shape[0] != x.shape[0]:
+        raise ShapeError(
+            f"codes (N, K) of inputs (N, ...) are needed, not {codes.type} of {x.type}\n"
+            f"  {codes.describe()}"
+        )
     slopes = jacobian(total(codes, axis=0), x, "reverse")
     return total(slopes * slopes, axis=(0, *range(2, slopes.ndim)))
 

@@ -185,6 +185,8 @@ def test_gen_07_contractive_autoencoder():
     closed = gc.sum((h * (1 - h)) ** 2 * gc.sum(W * W, 0))
     (value, same), _ = differentiated([penalty, closed], penalty, feeds)
     assert value == pytest.approx(0.171891661, abs=1e-9) == same
+    with pytest.raises(gc.ShapeError, match=r"codes \(N, K\)"):
+        nn.contraction(h[0], x)
     model = nn.TiedAutoencoder(3, 4, gc.sigmoid, seed=0, **WIDE)
     y = gc.placeholder("y", (8, 3), gc.float64)
     loss = gc.mean(nn.contraction(model.encode(y), y)) + model.loss(y)
