@@ -3,8 +3,8 @@
 Digits of 64 pixels are normal around a plane, one of 12 dimensions for each class: the class whose
 law makes a held-out digit likeliest is the right one in over 98 % of cases. Three signals are found
 again from three mixtures, each with a correlation above 0.99. And 100 atoms learn to stand for
-patches of a photograph: with ten of them on, over 70 % of a held-out patch's variance is explained.
-All takes about ten seconds on two cores.
+patches of a photograph: with ten of them on, over 70 % of a held-out patch's variance is explained,
+where random atoms explain 61 %. All takes about ten seconds on two cores.
 
 python examples/factor_models.py [--steps 400] [--plot factor_models.png] [--target cpu]
 """
@@ -73,8 +73,9 @@ def dictionary(steps: int, target: str) -> tuple[np.ndarray, float, float]:
     data = patches()
     held, data = data[:1000], data[1000:]
     x = gc.placeholder("x", ("n", PATCH**2), gc.float32)
-    start = data[:ATOMS].T / np.linalg.norm(data[:ATOMS].T, axis=0)
-    atoms = gc.variable(start, "atoms")
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((PATCH**2, ATOMS))
+    atoms = gc.variable((start / np.linalg.norm(start, axis=0)).astype(np.float32), "atoms")
     codes = gc.stop_gradient(nn.sparse_code(x, atoms, L1, steps=50))
     loss = nn.sparse_loss(x, atoms, codes, L1)
     updates = optim.Adam(optim.cosine(0.05, steps)).updates(loss, {"atoms": atoms})
@@ -84,7 +85,6 @@ def dictionary(steps: int, target: str) -> tuple[np.ndarray, float, float]:
     unseen = gc.sum(error**2) / gc.sum(x**2)
     used = gc.mean(gc.sum((codes != 0).astype("float32"), axis=1))
     judge = gc.compile([x], [unseen, used], target=target, name="judge")
-    rng = np.random.default_rng(0)
     for _ in (bar := tqdm(range(steps), unit="step")):
         value = float(step(data[rng.integers(0, len(data), 200)]))
         bar.set_postfix(loss=f"{value:.2f}")
