@@ -17,6 +17,7 @@ from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.merge_scans import MERGE_SCANS
+from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.simplify import SIMPLIFY
 from graphc.passes.verify import verify
 
@@ -26,7 +27,7 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
-    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, DECOMPOSE,
+    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, RECIPROCATE, DECOMPOSE,
 )  # fmt: skip
 
 
