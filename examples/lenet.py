@@ -1,8 +1,8 @@
 """Trains LeNet-5 on handwritten digits, and shows what it sees and where it is in doubt.
 
 Digits of 8 x 8 pixels become images of 28 x 28 with a margin of 2, a little shifted and turned
-anew in every training step, all within the compiled function. After 40 epochs, a quarter of a minute,
-more than 98 % of the held-out digits should be read right.
+anew in every training step, all within the compiled function. After 40 epochs, a quarter of a
+minute, more than 98 % of the held-out digits should be read right.
 
 python examples/lenet.py [--epochs 40] [--plot lenet.png] [--target cpu]
 """
