@@ -18,6 +18,7 @@ from graphc.ops.control import Control
 from graphc.ops.layout import broadcast
 from graphc.ops.source import constant, placeholder
 from graphc.passes.loop_gradients import pull_control
+from graphc.passes.pattern import literal
 
 
 def grad(loss: Tensor, wrt: Any) -> Any:
@@ -25,8 +26,8 @@ def grad(loss: Tensor, wrt: Any) -> Any:
 
     The result has the structure of `wrt`, and each gradient the type of its tensor. Any tensor of
     the graph will do, not only a leaf. A tensor that the loss does not depend on has a gradient of
-    zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor in
-    `wrt`, and for an op on the way that has no gradient.
+    zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor or a
+    number in `wrt`, and for an op on the way that has no gradient.
     """
     if loss.shape != ():
         raise GradientError(
@@ -66,6 +67,7 @@ def pullback(ys: Sequence[Tensor], xs: Sequence[Tensor], gs: Sequence[Tensor]) -
     """Cotangents of `xs`, given the cotangents `gs` of `ys`."""
     for x in xs:
         _demand_float("gradient", x)
+        _demand_identity(x)
     order = topological(ys, since=min((x.node.serial for x in xs), default=0))
     active = _depending(order, xs)
     total = {y: list[Tensor]() for y in ys}
@@ -147,6 +149,14 @@ def _sum(terms: Sequence[Tensor]) -> Tensor:
 def _demand_float(what: str, x: Tensor) -> None:
     if not x.dtype.is_float:
         raise GradientError(f"a {what} needs a floating dtype, not {x.dtype}\n  {x.describe()}")
+
+
+def _demand_identity(x: Tensor) -> None:
+    if literal(x) is not None:
+        raise GradientError(
+            f"a number has no gradient, since all equal numbers are one node\n  {x.describe()}\n"
+            "  hint: differentiate by a placeholder or a variable"
+        )
 
 
 def _demand_like(what: str, models: Sequence[Tensor], given: Sequence[Tensor]) -> None:

@@ -156,6 +156,13 @@ def test_loss_must_be_floating():
         grad(sum(astype(x, int64)), x)
 
 
+def test_a_number_has_no_gradient():
+    mu = constant(1.0, "float64")
+    x = vector("x")
+    with pytest.raises(GradientError, match="a number has no gradient, since all equal numbers"):
+        grad(sum(x * mu), mu)
+
+
 def test_integer_tensor_has_no_gradient():
     n = variable(3, name="n")
     with pytest.raises(GradientError, match=r"needs a floating dtype, not i64\n  n: i64"):
