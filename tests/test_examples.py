@@ -68,14 +68,14 @@ def test_rows_of_digits_are_written_backwards(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_boltzmann_machine_dreams_of_digits(tmp_path: Path) -> None:
-    text = output("rbm.py", tmp_path / "rbm.png", "--epochs", "40")
+    text = output("rbm", tmp_path / "rbm.png", "--epochs", "40")
     assert number(text, "independent pixels:") == pytest.approx(25.34, abs=0.01)
     assert 10 < number(text, "the machine:") < 20
 
 
 @pytest.mark.slow
 def test_factor_models_find_classes_signals_and_atoms(tmp_path: Path) -> None:
-    text = output("factor_models.py", tmp_path / "factors.png", "--steps", "20")
+    text = output("factor_models", tmp_path / "factors.png", "--steps", "20")
     assert number(text, "held-out digits likeliest in their own class:") >= 98
     assert number(text, "correlations of the signals found:") > 0.99
     assert number(text, "atoms explain") > 66  # random ones: 61
