@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graphc import init
 from graphc.init import Seed
 from graphc.ir.dims import Dim
 from graphc.ir.errors import GraphError, ShapeError
@@ -144,6 +145,7 @@ class SelfAttention(Layer):
         dtype: Any = "float32",
     ):  # fmt: skip
         self.heads, self.causal = heads, causal
+        seed = init.generator(seed)
         self.inputs = Dense(size, 3 * size, bias=bias, seed=seed, dtype=dtype)
         self.outputs = Dense(size, size, bias=bias, seed=seed, dtype=dtype)
 
@@ -162,6 +164,7 @@ class CrossAttention(Layer):
         self, size: int, heads: int, bias: bool = True, seed: Seed = None, dtype: Any = "float32"
     ):
         self.heads = heads
+        seed = init.generator(seed)
         made = [Dense(size, size, bias=bias, seed=seed, dtype=dtype) for _ in range(4)]
         self.query, self.key, self.value, self.outputs = made
 

@@ -33,10 +33,12 @@ class Cell(Layer):
 
     A state is a tensor (N, H), or a tuple of tensors whose first is the output h. A subclass says
     how many gate `blocks` it has, and gives `step`; `project` may be replaced where z is not a
-    plain product. With `state_bias` a second bias is added to the product with h.
+    plain product, and `project_by_step` is false where z of one step depends on others. With
+    `state_bias` a second bias is added to the product with h.
     """
 
     blocks: int = 1
+    project_by_step: bool = True
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Cell(Layer):
         dtype: Any = "float32",
     ):
         self.size, width = size, self.blocks * size
+        seed = init.generator(seed)
         weights = init.glorot_uniform((inputs, width), seed, dtype=dtype)
         self.input_weight = variable(weights, "input_weight")
         steps = init.glorot_uniform((size, width), seed, dtype=dtype)
@@ -168,6 +171,7 @@ class LightGRUCell(Cell):
     """
 
     blocks = 2
+    project_by_step = False
 
     def __init__(self, inputs: int, size: int, norm: Function | None = None, **options: Any):
         super().__init__(inputs, size, **{"bias": False, **options})

@@ -57,6 +57,7 @@ class GPT(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
+        seed = init.generator(seed)
         normal = partial(init.normal, std=size**-0.5)
         self.table = variable(first_value(normal, (words, size), seed, dtype), "table")
         self.positions = LearnedPositions(length, size, seed, dtype) if length else None
@@ -140,6 +141,7 @@ class BERT(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
+        seed = init.generator(seed)
         self.words = Embedding(words, size, seed, dtype)
         self.positions = LearnedPositions(length, size, seed, dtype)
         self.segments = Embedding(2, size, seed, dtype)
@@ -168,6 +170,7 @@ class CBOW(Layer):
     """
 
     def __init__(self, words: int, size: int, seed: Seed = None, dtype: Any = "float32"):
+        seed = init.generator(seed)
         self.embedding = Embedding(words, size, seed, dtype)
         self.output = variable(first_value(init.normal, (size, words), seed, dtype), "output")
 

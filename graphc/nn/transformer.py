@@ -73,6 +73,7 @@ class FeedForward(Layer):
         self, size: int, hidden: int, activation: Function = relu, seed: Seed = None,
         dtype: Any = "float32",
     ):  # fmt: skip
+        seed = init.generator(seed)
         self.inner = Dense(size, hidden, activation, seed=seed, dtype=dtype)
         self.outer = Dense(hidden, size, seed=seed, dtype=dtype)
 
@@ -98,7 +99,7 @@ class EncoderBlock(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.before = before
+        self.before, seed = before, init.generator(seed)
         self.attention = SelfAttention(size, heads, causal, seed=seed, dtype=dtype)
         self.network = FeedForward(size, hidden, activation, seed, dtype)
         self.norms = [LayerNorm(size, dtype=dtype) for _ in range(2)]
@@ -123,7 +124,7 @@ class DecoderBlock(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.before = before
+        self.before, seed = before, init.generator(seed)
         self.attention = SelfAttention(size, heads, causal=True, seed=seed, dtype=dtype)
         self.cross = CrossAttention(size, heads, seed=seed, dtype=dtype)
         self.network = FeedForward(size, hidden, activation, seed, dtype)
@@ -161,7 +162,7 @@ class Transformer(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.size = size
+        self.size, seed = size, init.generator(seed)
         normal = partial(init.normal, std=size**-0.5)
         self.table = variable(first_value(normal, (words, size), seed, dtype), "table")
         options: dict[str, Any] = {"before": before, "seed": seed, "dtype": dtype}

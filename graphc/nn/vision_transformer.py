@@ -54,7 +54,7 @@ class VisionTransformer(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        self.patch = patch
+        self.patch, seed = patch, init.generator(seed)
         self.embedding = Dense(channels * patch * patch, size, seed=seed, dtype=dtype)
         self.token = variable(init.zeros((1, size), dtype), "token")
         self.positions = LearnedPositions((side // patch) ** 2 + 1, size, seed, dtype)
@@ -94,6 +94,7 @@ class MaskedAutoencoder(Layer):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
+        seed = init.generator(seed)
         self.embedding = Dense(width, size, seed=seed, dtype=dtype)
         small = partial(init.normal, std=0.02)
         self.token = variable(first_value(small, (1, size), seed, dtype), "token")
