@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.backends.llvm.invariants import invariants
 from graphc.backends.llvm.types import scalar_type, type_of, vector_type
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
@@ -146,6 +147,8 @@ class KernelFunction:
         index, following = v.fresh("i"), v.fresh("n")
         v.emit(f"br label %{before}")
         self._start(before)
+        for x in invariants(s):
+            v.value(x)
         v.emit(f"br label %{head}")
         self._start(head)
         latch = self._label("latch")

@@ -1,0 +1,40 @@
+"""What a loop computes again and again is found, and nothing that might fail if no step runs."""
+
+from graphc.backends.llvm.invariants import invariants
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.stmt import Accumulate, Assign, For, If, Let, Stmt, Store
+from graphc.ir.dtypes import float32, int64
+
+T, N, K = (e.var(name, int64) for name in "ink")
+A, S = e.var("a", float32), e.var("s", float32)
+
+
+def found(*body: Stmt) -> list[e.Expr]:
+    return invariants(For("i", e.const(0, int64), N, tuple(body)))
+
+
+def test_the_largest_parts_are_found() -> None:
+    scale = e.broadcast(A * 2.0, 16)
+    value = e.load("x", e.ramp(T, 16), float32) * scale
+    assert found(Store("y", e.ramp(T + N * K, 16), value)) == [N * K, scale]
+
+
+def test_what_the_loop_changes_stays() -> None:
+    assert found(Assign("s", S + A), Store("y", T, S * 2.0)) == []
+    assert found(Let("a", e.load("x", T, float32)), Store("y", T, A * 2.0)) == []
+    assert found(Accumulate("s", "sum", S * 3.0)) == []
+    inner = For("k", e.const(0, int64), N, (Store("y", K, A * e.cast(K, float32)),))
+    assert found(inner) == []
+
+
+def test_loads_and_integer_divisions_stay() -> None:
+    assert found(Store("y", T, e.load("x", N * K, float32))) == [N * K]
+    assert found(Store("y", T + N / K, A)) == []
+    assert found(Store("y", T, A / S)) == [A / S]
+
+
+def test_what_is_behind_a_condition_stays() -> None:
+    assert found(If(A < S, (Store("y", T, A * 2.0),))) == [A < S]
+    known = e.load("x", T, float32) < S
+    rare = e.make("select", (known, A * 5.0, A * 7.0), float32, 1, "rarely")
+    assert found(Store("y", T, rare)) == [A * 7.0]
