@@ -122,8 +122,13 @@ def as_array(value: Any, name: str) -> Array:
         raise ArgumentError(
             f"argument {name!r} is a symbolic tensor, expected an array\n  {value.describe()}"
         )
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"argument {name!r} is a masked array, expected an array\n"
+            "  hint: fill its gaps with .filled(), or pass the mask as an argument of its own"
+        )
     if isinstance(value, np.ndarray):
-        return value
+        return np.asarray(value)
     if hasattr(value, "__dlpack__"):
         device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
         if device[0] != 1:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
+from graphc.ir.dims import DimExpr, sizes
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves
@@ -34,7 +35,8 @@ def compile(
     """A function of arrays that computes `outputs` and then gives each variable of `updates` its
     new value.
 
-    inputs: placeholders, in the order of the arguments.
+    inputs: placeholders, in the order of the arguments; their names are the arguments' names, so
+    the keys of a dict must be these.
     outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure,
     as new NumPy arrays. None where only the updates matter.
     updates: {variable: new value}; new values are computed from the old ones and take effect
@@ -43,15 +45,21 @@ def compile(
     isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
     relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0).
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
+    name: what the function is called in errors and dumps.
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
-    placeholder which is not among the inputs, or updates of the wrong type.
+    placeholder or a size which is not among the inputs, or updates of the wrong type.
     """
     begin = time.perf_counter()
+    if updates is not None and not isinstance(updates, Mapping):
+        raise GraphError(
+            f"updates are a dict {{variable: new value}}, not {type(updates).__name__}"
+        )
     graph = replace(_graph(inputs, outputs, updates or {}, name), relaxed=relaxed)
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
-    executable = _build(Stages(graph, disable), outputs, target, isa)
+    without = (disable,) if isinstance(disable, str) else disable
+    executable = _build(Stages(graph, without), outputs, target, isa)
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 
@@ -63,6 +71,11 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
             what = f"\n  {x.describe()}" if isinstance(x, Tensor) else f": {x!r}"
             raise GraphError(f"an input must be a placeholder{what}")
     names = [x.node.attrs["name"] for x in placeholders]
+    if isinstance(inputs, dict) and list(inputs) != names:
+        raise GraphError(
+            f"arguments have the names of their placeholders, {', '.join(names)}, "
+            f"not {', '.join(map(str, inputs))}"
+        )
     for name_ in names:
         same = [x for x, n in zip(placeholders, names, strict=True) if n == name_]
         if len(same) > 1:
@@ -105,6 +118,23 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
                 "the outputs need a placeholder that is not among the inputs\n"
                 f"  {node.outputs[0].describe()}"
             )
+    _check_sizes(placeholders, results)
+
+
+def _check_sizes(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -> None:
+    """Every named size must be known when a call begins: from the shape of an argument."""
+    given = {n for x in placeholders for d in x.shape for n in sizes(d)}
+    lengths = {d: y for y in _tensors(results) for d in y.shape if isinstance(d, DimExpr)}
+    for d, y in lengths.items():
+        for unknown in sorted(sizes(d) - given):
+            raise GraphError(
+                f"the outputs need the size {unknown}, which no input has\n  {y.describe()}"
+            )
+
+
+def _tensors(results: Sequence[Tensor]) -> Iterator[Tensor]:
+    """All tensors that results are made of, the last first."""
+    return (y for node in reversed(topological(results)) for y in node.outputs)
 
 
 def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:

@@ -29,6 +29,8 @@ def grad(loss: Tensor, wrt: Any) -> Any:
     zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor or a
     number in `wrt`, and for an op on the way that has no gradient.
     """
+    if not isinstance(loss, Tensor):
+        raise GradientError(f"a loss must be a scalar tensor, not {loss!r:.80}")
     if loss.shape != ():
         raise GradientError(
             f"a loss must be a scalar, not {loss.type}\n  loss: {loss.describe()}\n"

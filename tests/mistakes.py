@@ -326,3 +326,62 @@ def a_class_that_there_is_not() -> Any:
     scores, labels = gc.placeholder("scores", ("n", 5)), positions()
     f = gc.compile([scores, labels], nn.cross_entropy(scores, labels))
     return f(zeros(2, 5), np.array([1, 5]))
+
+
+@mistake
+def a_masked_array_for_an_argument() -> Any:
+    return double()(np.ma.masked_array(zeros(2, 3), zeros(2, 3) == 0))
+
+
+# What is not what it should be
+
+
+@mistake
+def an_array_for_a_loss() -> Any:
+    return gc.grad(np.ones(()), weight())
+
+
+@mistake
+def an_array_for_an_output() -> Any:
+    return gc.compile([image()], zeros(100, 100))
+
+
+@mistake
+def a_number_for_a_key() -> Any:
+    return gc.random.normal(0, (3,))
+
+
+@mistake
+def a_shape_for_a_name() -> Any:
+    return gc.placeholder(("batch", 3))
+
+
+@mistake
+def a_ragged_variable() -> Any:
+    return gc.variable([[1, 2], [3]])
+
+
+@mistake
+def a_concatenation_of_no_list() -> Any:
+    return gc.concat(image(), matrix())
+
+
+@mistake
+def a_condition_alone() -> Any:
+    return gc.where(image() > 0)
+
+
+@mistake
+def a_list_of_updates() -> Any:
+    w = weight()
+    return gc.compile([], w, updates=[(w, w + 1)])
+
+
+@mistake
+def an_argument_renamed() -> Any:
+    return gc.compile({"picture": (x := image())}, x)
+
+
+@mistake
+def a_size_that_no_input_has() -> Any:
+    return gc.compile([x := image()], [x, gc.ones(("rows", 1))])

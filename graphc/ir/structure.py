@@ -19,7 +19,9 @@ def leaves(structure: Any) -> list[Tensor]:
         structure = list(structure.values())
     if isinstance(structure, (tuple, list)):
         return [x for item in structure for x in leaves(item)]
-    raise GraphError(f"expected a tensor or a tuple, list or dict of tensors, not {structure!r}")
+    plain = isinstance(structure, (str, int, float))
+    came = repr(structure) if plain else type(structure).__name__
+    raise GraphError(f"expected a tensor or a tuple, list or dict of tensors, not {came}")
 
 
 def restore(structure: Any, values: Sequence[Any]) -> Any:

@@ -87,7 +87,14 @@ def split(key: KeyLike, number: int | Dim = 2) -> Tensor:
 
 def draw_key(key: KeyLike) -> Tensor:
     """A key itself, or the next one of a generator."""
-    return key.key() if isinstance(key, Generator) else key
+    if isinstance(key, Generator):
+        return key.key()
+    if not isinstance(key, Tensor):
+        raise GraphError(
+            f"random numbers need a key or a Generator, not {key!r:.80}\n"
+            "  hint: gc.random.key(seed), or gc.random.Generator(seed) to draw anew in each call"
+        )
+    return key
 
 
 def bits(key: KeyLike, shape: Any = (), dtype: Any = "uint32") -> Tensor:

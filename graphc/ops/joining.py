@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.ir.dims import Dim, maximum, mod
 from graphc.ir.dtypes import int64
-from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
@@ -107,6 +107,10 @@ _CONCAT = Concat("concat")
 
 
 def _promoted(name: str, arrays: Sequence[TensorLike]) -> list[Tensor]:
+    if isinstance(arrays, Tensor):
+        raise GraphError(
+            f"{name} takes a list of arrays, not one tensor\n  hint: gc.{name}([a, b], axis)"
+        )
     if not arrays:
         raise ShapeError(f"{name} needs at least one array")
     dtype = common_dtype(name, tuple(arrays))

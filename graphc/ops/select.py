@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from graphc.ir.dtypes import ALL, DType, bool_
-from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Sample
 from graphc.ir.types import TensorType
@@ -36,6 +36,11 @@ class Where(Elementwise):
     """
 
     def __call__(self, *operands: TensorLike) -> Tensor:
+        if len(operands) != 3:
+            raise GraphError(
+                f"where takes a condition and two values, not {len(operands)} operands\n"
+                "  hint: gc.nonzero(mask, size) gives the positions where a mask is true"
+            )
         condition, yes, no = operands
         dtype = common_dtype(self.name, (yes, no))
         parts = (cast(as_tensor(condition), bool_), as_operand(yes, dtype), as_operand(no, dtype))

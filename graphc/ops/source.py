@@ -58,7 +58,7 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
 
     Equal names are equal sizes, known when the function is called.
     """
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier():
         raise ShapeError(f"a placeholder's name must be an identifier, not {name!r}")
     type_ = TensorType(as_dtype(dtype), as_shape(shape))
     return unique(_PLACEHOLDER, (), {"name": name}, (type_,)).outputs[0].named(name)
@@ -138,7 +138,7 @@ def variable(
 
     Python floats, and lists of them, become float32 unless `dtype` says otherwise.
     """
-    array = np.asarray(value)
+    array = _array(value)
     kind = _element_type(value, dtype)
     state = State(_converted(array, kind), trainable)
     node = unique(_VARIABLE, (), {"state": state}, (TensorType(kind, array.shape),))
@@ -220,11 +220,20 @@ def constant(value: Any, dtype: Any = None) -> Tensor:
 
     Python floats, and lists of them, become float32 unless `dtype` says otherwise.
     """
-    array = np.asarray(value)
+    array = _array(value)
     if array.dtype == object:
         raise DTypeError(f"cannot make a constant of {type(value).__name__}")
     kind = _element_type(value, dtype)
     return apply(_CONSTANT, value=Literal(_converted(array, kind))).outputs[0]
+
+
+def _array(value: Any) -> np.ndarray:
+    """The value as an array; raises ShapeError for lists of unequal lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        reason = str(error).split(". ")[0]
+        raise ShapeError(f"a {type(value).__name__} that is no array: {reason}") from None
 
 
 def _element_type(value: Any, dtype: Any) -> DType:
