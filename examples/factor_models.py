@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, probability
 
 PATCH, ATOMS, L1, STEPS = 8, 100, 0.5, 400
 PLANE = 12
@@ -35,10 +35,10 @@ def classify(target: str) -> tuple[float, np.ndarray]:
         images, digits, test_size=0.2, stratify=digits, random_state=0
     )
     x, y = (gc.placeholder(name, (name, 64), gc.float64) for name in ("seen", "new"))
-    W, noise = nn.probabilistic_pca(nn.covariance(x), PLANE)
+    W, noise = probability.probabilistic_pca(probability.covariance(x), PLANE)
     mean, unit = gc.mean(x, 0), gc.eye(64, dtype="float64")
-    log_p = nn.multivariate_normal_log_density(y, mean, W @ W.T + noise * unit)
-    draws = nn.factor_sample(gc.random.Generator(seed=0), 4, W, mean)
+    log_p = probability.multivariate_normal_log_density(y, mean, W @ W.T + noise * unit)
+    draws = probability.factor_sample(gc.random.Generator(seed=0), 4, W, mean)
     law = gc.compile([x, y], [log_p, draws], target=target, name="law")
     logs, drawn = zip(*(law(train[labels == k], held) for k in range(10)), strict=True)
     right = np.argmax(logs, axis=0) == held_labels
@@ -53,7 +53,7 @@ def sources(target: str) -> tuple[np.ndarray, ...]:
     mixed = signals @ np.array([[1, 1, 1], [0.5, 2, 1], [1.5, 1, 2]])
     x = gc.placeholder("x", ("time", 3), gc.float64)
     z = nn.whiten(x)
-    found = z @ nn.fast_ica(z, gc.eye(3, dtype="float64")).T
+    found = z @ probability.fast_ica(z, gc.eye(3, dtype="float64")).T
     return signals, mixed, gc.compile([x], found, target=target, name="unmix")(mixed)
 
 
@@ -76,10 +76,10 @@ def dictionary(steps: int, target: str) -> tuple[np.ndarray, float, float]:
     rng = np.random.default_rng(0)
     start = rng.standard_normal((PATCH**2, ATOMS))
     atoms = gc.variable((start / np.linalg.norm(start, axis=0)).astype(np.float32), "atoms")
-    codes = gc.stop_gradient(nn.sparse_code(x, atoms, L1, steps=50))
-    loss = nn.sparse_loss(x, atoms, codes, L1)
+    codes = gc.stop_gradient(probability.sparse_code(x, atoms, L1, steps=50))
+    loss = probability.sparse_loss(x, atoms, codes, L1)
     updates = optim.Adam(optim.cosine(0.05, steps)).updates(loss, {"atoms": atoms})
-    updates[atoms] = nn.unit_columns(updates[atoms])
+    updates[atoms] = probability.unit_columns(updates[atoms])
     step = gc.compile([x], loss, updates=updates, target=target, name="step")
     error = x - codes @ atoms.T
     unseen = gc.sum(error**2) / gc.sum(x**2)

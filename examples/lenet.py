@@ -17,8 +17,8 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 import graphc as gc
-from graphc import nn, optim
-from graphc.nn import models
+from graphc import nn, optim, vision
+from graphc.vision import models
 
 BATCH, EPOCHS = 64, 40
 WANTED, WANTED_SHORT = 0.98, 0.9
@@ -47,7 +47,7 @@ def shaken(x: gc.Tensor, generator: gc.random.Generator, most: float = 0.15) -> 
         [zero, zero, one],
     )
     maps = gc.stack([gc.stack(row, axis=1) for row in rows], axis=1)
-    return nn.warp(x, maps)
+    return vision.warp(x, maps)
 
 
 def draw(

@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import optim, probability
 from graphc.executable import Executable
 
 BATCH, HIDDEN, EPOCHS = 50, 128, 400
@@ -32,10 +32,10 @@ def load() -> tuple[np.ndarray, np.ndarray]:
     return tuple(train_test_split(black, test_size=0.2, stratify=digits, random_state=0))
 
 
-def training(model: nn.RBM, steps: int, target: str) -> Executable:
+def training(model: probability.RBM, steps: int, target: str) -> Executable:
     """One step: the chains go on, data become likelier and what the chains show less so."""
     v = gc.placeholder("v", ("batch", 64), gc.float32)
-    chains = nn.PersistentChains(np.zeros((BATCH, 64)))
+    chains = probability.PersistentChains(np.zeros((BATCH, 64)))
     loss, kept = chains.loss(model, v, gc.random.Generator(seed=1))
     loss = loss + 1e-4 * gc.sum(model.weight**2)
     sgd = optim.SGD(optim.linear(0.1, 0.0, steps), momentum=0.5)
@@ -69,7 +69,7 @@ def main() -> None:
     logits = np.log(means / (1 - means)).astype(np.float32)
     alone = -(held_images @ logits - np.log1p(np.exp(logits)).sum()).mean()
 
-    model = nn.RBM(64, HIDDEN, seed=0)
+    model = probability.RBM(64, HIDDEN, seed=0)
     model.visible_bias.value = logits
     step = training(model, options.epochs * batches, options.target)
     v = gc.placeholder("v", ("count", 64), gc.float32)
@@ -87,7 +87,9 @@ def main() -> None:
     print(f"{options.epochs * batches / seconds:,.0f} steps a second")
 
     base = gc.constant(logits)
-    log_z = nn.annealed_log_partition(model, gc.random.key(2), base, chains=200, steps=3000)
+    log_z = probability.annealed_log_partition(
+        model, gc.random.key(2), base, chains=200, steps=3000
+    )
     dreams = model.gibbs(gc.random.key(3), v, 1000)
     seen = model.visible_mean(model(dreams))
     cost = gc.mean(model.free_energy(v)) + log_z

@@ -19,8 +19,8 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 import graphc as gc
-from graphc import nn, optim
-from graphc.nn import models
+from graphc import nn, optim, vision
+from graphc.vision import models
 
 BATCH, EPOCHS = 64, 30
 SIZES = (1, 2, 4, 12, 60, 360)
@@ -38,7 +38,7 @@ def moved(image: gc.Tensor, generator: gc.random.Generator, most: float = 0.2) -
     """Each image moved by up to half `most` of its side, right or left, up or down."""
     where = gc.random.uniform(generator, (image.shape[0], 2, 1), -most, most)
     maps = gc.pad(where, ((0, 0), (0, 1), (2, 0))) + gc.eye(3)
-    return nn.warp(image, maps)
+    return vision.warp(image, maps)
 
 
 def accuracy(

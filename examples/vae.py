@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, probability
 
 BATCH, LATENT, HIDDEN, EPOCHS = 100, 12, 200, 200
 DRAWS = 500
@@ -32,7 +32,7 @@ def load() -> tuple[np.ndarray, ...]:
     return tuple(train_test_split(black, digits, test_size=0.2, stratify=digits, random_state=0))
 
 
-def network() -> nn.VAE:
+def network() -> probability.VAE:
     """Two hidden layers on either side."""
     rng = np.random.default_rng(0)
     body = nn.Sequential(
@@ -43,7 +43,7 @@ def network() -> nn.VAE:
         nn.Dense(HIDDEN, HIDDEN, gc.silu, seed=rng),
         nn.Dense(HIDDEN, 64, seed=rng),
     )
-    return nn.VAE(nn.GaussianHead(HIDDEN, LATENT, body, seed=rng), decoder)
+    return probability.VAE(probability.GaussianHead(HIDDEN, LATENT, body, seed=rng), decoder)
 
 
 def sheet(images: np.ndarray, columns: int = 10) -> np.ndarray:
@@ -93,7 +93,7 @@ def main() -> None:
     parts = gc.stack([rate + distortion, rate, distortion])
     judge = gc.compile([x], parts, target=options.target, name="judge")
     many = gc.random.normal(generator, (DRAWS, x.shape[0], LATENT))
-    cost = -gc.mean(nn.importance_bound(vae.log_weights(x, many)))
+    cost = -gc.mean(probability.importance_bound(vae.log_weights(x, many)))
     price = gc.compile([x], cost, target=options.target, name="price")
 
     curve, begin = [], time.perf_counter()
@@ -107,7 +107,7 @@ def main() -> None:
     codes, _ = vae.encode(x)
     free = gc.random.normal(generator, (100, LATENT))
     ends = gc.take(codes, [int(np.argmax(held_digits == k % 10)) for k in range(11)], axis=0)
-    ways = gc.swapaxes(nn.interpolated(ends[:-1], ends[1:], 10), 0, 1)
+    ways = gc.swapaxes(probability.interpolated(ends[:-1], ends[1:], 10), 0, 1)
     shown = [vae.decode(z) for z in (codes[:50], free, ways)]
     show = gc.compile([x], [gc.sigmoid(y) for y in shown], target=options.target, name="show")
     seconds = sum(f.compile_seconds for f in (step, judge, price, show))

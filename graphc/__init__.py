@@ -103,7 +103,7 @@ pow = power
 true_divide = divide
 
 if TYPE_CHECKING:
-    from graphc import fft, init, nn, optim, random, search
+    from graphc import fft, init, nn, optim, probability, random, search, vision
     from graphc.backends.cpu.pool import get_num_threads, set_num_threads
     from graphc.deploy.export import Artefact, export
 
@@ -113,7 +113,9 @@ _LATE = {
     "get_num_threads": "graphc.backends.cpu.pool",
     "set_num_threads": "graphc.backends.cpu.pool",
 }
-_SUBMODULES = ("fft", "linalg", "init", "nn", "optim", "random", "search")
+_SUBMODULES = (
+    "fft", "init", "linalg", "nn", "optim", "probability", "random", "search", "vision",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -135,7 +137,7 @@ __all__ = [
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
-    "fft", "init", "linalg", "nn", "optim", "random", "search",
+    "fft", "init", "linalg", "nn", "optim", "probability", "random", "search", "vision",
     # Gradients
     "checkpoint", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp",
     "stop_gradient", "vjp", "vmap",

@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "passes": ("ir", "ops", "passes"),
     "backends": ("ir", "ops", "passes", "backends"),
     "nn": COMPOSITIONS,
+    "probability": (*COMPOSITIONS, "probability"),
+    "vision": (*COMPOSITIONS, "vision"),
     "optim": COMPOSITIONS,
     "init": COMPOSITIONS,
 }

@@ -251,6 +251,29 @@ def bounds(d: Dim) -> tuple[int | None, int | None]:
     """Proven (lowest, highest) value of a dimension, None where there is no bound. Sizes and
     indices are >= 0.
     """
+    low, high = _term_bounds(d)
+    if low is None or high is None:
+        other = _by_remainders(d)
+        if other is not d:
+            lo, hi = bounds(other)
+            low, high = (lo if low is None else low), (hi if high is None else high)
+    return low, high
+
+
+def _by_remainders(d: Dim) -> Dim:
+    """d with a - a % b for each b * (a // b), which may cancel."""
+    result = d
+    for monomial, c in _terms(d):
+        if len(monomial) == 1 and monomial[0].kind == "floordiv":
+            a, b = monomial[0].args
+            if isinstance(b, int) and c % b == 0:
+                change = a - mod(a, b) - b * floordiv(a, b)
+                result = result + c // b * change
+    return result
+
+
+def _term_bounds(d: Dim) -> tuple[int | None, int | None]:
+    """The bounds of the terms, added up."""
     low: int | None = 0
     high: int | None = 0
     for monomial, c in _terms(d):

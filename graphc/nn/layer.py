@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,6 +42,9 @@ def outline() -> Iterator[None]:
 
 def first_value(make: Callable[..., Any], shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
     """What an initialiser gives for a shape; in an outline, zeros without memory."""
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+        sizes = ", ".join(map(str, shape))
+        raise ShapeError(f"a layer's sizes are whole numbers that are known now, not ({sizes})")
     if _outlines.get():
         return np.broadcast_to(np.zeros((), as_dtype(dtype).numpy), shape)
     return make(shape, seed, dtype=dtype)
@@ -59,6 +63,15 @@ class Layer:
     def __call__(self, x: Tensor) -> Tensor:
         """The layer applied to x."""
         raise NotImplementedError(type(self).__name__)
+
+    def __repr__(self) -> str:
+        held = [(name.removeprefix("steps."), part) for name, part in _parts(vars(self))]
+        own = ", ".join(f"{name}: {x.type}" for name, x in held if state_of(x) is not None)
+        lines = [f"{type(self).__name__}({own})"]
+        for name, part in held:
+            if isinstance(part, Layer):
+                lines += f"{name}: {part!r}".splitlines()
+        return "\n  ".join(lines)
 
     def layers(self) -> Iterator[Layer]:
         """This layer and all within it."""
@@ -134,8 +147,11 @@ class Layer:
             np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Reads what `save` wrote."""
+        """Reads what `save` wrote. Raises GraphError for any other file, and as `load_state_dict`."""
         types = {name: x.dtype.numpy for name, x in self.variables().items()}
+        with open(path, "rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise GraphError(f"{os.fspath(path)} is no .npz file, such as `save` writes")
         with np.load(path, allow_pickle=False) as file:
             self.load_state_dict({k: file[k].astype(types.get(k, file[k].dtype)) for k in file})
 

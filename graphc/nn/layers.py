@@ -18,6 +18,13 @@ Activation = Callable[[Tensor], Tensor]
 Init = Callable[..., Any]
 
 
+def checked_function(what: str, f: Activation | None) -> Activation | None:
+    """f; raises GraphError if it cannot be called on a tensor."""
+    if f is not None and (isinstance(f, type) or not callable(f)):
+        raise GraphError(f"{what} is a layer or a function such as gc.relu, not {f!r:.80}")
+    return f
+
+
 class Dense(Layer):
     """x @ weight + bias over the last axis, then the activation.
 
@@ -37,7 +44,7 @@ class Dense(Layer):
     ):
         self.weight = variable(first_value(weights, (inputs, outputs), seed, dtype), "weight")
         self.bias = variable(init.zeros((outputs,), dtype), "bias") if bias else None
-        self.activation = activation
+        self.activation = checked_function("an activation", activation)
 
     def __call__(self, x: Tensor) -> Tensor:
         if not x.shape or x.shape[-1] != self.weight.shape[0]:
@@ -53,6 +60,9 @@ class Sequential(Layer):
     """Each layer or function on the result of the one before."""
 
     def __init__(self, *steps: Activation):
+        for k, step in enumerate(steps):
+            if step is None or checked_function(f"step {k} of a Sequential", step) is None:
+                raise GraphError(f"step {k} of a Sequential is None")
         self.steps = list(steps)
 
     def variables(self) -> dict[str, Tensor]:

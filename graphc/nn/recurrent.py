@@ -5,10 +5,11 @@ Sequences are time-major: x is (T, N, D), where T and N may be symbolic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.control import scan
+from graphc.control import Segment, in_segments, scan
+from graphc.ir.dims import Dim
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
@@ -16,10 +17,9 @@ from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell, Stat
 from graphc.nn.layer import Layer
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.joining import concat
-from graphc.ops.layout import expand_dims, reshape
+from graphc.ops.layout import expand_dims
 from graphc.ops.select import where
 from graphc.ops.source import iota
-from graphc.passes.checkpoint import checkpoint as recomputed
 
 
 def unroll(
@@ -28,51 +28,44 @@ def unroll(
     start: State | None = None,
     lengths: TensorLike | None = None,
     reverse: bool = False,
-    segment: int | None = None,
+    segment: Segment = None,
 ) -> tuple[Tensor, State]:
     """(h of every step (T, N, H), last state) of a cell run over x (T, N, D).
 
     start: the first state, zeros by default.
     lengths: how many steps of each sequence count, (N,): a state stays as it is in the others, and
     their h is 0. In reverse each sequence then begins with its own last step.
-    segment: keep a state only after so many steps for the gradient, which computes the others
-    again; it must divide T.
+    segment: as in `gc.scan`; what the inputs add to the gates is computed again too.
     """
     if x.ndim != 3:
         raise ShapeError(f"sequences (time, batch, inputs) are needed\n  {x.describe()}")
     state = cell.start(x.shape[1]) if start is None else start
-    given = [x]
+    counted = []
     if lengths is not None:
-        given.append(expand_dims(iota((x.shape[0], 1)) < as_tensor(lengths), -1))
-    if segment is None:
-        last, h = _run(cell, state, given, reverse)
-        return h, last
-    parts = [_cut(y, segment) for y in given]
-    whole = recomputed(lambda state, part: _run(cell, state, part, reverse))
-    last, h = scan(whole, state, parts, None, reverse)
-    return reshape(h, (x.shape[0], *h.shape[2:])), last
+        counted = [expand_dims(iota((x.shape[0], 1)) < as_tensor(lengths), -1)]
+    step = _step(cell, state)
+
+    def run(begin: Sequence[Tensor], given: Sequence[Tensor], steps: Dim) -> Sequence[Tensor]:
+        z = cell.project(given[0]) if cell.project_by_step else given[0]
+        last, h = scan(step, restore(state, begin), [z, *given[1:]], steps, reverse)
+        return [*leaves(last), h]
+
+    first = x if cell.project_by_step else cell.project(x)
+    found = in_segments(run, leaves(state), [first, *counted], x.shape[0], segment, reverse)
+    return found[-1], restore(state, found[:-1])
 
 
-def _run(cell: Cell, state: State, given: Sequence[Tensor], reverse: bool) -> tuple[State, Tensor]:
-    """(last state, all h) over x, and over which steps count if that is given too."""
+def _step(cell: Cell, like: State) -> Callable[[State, Sequence[Tensor]], tuple[State, Tensor]]:
+    """A step of the loop: from a state and (z, which sequences count if that is given too)."""
 
     def step(old: State, now: Sequence[Tensor]) -> tuple[State, Tensor]:
         new = cell.step(old, now[0])
         if len(now) == 1:
             return new, output(new)
         kept = [where(now[1], n, o) for n, o in zip(leaves(new), leaves(old), strict=True)]
-        return restore(old, kept), where(now[1], output(new), 0)
+        return restore(like, kept), where(now[1], output(new), 0)
 
-    last, h = scan(step, state, [cell.project(given[0]), *given[1:]], None, reverse)
-    return last, h
-
-
-def _cut(x: Tensor, segment: int) -> Tensor:
-    """(T, ...) as (T / segment, segment, ...)."""
-    steps = x.shape[0]
-    if isinstance(steps, int) and steps % segment:
-        raise ShapeError(f"segments of {segment} do not divide {steps} steps\n  {x.describe()}")
-    return reshape(x, (steps // segment, segment, *x.shape[1:]))
+    return step
 
 
 class Recurrent(Layer):
@@ -83,7 +76,7 @@ class Recurrent(Layer):
     states of all cells).
     """
 
-    def __init__(self, *levels: Cell | tuple[Cell, Cell], segment: int | None = None):
+    def __init__(self, *levels: Cell | tuple[Cell, Cell], segment: Segment = None):
         if not levels:
             raise GraphError("a recurrent layer needs a cell")
         self.levels, self.segment = list(levels), segment
@@ -124,7 +117,7 @@ class Stack(Recurrent):
         size: int,
         layers: int = 1,
         bidirectional: bool = False,
-        segment: int | None = None,
+        segment: Segment = None,
         **options: Any,
     ):
         levels: list[Any] = []

@@ -8,7 +8,7 @@ import numpy as np
 import graphc as gc
 from graphc import nn, optim
 from graphc.executable import Executable
-from graphc.nn import models
+from graphc.vision import models
 
 SHAPES = ((3, 1, 7, 6), (2, 1, 5, 8))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc import nn, random
+from graphc import nn, probability, random
 from graphc.ops.source import variable
 from tests.support.layers import (
     F64,
@@ -46,7 +46,8 @@ MODELS: dict[str, Samples] = {
     "AffineCoupling": sample(lambda cls: cls(2, two_heads(2, 2)), ROWS),
     "Flow": sample(
         lambda cls: cls(
-            nn.AffineCoupling(2, two_heads(2, 2)), nn.AffineCoupling(1, two_heads(1, 3), True)
+            probability.AffineCoupling(2, two_heads(2, 2)),
+            probability.AffineCoupling(1, two_heads(1, 3), True),
         ),
         ROWS,
         call=lambda flow, x: flow.log_density(x),
@@ -66,15 +67,15 @@ MODELS: dict[str, Samples] = {
     "GaussianHead": sample(lambda cls: cls(4, 2, **F64), ROWS),
     "FreeGaussian": sample(lambda cls: cls((3, 2), **WIDE)),
     "VAE": sample(
-        lambda cls: cls(nn.GaussianHead(4, 2, **F64), nn.Dense(2, 4, **F64)),
+        lambda cls: cls(probability.GaussianHead(4, 2, **F64), nn.Dense(2, 4, **F64)),
         bits(3, 4),
         (3, 2),
         call=lambda vae, x, noise: vae.loss(x, noise),
     ),
     "HierarchicalVAE": sample(
         lambda cls: cls(
-            [nn.GaussianHead(4, 3, **F64), nn.GaussianHead(3, 2, **F64)],
-            [nn.Dense(3, 4, **F64), nn.GaussianHead(2, 3, **F64)],
+            [probability.GaussianHead(4, 3, **F64), probability.GaussianHead(3, 2, **F64)],
+            [nn.Dense(3, 4, **F64), probability.GaussianHead(2, 3, **F64)],
         ),
         drawn(3, 4),
         drawn(3, 3),
@@ -99,13 +100,15 @@ MODELS: dict[str, Samples] = {
     "PersistentChains": sample(
         lambda cls: cls(bits(4, 3), **WIDE),
         bits(4, 3),
-        call=lambda chains, v: chains.loss(nn.RBM(3, 2, **F64), v, random.key(0))[0],
+        call=lambda chains, v: chains.loss(probability.RBM(3, 2, **F64), v, random.key(0))[0],
     ),
     "SparseGP": sample(
         lambda cls: cls(drawn(3, 2)), (4, 2), call=lambda p, x: [*p.moments(x), p.kl()]
     ),
     "DeepGP": sample(
-        lambda cls: cls(nn.SparseGP(drawn(3, 2) * 3, 2), nn.SparseGP(drawn(2, 2))),
+        lambda cls: cls(
+            probability.SparseGP(drawn(3, 2) * 3, 2), probability.SparseGP(drawn(2, 2))
+        ),
         drawn(4, 2),
         (4, 1),
         call=lambda p, x, y: p.elbo(x, y, 0.1, random.key(0)),

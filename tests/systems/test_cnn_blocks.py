@@ -5,14 +5,14 @@ import pytest
 
 import graphc as gc
 from graphc import nn
-from graphc.nn import models
-from graphc.nn.models.efficientnet import DEPTH, RESOLUTION, WIDTH
+from graphc.vision import models
+from graphc.vision.models.efficientnet import DEPTH, RESOLUTION, WIDTH
 from tests.systems.catalogue import CS, S, row, run, symbols
 from tests.systems.images import small, trains
 from tests.systems.learning import learns
 from tests.systems.sequences import checksum
 
-MODELS = "graphc/nn/models/"
+MODELS = "graphc/vision/models/"
 
 
 def counted(make, *arguments, **options):

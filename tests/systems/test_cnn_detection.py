@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, random
-from graphc.nn import models
+from graphc import nn, random, vision
+from graphc.vision import models
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.images import check_slopes, small, trains
 
-RCNN, FASTER = "graphc/nn/models/rcnn.py", "graphc/nn/models/faster_rcnn.py"
+RCNN, FASTER = "graphc/vision/models/rcnn.py", "graphc/vision/models/faster_rcnn.py"
 
 
 def backbone(width=2, seed=0):
@@ -19,7 +19,7 @@ def backbone(width=2, seed=0):
     return nn.Sequential(conv, nn.MaxPool(2))
 
 
-@row("CNN-63", "graphc/nn/cropping.py")
+@row("CNN-63", "graphc/vision/cropping.py")
 def test_cnn_63_sliding_windows():
     """Classifying every window of an image is evaluating the same network as a convolution; the
     best window is that of the pattern; boxes cut the same windows.
@@ -30,13 +30,13 @@ def test_cnn_63_sliding_windows():
     plain = nn.conv2d(1, 2, 3, activation=nn.relu, seed=0, dtype="float64")
     net = nn.Sequential(plain, nn.MaxPool(2))
     head = nn.Dense(8, 3, seed=1, dtype="float64")
-    windows = nn.crops(x, 6, 2)
+    windows = vision.crops(x, 6, 2)
     count = windows.shape[1] * windows.shape[2]
     each = head(gc.flatten(net(gc.reshape(windows, (count, 1, 6, 6))), 1))
-    kernels = nn.dense_kernels(head, (2, 2, 2))
+    kernels = vision.dense_kernels(head, (2, 2, 2))
     at_once = nn.conv(net(x), kernels) + gc.reshape(head.bias, (3, 1, 1))
     boxes = gc.constant(np.array([[0.0, 0, 6, 6], [2, 4, 8, 10]]))
-    cut = nn.crop_resize(x, boxes, (6, 6))
+    cut = vision.crop_resize(x, boxes, (6, 6))
     best = gc.argmax(gc.sum(windows[0, :, :, 0] * gc.constant(np.eye(6)), (2, 3)))
     scores, maps, parts, pieces, place = both([each, at_once, windows, cut, best], feeds)
     np.testing.assert_allclose(scores.reshape(4, 3, 3).transpose(2, 0, 1)[None], maps, atol=1e-13)
@@ -44,7 +44,7 @@ def test_cnn_63_sliding_windows():
     np.testing.assert_array_equal(pieces, parts[0, [0, 2], [0, 1]])
 
 
-@row("CNN-64", "graphc/nn/selective_search.py")
+@row("CNN-64", "graphc/vision/selective_search.py")
 def test_cnn_64_selective_search():
     """Boxes of two shapes on a ground, of each of their parts and of the whole are among the
     proposals, which are the same every time and at most as many as asked for.
@@ -53,16 +53,16 @@ def test_cnn_64_selective_search():
     image[4:12, 3:11] = [0.9, 0.1, 0.1]
     image[6:9, 5:9] = [0.1, 0.9, 0.1]
     image[14:22, 12:22] = [0.1, 0.1, 0.9]
-    regions = nn.over_segment(image, scale=1.0, least=4)
+    regions = vision.over_segment(image, scale=1.0, least=4)
     assert regions.max() + 1 == 4
-    boxes = nn.selective_search(image, least=4)
-    np.testing.assert_array_equal(boxes, nn.selective_search(image.copy(), least=4))
+    boxes = vision.selective_search(image, least=4)
+    np.testing.assert_array_equal(boxes, vision.selective_search(image.copy(), least=4))
     found = {tuple(box) for box in boxes}
     assert {(3, 4, 11, 12), (5, 6, 9, 9), (12, 14, 22, 22), (0, 0, 24, 24)} <= found
     assert len(found) == len(boxes) <= 7  # four regions, three unions
-    assert len(nn.selective_search(image, least=4, most=2)) == 2
+    assert len(vision.selective_search(image, least=4, most=2)) == 2
     noisy = image + 0.05 * np.random.default_rng(0).standard_normal(image.shape)
-    assert 4 < len(nn.selective_search(noisy, scale=0.1, least=1)) <= 2000
+    assert 4 < len(vision.selective_search(noisy, scale=0.1, least=1)) <= 2000
 
 
 @row("CNN-65", RCNN)
@@ -79,7 +79,7 @@ def test_cnn_65_r_cnn():
     boxes, of = gc.constant(corners), gc.constant(np.array([0, 1, 1]))
     scores, offsets = model(x, boxes, of)
     alone = [model(x, boxes[k : k + 1], of[k : k + 1]) for k in range(3)]
-    squares = nn.crop_resize(x, boxes, (4, 4), of)
+    squares = vision.crop_resize(x, boxes, (4, 4), of)
     values = run([scores, offsets, alone, squares], feeds, "reference")
     np.testing.assert_allclose(values[0], [a[0][0] for a in values[2]], atol=1e-13)
     np.testing.assert_allclose(values[1], [a[1][0] for a in values[2]], atol=1e-13)
@@ -89,7 +89,7 @@ def test_cnn_65_r_cnn():
     np.testing.assert_allclose(values[3][1, 0], halved, atol=1e-14)
     fixed = model(gc.constant(feeds[x]), boxes, of)
     signs = gc.constant(np.where(np.eye(3), 1.0, -1.0))
-    goal = nn.encode_boxes(nn.to_centres(boxes + 0.5), nn.to_centres(boxes))
+    goal = vision.encode_boxes(vision.to_centres(boxes + 0.5), vision.to_centres(boxes))
     loss = nn.hinge(fixed[0], signs) + nn.mse(fixed[1], goal)
     trains(model, loss=loss, rate=0.05)
 
@@ -161,13 +161,13 @@ def test_cnn_67_faster_r_cnn():
     with nn.outline():
         stages = nn.Sequential(*models.vgg16().steps[:-7])
         large = models.FasterRCNN(
-            stages, 512, 4, 20, nn.anchor_shapes([128, 256, 512], [0.5, 1, 2])
+            stages, 512, 4, 20, vision.anchor_shapes([128, 256, 512], [0.5, 1, 2])
         )
         maps = stages(gc.placeholder("image", (1, 3, 320, 480)))
         assert large.proposals(maps, (320, 480), 300).boxes.shape == (300, 4)
 
 
-@row("CNN-68", "graphc/nn/models/yolo.py")
+@row("CNN-68", "graphc/vision/models/yolo.py")
 def test_cnn_68_yolo():
     """7 x 7 x 30 = 1,470 outputs; the loss of one image by hand; only the box that overlaps most
     answers for an object, and choosing it has no gradient; sizes of 0 are safe; the loss falls.
@@ -226,14 +226,14 @@ def overlap(a, b, i, j):
     return common / (np.prod(a1 - a0) + np.prod(b1 - b0) - common)
 
 
-@row("CNN-69", "graphc/nn/models/single_box.py")
+@row("CNN-69", "graphc/vision/models/single_box.py")
 def test_cnn_69_one_box():
     """The gradient of the sum is the sum of the gradients; without the box's part the loss is a
     classifier's on the same features; it trains in the coding of centres and sizes.
     """
     net = small(models.SingleBox, nn.Sequential(backbone(), lambda x: gc.flatten(x, 1)), 8)
     x, labels = gc.constant(S(0, 2, 1, 4, 4)), gc.constant(np.array([2, 0]))
-    boxes = nn.to_centres(gc.constant(np.array([[0.1, 0.2, 0.7, 0.6], [0.0, 0.3, 0.5, 1.0]])))
+    boxes = vision.to_centres(gc.constant(np.array([[0.1, 0.2, 0.7, 0.6], [0.0, 0.3, 0.5, 1.0]])))
     loss = net.loss(x, labels, boxes, 0.7)
     logits, found = net(x)
     parts = [nn.cross_entropy(logits, labels), gc.mean(gc.sum((found - boxes) ** 2, 1))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import nn, vision
 from graphc.ir.errors import ShapeError
 from tests.systems.catalogue import CS, S, both, row, symbols
 from tests.systems.learning import learns
@@ -31,7 +31,7 @@ def test_cnn_10_one_by_one():
     np.testing.assert_allclose(found[0], found[1], atol=1e-14)
 
 
-@row("CNN-11", "graphc/nn/separable_kernels.py")
+@row("CNN-11", "graphc/vision/separable_kernels.py")
 def test_cnn_11_spatially_separable():
     """A rank-1 kernel is a column pass and a row pass; so is the sum over all singular values for
     any kernel, to 1e-12; 9 products become 6; both passes learn.
@@ -41,10 +41,10 @@ def test_cnn_11_spatially_separable():
     x, u, v, w = feeds
     first = x[:, :1]
     whole = nn.conv(first, gc.reshape(gc.outer(u, v), (1, 1, 3, 3)), padding=1)
-    passes = nn.separable_conv(first, u[None, None, None, :], v[None, None, None, :], padding=1)
-    columns, rows = nn.separable_terms(w)
-    every = nn.separable_conv(x, columns, rows, stride=2, padding=1)
-    less = nn.separable_conv(x, columns[:2], rows[:2], stride=2, padding=1)
+    passes = vision.separable_conv(first, u[None, None, None, :], v[None, None, None, :], padding=1)
+    columns, rows = vision.separable_terms(w)
+    every = vision.separable_conv(x, columns, rows, stride=2, padding=1)
+    less = vision.separable_conv(x, columns[:2], rows[:2], stride=2, padding=1)
     exact = nn.conv(x, w, stride=2, padding=1)
     found = learns(wave(passes) + wave(less), feeds, [whole, passes, exact, every, less])
     np.testing.assert_allclose(found[0], found[1], atol=1e-13)
@@ -54,7 +54,7 @@ def test_cnn_11_spatially_separable():
     sizes = [gc.placeholder("x", (1, 1, 10, 10)), gc.placeholder("w", (1, 1, 3, 3))]
     lines = [gc.placeholder(name, (1, 1, 1, 3)) for name in "uv"]
     one = gc.compile(sizes, nn.conv(*sizes)).cost.flops
-    two = gc.compile([sizes[0], *lines], nn.separable_conv(sizes[0], *lines)).cost.flops
+    two = gc.compile([sizes[0], *lines], vision.separable_conv(sizes[0], *lines)).cost.flops
     assert one == 2 * 9 * 64
     assert two == 2 * 3 * (80 + 64)
 

@@ -6,11 +6,11 @@ from sklearn.datasets import load_digits
 
 import graphc as gc
 from graphc import nn, optim, random
-from graphc.nn import models
+from graphc.vision import models
 from tests.systems.catalogue import CS, S, row, run
 from tests.systems.images import small, trains
 
-MODELS = "graphc/nn/models/"
+MODELS = "graphc/vision/models/"
 
 
 def counted(make, *arguments, **options):

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
-from graphc.nn import datasets, models
+from graphc import nn, vision
+from graphc.vision import datasets, models
 from tests.systems.catalogue import CS, S, both, row, run, symbols
 from tests.systems.images import small, trains
 from tests.systems.learning import learns
 
-MASKS = "graphc/nn/masks.py"
+MASKS = "graphc/vision/masks.py"
 
 
-@row("CNN-70", "graphc/nn/models/segmentation.py")
+@row("CNN-70", "graphc/vision/models/segmentation.py")
 def test_cnn_70_semantic_segmentation():
     """Logits for every pixel, at sizes that are not known before; ramps are enlarged exactly;
     pixels to be ignored have no gradient; mean IoU as counted; the loss falls.
@@ -53,16 +53,16 @@ def test_cnn_71_instance_masks():
     """Only the mask of the true class of an object has a gradient; a mask is pasted into its box as
     it is resized, with nothing outside; the loss falls.
     """
-    head = small(nn.mask_head, 2, width=2, depth=1)
+    head = small(vision.mask_head, 2, width=2, depth=1)
     regions = gc.constant(S(0, 3, 2, 2, 2))
     logits = head(regions)
     labels, masks = gc.constant(np.array([2, 0, 3])), gc.constant(S(1, 3, 4, 4) > 0)
-    loss = nn.mask_loss(logits, labels, masks)
+    loss = vision.mask_loss(logits, labels, masks)
     *_, slope = trains(head, loss=loss, rate=0.5, more=[gc.grad(loss, logits)])
     assert slope.shape == (3, 3, 4, 4)
     assert [tuple(k) for k in np.argwhere(slope.any((2, 3)))] == [(0, 1), (2, 2)]
     feeds = symbols(masks=S(2, 2, 3, 4), boxes=np.array([[1.0, 2, 5, 5], [0, 0, 8, 6]]))
-    pasted = nn.paste_masks(*feeds, (7, 9))
+    pasted = vision.paste_masks(*feeds, (7, 9))
     resized = nn.resize(next(iter(feeds))[1:, None], (6, 8))
     found, meant = run([pasted, resized], feeds, "reference")
     np.testing.assert_allclose(found[0, 2:5, 1:5], S(2, 2, 3, 4)[0], atol=1e-14)
@@ -80,7 +80,7 @@ def test_cnn_72_panoptic_segmentation():
     masks[0, :2, :3] = masks[1, 1:, 2:] = True
     rest = np.where(np.arange(6) < 3, 0, 1) + np.zeros((4, 1), int)
     feeds = symbols(masks=masks, scores=np.array([0.6, 0.9, 0.8]), kinds=np.array([5, 6, 7]))
-    classes, numbers = both(nn.merge_segments(*feeds, gc.constant(rest)), feeds)
+    classes, numbers = both(vision.merge_segments(*feeds, gc.constant(rest)), feeds)
     assert classes[1, 2] == 6 and numbers[1, 2] == 2 and classes[0, 0] == 5
     assert numbers[3, 0] == 0 and classes[3, 0] == 0 and 7 not in classes
     truth = np.array([[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1], [2, 2, 2, 2, 3, 3]])
@@ -89,28 +89,28 @@ def test_cnn_72_panoptic_segmentation():
     a, b = symbols(a=truth, b=found), symbols(c=kinds, d=np.array([4, 5, 4, 5]))
     (t, f), (k, m) = a, b
     perfect, mixed, self_ = both(
-        [nn.panoptic_quality(t, k, t, k), nn.panoptic_quality(f, m, t, k),
-         nn.panoptic_quality(f, k, f, k)], {**a, **b},
+        [vision.panoptic_quality(t, k, t, k), vision.panoptic_quality(f, m, t, k),
+         vision.panoptic_quality(f, k, f, k)], {**a, **b},
     )  # fmt: skip
     # IoU 4/6 and 6/8 match; 2/4 is not above one half, another has another class.
     assert perfect == self_ == 1
     assert mixed == pytest.approx((4 / 6 + 6 / 8) / (2 + 1 + 1))
 
 
-@row("CNN-73", "graphc/nn/heat_maps.py")
+@row("CNN-73", "graphc/vision/heat_maps.py")
 def test_cnn_73_points_volumes_and_texts():
     """The soft arg max of a sharp peak is its place, also between pixels, and has gradients; heat
     maps are learnt; a small network for volumes, and one that scores texts, learn.
     """
     places = np.array([[[2.0, 3], [4, 1]]])
     feeds = symbols(points=places)
-    maps = nn.heat_maps(*feeds, (7, 6), 1.0)
-    found, sharp = both([nn.soft_argmax(maps * 200), maps], feeds)
+    maps = vision.heat_maps(*feeds, (7, 6), 1.0)
+    found, sharp = both([vision.soft_argmax(maps * 200), maps], feeds)
     np.testing.assert_allclose(found, places, atol=1e-6)
     assert sharp[0, 0, 2, 3] == 1
     feeds = symbols(heat=S(0, 1, 2, 3, 4), goal=S(1, 1, 2, 2))
     heat, goal = feeds
-    learns(nn.mse(nn.soft_argmax(heat), goal), feeds, rate=0.5)
+    learns(nn.mse(vision.soft_argmax(heat), goal), feeds, rate=0.5)
     options = {"dtype": "float64", "activation": gc.tanh}
     volumes = nn.Sequential(
         nn.conv3d(1, 2, 2, seed=0, **options), nn.global_average_pool,
@@ -147,7 +147,7 @@ def test_cnn_74_graph_convolution():
     np.testing.assert_allclose(c, a[order], atol=1e-14)
 
 
-@row("CNN-75", "graphc/nn/datasets.py")
+@row("CNN-75", "graphc/vision/datasets.py")
 def test_cnn_75_data_sets(tmp_path):
     """Files in the formats of MNIST, CIFAR-10 and 100, ILSVRC, Tox21, COCO and VOC are read with
     their shapes, labels and boxes; broken ones are refused by name.

@@ -4,8 +4,8 @@ import numpy as np
 from scipy import signal
 
 import graphc as gc
-from graphc import nn
-from graphc.nn import image_kernels
+from graphc import nn, vision
+from graphc.vision import image_kernels
 from tests.systems.catalogue import CS, S, both, row, run, symbols
 from tests.systems.learning import learns
 
@@ -116,7 +116,7 @@ def test_cnn_18_accounting():
     assert cost.flops == 2 * 2 * 7 * 9 * 3 * 5 * 3 * 3
 
 
-@row("CNN-19", "graphc/nn/image_kernels.py")
+@row("CNN-19", "graphc/vision/image_kernels.py")
 def test_cnn_19_fixed_filters():
     """The sums of the kernels; Sobel's is a column times a row, and 8 times the slope of a ramp;
     SciPy filters alike; the identity changes nothing.
@@ -133,7 +133,7 @@ def test_cnn_19_fixed_filters():
     ramp = np.add.outer(np.arange(6.0), 3 * np.arange(7.0))
     feeds = symbols(x=np.stack([ramp, S(2, 6, 7)])[None])
     (x,) = feeds
-    found = both([nn.filter_image(x, k) for k in kernels.values()], feeds)
+    found = both([vision.filter_image(x, k) for k in kernels.values()], feeds)
     for y, kernel in zip(found, kernels.values(), strict=True):
         meant = signal.correlate2d(S(2, 6, 7), kernel, "same")
         np.testing.assert_allclose(y[0, 1], meant, atol=1e-14)

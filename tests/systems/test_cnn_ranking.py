@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import nn, vision
 from tests.systems.catalogue import both, row, symbols
 
 
@@ -24,7 +24,7 @@ def kept_by_loop(boxes, scores, threshold):
     return kept
 
 
-@row("CNN-37", "graphc/nn/detection.py")
+@row("CNN-37", "graphc/vision/detection.py")
 def test_cnn_37_suppression():
     """Of the printed boxes the first and the third are kept, by overlaps of .680672 and .81; random
     ones as a loop keeps them, equal scores by index, for any number of boxes.
@@ -32,8 +32,8 @@ def test_cnn_37_suppression():
     boxes = gc.placeholder("boxes", ("n", 4), "float64")
     scores = gc.placeholder("scores", ("n",), "float64")
     valid = gc.placeholder("valid", ("n",), "bool")
-    places, count = nn.suppress(boxes, scores, 6, valid=valid)
-    pair = nn.iou(boxes, boxes)
+    places, count = vision.suppress(boxes, scores, 6, valid=valid)
+    pair = vision.iou(boxes, boxes)
     f = gc.compile([boxes, scores, valid], [places, count, pair])
     reference = gc.compile([boxes, scores, valid], [places, count, pair], target="reference")
     b = np.array([[0.0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30], [0, 0, 9, 9]])
@@ -84,7 +84,7 @@ def test_cnn_38_figures_of_merit():
     assert found[4] == pytest.approx((0.6875 + 0.5) / 2)
 
 
-@row("CNN-38", "graphc/nn/detection.py")
+@row("CNN-38", "graphc/vision/detection.py")
 def test_cnn_38_detections():
     """A detection is a hit if it is the first, by falling score, to overlap its best truth enough;
     from boxes to AP.
@@ -92,8 +92,8 @@ def test_cnn_38_detections():
     overlaps = np.array([[0.6, 0.1], [0.8, 0.55], [0.2, 0.5], [0.1, 0.3], [0.0, 0.9]])
     feeds = symbols(x=overlaps, s=np.array([0.9, 0.8, 0.3, 0.7, 0.5]))
     x, s = feeds
-    hits = nn.detection_hits(x, s)
-    found = both([hits, nn.average_precision(s, hits, 2), nn.detection_hits(x, s, 0.65)], feeds)
+    hits = vision.detection_hits(x, s)
+    found = both([hits, nn.average_precision(s, hits, 2), vision.detection_hits(x, s, 0.65)], feeds)
     np.testing.assert_array_equal(found[0], [1, 0, 0, 0, 1])
     assert found[1] == pytest.approx((1 + 2 / 4) / 2)
     np.testing.assert_array_equal(found[2], [0, 1, 0, 0, 1])

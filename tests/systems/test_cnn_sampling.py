@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, vision
 from graphc.ir.errors import ShapeError
 from tests.systems.catalogue import CS, S, both, row, run, symbols
 from tests.systems.learning import learns
@@ -79,9 +79,9 @@ def test_cnn_28_resize_warp_crop():
     )
     x, m = feeds
     ways = [
-        nn.resize(x, (7, 3)), nn.resize(x, (7, 3), "nearest"), nn.warp(x, m), x[:, :, 1:3, 2:],
+        nn.resize(x, (7, 3)), nn.resize(x, (7, 3), "nearest"), vision.warp(x, m), x[:, :, 1:3, 2:],
         nn.resize(nn.resize(x, (8, 10), "nearest"), (4, 5), "nearest"),
-        nn.warp(x, gc.eye(3, dtype="float64")),
+        vision.warp(x, gc.eye(3, dtype="float64")),
     ]  # fmt: skip
     against = [gc.constant(S(k, *w.shape)) for k, w in enumerate(ways)]
     there = [gc.sum(w * c) for w, c in zip(ways, against, strict=True)]
@@ -108,7 +108,7 @@ def test_cnn_29_grid_sample():
     assert found[1][0, 0] == pytest.approx(4) and found[2][0, 0] == pytest.approx(1)
 
 
-@row("CNN-30", "graphc/nn/spatial_transformer.py")
+@row("CNN-30", "graphc/vision/spatial_transformer.py")
 def test_cnn_30_spatial_transformer():
     """The identity and a quarter turn are exact, a zoom has the printed checksum; gradients reach
     images and theta.
@@ -119,7 +119,7 @@ def test_cnn_30_spatial_transformer():
     image = S(0, 4, 4)
     feeds = symbols(x=np.tile(image, (3, 1, 1, 1)), theta=maps)
     x, theta = feeds
-    whole, part = (nn.SpatialTransformer(lambda _: theta, size)(x) for size in ((4, 4), (3, 3)))
+    whole, part = (vision.SpatialTransformer(lambda _: theta, size)(x) for size in ((4, 4), (3, 3)))
     loss = gc.sum(gc.sin(part[2:] * 2))
     found = learns(loss, feeds, [whole, part])
     np.testing.assert_allclose(found[0][0, 0], image, atol=1e-15)
@@ -127,7 +127,7 @@ def test_cnn_30_spatial_transformer():
     assert CS(found[1][2]) == pytest.approx(1.218317732, abs=2e-9)
 
 
-@row("CNN-30", "graphc/nn/spatial_transformer.py")
+@row("CNN-30", "graphc/vision/spatial_transformer.py")
 def test_cnn_30_undoes_a_rotation():
     """Given images turned by a quarter, it learns a theta that turns them back."""
     rows, columns = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9), indexing="ij")
@@ -136,7 +136,7 @@ def test_cnn_30_undoes_a_rotation():
     ]
     upright = np.stack(bumps)[:, None]
     theta = gc.variable(np.array([[[1.0, 0.6, 0], [-0.6, 1, 0]]]), "theta")
-    layer = nn.SpatialTransformer(lambda x: gc.broadcast_to(theta, (2, 2, 3)), (9, 9))
+    layer = vision.SpatialTransformer(lambda x: gc.broadcast_to(theta, (2, 2, 3)), (9, 9))
     (x,) = feeds = symbols(x=np.rot90(upright, 1, (2, 3)).copy())
     loss = nn.mse(layer(x), gc.constant(upright))
     step = gc.compile([x], loss, updates=optim.Adam(0.05).updates(loss, {"theta": theta}))

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
-from graphc.nn import augmentation, models
+from graphc import nn, optim, random, vision
+from graphc.vision import augmentation, models
 from tests.systems.catalogue import CS, S, both, check_gradients, row, run, symbols
 from tests.systems.images import small
 from tests.systems.learning import learns
 
-VISUALISING = "graphc/nn/visualising.py"
+VISUALISING = "graphc/vision/visualising.py"
 
 
-@row("CNN-40", "graphc/nn/models/neocognitron.py")
+@row("CNN-40", "graphc/vision/models/neocognitron.py")
 def test_cnn_40_neocognitron():
     """Winner-take-all learning gives each of two bars a plane of its own; what a second stage sees
     stays the same when a bar moves within the field of its cells; gradients.
@@ -90,7 +90,7 @@ def test_cnn_56_several_scales_and_sizes():
     assert tune(large)[0] == pytest.approx(float(meant), abs=1e-12)
 
 
-@row("CNN-57", "graphc/nn/models/lenet.py")
+@row("CNN-57", "graphc/vision/models/lenet.py")
 def test_cnn_57_rbf_output():
     """CS as printed; equal to |x|² - 2 x W^T + |w|²; gradients; the loss falls."""
     feeds = symbols(x=S(0, 4, 3), w=S(1, 2, 3))
@@ -104,7 +104,7 @@ def test_cnn_57_rbf_output():
     np.testing.assert_allclose(found, other, atol=1e-14)
 
 
-@row("CNN-58", "graphc/nn/models/resnet.py")
+@row("CNN-58", "graphc/vision/models/resnet.py")
 def test_cnn_58_images_of_any_size():
     """One compilation of a residual network with symbolic height, width and batch: at three sizes
     it gives what the reference gives; a vision transformer is refused other sizes when it is built.
@@ -121,7 +121,7 @@ def test_cnn_58_images_of_any_size():
         models.lenet5()(gc.placeholder("x", (1, 1, 28, 28)))
 
 
-@row("CNN-59", "graphc/nn/augmentation.py")
+@row("CNN-59", "graphc/vision/augmentation.py")
 def test_cnn_59_rotation_prediction():
     """Images turned in the graph, as NumPy turns them; predicting by how much trains a network,
     whose frozen features then serve another task.
@@ -174,9 +174,9 @@ def test_cnn_60_activation_maximisation():
     def score(x):
         return net(x)[0, 1]
 
-    plain, values = nn.ascend(score, x, 0.05, 20)
-    prior, _ = nn.ascend(score, x, 0.05, 20, decay=0.2)
-    mixed, _ = nn.ascend(score, x, 0.05, 3, change=lambda x: gc.roll(x, 1, 3))
+    plain, values = vision.ascend(score, x, 0.05, 20)
+    prior, _ = vision.ascend(score, x, 0.05, 20, decay=0.2)
+    mixed, _ = vision.ascend(score, x, 0.05, 3, change=lambda x: gc.roll(x, 1, 3))
     image, scores, faded, rolled = both([plain, values, prior, mixed], {x: start})
     assert (np.diff(scores) > 0).all() and scores[-1] > scores[0] + 0.05
     assert np.linalg.norm(faded) < 0.8 * np.linalg.norm(image)
@@ -207,7 +207,7 @@ def test_cnn_61_deconvolutional_pictures():
     below = gc.where(maps == spread(pooled), spread(top), 0)
     byhand = nn.conv_transpose(nn.relu(below), gc.constant(k1))
     linear = nn.conv_transpose(spread(top) / 4, gc.constant(k1))
-    pictures = [picture(act) for act in (nn.deconv_relu, nn.guided_relu, nn.relu)]
+    pictures = [picture(act) for act in (vision.deconv_relu, vision.guided_relu, nn.relu)]
     through = picture(lambda z: z, nn.average_pool)
     found = both([byhand, *pictures, linear, through, pooled], feeds)
     assert (found[6] > 0).all()  # so no gate stops a signal
@@ -217,12 +217,12 @@ def test_cnn_61_deconvolutional_pictures():
     np.testing.assert_allclose(found[5], found[4], atol=1e-14)
 
 
-@row("CNN-62", "graphc/nn/style.py")
+@row("CNN-62", "graphc/vision/style.py")
 def test_cnn_62_style_transfer():
     """The Gram matrix as printed; pixels that are trained lower the loss, with Adam and with
     L-BFGS.
     """
-    found = run(nn.gram(gc.constant(S(0, 1, 2, 6))), target="reference")
+    found = run(vision.gram(gc.constant(S(0, 1, 2, 6))), target="reference")
     np.testing.assert_allclose(
         found[0], [[0.507849311, 0.480207608], [0.480207608, 0.492385863]], atol=1e-9
     )
@@ -235,10 +235,10 @@ def test_cnn_62_style_transfer():
     for optimiser in (optim.Adam(0.05), optim.LBFGS(4)):
         pixels = gc.variable(S(5, 1, 1, 6, 6))
         own = features(pixels)
-        loss = nn.mse(own, features(content)) + 2 * nn.style_loss([own], [features(style)])
+        loss = nn.mse(own, features(content)) + 2 * vision.style_loss([own], [features(style)])
         step = gc.compile([], loss, updates=optimiser.updates(loss, [pixels]))
         losses = [float(step()) for _ in range(40)]
         assert losses[-1] < 0.5 * losses[0], losses[::10]
     check = symbols(F=S(0, 1, 2, 5))
     (F,) = check
-    check_gradients(nn.style_loss([F], [gc.constant(S(1, 1, 2, 5))]), check, count=3)
+    check_gradients(vision.style_loss([F], [gc.constant(S(1, 1, 2, 5))]), check, count=3)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import probability
 from tests.systems.catalogue import both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 
-PAIRS, RBMS = "graphc/nn/pairwise.py", "graphc/nn/boltzmann.py"
+PAIRS, RBMS = "graphc/probability/pairwise.py", "graphc/probability/boltzmann.py"
 STATES = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
 LAW = [0.066435597, 0.172057542, 0.220387652, 0.541119210]
 
@@ -18,7 +18,7 @@ def machine():
     feeds = symbols(
         W=np.array([[1.0, -1], [0.5, 2]]), b=np.array([0.1, -0.2]), c=np.array([0.3, 0])
     )
-    model = nn.RBM(2, 2, seed=0, dtype="float64")
+    model = probability.RBM(2, 2, seed=0, dtype="float64")
     model.weight, model.hidden_bias, model.visible_bias = feeds
     return feeds, model
 
@@ -54,11 +54,11 @@ def test_fac_24_boltzmann_machine():
     """
     R = np.array([[0, 0.5, 1], [0, 0, -1], [0, 0, 0]])
     feeds = symbols(R=R, b=np.array([0.1, 0.2, -0.3]))
-    model = nn.BoltzmannMachine(2, 1, "float64")
+    model = probability.BoltzmannMachine(2, 1, "float64")
     model.couplings, model.bias = feeds
     log_z, seen = model.log_partition(), gc.constant(np.array([[1.0, 0.0]]))
     nll = gc.sum(model.nll(seen))
-    every = nn.binary_states(3, "float64")
+    every = probability.binary_states(3, "float64")
     law = gc.exp(-model.energy(every) - log_z)
     given = gc.where(gc.all(every[:, :2] == seen, axis=1), law, 0)
     phases = [(p / gc.sum(p)) @ (every[:, 0] * every[:, 1]) for p in (given, law)]
@@ -78,7 +78,7 @@ def test_fac_24_boltzmann_machine():
     assert (clamped[:, :2] == [1, 0]).all()
     close_frequencies(clamped[:, 2:], p[4:6] / p[4:6].sum(), 3000)
     both(model.gibbs(x[:3], keys[0], 2), feeds)
-    learner = nn.BoltzmannMachine(2, 2, "float64")
+    learner = probability.BoltzmannMachine(2, 2, "float64")
     data = gc.constant(np.array([[1.0, 0], [0, 1], [1, 0]]))
     learns(gc.mean(learner.nll(data)), learner.parameters(), steps=80, rate=0.2, part=0.55)
 
@@ -94,7 +94,7 @@ def test_fac_25_product_of_experts():
     experts = gc.exp(x @ c) * gc.prod(1 + gc.exp(x @ W.T + b), axis=1)
     ones = []
     for j in range(2):
-        one = nn.RBM(2, 1, seed=0, dtype="float64")
+        one = probability.RBM(2, 1, seed=0, dtype="float64")
         one.weight, one.hidden_bias = W[j : j + 1], b[j : j + 1]
         one.visible_bias = gc.zeros((2,), dtype="float64")
         ones.append(gc.exp(-one.free_energy(x)))
@@ -148,7 +148,7 @@ def test_fac_27_rbm_likelihood_gradient():
     np.testing.assert_allclose(db, [-0.2162251, 0.22152639], atol=6e-9)
     np.testing.assert_allclose(dc, [-0.23849314, 0.71317675], atol=6e-9)
     np.testing.assert_allclose(-phase, dW, rtol=1e-12)
-    learner = nn.RBM(2, 2, seed=1, dtype="float64")
+    learner = probability.RBM(2, 2, seed=1, dtype="float64")
     data = gc.constant(np.array([[1.0, 0], [0, 1], [0, 1]]))
     learns(gc.mean(learner.nll(data)), learner.parameters(), steps=100, rate=0.2, part=0.55)
 

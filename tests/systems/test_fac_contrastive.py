@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, probability
 from tests.systems.catalogue import both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 from tests.systems.test_fac_boltzmann import STATES, close_frequencies, kernel, machine
 
-RBMS, DEEP = "graphc/nn/boltzmann.py", "graphc/nn/deep_boltzmann.py"
+RBMS, DEEP = "graphc/probability/boltzmann.py", "graphc/probability/deep_boltzmann.py"
 BARS = np.array([[1.0, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1]])
 
 
@@ -32,13 +32,13 @@ def test_fac_29_contrastive_divergence():
     exact = gc.grad(gc.sum(model.nll(x)), W)
     many = gc.broadcast_to(x, (4000, 2))
     key = gc.random.key(3)
-    slopes = gc.grad(nn.contrastive_divergence(model, many, key), [W, b, c])
+    slopes = gc.grad(probability.contrastive_divergence(model, many, key), [W, b, c])
     seen = model.gibbs(key, many)
     own = [
         model(seen).T @ seen / 4000 - model(x).T @ x,
         gc.mean(model(seen), 0) - model(x)[0], gc.mean(seen, 0) - x[0],
     ]  # fmt: skip
-    short = nn.contrastive_divergence(model, many[:5], key, 2)
+    short = probability.contrastive_divergence(model, many[:5], key, 2)
     one, limit, dW, *found = run([*steps, exact, *slopes, *own], feeds)
     both([short, *gc.grad(short, [W, b, c])], feeds)
     printed = [[0.26710107, -0.27525776], [-0.02642947, -0.52121356]]
@@ -47,9 +47,9 @@ def test_fac_29_contrastive_divergence():
     assert (abs(-found[0] - one) < 4 * 0.5 / np.sqrt(4000)).all()
     for a, expected in zip(found[:3], found[3:], strict=True):
         np.testing.assert_allclose(a, expected, atol=1e-12)
-    learner = nn.RBM(4, 3, seed=0, dtype="float64")
+    learner = probability.RBM(4, 3, seed=0, dtype="float64")
     v = gc.constant(np.tile(BARS, (8, 1)))
-    loss = nn.contrastive_divergence(learner, v, gc.random.Generator(1))
+    loss = probability.contrastive_divergence(learner, v, gc.random.Generator(1))
     updates = optim.SGD(0.5).updates(loss, learner.parameters())
     step = gc.compile([], gc.mean(learner.nll(v)), updates=updates)
     values = [float(step()) for _ in range(300)]
@@ -59,8 +59,8 @@ def test_fac_29_contrastive_divergence():
 
 def persistent():
     """An RBM, its chains, their source of random numbers, and a training step of both."""
-    model = nn.RBM(4, 3, seed=0, dtype="float64")
-    chains = nn.PersistentChains(np.tile(np.eye(4), (2, 1)), "float64")
+    model = probability.RBM(4, 3, seed=0, dtype="float64")
+    chains = probability.PersistentChains(np.tile(np.eye(4), (2, 1)), "float64")
     source = gc.random.Generator(5)
     loss, kept = chains.loss(model, gc.constant(BARS), source, 2)
     updates = {**optim.SGD(0.3).updates(loss, model.parameters()), **kept}
@@ -115,7 +115,7 @@ def test_fac_31_gaussian_bernoulli_rbm():
         W=np.array([[1.0, -0.5], [0.4, 0.8]]), a=np.array([-0.3, 0.2]), b=np.array([0.2, -0.1]),
         s=np.array([0.5, 0.8]),
     )  # fmt: skip
-    model = nn.GaussianRBM(2, 2, seed=0, dtype="float64")
+    model = probability.GaussianRBM(2, 2, seed=0, dtype="float64")
     model.weight, model.hidden_bias, model.visible_bias, model.deviation = feeds
     axis = np.linspace(-6, 6, 121)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
@@ -141,13 +141,13 @@ def test_fac_31_gaussian_bernoulli_rbm():
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     ends = run(chains, feeds)
     assert (abs(ends.mean(0) - found[-1]) < 4 * ends.std(0) / np.sqrt(3000)).all()
-    one = nn.GaussianRBM(1, 1, seed=0, dtype="float64")
+    one = probability.GaussianRBM(1, 1, seed=0, dtype="float64")
     one.weight.value, one.hidden_bias.value = [[1.0]], [-0.3]
     one.visible_bias.value, one.deviation.value = [0.2], [0.5]
     assert run(one.log_partition()) == pytest.approx(1.263279303, abs=6e-10)
     data = np.random.default_rng(0).standard_normal((40, 2)) * 0.2 + np.repeat([[2], [-1]], 20, 0)
     data = (data - data.mean(0)) / data.std(0)
-    learner = nn.GaussianRBM(2, 3, seed=0, dtype="float64")
+    learner = probability.GaussianRBM(2, 3, seed=0, dtype="float64")
     learns(gc.mean(learner.nll(gc.constant(data))), learner.parameters(), rate=0.1, part=0.9)
 
 
@@ -157,13 +157,13 @@ def test_fac_32_deep_belief_net():
     below, and raises the likelihood; samples drawn downwards have p(x); the perceptron made of the
     net begins where the net is, and is fine-tuned.
     """
-    net = nn.DeepBeliefNet((4, 3, 4, 2), dtype="float64")
+    net = probability.DeepBeliefNet((4, 3, 4, 2), dtype="float64")
     low, high, top = net.rbms
     x = gc.constant(np.tile(BARS, (16, 1)))
-    states = nn.binary_states(4, "float64")
+    states = probability.binary_states(4, "float64")
 
     def train(rbm, data, steps):
-        loss = nn.contrastive_divergence(rbm, data, gc.random.Generator(1))
+        loss = probability.contrastive_divergence(rbm, data, gc.random.Generator(1))
         updates = optim.SGD(0.5).updates(loss, rbm.parameters())
         step = gc.compile([], None, updates=updates)
         for _ in range(steps):
@@ -205,9 +205,9 @@ def test_fac_33_deep_boltzmann_machine():
     rng = np.random.default_rng(0)
     shapes = {"W1": (3, 3), "W2": (3, 2), "b0": (3,), "b1": (3,), "b2": (2,)}
     feeds = symbols(**{name: rng.standard_normal(s) for name, s in shapes.items()})
-    model = nn.DeepBoltzmannMachine((3, 3, 2), dtype="float64")
+    model = probability.DeepBoltzmannMachine((3, 3, 2), dtype="float64")
     model.weights, model.biases = list(feeds)[:2], list(feeds)[2:]
-    states = nn.binary_states(3, "float64")
+    states = probability.binary_states(3, "float64")
     means = model.mean_field(states, 1e-13)
     gaps = [gc.max(gc.abs(gc.sigmoid(model.logits(means, k)) - means[k])) for k in (1, 2)]
     bounds = model.bound(means) - model.log_partition()
@@ -224,7 +224,7 @@ def test_fac_33_deep_boltzmann_machine():
     close_frequencies(ends, np.exp(exact), 2000)
     both(model.gibbs(gc.random.key(1), [x[:3] for x in start], 2), feeds)
 
-    learner = nn.DeepBoltzmannMachine((4, 3, 2), dtype="float64")
+    learner = probability.DeepBoltzmannMachine((4, 3, 2), dtype="float64")
     seen = gc.constant(np.tile(BARS, (8, 1)))
     chains = [gc.variable(np.zeros((32, n)), trainable=False) for n in (4, 3, 2)]
     new = learner.gibbs(gc.random.Generator(2), chains, 2)

@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 
 import graphc as gc
-from graphc import nn
+from graphc import nn, probability
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 
-ARROWS, NORMAL = "graphc/nn/directed.py", "graphc/nn/gaussians.py"
+ARROWS, NORMAL = "graphc/probability/directed.py", "graphc/probability/gaussians.py"
 
 
 @row("FAC-11", ARROWS)
@@ -20,11 +20,13 @@ def test_fac_11_ancestral_sampling():
     """
     parents = {"wet": ("rain", "sprinkler"), "sprinkler": ("rain",), "rain": ()}
     feeds = symbols(rain=S(0, 3), sprinkler=S(1, 3, 2), wet=S(2, 3, 2, 2))
-    model = nn.DirectedModel(parents, dict(zip(("rain", "sprinkler", "wet"), feeds, strict=True)))
+    model = probability.DirectedModel(
+        parents, dict(zip(("rain", "sprinkler", "wet"), feeds, strict=True))
+    )
     assert model.order == ["rain", "sprinkler", "wet"]
     draws = model.sample(gc.random.key(1), 5000)
     few = model.sample(gc.random.key(1), 4)
-    states = dict(zip(model.order, nn.all_states((3, 2, 2)).T, strict=True))
+    states = dict(zip(model.order, probability.all_states((3, 2, 2)).T, strict=True))
     joint, found, log_p, _ = both(
         [gc.exp(model.log_joint()), draws, model.log_probability(states), few], feeds
     )
@@ -38,13 +40,13 @@ def test_fac_11_ancestral_sampling():
     names = [f"x{k}" for k in range(5)]
     chain = {name: (names[k - 1],) if k else () for k, name in enumerate(names)}
     logits = {name: gc.constant(np.log(T if k else T[0])) for k, name in enumerate(names)}
-    ends = run(nn.DirectedModel(chain, logits).sample(gc.random.key(2), 4000)["x4"])
+    ends = run(probability.DirectedModel(chain, logits).sample(gc.random.key(2), 4000)["x4"])
     wanted = (T[0] @ np.linalg.matrix_power(T, 4))[1]
     assert abs(ends.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / 4000)
     with pytest.raises(gc.ShapeError, match=r"the table of rain needs shape \(2,\)"):
-        nn.DirectedModel({}, {"rain": gc.constant(T)})
+        probability.DirectedModel({}, {"rain": gc.constant(T)})
     with pytest.raises(gc.GraphError, match=r"run in a circle: (a -> b -> a|b -> a -> b)"):
-        nn.markov_blanket({"a": ("b",), "b": ("a",)}, "a")
+        probability.markov_blanket({"a": ("b",), "b": ("a",)}, "a")
 
 
 @row("FAC-12", ARROWS)
@@ -54,20 +56,22 @@ def test_fac_12_markov_blanket():
     information of random tables.
     """
     collider = {"c": ("a", "b"), "d": ("c",)}
-    assert nn.d_separated(collider, "a", "b")
-    assert not nn.d_separated(collider, "a", "b", "c")
-    assert not nn.d_separated(collider, "a", "b", "d")
+    assert probability.d_separated(collider, "a", "b")
+    assert not probability.d_separated(collider, "a", "b", "c")
+    assert not probability.d_separated(collider, "a", "b", "d")
     chain = {"b": ("a",), "c": ("b",)}
-    assert nn.d_separated(chain, "a", "c", "b") and not nn.d_separated(chain, "a", "c")
+    assert probability.d_separated(chain, "a", "c", "b") and not probability.d_separated(
+        chain, "a", "c"
+    )
     parents = {"c": ("a", "b"), "d": ("c",), "e": ("c", "a"), "a": (), "b": ()}
-    assert nn.markov_blanket(parents, "c") == {"a", "b", "d", "e"}
-    assert nn.markov_blanket(parents, "b") == {"a", "c"}
+    assert probability.markov_blanket(parents, "c") == {"a", "b", "d", "e"}
+    assert probability.markov_blanket(parents, "b") == {"a", "c"}
     ring = {k: {(k + 1) % 4, (k - 1) % 4} for k in range(4)}
-    assert nn.separated(ring, 0, 2, (1, 3)) and not nn.separated(ring, 0, 2, (1,))
+    assert probability.separated(ring, 0, 2, (1, 3)) and not probability.separated(ring, 0, 2, (1,))
     tables = {
         n: gc.constant(S(k, *(2,) * (len(p) + 1))) for k, (n, p) in enumerate(parents.items())
     }
-    model = nn.DirectedModel(parents, tables)
+    model = probability.DirectedModel(parents, tables)
     joint = run(gc.exp(model.log_joint()))
     axis = {name: k for k, name in enumerate(model.order)}
     for x, y, given in (("a", "b", ""), ("a", "b", "c"), ("d", "e", "c"), ("b", "e", "ac"),
@@ -76,7 +80,11 @@ def test_fac_12_markov_blanket():
         p = np.transpose(joint, kept + [k for k in range(5) if k not in kept])
         p = p.reshape(2, 2, 2 ** len(given), -1).sum(-1)
         gap = p * p.sum((0, 1)) - p.sum(0) * p.sum(1)[:, None]
-        assert (abs(gap).max() < 1e-12) == nn.d_separated(parents, x, y, given), (x, y, given)
+        assert (abs(gap).max() < 1e-12) == probability.d_separated(parents, x, y, given), (
+            x,
+            y,
+            given,
+        )
 
 
 @row("FAC-13", "graphc/rejection.py")
@@ -141,7 +149,7 @@ def test_fac_14_logistic_conditional():
     """M + 1 parameters stand for a table of 2^M rows, which they give exactly where it is logistic;
     gradients by differences; the weights are found again from counts.
     """
-    rows = nn.binary_states(4, "float64")
+    rows = probability.binary_states(4, "float64")
     feeds = symbols(w=np.array([1.0, -2, 0.5, 0.3]), w0=np.array(-0.2))
     w, w0 = feeds
     logits = rows @ w + w0
@@ -163,7 +171,7 @@ def test_fac_15_linear_gaussian_network():
     B = np.array([[0, 0, 0], [0.5, 0, 0], [0.3, -0.7, 0]])
     feeds = symbols(B=B, b=np.array([1.0, 0, -1]), v=np.array([1, 0.5, 0.2]))
     w, b, v = feeds
-    mean, covariance = nn.gaussian_network(w, b, v)
+    mean, covariance = probability.gaussian_network(w, b, v)
     x = []
     noise = gc.random.normal(gc.random.key(1), (3, 4000), dtype="float64")
     for i in range(3):
@@ -188,9 +196,9 @@ def test_fac_15_linear_gaussian_network():
     assert 3 + len(below[0]) == 3 + 3 * 2 // 2
     place = np.zeros((3, 3, 3))
     place[below[0], below[1], range(3)] = 1
-    found = nn.gaussian_network(gc.constant(place) @ free, offset, gc.exp(logs))
+    found = probability.gaussian_network(gc.constant(place) @ free, offset, gc.exp(logs))
     data = gc.constant(draws.T[:200])
-    nll = -gc.mean(nn.multivariate_normal_log_density(data, *found))
+    nll = -gc.mean(probability.multivariate_normal_log_density(data, *found))
     learns(nll, [free, offset, logs], steps=150, rate=0.05, part=0.9)
 
 
@@ -218,9 +226,9 @@ def test_fac_17_gaussian_identities():
     """
     feeds = symbols(mean=np.array([1.0, 2]), S=np.array([[2, 0.6], [0.6, 1]]), x=np.array([3.0]))
     mean, covariance, x = feeds
-    given = nn.gaussian_given(mean, covariance, [1], x)
+    given = probability.gaussian_given(mean, covariance, [1], x)
     one = gc.ones((1, 1), dtype="float64")
-    product = nn.gaussian_product(0 * x, one, 0 * x + 2, 2 * one)
+    product = probability.gaussian_product(0 * x, one, 0 * x + 2, 2 * one)
     loss = gc.sum(given[0] ** 2) + gc.sum(given[1])
     found, _ = differentiated([*given, *product], loss, feeds)
     np.testing.assert_allclose(
@@ -230,11 +238,11 @@ def test_fac_17_gaussian_identities():
     feeds = symbols(m=S(0, 5), C=root @ root.T, x=S(2, 1, 5), A=S(3, 2, 5), other=S(4, 5))
     m, C, x, A, other = feeds
     seen, rest = [3, 0], [1, 2, 4]
-    density = nn.multivariate_normal_log_density
-    middle, spread = nn.gaussian_given(m, C, seen, x[0, seen])
+    density = probability.multivariate_normal_log_density
+    middle, spread = probability.gaussian_given(m, C, seen, x[0, seen])
     parts = density(x[:, rest], middle, spread) + density(x[:, seen], m[seen], C[seen][:, seen])
-    mapped = nn.gaussian_map(m, C, A, 1.0)
-    together = nn.gaussian_product(m, C, other, 2 * C)
+    mapped = probability.gaussian_map(m, C, A, 1.0)
+    together = probability.gaussian_product(m, C, other, 2 * C)
     gap = (
         density(x, *together) - density(x, m, C) - density(x, other, 2 * C)
         + density(m[None], other, 3 * C)

@@ -5,12 +5,12 @@ import pytest
 from scipy import linalg
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, probability
 from graphc.nn import penalties
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 
-FACTORS, ICA = "graphc/nn/factors.py", "graphc/nn/independent.py"
+FACTORS, ICA = "graphc/probability/factors.py", "graphc/probability/independent.py"
 X4 = S(0, 40, 4) + 0.3 * S(7, 40, 4) ** 2
 CENTRED = X4 - X4.mean(0)
 
@@ -23,10 +23,10 @@ def test_fac_01_linear_factor_model():
     feeds = symbols(W=S(1, 3, 2), b=np.array([1.0, -2, 0.5]), v=np.array([0.3, 0.2, 0.5]))
     W, b, v = feeds
     count, key = 5000, gc.random.key(1)
-    normal = nn.factor_sample(key, count, W, b, v)
-    heavy = nn.factor_sample(key, count, W, b, v, gc.random.laplace)
-    few = nn.factor_sample(key, 4, W, b, v)
-    found = both([normal, heavy, few, nn.covariance(normal)], feeds)
+    normal = probability.factor_sample(key, count, W, b, v)
+    heavy = probability.factor_sample(key, count, W, b, v, gc.random.laplace)
+    few = probability.factor_sample(key, 4, W, b, v)
+    found = both([normal, heavy, few, probability.covariance(normal)], feeds)
     w = feeds[W]
     for x, scale in ((found[0], 1), (found[1], 2)):
         wanted = scale * w @ w.T + np.diag(feeds[v])
@@ -48,18 +48,18 @@ def test_fac_02_factor_analysis():
     C = w @ w.T + np.diag(psi)
     feeds = symbols(S=C, W=S(0, 4, 1) + 0.6, v=np.array([0.3, 0.4, 0.5, 0.6]), x=S(2, 3, 4))
     data, W, v, x = feeds
-    start = nn.factor_log_likelihood(data, W, v)
+    start = probability.factor_log_likelihood(data, W, v)
 
     def step(state, _):
-        new = nn.factor_step(data, *state)
-        return new, nn.factor_log_likelihood(data, *new)
+        new = probability.factor_step(data, *state)
+        return new, probability.factor_log_likelihood(data, *new)
 
     (last, noise), values = gc.scan(step, (W, v), length=400)
-    means, spread = nn.factor_posterior(x, W, gc.zeros((4,), dtype="float64"), v)
+    means, spread = probability.factor_posterior(x, W, gc.zeros((4,), dtype="float64"), v)
     joint = gc.concat(
         [gc.concat([gc.eye(1, dtype="float64"), W.T], 1), gc.concat([W, W @ W.T + gc.diag(v)], 1)]
     )
-    given = nn.gaussian_given(gc.zeros((5,), dtype="float64"), joint, range(1, 5), x[0])
+    given = probability.gaussian_given(gc.zeros((5,), dtype="float64"), joint, range(1, 5), x[0])
     outputs = [start, values, last, noise, means, spread, *given]
     found, _ = differentiated(outputs, start, feeds, [W, v])
     assert (np.diff([found[0], *found[1]]) > -1e-12).all()
@@ -69,7 +69,7 @@ def test_fac_02_factor_analysis():
     np.testing.assert_allclose(found[4][0], found[6], rtol=1e-12)
     np.testing.assert_allclose(found[5], found[7], rtol=1e-12)
     free, logs = gc.variable(S(0, 4, 1) + 0.6), gc.variable(np.zeros(4))
-    loss = -nn.factor_log_likelihood(gc.constant(C), free, gc.exp(logs))
+    loss = -probability.factor_log_likelihood(gc.constant(C), free, gc.exp(logs))
     losses = learns(loss, [free, logs], steps=400, rate=0.03, part=0.95)
     assert losses[-1] == pytest.approx(4.407864643, abs=1e-6)
     np.testing.assert_allclose(np.exp(logs.value), psi, atol=2e-3)
@@ -82,19 +82,19 @@ def test_fac_03_probabilistic_pca():
     """
     feeds = symbols(X=X4, W=S(1, 4, 2), v=np.array(0.3))
     X, W, v = feeds
-    C = nn.covariance(X)
-    best, noise = nn.probabilistic_pca(C, 2)
+    C = probability.covariance(X)
+    best, noise = probability.probabilistic_pca(C, 2)
     ones = gc.ones((4,), dtype="float64")
-    value = 40 * nn.factor_log_likelihood(C, best, noise * ones)
-    density = nn.multivariate_normal_log_density(
+    value = 40 * probability.factor_log_likelihood(C, best, noise * ones)
+    density = probability.multivariate_normal_log_density(
         X, gc.mean(X, 0), best @ best.T + noise * gc.eye(4, dtype="float64")
     )
     held = gc.stop_gradient(best), gc.stop_gradient(noise)
-    flat = gc.grad(nn.factor_log_likelihood(C, held[0], held[1] * ones), list(held))
-    h, _ = nn.factor_posterior(X, best, gc.mean(X, 0), 1e-10 * ones)
-    axes = nn.pca(X, 2)
+    flat = gc.grad(probability.factor_log_likelihood(C, held[0], held[1] * ones), list(held))
+    h, _ = probability.factor_posterior(X, best, gc.mean(X, 0), 1e-10 * ones)
+    axes = probability.pca(X, 2)
     gap = h @ best.T + axes.mean - axes.decode(axes.encode(X))
-    loss = -nn.factor_log_likelihood(C, W, v * ones)
+    loss = -probability.factor_log_likelihood(C, W, v * ones)
     found, _ = differentiated([noise, value, gc.sum(density), *flat, gap], loss, feeds)
     assert found[0] == pytest.approx(0.016941093, abs=6e-10)
     np.testing.assert_allclose(found[1:3], -63.214186352, atol=6e-9)
@@ -102,7 +102,7 @@ def test_fac_03_probabilistic_pca():
     assert abs(found[5]).max() < 1e-6
     free, log = gc.variable(S(1, 4, 2)), gc.variable(np.array(0.0))
     data = gc.constant(CENTRED.T @ CENTRED / 40)
-    loss = -40 * nn.factor_log_likelihood(data, free, gc.exp(log) * ones)
+    loss = -40 * probability.factor_log_likelihood(data, free, gc.exp(log) * ones)
     losses = learns(loss, [free, log], steps=400, rate=0.05, part=0.9)
     assert losses[-1] == pytest.approx(63.214186352, abs=1e-3)
     assert min(losses) > 63.214186352 - 1e-8
@@ -115,9 +115,9 @@ def test_fac_04_pca():
     """
     feeds = symbols(X=X4)
     (X,) = feeds
-    whole, two = nn.pca(X), nn.pca(X, 2)
+    whole, two = probability.pca(X), probability.pca(X, 2)
     again = two.decode(two.encode(X))
-    values, vectors = gc.linalg.eigh(nn.covariance(X))
+    values, vectors = gc.linalg.eigh(probability.covariance(X))
     outputs = [whole.variances, whole.axes, values, vectors, gc.sum((X - again) ** 2)]
     variances, axes, w, v, error = both(outputs, feeds)
     printed = [1.223156097, 0.789616980, 0.022837308, 0.011044878]
@@ -135,8 +135,8 @@ def test_fac_05_whitening():
     """
     feeds = symbols(X=X4)
     (X,) = feeds
-    zca, rotated = nn.whiten(X), nn.pca(X).whiten(X)
-    outputs = [nn.covariance(zca), nn.covariance(rotated), zca, rotated]
+    zca, rotated = nn.whiten(X), probability.pca(X).whiten(X)
+    outputs = [probability.covariance(zca), probability.covariance(rotated), zca, rotated]
     one, other, z, r = both(outputs, feeds)
     np.testing.assert_allclose(one, np.eye(4), atol=1e-12)
     np.testing.assert_allclose(other, np.eye(4), atol=1e-12)
@@ -164,7 +164,8 @@ def test_fac_06_independent_components():
     z = nn.whiten(x)
     start = gc.constant(S(1, 3, 3))
     found, white, *kurtoses = both(
-        [z @ nn.fast_ica(z, start, 30).T, z, *map(nn.excess_kurtosis, laws)], feeds
+        [z @ probability.fast_ica(z, start, 30).T, z, *map(probability.excess_kurtosis, laws)],
+        feeds,
     )
     np.testing.assert_allclose(kurtoses, [-1.2, 0, 3], atol=0.25)
     assert abs(kurtoses[0] + 1.2) < 0.03 and abs(kurtoses[1]) < 0.1
@@ -177,11 +178,11 @@ def test_fac_06_independent_components():
     rows = symbols(A=S(1, 3, 3) + np.eye(3), z=white)
     A, fixed = rows
     y = fixed @ gc.linalg.qr(A)[0]
-    loss = -gc.sum(nn.excess_kurtosis(y) ** 2)
+    loss = -gc.sum(probability.excess_kurtosis(y) ** 2)
     differentiated([], loss, rows, [A])
     free = gc.variable(S(1, 3, 3))
     y = gc.constant(white) @ gc.linalg.qr(free)[0]
-    loss = 10 - gc.sum(nn.excess_kurtosis(y) ** 2)
+    loss = 10 - gc.sum(probability.excess_kurtosis(y) ** 2)
     updates = optim.Adam(0.05).updates(loss, [free])
     step = gc.compile([], [loss, y], updates=updates)
     losses, ends = zip(*(step() for _ in range(150)), strict=True)
@@ -206,7 +207,7 @@ def test_fac_07_slow_features():
     t, x, dt = slow_series()
     feeds = symbols(x=x)
     (X,) = feeds
-    speeds, weights = nn.slow_features(X)
+    speeds, weights = probability.slow_features(X)
     y = (X - gc.mean(X, 0)) @ weights
     s, w, features = both([speeds / dt**2, weights, y], feeds)
     assert s[0] == pytest.approx(1, abs=2e-3) and (np.diff(s) > 0).all()
@@ -223,7 +224,7 @@ def test_fac_07_slow_features():
     np.testing.assert_allclose(abs(vectors), abs(axes), rtol=1e-9)
     small = symbols(x=S(0, 12, 3) ** 3 + S(5, 12, 3))
     (X,) = small
-    speeds, weights = nn.slow_features(X)
+    speeds, weights = probability.slow_features(X)
     differentiated([], speeds[0] + gc.sum(gc.abs(weights[:, 1])), small)
 
 
@@ -234,7 +235,7 @@ def test_fac_08_slowness_penalty():
     """
     t, x, _ = slow_series(300)
     x = (x - x.mean(0)) / x.std(0)
-    slowest = run(nn.slow_features(gc.constant(x))[0][0])
+    slowest = run(probability.slow_features(gc.constant(x))[0][0])
     layer = nn.Dense(5, 1, bias=False, seed=1, dtype="float64")
     norm = nn.BatchNorm(1, eps=0.0, affine=False, dtype="float64")
     y = norm(layer(gc.constant(x)))

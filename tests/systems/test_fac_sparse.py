@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import probability
 from tests.systems.catalogue import S, row, run, symbols
 from tests.systems.sequences import differentiated
 
-CODING = "graphc/nn/sparse_coding.py"
+CODING = "graphc/probability/sparse_coding.py"
 
 
 def unit(rows):
@@ -25,20 +25,20 @@ def test_fac_09_sparse_coding():
     rng = np.random.default_rng(0)
     feeds = symbols(D=unit(rng.standard_normal((6, 4))).T, x=S(2, 2, 4))
     D, x = feeds
-    held = gc.stop_gradient(nn.sparse_code(x, D, 0.1, 1500, 1e-14))
-    loss = nn.sparse_loss(x, D, held, 0.1)
+    held = gc.stop_gradient(probability.sparse_code(x, D, 0.1, 1500, 1e-14))
+    loss = probability.sparse_loss(x, D, held, 0.1)
     closed = (held @ D.T - x).T @ held / 2
     (wanted,), (slope,) = differentiated([closed], loss, feeds, [D], count=5)
     np.testing.assert_allclose(slope, wanted, rtol=1e-12, atol=1e-15)
     made = rng.standard_normal((30, 8)) * (rng.random((30, 8)) < 0.3)
     data = gc.constant(made @ unit(rng.standard_normal((8, 4))))
     atoms, h = gc.variable(unit(S(3, 8, 4)).T), gc.variable(np.zeros((30, 8)))
-    new = nn.sparse_code(data, atoms, 0.1, 20, start=h)
-    coded = nn.sparse_loss(data, atoms, new, 0.1)
-    slope = gc.grad(nn.sparse_loss(data, atoms, gc.stop_gradient(new), 0.1), atoms)
-    better = nn.unit_columns(atoms - 0.1 * slope)
+    new = probability.sparse_code(data, atoms, 0.1, 20, start=h)
+    coded = probability.sparse_loss(data, atoms, new, 0.1)
+    slope = gc.grad(probability.sparse_loss(data, atoms, gc.stop_gradient(new), 0.1), atoms)
+    better = probability.unit_columns(atoms - 0.1 * slope)
     updates = {atoms: better, h: new}
-    step = gc.compile([], [coded, nn.sparse_loss(data, better, new, 0.1)], updates=updates)
+    step = gc.compile([], [coded, probability.sparse_loss(data, better, new, 0.1)], updates=updates)
     values = np.array([step() for _ in range(60)]).ravel()
     assert (np.diff(values) < 1e-12).all()
     assert values[-1] < 0.8 * values[0]
@@ -53,8 +53,8 @@ def test_fac_10_iterative_shrinkage():
     """
     feeds = symbols(D=unit((S(1, 3, 5) ** 3).T).T, x=S(2, 1, 3))
     D, x = feeds
-    codes = nn.sparse_code(x, D, 0.1, 20000, 1e-15)
-    value = nn.sparse_loss(x, D, codes, 0.1)
+    codes = probability.sparse_code(x, D, 0.1, 20000, 1e-15)
+    value = probability.sparse_loss(x, D, codes, 0.1)
     top = gc.linalg.eigvalsh(D.T @ D)[-1]
     slope = (codes @ D.T - x) @ D
 
@@ -73,7 +73,10 @@ def test_fac_10_iterative_shrinkage():
     on = h != 0
     np.testing.assert_allclose(g[on], -0.1 * np.sign(h[on]), atol=1e-10)
     assert (abs(g[~on]) < 0.1).all() and on.sum() == 3
-    few = nn.sparse_code(x, D, 0.1, 5)
-    ends = nn.sparse_code(x, D, 0.1, 1), nn.sparse_code(x, D, 0.1, 5, tolerance=10.0)
-    (one, stopped), _ = differentiated(ends, nn.sparse_loss(x, D, few, 0.3), feeds, [x])
+    few = probability.sparse_code(x, D, 0.1, 5)
+    ends = (
+        probability.sparse_code(x, D, 0.1, 1),
+        probability.sparse_code(x, D, 0.1, 5, tolerance=10.0),
+    )
+    (one, stopped), _ = differentiated(ends, probability.sparse_loss(x, D, few, 0.3), feeds, [x])
     np.testing.assert_array_equal(one, stopped)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import probability
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 from tests.systems.test_fac_boltzmann import close_frequencies
 
-STATES, PAIRS = "graphc/nn/enumeration.py", "graphc/nn/pairwise.py"
+STATES, PAIRS = "graphc/probability/enumeration.py", "graphc/probability/pairwise.py"
 
 
 @row("FAC-18", STATES)
@@ -21,14 +21,14 @@ def test_fac_18_gibbs_distribution():
     sizes = (2, 3, 2, 2)
     tables = {(0, 1): S(0, 2, 3), (2, 1): S(1, 2, 3), (3, 2): S(2, 2, 2), (1,): S(3, 3)}
     feeds = symbols(**{f"t{k}": t for k, t in enumerate(tables.values())})
-    logits = nn.joint_logits(sizes, dict(zip(tables, feeds, strict=True)))
-    law, states = nn.joint_law(logits), nn.all_states(sizes)
+    logits = probability.joint_logits(sizes, dict(zip(tables, feeds, strict=True)))
+    law, states = probability.joint_law(logits), probability.all_states(sizes)
     wide = {(k, (k + 1) % 16): gc.constant(S(k, 2, 2)) for k in range(16)}
-    bits = nn.binary_states(16, "float64")
-    free = nn.log_partition(lambda x: -gc.sum(x, 1), bits)
+    bits = probability.binary_states(16, "float64")
+    free = probability.log_partition(lambda x: -gc.sum(x, 1), bits)
     found = both(
-        [law, gc.logsumexp(logits), nn.marginal(law, 1, 3), states,
-         gc.logsumexp(nn.joint_logits((2,) * 16, wide)), free],
+        [law, gc.logsumexp(logits), probability.marginal(law, 1, 3), states,
+         gc.logsumexp(probability.joint_logits((2,) * 16, wide)), free],
         feeds,
     )  # fmt: skip
     p, log_z, pair, rows, log_wide, log_free = found
@@ -44,9 +44,9 @@ def test_fac_18_gibbs_distribution():
         product = product @ np.exp(S(k, 2, 2))
     assert log_wide == pytest.approx(np.log(np.trace(product)), rel=1e-12)
     with pytest.raises(gc.ShapeError, match=r"factor of variables \(0, 1\) needs shape \(2, 3\)"):
-        nn.joint_logits(sizes, {(0, 1): gc.constant(S(0, 3, 2))})
+        probability.joint_logits(sizes, {(0, 1): gc.constant(S(0, 3, 2))})
     with pytest.raises(gc.GraphError, match="33554432 states are too many"):
-        nn.binary_states(25)
+        probability.binary_states(25)
     assert log_free == pytest.approx(16 * np.log1p(np.e), rel=1e-12)
 
 
@@ -54,10 +54,12 @@ def test_fac_18_gibbs_distribution():
 def test_fac_19_clique_tables():
     """Z of one clique and of both, and p of all three ones, as printed."""
     table = gc.constant(np.log(np.array([[2.0, 1], [1, 10]])))
-    one = nn.joint_logits((2, 2), {(0, 1): table})
+    one = probability.joint_logits((2, 2), {(0, 1): table})
     # Variables: oneself, a colleague, a flatmate; healthy is 1.
-    three = nn.joint_logits((2, 2, 2), {(0, 1): table, (0, 2): table})
-    z, both_z, law = both([gc.sum(gc.exp(one)), gc.sum(gc.exp(three)), nn.joint_law(three)])
+    three = probability.joint_logits((2, 2, 2), {(0, 1): table, (0, 2): table})
+    z, both_z, law = both(
+        [gc.sum(gc.exp(one)), gc.sum(gc.exp(three)), probability.joint_law(three)]
+    )
     assert z == pytest.approx(14, rel=1e-14)
     assert both_z == pytest.approx(130, rel=1e-14)
     assert law[1, 1, 1] == pytest.approx(0.769230769, abs=6e-10)
@@ -68,7 +70,7 @@ def field():
     theta = np.zeros((3, 3))
     theta[0, 1], theta[1, 2] = 1, -0.8
     feeds = symbols(R=theta, b=np.array([0.5, -0.3, 0.2]))
-    return feeds, lambda x: nn.pairwise_energy(x, *feeds)
+    return feeds, lambda x: probability.pairwise_energy(x, *feeds)
 
 
 @row("FAC-20", PAIRS)
@@ -78,12 +80,12 @@ def test_fac_20_bernoulli_field():
     """
     feeds, energy = field()
     R, b = feeds
-    x = nn.binary_states(3, "float64")
-    log_z = nn.log_partition(energy, x)
+    x = probability.binary_states(3, "float64")
+    log_z = probability.log_partition(energy, x)
     law = gc.exp(-energy(x) - log_z)
     seen = gc.constant(np.array([[1.0, 1, 0], [0, 1, 1]]))
     nll = gc.sum(energy(seen)) + 2 * log_z
-    chance = gc.sigmoid(nn.pairwise_logits(x, R, b))
+    chance = gc.sigmoid(probability.pairwise_logits(x, R, b))
     slope = gc.grad(log_z, b)
     found, _ = differentiated([gc.exp(log_z), law @ x, slope, chance, law], nll, feeds)
     z, means, slopes, conditional, p = found
@@ -96,10 +98,12 @@ def test_fac_20_bernoulli_field():
         on = np.broadcast_to(cube.take([1], axis) / cube.sum(axis, keepdims=True), cube.shape)
         np.testing.assert_allclose(conditional[:, axis], on.ravel(), rtol=1e-12)
     start = gc.zeros((3000, 3), dtype="float64")
-    close_frequencies(run(nn.gibbs_sweeps(start, R, b, gc.random.key(1), 12), feeds), p, 3000)
+    close_frequencies(
+        run(probability.gibbs_sweeps(start, R, b, gc.random.key(1), 12), feeds), p, 3000
+    )
     v = [gc.variable(np.zeros((3, 3))), gc.variable(np.zeros(3))]
-    loss = gc.mean(nn.pairwise_energy(seen, *v)) + nn.log_partition(
-        lambda s: nn.pairwise_energy(s, *v), x
+    loss = gc.mean(probability.pairwise_energy(seen, *v)) + probability.log_partition(
+        lambda s: probability.pairwise_energy(s, *v), x
     )
     learns(loss, v, rate=0.2)
 
@@ -110,10 +114,10 @@ def test_fac_21_ising_ring():
     as printed; the derivative of log Z is the sum of the eight correlations.
     """
     K = gc.placeholder("K", (), gc.float64)
-    spins = 2 * nn.binary_states(8, "float64") - 1
+    spins = 2 * probability.binary_states(8, "float64") - 1
     ring = gc.constant(np.roll(np.eye(8), 1, axis=1))
-    log_z = nn.log_partition(
-        lambda s: nn.pairwise_energy(s, K * ring, gc.zeros((8,), dtype="float64")), spins
+    log_z = probability.log_partition(
+        lambda s: probability.pairwise_energy(s, K * ring, gc.zeros((8,), dtype="float64")), spins
     )
     pair = gc.constant(np.array([[1.0, -1], [-1, 1]]))
     transfer = gc.trace(gc.linalg.matrix_power(gc.exp(K * pair), 8))
@@ -124,15 +128,16 @@ def test_fac_21_ising_ring():
     np.testing.assert_allclose(found[:3], 670.598848745, rtol=1e-12)
     assert found[3] == pytest.approx(0.465649251, abs=6e-10)
     free = gc.variable(np.array(0.0))
-    loss = nn.log_partition(
-        lambda s: nn.pairwise_energy(s, free * ring, gc.zeros((8,), dtype="float64")), spins
+    loss = probability.log_partition(
+        lambda s: probability.pairwise_energy(s, free * ring, gc.zeros((8,), dtype="float64")),
+        spins,
     )
     wanted = 8 * found[3]
     step = gc.compile([], free, updates={free: free - 0.05 * (gc.grad(loss, free) - wanted)})
     assert [float(step()) for _ in range(60)][-1] == pytest.approx(0.5, abs=1e-6)
 
 
-@row("FAC-22", "graphc/nn/gaussians.py")
+@row("FAC-22", "graphc/probability/gaussians.py")
 def test_fac_22_gaussian_field():
     """Mean, variances and log Z as printed, the mean and the covariance as derivatives of log Z;
     zeros of J are conditional independences; J and g are learnt by likelihood.
@@ -140,12 +145,12 @@ def test_fac_22_gaussian_field():
     J = 2 * np.eye(3) - np.eye(3, k=1) - np.eye(3, k=-1)
     feeds = symbols(J=J, g=np.array([1.0, 0, 0]))
     j, g = feeds
-    mean, covariance = nn.gaussian_field(j, g)
-    log_z = nn.gaussian_field_log_partition(j, g)
+    mean, covariance = probability.gaussian_field(j, g)
+    log_z = probability.gaussian_field_log_partition(j, g)
     slope = gc.grad(log_z, g)
     curvature = gc.hessian(log_z, g)
-    symmetric = nn.gaussian_field_log_partition((j + j.T) / 2, g)
-    given = nn.gaussian_given(mean, covariance, [1], gc.constant(np.array([0.3])))
+    symmetric = probability.gaussian_field_log_partition((j + j.T) / 2, g)
+    given = probability.gaussian_given(mean, covariance, [1], gc.constant(np.array([0.3])))
     outputs = [mean, gc.diagonal(covariance), log_z, slope, curvature, covariance, given[1]]
     found, _ = differentiated(outputs, symmetric, feeds)
     np.testing.assert_allclose(found[0], [0.75, 0.5, 0.25], rtol=1e-12)
@@ -160,9 +165,9 @@ def test_fac_22_gaussian_field():
     root, pull = gc.variable(np.eye(2)), gc.variable(np.ones(2))
     own = root @ root.T
     nll = gc.mean(gc.sum(rows @ own * rows, 1) / 2 - rows @ pull)
-    nll = nll + nn.gaussian_field_log_partition(own, pull)
+    nll = nll + probability.gaussian_field_log_partition(own, pull)
     learns(nll, [root, pull], steps=200, rate=0.1, part=0.92)
-    moments = nn.gaussian_field(own, pull)
+    moments = probability.gaussian_field(own, pull)
     found = run([*moments, gc.mean(rows, 0), rows])
     np.testing.assert_allclose(found[0], found[2], atol=1e-3)
     np.testing.assert_allclose(found[1], np.cov(found[3].T, bias=True), atol=5e-3)
@@ -179,9 +184,9 @@ def test_fac_23_hopfield_network():
     starts = np.concatenate([patterns, *(p * flips for p in patterns), np.sign(S(1, 20, 8))])
     feeds = symbols(patterns=patterns, x=starts)
     stored, x = feeds
-    W = nn.hopfield_couplings(stored)
-    last, every = nn.hopfield_recall(x, W, 3)
-    energies = nn.pairwise_energy(every, W / 2, gc.zeros((8,), dtype="float64"))
+    W = probability.hopfield_couplings(stored)
+    last, every = probability.hopfield_recall(x, W, 3)
+    energies = probability.pairwise_energy(every, W / 2, gc.zeros((8,), dtype="float64"))
     w, ends, E = both([W, last, energies], feeds)
     np.testing.assert_allclose(w, (patterns.T @ patterns - 2 * np.eye(8)) / 8)
     np.testing.assert_array_equal(ends[:2], patterns)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, row, run, symbols
 from tests.systems.generating import WIDE, constant, deployed, minimised, quadrature
 from tests.systems.sequences import differentiated, learns
 
-FILE, GAMES = "graphc/nn/adversarial.py", "graphc/optim/games.py"
+FILE, GAMES = "graphc/probability/adversarial.py", "graphc/optim/games.py"
 
 
 def small_gan(seed=0, **options):
@@ -20,7 +20,7 @@ def small_gan(seed=0, **options):
     discriminator = nn.Sequential(
         nn.Dense(1, 8, gc.tanh, seed=seed + 1, **options), nn.Dense(8, 1, seed=seed + 2, **options)
     )
-    return nn.GAN(generator, discriminator), generator, discriminator
+    return probability.GAN(generator, discriminator), generator, discriminator
 
 
 @row("GEN-38", FILE)
@@ -30,7 +30,11 @@ def test_gen_38_gan():
     """
     feeds = symbols(r=S(0, 4), f=S(1, 4))
     r, f = feeds
-    losses = [nn.discriminator_loss(r, f), nn.generator_loss(f, True), nn.generator_loss(f)]
+    losses = [
+        probability.discriminator_loss(r, f),
+        probability.generator_loss(f, True),
+        probability.generator_loss(f),
+    ]
     found, _ = differentiated(losses, losses[0] + losses[1] + 2 * losses[2], feeds)
     np.testing.assert_allclose(found, [1.403420497, -0.899639611, 0.615868129], atol=1e-9)
     gan, generator, discriminator = small_gan()
@@ -63,7 +67,7 @@ def test_gen_39_non_saturating_generator():
     """At a logit of -5 slopes of -.993307149, against -.006692851 of the minimax game."""
     feeds = symbols(a=np.array([-5.0]))
     (a,) = feeds
-    losses = [nn.generator_loss(a, saturating) for saturating in (True, False)]
+    losses = [probability.generator_loss(a, saturating) for saturating in (True, False)]
     found, _ = differentiated([gc.grad(v, a)[0] for v in losses], losses[0] + 2 * losses[1], feeds)
     np.testing.assert_allclose(found, [-0.006692851, -0.993307149], atol=1e-9)
     for saturating in (True, False):
@@ -114,7 +118,7 @@ def test_gen_41_generator_only(tmp_path):
     the discriminator.
     """
     generator, discriminator = nn.Dense(2, 3, gc.tanh, seed=0), nn.Dense(3, 7, seed=1)
-    gan = nn.GAN(generator, discriminator)
+    gan = probability.GAN(generator, discriminator)
     z = gc.placeholder("z", (4, 2))
     given = S(0, 4, 2).astype(np.float32)
     d_loss, _ = gan.losses(generator(z), z)
@@ -142,20 +146,22 @@ def test_gen_45_f_gan():
 
     feeds = symbols(w=-1.0, b=1.5)
     w, b = feeds
-    kl = bound(lambda x: w * x + b, nn.kl_conjugate)
-    js = bound(lambda x: gc.log(2 * gc.sigmoid(0.5 - x)), nn.jensen_shannon_conjugate)
+    kl = bound(lambda x: w * x + b, probability.kl_conjugate)
+    js = bound(lambda x: gc.log(2 * gc.sigmoid(0.5 - x)), probability.jensen_shannon_conjugate)
     found, by = differentiated([kl, js], kl, feeds)
     np.testing.assert_allclose(found, [0.5, 2 * 0.111421482], atol=2e-9)
     np.testing.assert_allclose(by, 0, atol=1e-12)
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((200, 1)), rng.standard_normal((200, 1)) + 1
     scores = nn.Dense(1, 1, seed=0, **WIDE)
-    learnt = nn.divergence_bound(scores(constant(x)), scores(constant(y)), nn.kl_conjugate)
+    learnt = probability.divergence_bound(
+        scores(constant(x)), scores(constant(y)), probability.kl_conjugate
+    )
     minimised(-learnt, scores.parameters())
-    assert 0.45 < run(bound(scores, nn.kl_conjugate)) <= 0.5
+    assert 0.45 < run(bound(scores, probability.kl_conjugate)) <= 0.5
     a = symbols(s=np.array([0.3, -2.0, 0.6]))
     (s,) = a
-    differentiated([s], nn.divergence_bound(s, s, nn.jensen_shannon_conjugate), a)
+    differentiated([s], probability.divergence_bound(s, s, probability.jensen_shannon_conjugate), a)
 
 
 class Labelled(nn.Layer):
@@ -176,11 +182,11 @@ def test_gen_46_conditional_gan():
     """
     gan, generator, discriminator = small_gan(**WIDE)
     x, z, y = constant(S(0, 6, 1)), constant(S(2, 6, 1)), gc.constant(np.array([0, 3, 3, 0, 1, 1]))
-    blind = nn.GAN(lambda z, y: generator(z), lambda x, y: discriminator(x))
+    blind = probability.GAN(lambda z, y: generator(z), lambda x, y: discriminator(x))
     pairs = run([*gan.losses(x, z), *blind.losses(x, z, y)])
     assert pairs[:2] == pairs[2:]
     G, D = Labelled(0), Labelled(4)
-    d_loss, g_loss = nn.GAN(G, D).losses(x, z, y)
+    d_loss, g_loss = probability.GAN(G, D).losses(x, z, y)
     tables = [G.labels.table, D.labels.table]
     for slope in run([gc.grad(g_loss, tables[0]), gc.grad(d_loss, tables[1])]):
         assert slope[[0, 1, 3]].any(axis=1).all() and not slope[[2, 4]].any()
@@ -188,7 +194,9 @@ def test_gen_46_conditional_gan():
     learns(g_loss, G.parameters(), part=0.95)
     feeds = symbols(g=S(1, 5, 2), d=S(2, 5, 2))
     G.labels.table, D.labels.table = feeds
-    differentiated([], sum(nn.GAN(G, D).losses(x, z, y, saturating=True)), feeds, [D.labels.table])
+    differentiated(
+        [], sum(probability.GAN(G, D).losses(x, z, y, saturating=True)), feeds, [D.labels.table]
+    )
 
 
 @row("GEN-47", FILE)
@@ -198,16 +206,16 @@ def test_gen_47_cycle_gan():
     """
     feeds = symbols(A=S(1, 2, 2) + 2 * np.eye(2), B=S(2, 2, 2), x=S(0, 4, 2), y=S(3, 5, 2))
     A, B, x, y = feeds
-    exact = nn.cycle_loss(x, y, lambda v: v @ A, lambda v: v @ gc.linalg.inv(A))
-    loss = nn.cycle_loss(x, y, lambda v: gc.tanh(v @ A), lambda v: gc.tanh(v @ B))
+    exact = probability.cycle_loss(x, y, lambda v: v @ A, lambda v: v @ gc.linalg.inv(A))
+    loss = probability.cycle_loss(x, y, lambda v: gc.tanh(v @ A), lambda v: gc.tanh(v @ B))
     found, _ = differentiated([exact], loss, feeds)
     assert abs(found[0]) < 1e-14
     names = ("forth", "back", "of_x", "of_y")
     nets = {n: nn.Dense(2, 2 if k < 2 else 1, seed=k) for k, n in enumerate(names)}
     data, goal = (gc.constant(S(a, 8, 2).astype(np.float32)) for a in (0, 3))
-    of_x, back = nn.GAN(nets["back"], nets["of_x"]).losses(data, goal)
-    of_y, forth = nn.GAN(nets["forth"], nets["of_y"]).losses(goal, data)
-    together = forth + back + 10 * nn.cycle_loss(data, goal, nets["forth"], nets["back"])
+    of_x, back = probability.GAN(nets["back"], nets["of_x"]).losses(data, goal)
+    of_y, forth = probability.GAN(nets["forth"], nets["of_y"]).losses(goal, data)
+    together = forth + back + 10 * probability.cycle_loss(data, goal, nets["forth"], nets["back"])
     losses = {"forth": together, "back": together, "of_x": of_x, "of_y": of_y}
     first = {name: net.state_dict() for name, net in nets.items()}
     updates = {}

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import CS, S, both, row, run, symbols
 from tests.systems.generating import CENTRED, EIGENVALUES, WIDE, constant, deployed, minimised
 from tests.systems.sequences import differentiated, learns
 
-FILE = "graphc/nn/autoencoders.py"
+FILE = "graphc/probability/autoencoders.py"
 
 
 @row("GEN-01", FILE)
@@ -18,7 +18,7 @@ def test_gen_01_autoencoder(tmp_path):
     and decoder run as two libraries, each with its own weights alone; differences.
     """
     encoder, decoder = nn.Dense(4, 2, seed=0, **WIDE), nn.Dense(2, 4, seed=1, **WIDE)
-    model = nn.Autoencoder(encoder, decoder)
+    model = probability.Autoencoder(encoder, decoder)
     x = gc.placeholder("x", (12, 4), gc.float64)
     data = S(0, 12, 2) @ S(3, 2, 4)
     losses = learns(model.loss(x), model.parameters(), {x: data}, 400, 0.05, 1e-4)
@@ -32,12 +32,12 @@ def test_gen_01_autoencoder(tmp_path):
     assert first in text and second not in text
     assert second in other and first not in other
     bits = (S(0, 6, 4) > 0) * 1.0
-    coder = nn.Autoencoder(nn.Dense(4, 3, gc.tanh, seed=0), nn.Dense(3, 4, seed=1))
+    coder = probability.Autoencoder(nn.Dense(4, 3, gc.tanh, seed=0), nn.Dense(3, 4, seed=1))
     b = gc.placeholder("b", (6, 4))
     learns(nn.binary_cross_entropy(coder(b), b), coder.parameters(), {b: bits}, 40)
     feeds = symbols(E=S(1, 4, 2), D=S(2, 2, 4), x=S(0, 3, 4))
     E, D, x = feeds
-    plain = nn.Autoencoder(lambda x: gc.tanh(x @ E), lambda code: code @ D)
+    plain = probability.Autoencoder(lambda x: gc.tanh(x @ E), lambda code: code @ D)
     bce = nn.binary_cross_entropy(plain(x), 0.5 + 0.5 * x)
     differentiated([plain(x)], plain.loss(x) + bce, feeds)
 
@@ -67,7 +67,7 @@ def test_gen_03_tied_weights():
     """12.943929175, and 8.118705246 for the gradient, which is the sum of those of both uses;
     differences.
     """
-    model = nn.TiedAutoencoder(3, 2, gc.sigmoid, **WIDE)
+    model = probability.TiedAutoencoder(3, 2, gc.sigmoid, **WIDE)
     feeds = symbols(x=S(0, 4, 3), W=S(1, 3, 2), b=S(2, 2), c=S(3, 3))
     x, model.weight, model.bias, model.output_bias = feeds
     loss = 0.5 * gc.sum((model(x) - x) ** 2)
@@ -79,7 +79,7 @@ def test_gen_03_tied_weights():
     assert CS(grads[1]) == pytest.approx(8.118705246, abs=1e-8)
     parts = run(list(gc.grad(apart, [W, other])), {**feeds, other: feeds[W]})
     np.testing.assert_allclose(sum(parts), grads[1], atol=1e-12)
-    fresh = nn.TiedAutoencoder(3, 2, gc.tanh, seed=0, **WIDE)
+    fresh = probability.TiedAutoencoder(3, 2, gc.tanh, seed=0, **WIDE)
     assert fresh.parameter_count() == 3 * 2 + 2 + 3
     learns(fresh.loss(constant(S(0, 4, 3))), fresh.parameters(), part=0.7)
 
@@ -93,13 +93,13 @@ def test_gen_04_over_and_undercomplete():
     errors, shift = [], []
     x = gc.placeholder("x", (12, 3), gc.float64)
     for codes, penalty in ((6, "none"), (2, "none"), (6, "l1"), (6, "slopes")):
-        model = nn.TiedAutoencoder(3, codes, seed=0, **WIDE)
+        model = probability.TiedAutoencoder(3, codes, seed=0, **WIDE)
         code = model.encode(x)
         error = nn.mse(model.decode(code), x)
         extra = {
             "none": 0,
             "l1": 6 * gc.mean(gc.abs(code)),
-            "slopes": gc.mean(nn.contraction(code, x)),
+            "slopes": gc.mean(probability.contraction(code, x)),
         }
         loss = error + 0.1 * extra[penalty]
         step = gc.compile([x], error, updates=optim.Adam(0.03).updates(loss, model.parameters()))
@@ -110,22 +110,22 @@ def test_gen_04_over_and_undercomplete():
     feeds = symbols(W=S(1, 3, 6), y=S(0, 4, 3))
     model.weight, y = feeds
     code = model.encode(y)
-    penalties = gc.mean(gc.abs(code)) + gc.mean(nn.contraction(code, y))
+    penalties = gc.mean(gc.abs(code)) + gc.mean(probability.contraction(code, y))
     differentiated([code], model.loss(y) + 0.1 * penalties, feeds)
 
 
-@row("GEN-05", "graphc/nn/distributions.py")
+@row("GEN-05", "graphc/probability/distributions.py")
 def test_gen_05_sparse_autoencoder():
     """-log p(x|z) - log p(z) with its Laplace prior; with λ = 0 the plain autoencoder; the larger
     λ, the more codes are small; differences.
     """
     feeds = symbols(z=S(1, 4, 3), lam=0.7)
     z, lam = feeds
-    prior = -gc.sum(nn.laplace_log_density(z, lam))
+    prior = -gc.sum(probability.laplace_log_density(z, lam))
     found, _ = differentiated([prior], prior, feeds)
     assert found[0] == pytest.approx(-12 * np.log(0.35) + 0.7 * np.abs(S(1, 4, 3)).sum())
     x, rate = gc.placeholder("x", (20, 4), gc.float64), gc.placeholder("rate", (), gc.float64)
-    model = nn.Autoencoder(nn.Dense(4, 6, seed=0, **WIDE), nn.Dense(6, 4, seed=1, **WIDE))
+    model = probability.Autoencoder(nn.Dense(4, 6, seed=0, **WIDE), nn.Dense(6, 4, seed=1, **WIDE))
     first = model.state_dict()
     code = model.encode(x)
     loss = gc.sum((x - model.decode(code)) ** 2) + rate * gc.sum(gc.abs(code))
@@ -159,17 +159,19 @@ def test_gen_06_denoising_autoencoder():
     generator = random.Generator(0)
     x = 2 * random.normal(generator, (4000, 3), dtype="float64") @ constant(np.diag([1, 0.5, 0.25]))
     noisy = nn.add_noise(x, s2**0.5, generator)
-    fit, share = run([gc.linalg.lstsq(noisy, x), gc.mean(nn.mask_out(x, 0.3, generator) == 0)])
+    fit, share = run(
+        [gc.linalg.lstsq(noisy, x), gc.mean(probability.mask_out(x, 0.3, generator) == 0)]
+    )
     np.testing.assert_allclose(fit, best, atol=0.06)
     assert share == pytest.approx(0.3, abs=4 * (0.21 / 12000) ** 0.5)
-    model = nn.Autoencoder(nn.Dense(3, 4, gc.tanh, seed=0), nn.Dense(4, 3, seed=1))
+    model = probability.Autoencoder(nn.Dense(3, 4, gc.tanh, seed=0), nn.Dense(4, 3, seed=1))
     data = gc.constant(S(0, 30, 3).astype(np.float32))
-    for seen in (nn.mask_out(data, 0.2, generator), nn.add_noise(data, 0.2, generator)):
+    for seen in (probability.mask_out(data, 0.2, generator), nn.add_noise(data, 0.2, generator)):
         learns(model.loss(data, seen), model.parameters(), steps=100, part=0.8)
     feeds = symbols(W=S(1, 3, 2), x=S(0, 4, 3))
-    tied = nn.TiedAutoencoder(3, 2, gc.tanh, **WIDE)
+    tied = probability.TiedAutoencoder(3, 2, gc.tanh, **WIDE)
     tied.weight, x = feeds
-    hidden = nn.mask_out(nn.add_noise(x, 0.3, random.key(1)), 0.3, random.key(2))
+    hidden = probability.mask_out(nn.add_noise(x, 0.3, random.key(1)), 0.3, random.key(2))
     differentiated([hidden], tied.loss(x, hidden), feeds)
 
 
@@ -181,15 +183,15 @@ def test_gen_07_contractive_autoencoder():
     feeds = symbols(x=S(0, 1, 3), W=S(1, 3, 2), b=S(2, 2))
     x, W, b = feeds
     h = gc.sigmoid(x @ W + b)
-    penalty = gc.sum(nn.contraction(h, x))
+    penalty = gc.sum(probability.contraction(h, x))
     closed = gc.sum((h * (1 - h)) ** 2 * gc.sum(W * W, 0))
     (value, same), _ = differentiated([penalty, closed], penalty, feeds)
     assert value == pytest.approx(0.171891661, abs=1e-9) == same
     with pytest.raises(gc.ShapeError, match=r"codes \(N, K\)"):
-        nn.contraction(h[0], x)
-    model = nn.TiedAutoencoder(3, 4, gc.sigmoid, seed=0, **WIDE)
+        probability.contraction(h[0], x)
+    model = probability.TiedAutoencoder(3, 4, gc.sigmoid, seed=0, **WIDE)
     y = gc.placeholder("y", (8, 3), gc.float64)
-    loss = gc.mean(nn.contraction(model.encode(y), y)) + model.loss(y)
+    loss = gc.mean(probability.contraction(model.encode(y), y)) + model.loss(y)
     learns(loss, model.parameters(), {y: S(0, 8, 3)}, part=0.6)
 
 
@@ -200,12 +202,14 @@ def test_gen_08_predictive_sparse_decomposition():
     """
     feeds = symbols(V=S(1, 2, 3), W=S(2, 3, 2), z=S(3, 4, 2), x=S(0, 4, 3))
     V, W, z, x = feeds
-    loss = nn.predictive_sparse_loss(x, z, V, gc.sigmoid(x @ W), 0.1)
+    loss = probability.predictive_sparse_loss(x, z, V, gc.sigmoid(x @ W), 0.1)
     (value,), _ = differentiated([loss], loss, feeds)
     assert value == pytest.approx(15.371165617, abs=1e-8)
     v = {name: gc.variable(a) for name, a in zip("VWz", list(feeds.values()), strict=False)}
     data, rate = constant(S(0, 4, 3)), 0.1
-    whole = nn.predictive_sparse_loss(data, v["z"], v["V"], gc.sigmoid(data @ v["W"]), rate)
+    whole = probability.predictive_sparse_loss(
+        data, v["z"], v["V"], gc.sigmoid(data @ v["W"]), rate
+    )
     smooth = whole - rate * gc.sum(gc.abs(v["z"]))
     codes = gc.compile([], whole, updates=optim.ISTA(0.05, rate).updates(smooth, [v["z"]]))
     weights = gc.compile([], whole, updates=optim.SGD(0.02).updates(whole, [v["V"], v["W"]]))
@@ -219,8 +223,8 @@ def test_gen_09_stacked_autoencoder():
     differences.
     """
     X = constant(S(0, 16, 4) ** 3)
-    layers = [nn.TiedAutoencoder(4, 3, gc.tanh, seed=0, **WIDE)]
-    layers.append(nn.TiedAutoencoder(3, 2, gc.tanh, seed=1, **WIDE))
+    layers = [probability.TiedAutoencoder(4, 3, gc.tanh, seed=0, **WIDE)]
+    layers.append(probability.TiedAutoencoder(3, 2, gc.tanh, seed=1, **WIDE))
     learns(layers[0].loss(X), layers[0].parameters(), part=0.8)
     frozen = layers[0].state_dict()
     learns(layers[1].loss(layers[0].encode(X)), layers[1].parameters(), part=0.8)
@@ -244,7 +248,7 @@ def test_gen_10_convolutional_autoencoder():
     for size in (5, 6):
         down = nn.Conv(1, 2, (3, 3), stride=2, padding="same", activation=gc.tanh, seed=0)
         up = nn.ConvTranspose(2, 1, (3, 3), 2, padding=1, output_padding=(size + 1) % 2, seed=1)
-        model = nn.Autoencoder(down, up)
+        model = probability.Autoencoder(down, up)
         assert model(gc.placeholder("x", ("batch", 1, size, size))).shape[2:] == (size, size)
     data = gc.constant(S(0, 3, 1, size, size).astype(np.float32))
     learns(model.loss(data), model.parameters(), part=0.8)

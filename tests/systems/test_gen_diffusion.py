@@ -7,12 +7,12 @@ import pytest
 import scipy.stats
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.generating import WIDE, constant, quadrature
 from tests.systems.sequences import differentiated, learns
 
-FILE, CONTINUOUS = "graphc/nn/diffusion.py", "graphc/nn/continuous_diffusion.py"
+FILE, CONTINUOUS = "graphc/probability/diffusion.py", "graphc/probability/continuous_diffusion.py"
 BETAS = np.array([0.1, 0.2, 0.3, 0.4])
 KEPT = [1, 0.9, 0.72, 0.504, 0.3024]
 TIMES = gc.constant(np.arange(1, 5))
@@ -20,7 +20,7 @@ TIMES = gc.constant(np.arange(1, 5))
 
 def schedule(betas=BETAS):
     """The catalogue's four steps."""
-    return nn.NoiseSchedule(betas, "float64")
+    return probability.NoiseSchedule(betas, "float64")
 
 
 @row("GEN-31", FILE)
@@ -47,7 +47,7 @@ def test_gen_31_forward_process():
     np.testing.assert_allclose(still, 0.7 * np.sqrt(KEPT[1:]), rtol=1e-13)
     np.testing.assert_allclose(spread, 1 - np.array(KEPT[1:]), rtol=1e-13)
     np.testing.assert_allclose(by_beta, -0.3024 / (1 - BETAS), rtol=1e-12)
-    long = nn.NoiseSchedule(np.linspace(1e-4, 0.02, 1000))
+    long = probability.NoiseSchedule(np.linspace(1e-4, 0.02, 1000))
     exact = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[-1]
     assert run(long.kept[-1]) == pytest.approx(exact, rel=1e-7)
 
@@ -80,7 +80,7 @@ def test_gen_33_reverse_model():
     """One function for all times, which are an argument: a batch of times is each by itself, and
     each has another result; differences; it learns.
     """
-    model = nn.Denoiser(2, 6, seed=0, **WIDE)
+    model = probability.Denoiser(2, 6, seed=0, **WIDE)
     z, t = gc.placeholder("z", ("n", 2), gc.float64), gc.placeholder("t", ("n",), gc.int64)
     y = model(z, t)
     f = gc.compile([z, t], y)
@@ -94,7 +94,7 @@ def test_gen_33_reverse_model():
     model.into.weight, model.within.weight, model.out.weight = weights
     out = model(constant(data), gc.constant(times))
     differentiated([out], gc.sum(out * out), weights)
-    fresh = nn.Denoiser(2, 6, seed=0)
+    fresh = probability.Denoiser(2, 6, seed=0)
     goal = gc.constant((S(3, 4, 2) * times[:, None]).astype(np.float32))
     learns(nn.mse(fresh(gc.constant(data.astype(np.float32)), TIMES), goal), fresh.parameters())
 
@@ -119,17 +119,17 @@ def test_gen_34_full_objective():
         z = levels.diffuse(x, noises[t - 1], now)
         guess, log_s = mean_of(z, now), gc.log(variances[t])
         if t == 1:
-            bound = bound - gc.sum(nn.normal_log_density(x, guess, log_s), 1)
+            bound = bound - gc.sum(probability.normal_log_density(x, guess, log_s), 1)
         else:
             true, variance = levels.posterior(x, z, now)
-            bound = bound + gc.sum(nn.gaussian_kl(true, gc.log(variance), guess, log_s), 1)
+            bound = bound + gc.sum(probability.gaussian_kl(true, gc.log(variance), guess, log_s), 1)
     found, _ = differentiated([bound - path, path], gc.sum(path), feeds, count=1)
     moved = {w: S(5, 3, 2), x: S(3, 4, 2) * 2, noises: S(8, 4, 4, 2)}
     other = run([bound - path, path], moved)
     np.testing.assert_allclose(other[0], found[0], rtol=1e-12)
     np.testing.assert_allclose(found[0], found[0][0], rtol=1e-12)
     assert abs(other[1] - found[1]).min() > 0.1
-    model = nn.Denoiser(2, 6, seed=0, **WIDE)
+    model = probability.Denoiser(2, 6, seed=0, **WIDE)
     noise = random.normal(random.Generator(0), (4, 4, 2), dtype="float64")
     loss = gc.mean(levels.path_loss(model, constant(S(0, 4, 2)), noise, variances))
     learns(loss, model.parameters(), part=0.6)
@@ -165,7 +165,7 @@ def test_gen_35_noise_prediction():
     least, slope = run([mean_square, slope], {factor: best})
     np.testing.assert_allclose(least, KEPT[1:], rtol=1e-12)
     np.testing.assert_allclose(slope, 0, atol=1e-12)
-    fresh = nn.Denoiser(1, 8, seed=0, **WIDE)
+    fresh = probability.Denoiser(1, 8, seed=0, **WIDE)
     generator = random.Generator(0)
     x, noise = (random.normal(generator, (64, 1), dtype="float64") for _ in range(2))
     t = random.randint(generator, 1, 5, (64,))
@@ -216,7 +216,7 @@ def test_gen_37_variational_diffusion():
     between, and its gradient there vanishes, while the variance of a draw of time changes and can
     be lowered; γ grows; differences.
     """
-    line = nn.MonotoneSchedule(-4.0, 3.0, 3)
+    line = probability.MonotoneSchedule(-4.0, 3.0, 3)
     nodes, weights = np.polynomial.legendre.leggauss(40)
     times = gc.placeholder("t", (40,), gc.float64)
     share = constant(weights / 2)
@@ -256,7 +256,7 @@ def sampled_loss():
     """The loss at drawn times, noise and data, for the prediction that is best for normal data, is
     on average the closed form.
     """
-    line, n = nn.MonotoneSchedule(-4.0, 3.0, 3), 20_000
+    line, n = probability.MonotoneSchedule(-4.0, 3.0, 3), 20_000
     key = random.split(random.key(0), 3)
     x, noise = (random.normal(key[k], (n, 1), dtype="float64") for k in (0, 1))
     t = random.uniform(key[2], (n,), dtype="float64")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.generating import WIDE, constant
 from tests.systems.sequences import differentiated
 
-FILE = "graphc/nn/gan_layers.py"
+FILE = "graphc/probability/gan_layers.py"
 
 
 class Growing(nn.Layer):
@@ -26,22 +26,22 @@ class Growing(nn.Layer):
         self.stages.append((stage, nn.Conv(2, 1, (1, 1), seed=3, **WIDE)))
 
     def __call__(self, z, share=None):
-        h = nn.pixel_norm(gc.reshape(self.first(z), (z.shape[0], 2, 2, 2)))
+        h = probability.pixel_norm(gc.reshape(self.first(z), (z.shape[0], 2, 2, 2)))
         y = self.image(h)
         for stage, image in self.stages:
-            new = image(nn.pixel_norm(stage(nn.resize(h, (4, 4), "nearest"))))
-            y = nn.fade_in(nn.resize(y, (4, 4), "nearest"), new, share)
+            new = image(probability.pixel_norm(stage(nn.resize(h, (4, 4), "nearest"))))
+            y = probability.fade_in(nn.resize(y, (4, 4), "nearest"), new, share)
         return y
 
 
-@row("GEN-48", "graphc/nn/adversarial.py")
+@row("GEN-48", "graphc/probability/adversarial.py")
 def test_gen_48_progressive_gan():
     """Pixels of mean square 1; at α = 0 the grown net gives the old image, larger, bit for bit, and
     keeps its weights and its optimiser's slots; differences, and it goes on learning.
     """
     feeds = symbols(x=S(0, 2, 3, 2, 2))
     (x,) = feeds
-    normal = nn.pixel_norm(x)
+    normal = probability.pixel_norm(x)
     found, _ = differentiated([gc.mean(normal**2, 1)], gc.sum(normal**3), feeds)
     np.testing.assert_allclose(found[0], 1, rtol=1e-6)
     net, adam, z = Growing(), optim.Adam(0.02), constant(S(0, 4, 3))
@@ -77,12 +77,12 @@ def test_gen_49_big_gan():
     each class has its scale and shift; no truncation noise gives the mean image; differences; the
     score of a sure and varied classifier is its number of classes.
     """
-    dense = nn.SpectralNorm(nn.Dense(4, 3, seed=0, **WIDE), seed=1)
-    conv = nn.SpectralNorm(nn.Conv(2, 3, (2, 2), seed=0, **WIDE), seed=1)
+    dense = probability.SpectralNorm(nn.Dense(4, 3, seed=0, **WIDE), seed=1)
+    conv = probability.SpectralNorm(nn.Conv(2, 3, (2, 2), seed=0, **WIDE), seed=1)
     x, image = constant(S(0, 5, 4)), constant(S(0, 1, 2, 3, 3))
     outputs = [dense(x), conv(image)]
     model = nn.Sequential(dense, conv)
-    step = gc.compile([], outputs, updates=nn.spectral_updates(model))
+    step = gc.compile([], outputs, updates=probability.spectral_updates(model))
     for _ in range(60):
         last = step()
     widths = [np.linalg.svd(v, compute_uv=False)[0] for v in (
@@ -102,22 +102,24 @@ def test_gen_49_big_gan():
     conditional()
     sure = constant(50 * np.eye(4)[[0, 1, 2, 3]])
     same = constant(np.ones((4, 4)))
-    np.testing.assert_allclose(run([nn.inception_score(sure), nn.inception_score(same)]), [4, 1])
+    np.testing.assert_allclose(
+        run([probability.inception_score(sure), probability.inception_score(same)]), [4, 1]
+    )
 
 
 def penalised(matrix):
     """The penalty is 0 for orthogonal columns of any lengths, and else as by NumPy."""
     feeds = symbols(w=matrix)
     (w,) = feeds
-    loss = nn.orthogonality(w)
+    loss = probability.orthogonality(w)
     found, _ = differentiated([loss], loss, feeds)
     assert found[0] == pytest.approx(2 * (matrix[:, 0] @ matrix[:, 1]) ** 2)
-    assert run(nn.orthogonality(constant(np.diag([1.0, 2, 3])))) == 0
+    assert run(probability.orthogonality(constant(np.diag([1.0, 2, 3])))) == 0
 
 
 def conditional():
     """A class-conditional generator: its normalisation, gradients and truncated noise."""
-    norm = nn.ConditionalBatchNorm(2, 3, **WIDE)
+    norm = probability.ConditionalBatchNorm(2, 3, **WIDE)
     feeds = symbols(scales=S(1, 3, 2), shifts=S(2, 3, 2), x=S(0, 4, 2, 2, 2))
     norm.scales, norm.shifts, x = feeds
     classes = gc.constant(np.array([0, 2, 2, 0]))
@@ -126,12 +128,12 @@ def conditional():
     picked = [feeds[v][[0, 2, 2, 0]][:, :, None, None] for v in (norm.scales, norm.shifts)]
     np.testing.assert_allclose(found[0], found[1] * picked[0] + picked[1], rtol=1e-12)
     assert not grads[0][1].any() and grads[0][[0, 2]].all()
-    fresh, head = nn.ConditionalBatchNorm(2, 3).eval(), nn.Dense(2, 2, seed=0)
+    fresh, head = probability.ConditionalBatchNorm(2, 3).eval(), nn.Dense(2, 2, seed=0)
 
     def generate(z):
         return gc.tanh(fresh(head(z), classes))
 
-    drawn = [nn.truncated_latent(random.Generator(0), (4, 2), t) for t in (0.0, 0.5)]
+    drawn = [probability.truncated_latent(random.Generator(0), (4, 2), t) for t in (0.0, 0.5)]
     images = run([generate(drawn[0]), generate(gc.zeros((4, 2))), drawn[1]])
     np.testing.assert_array_equal(images[0], images[1])
     assert 0 < np.abs(images[2]).max() <= 0.5

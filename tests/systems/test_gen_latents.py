@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import CS, S, both, row, run, symbols
 from tests.systems.generating import WIDE, constant, minimised
 from tests.systems.sequences import checksum, differentiated, learns
 from tests.systems.test_gen_variational import BITS, density, network, worked_example
 
 FILE, QUANTISED, FLOWS = (
-    "graphc/nn/variational.py",
+    "graphc/probability/variational.py",
     "graphc/nn/quantisation.py",
-    "graphc/nn/flows.py",
+    "graphc/probability/flows.py",
 )
 
 
@@ -28,20 +28,22 @@ def test_gen_21_importance_weighted_autoencoder():
     noise = random.normal(random.key(0), (500, repeats, 1), dtype="float64")
     model = worked_example(constant([[0.2]]), constant([[math.log(0.09)]]))
     weights = model.log_weights(constant([[1.7]]), noise)
-    bounds = np.array(run([nn.importance_bound(weights[:k]) for k in each]))
+    bounds = np.array(run([probability.importance_bound(weights[:k]) for k in each]))
     error = bounds.std(1) / math.sqrt(repeats)
     printed = np.array([-1.8948, -1.7239, -1.7022, -1.7004])
     assert (abs(bounds.mean(1) - printed) < 4 * error + 5e-5).all()
     assert (np.diff(bounds.mean(1)) > 0).all()
     assert abs(bounds[-1].mean() - -1.700045083) < 1e-3
     feeds, model, x, _ = network(more=S(4, 3, 4, 2))
-    loss = -gc.mean(nn.importance_bound(model.log_weights(x, list(feeds)[-1])))
+    loss = -gc.mean(probability.importance_bound(model.log_weights(x, list(feeds)[-1])))
     (value,), grads = differentiated([loss], loss, feeds, count=1)
     assert value == pytest.approx(2.227965724, abs=1e-9)
     assert CS(grads[1]) == pytest.approx(0.479761421, abs=1e-9)
-    small = nn.VAE(nn.GaussianHead(3, 2, seed=0, **WIDE), nn.Dense(2, 3, seed=1, **WIDE))
+    small = probability.VAE(
+        probability.GaussianHead(3, 2, seed=0, **WIDE), nn.Dense(2, 3, seed=1, **WIDE)
+    )
     noise = random.normal(random.Generator(0), (3, 4, 2), dtype="float64")
-    bound = nn.importance_bound(small.log_weights(constant(BITS), noise))
+    bound = probability.importance_bound(small.log_weights(constant(BITS), noise))
     learns(-gc.mean(bound), small.parameters(), part=0.8)
 
 
@@ -51,18 +53,24 @@ def test_gen_22_learnt_prior():
     sample is no worse than a shared encoder; both fall in one ELBO; differences.
     """
     means, logs = S(0, 6, 1) * 2, S(3, 6, 1)
-    prior = nn.FreeGaussian((1,), "float64")
-    minimised(gc.sum(nn.gaussian_kl(constant(means), constant(logs), *prior())), prior.parameters())
+    prior = probability.FreeGaussian((1,), "float64")
+    minimised(
+        gc.sum(probability.gaussian_kl(constant(means), constant(logs), *prior())),
+        prior.parameters(),
+    )
     variance = (np.exp(logs) + means**2).mean() - means.mean() ** 2
     found = [prior.mean.value[0], np.exp(prior.log_variance.value[0])]
     np.testing.assert_allclose(found, [means.mean(), variance], rtol=1e-5)
     x = constant(S(0, 6, 2) ** 3)
     noise = constant(S(2, 6, 1))
     decoder = nn.Dense(1, 2, gc.tanh, seed=2, **WIDE)
-    shared, free = nn.GaussianHead(2, 1, seed=0, **WIDE), nn.FreeGaussian((6, 1), "float64")
+    shared, free = (
+        probability.GaussianHead(2, 1, seed=0, **WIDE),
+        probability.FreeGaussian((6, 1), "float64"),
+    )
     least = []
     for q, learnt in ((shared, [decoder, prior]), (free, [])):
-        model = nn.VAE(q, decoder, nn.normal_likelihood(0.1), prior)
+        model = probability.VAE(q, decoder, probability.normal_likelihood(0.1), prior)
         loss = model.loss(x, noise)
         parameters = [p for layer in (q, *learnt) for p in layer.parameters()]
         before = run(loss)
@@ -70,7 +78,9 @@ def test_gen_22_learnt_prior():
         assert least[-1] < before
     assert least[1] < least[0] - 1e-3
     feeds = symbols(m=S(1, 1), s=S(2, 1))
-    given = nn.VAE(shared, decoder, nn.normal_likelihood(0.1), lambda _: tuple(feeds))
+    given = probability.VAE(
+        shared, decoder, probability.normal_likelihood(0.1), lambda _: tuple(feeds)
+    )
     differentiated([], given.loss(x, noise), feeds)
 
 
@@ -83,10 +93,10 @@ def test_gen_23_hierarchical_vae():
         a=2 / 3, b=0.0, s=math.log(2 / 3), c=0.5, r=math.log(0.5), n=S(0, 400, 1), k=S(7, 400, 1)
     )
     a, b, s, c, r, n, k = feeds
-    model = nn.HierarchicalVAE(
+    model = probability.HierarchicalVAE(
         [lambda x: (a * x + b, s), lambda z: (c * z, r)],
         [lambda z: z, lambda z: (z, constant(0.0))],
-        lambda x, z: nn.normal_log_density(x, z),
+        lambda x, z: probability.normal_log_density(x, z),
     )
     weights = model.log_weights(gc.ones((400, 1), "float64"), [n, k])
     found, _ = differentiated([weights], -gc.mean(weights), feeds, count=1)
@@ -98,9 +108,11 @@ def test_gen_23_hierarchical_vae():
     for name, value in ((a, 0.3), (s, 0.5), (c, 0.9), (r, -2.0)):
         assert bound(*{**feeds, **draws, name: np.array(value)}.values()) < density(1, 0, 3) - 0.05
     sizes = [(3, 2), (2, 2), (2, 1)]
-    encoders = [nn.GaussianHead(*size, seed=t, **WIDE) for t, size in enumerate(sizes)]
-    upper = [nn.GaussianHead(*size[::-1], seed=t, **WIDE) for t, size in enumerate(sizes[1:])]
-    deep = nn.HierarchicalVAE(encoders, [nn.Dense(2, 3, seed=5, **WIDE), *upper])
+    encoders = [probability.GaussianHead(*size, seed=t, **WIDE) for t, size in enumerate(sizes)]
+    upper = [
+        probability.GaussianHead(*size[::-1], seed=t, **WIDE) for t, size in enumerate(sizes[1:])
+    ]
+    deep = probability.HierarchicalVAE(encoders, [nn.Dense(2, 3, seed=5, **WIDE), *upper])
     key = random.Generator(0)
     noises = [random.normal(key, (4, size), dtype="float64") for _, size in sizes]
     loss = -gc.mean(deep.log_weights(constant(BITS), noises))
@@ -163,7 +175,7 @@ def two_levels():
     learns(nn.mse(y, x) + coarse.loss(high) + fine.loss(rest), parameters, part=0.6)
 
 
-@row("GEN-25", "graphc/nn/topics.py")
+@row("GEN-25", "graphc/probability/topics.py")
 def test_gen_25_latent_dirichlet_allocation():
     """The bound grows with each half step; with one topic that is the share of each word; the
     gradient for topics by differences; a corpus of two topics is told apart.
@@ -179,8 +191,12 @@ def test_gen_25_latent_dirichlet_allocation():
     start = np.array([[1, 2, 1, 1, 1, 1], [1, 1, 1, 1, 2, 1.0]]) / 7
     feeds = symbols(n=corpus, gamma=np.ones((12, 2)), topics=start, alpha=alpha)
     n, gamma, t, a = feeds
-    bound = gc.sum(nn.topic_bound(n, gamma, t, a))
-    outputs = [bound, nn.document_step(n, gamma, t, a), nn.topic_step(n, gamma, t)]
+    bound = gc.sum(probability.topic_bound(n, gamma, t, a))
+    outputs = [
+        bound,
+        probability.document_step(n, gamma, t, a),
+        probability.topic_step(n, gamma, t),
+    ]
     (_, *_), _ = differentiated(outputs, bound, feeds, [gamma, t, a], count=1)
     f = gc.compile(list(feeds), outputs)
     g, b, bounds = np.ones((12, 2)), start, []
@@ -190,7 +206,7 @@ def test_gen_25_latent_dirichlet_allocation():
         g, b = (g, next_topics) if k % 4 == 3 else (next_gamma, b)
     assert (np.diff(bounds) > -1e-9).all() and bounds[-1] > bounds[0] + 10
     np.testing.assert_allclose(b, topics, atol=0.1)
-    one = nn.topic_step(n, gamma[:, :1], t[:1])
+    one = probability.topic_step(n, gamma[:, :1], t[:1])
     np.testing.assert_allclose(run(one, feeds)[0], corpus.sum(0) / 360, rtol=1e-12)
 
 
@@ -204,7 +220,7 @@ def test_gen_29_normalising_flows():
     """CS(y) and the log determinants as printed, those of the whole Jacobian; the inverse to 1e-12;
     a density in one dimension integrates to 1; an attention as the net; fitting.
     """
-    flow = nn.AffineCoupling(2, printed_coupling)
+    flow = probability.AffineCoupling(2, printed_coupling)
     x = gc.placeholder("x", (4, 4), gc.float64)
     y, log_det = flow(x)
     full = gc.linalg.slogdet(gc.vmap(lambda v: gc.jacobian(flow(v[None])[0][0], v))(x))[1]
@@ -216,7 +232,7 @@ def test_gen_29_normalising_flows():
     np.testing.assert_allclose(found[2], S(0, 4, 4), atol=1e-12)
     np.testing.assert_allclose(found[3], found[1], rtol=1e-12)
     attend = nn.SelfAttention(2, 1, dtype="float64")
-    tokens = nn.AffineCoupling(2, lambda v: (gc.tanh(attend(v)), attend(v)), mirrored=True)
+    tokens = probability.AffineCoupling(2, lambda v: (gc.tanh(attend(v)), attend(v)), mirrored=True)
     seen = constant(S(0, 2, 3, 4))
     z, volume = tokens(seen)
     slopes = gc.jacobian(z[0], seen)[:, :, 0]
@@ -224,9 +240,11 @@ def test_gen_29_normalising_flows():
     np.testing.assert_allclose(back, S(0, 2, 3, 4), atol=1e-12)
     assert np.linalg.slogdet(whole.reshape(12, 12))[1] == pytest.approx(volume[0], abs=1e-10)
     grid = np.linspace(-6, 6, 1201)
-    mass = gc.sum(gc.exp(nn.Flow(cubic).log_density(constant(grid[:, None])))) * 0.01
+    mass = gc.sum(gc.exp(probability.Flow(cubic).log_density(constant(grid[:, None])))) * 0.01
     assert run(mass) == pytest.approx(1, abs=1e-9)
-    two = nn.Flow(nn.AffineCoupling(1, net(0)), nn.AffineCoupling(1, net(2), mirrored=True))
+    two = probability.Flow(
+        probability.AffineCoupling(1, net(0)), probability.AffineCoupling(1, net(2), mirrored=True)
+    )
     data = np.random.default_rng(0).standard_normal((64, 2)) * [1, 0.3] + [0, 1]
     learns(-gc.mean(two.log_density(constant(data))), two.parameters(), part=0.8)
 
@@ -271,7 +289,7 @@ def test_gen_30_completion():
     for name, array in decoder.state_dict().items():
         np.testing.assert_array_equal(array, frozen[name])
     a, b = S(0, 2), S(5, 2)
-    line = run(nn.interpolated(constant(a), constant(b), 5))
+    line = run(probability.interpolated(constant(a), constant(b), 5))
     np.testing.assert_array_equal(line[[0, -1]], [a, b])
     np.testing.assert_allclose(line[2], (a + b) / 2)
     made = run(decoder(random.normal(random.key(0), (16, 2), dtype="float64")))

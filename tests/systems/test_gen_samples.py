@@ -8,12 +8,12 @@ import scipy.linalg
 import scipy.stats
 
 import graphc as gc
-from graphc import nn, random
+from graphc import probability, random
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.generating import constant, minimised, quadrature
 from tests.systems.sequences import differentiated, learns
 
-DENSITIES, TESTS = "graphc/nn/distributions.py", "graphc/nn/two_sample.py"
+DENSITIES, TESTS = "graphc/probability/distributions.py", "graphc/probability/two_sample.py"
 N = 20_000
 
 
@@ -54,9 +54,9 @@ def test_gen_26_laplace_approximation():
     least = gc.cosh(x[0]) - 1
     points = gc.linspace(-6, 6, 2001, dtype="float64")
     values = [
-        gc.exp(nn.log_laplace_integral(least, gc.hessian(least, x), 20)),
+        gc.exp(probability.log_laplace_integral(least, gc.hessian(least, x), 20)),
         gc.sum(gc.exp(-20 * (gc.cosh(points) - 1))) * (12 / 2000),
-        nn.log_laplace_integral(constant(0.7), H, 3.0),
+        probability.log_laplace_integral(constant(0.7), H, 3.0),
     ]
     close, exact, flat = both(values, feeds)
     assert close == pytest.approx(0.560499, abs=5e-7)
@@ -73,23 +73,23 @@ def test_gen_27_gaussian_fits():
     none = constant(np.zeros(2))
     feeds = symbols(s=np.array([0.2, -0.4]), m=np.array([0.3, 0.1]))
     s, m = feeds
-    forth = nn.multivariate_gaussian_kl(m, gc.diag(gc.exp(s)), none, C)
-    back = nn.multivariate_gaussian_kl(none, C, m, gc.diag(gc.exp(s)))
+    forth = probability.multivariate_gaussian_kl(m, gc.diag(gc.exp(s)), none, C)
+    back = probability.multivariate_gaussian_kl(none, C, m, gc.diag(gc.exp(s)))
     differentiated([forth, back], forth + back, feeds)
-    q = nn.FreeGaussian((2,), "float64")
+    q = probability.FreeGaussian((2,), "float64")
     for forward, variance in ((True, 0.19), (False, 1.0)):
         fit = (q.mean, gc.diag(gc.exp(q.log_variance)))
         pair = (*fit, none, C) if forward else (none, C, *fit)
-        minimised(nn.multivariate_gaussian_kl(*pair), q.parameters())
+        minimised(probability.multivariate_gaussian_kl(*pair), q.parameters())
         np.testing.assert_allclose(np.exp(q.log_variance.value), variance, rtol=1e-5)
     nodes, weights = (x[:, 0] for x in quadrature(40))
 
     def log_p(x):
-        modes = [nn.normal_log_density(x, centre) for centre in (-3.0, 3.0)]
+        modes = [probability.normal_log_density(x, centre) for centre in (-3.0, 3.0)]
         return gc.logaddexp(*modes) - math.log(2)
 
-    q = nn.FreeGaussian((1,), "float64")
-    z = nn.reparameterised(*q(), nodes[:, 0])
+    q = probability.FreeGaussian((1,), "float64")
+    z = probability.reparameterised(*q(), nodes[:, 0])
     entropy = 0.5 * gc.sum(q.log_variance) + 0.5 * math.log(2 * math.pi * math.e)
     loss = -entropy - gc.sum(weights * log_p(z))
     ends = []
@@ -100,7 +100,7 @@ def test_gen_27_gaussian_fits():
     assert ends[0][1] < -2.5 and ends[1][1] > 2.5
     x = constant(np.concatenate([run(nodes[:, 0]) - 3, run(nodes[:, 0]) + 3]))
     chances = constant(np.tile(run(weights), 2) / 2)
-    cross = -gc.sum(chances * nn.normal_log_density(x, *q()))
+    cross = -gc.sum(chances * probability.normal_log_density(x, *q()))
     learns(cross, q.parameters(), steps=200, rate=0.1, part=0.9)
     np.testing.assert_allclose(
         [q.mean.value[0], np.exp(q.log_variance.value[0])], [0, 10], atol=0.1
@@ -114,9 +114,11 @@ def test_gen_28_wasserstein_distance():
     cross = scipy.linalg.sqrtm(A @ B).real
     feeds = symbols(x=S(0, 30, 2), y=S(3, 20, 2) ** 3)
     x, y = feeds
-    one = [nn.frechet_distance(*(constant(v) for v in ([0], [[1]], [1], [[4]])))]
-    three = nn.frechet_distance(constant([1, 2, 3]), constant(A), constant([0, 0, 1]), constant(B))
-    sampled = nn.frechet_distance(*nn.moments(x), *nn.moments(y))
+    one = [probability.frechet_distance(*(constant(v) for v in ([0], [[1]], [1], [[4]])))]
+    three = probability.frechet_distance(
+        constant([1, 2, 3]), constant(A), constant([0, 0, 1]), constant(B)
+    )
+    sampled = probability.frechet_distance(*probability.moments(x), *probability.moments(y))
     found = both([*one, three, sampled], feeds)
     assert found[0] == pytest.approx(2, rel=1e-12)
     assert found[1] == pytest.approx(9 + np.trace(A + B - 2 * cross), rel=1e-7)
@@ -133,7 +135,7 @@ def test_gen_42_two_sample_tests():
     nearly always; a perfect discriminator scores 2, a blind one 1.
     """
     x, y = gc.placeholder("x", (12,), gc.float64), gc.placeholder("y", (10,), gc.float64)
-    p = nn.permutation_test(nn.mean_difference, x, y, random.Generator(0), 99)
+    p = probability.permutation_test(probability.mean_difference, x, y, random.Generator(0), 99)
     test = gc.compile([x, y], p)
     rng = np.random.default_rng(0)
     null = np.array([test(rng.standard_normal(12), rng.standard_normal(10)) for _ in range(400)])
@@ -143,7 +145,10 @@ def test_gen_42_two_sample_tests():
     assert np.mean(np.array(moved) <= 0.05) > 0.9
     feeds = symbols(real=np.array([1.0, 2, 3]), fake=np.array([-1.0, -4]))
     real, fake = feeds
-    scores = [nn.classifier_statistic(real, fake), nn.classifier_statistic(real, -fake)]
+    scores = [
+        probability.classifier_statistic(real, fake),
+        probability.classifier_statistic(real, -fake),
+    ]
     np.testing.assert_array_equal(both(scores, feeds), [2, 1])
 
 
@@ -154,9 +159,9 @@ def test_gen_43_frechet_inception_distance():
     x = gc.placeholder("x", ("n", 3), gc.float64)
     y = gc.placeholder("y", ("m", 3), gc.float64)
     values = [
-        nn.frechet_distance(*map(constant, moments)),
-        nn.frechet_distance(*nn.moments(x), *nn.moments(x)),
-        nn.frechet_distance(*nn.moments(x), *nn.moments(y)),
+        probability.frechet_distance(*map(constant, moments)),
+        probability.frechet_distance(*probability.moments(x), *probability.moments(x)),
+        probability.frechet_distance(*probability.moments(x), *probability.moments(y)),
     ]
     found = both(values, {x: S(0, 20, 3) ** 3, y: S(1, 30, 3)})
     assert found[0] == pytest.approx(5.929311855, abs=1e-8)
@@ -170,16 +175,18 @@ def test_gen_44_maximum_mean_discrepancy():
     """
     feeds = symbols(x=np.array([[0.0], [1]]), y=np.array([[2.0], [3]]))
     x, y = feeds
-    kernel = nn.gaussian_kernel()
-    value = nn.squared_mmd(x, y, kernel)
-    found, _ = differentiated([value, nn.squared_mmd(x, x, kernel)], value, feeds)
+    kernel = probability.gaussian_kernel()
+    value = probability.squared_mmd(x, y, kernel)
+    found, _ = differentiated([value, probability.squared_mmd(x, x, kernel)], value, feeds)
     assert found[0] == pytest.approx(1.162375548, abs=1e-8) and abs(found[1]) < 1e-15
 
     def null(key):
         pair = random.normal(key, (2, 6, 1), dtype="float64")
-        return nn.squared_mmd(pair[0], pair[1], kernel, biased=False)
+        return probability.squared_mmd(pair[0], pair[1], kernel, biased=False)
 
     draws = run(gc.vmap(null)(random.split(random.key(0), 500)))
     assert abs(draws.mean()) < 4 * draws.std() / math.sqrt(500)
     z = gc.variable(np.array([[1.2], [3.4]]))
-    learns(nn.squared_mmd(z, constant([[2], [3]]), kernel), [z], steps=80, rate=0.05, part=0.1)
+    learns(
+        probability.squared_mmd(z, constant([[2], [3]]), kernel), [z], steps=80, rate=0.05, part=0.1
+    )

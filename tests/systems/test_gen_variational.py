@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, random
+from graphc import nn, probability, random
 from tests.systems.catalogue import CS, S, row, run, symbols
 from tests.systems.generating import CENTRED, WIDE, constant, minimised, quadrature
 from tests.systems.sequences import differentiated, learns
 
-FILE, DENSITIES = "graphc/nn/variational.py", "graphc/nn/distributions.py"
+FILE, DENSITIES = "graphc/probability/variational.py", "graphc/probability/distributions.py"
 BITS = (S(0, 4, 3) > 0) * 1.0
 
 
@@ -29,7 +29,7 @@ def test_gen_11_deep_latent_variable_model():
     feeds = symbols(w=np.array([1.0, -2]), b=np.array([0.5, 0]), x=np.array([1.0, 0]))
     w, b, x = feeds
     logits = nodes[:, 0] * w + b
-    given = gc.sum(nn.bernoulli_log_probability(x, logits), -1)
+    given = gc.sum(probability.bernoulli_log_probability(x, logits), -1)
     log_p = gc.logsumexp(given + gc.log(weights[:, 0]))
     chances = gc.sum(weights * gc.sigmoid(logits), 0)
     generator = random.Generator(0)
@@ -40,14 +40,14 @@ def test_gen_11_deep_latent_variable_model():
     found = run(draws, {k: feeds[k] for k in (w, b)})
     assert (abs(found - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / 20000)).all()
     decoder = nn.Dense(1, 3, seed=0, **WIDE)
-    each = gc.sum(nn.bernoulli_log_probability(constant(BITS), decoder(nodes)), -1)
+    each = gc.sum(probability.bernoulli_log_probability(constant(BITS), decoder(nodes)), -1)
     learns(-gc.mean(gc.logsumexp(each + gc.log(weights), 0)), decoder.parameters(), part=0.85)
 
 
 def worked_example(mean, log_variance):
     """The model z ~ N(0, 1), x | z ~ N(2z + 1, .25) with that q."""
-    likelihood = nn.normal_likelihood(0.25)
-    return nn.VAE(lambda x: (mean, log_variance), lambda z: 2 * z + 1, likelihood)
+    likelihood = probability.normal_likelihood(0.25)
+    return probability.VAE(lambda x: (mean, log_variance), lambda z: 2 * z + 1, likelihood)
 
 
 @row("GEN-13", FILE)
@@ -64,14 +64,14 @@ def test_gen_13_elbo():
         return -gc.sum(gc.sum(weights * distortion, 0) + rate)
 
     bound = elbo(m, s, x)
-    gap = nn.gaussian_kl(m, s, 0.7 * 2 / 4.25, math.log(0.25 / 4.25))
+    gap = probability.gaussian_kl(m, s, 0.7 * 2 / 4.25, math.log(0.25 / 4.25))
     (value, gap), _ = differentiated([bound, gap], bound, feeds)
     log_p = density(1.7, 1, 4.25)
     assert value == pytest.approx(-1.894764157, abs=1e-9)
     assert gap[0, 0] == pytest.approx(0.194719073, abs=1e-9)
     assert value + gap[0, 0] == pytest.approx(log_p, rel=1e-12)
     assert log_p == pytest.approx(-1.700045083, abs=1e-9)
-    q = nn.FreeGaussian((1, 1), "float64")
+    q = probability.FreeGaussian((1, 1), "float64")
     assert -minimised(-elbo(*q(), constant([[1.7]])), q.parameters()) == pytest.approx(log_p)
     found = [q.mean.value[0, 0], np.exp(q.log_variance.value[0, 0] / 2)]
     np.testing.assert_allclose(found, [0.329411765, 0.242535625], atol=1e-6)
@@ -84,10 +84,10 @@ def test_gen_14_gaussian_divergences():
     m, s = feeds
     one, quarter = constant(1.0), constant(math.log(0.25))
     values = [
-        nn.gaussian_kl(one, quarter),
-        nn.gaussian_kl(one, quarter, -1.0, math.log(4)),
-        total := gc.sum(nn.gaussian_kl(m, s)),
-        nn.multivariate_gaussian_kl(
+        probability.gaussian_kl(one, quarter),
+        probability.gaussian_kl(one, quarter, -1.0, math.log(4)),
+        total := gc.sum(probability.gaussian_kl(m, s)),
+        probability.multivariate_gaussian_kl(
             m, gc.diag(gc.exp(s)), 0 * m, gc.eye(2, dtype="float64")
         ),
     ]  # fmt: skip
@@ -110,17 +110,21 @@ def estimates(count):
     mu = gc.variable(np.array(1.0))
 
     def through_sample(e):
-        return gc.grad(nn.reparameterised(mu, constant(0.0), e) ** 2, mu)
+        return gc.grad(probability.reparameterised(mu, constant(0.0), e) ** 2, mu)
 
     def through_score(e, baseline=0.0):
         z = gc.stop_gradient(mu + e)
-        return gc.grad(nn.score_surrogate(z * z, nn.normal_log_density(z, mu), baseline), mu)
+        return gc.grad(
+            probability.score_surrogate(z * z, probability.normal_log_density(z, mu), baseline), mu
+        )
 
     def weighted(e):
         z = gc.stop_gradient(mu + 2**0.5 * e)
-        log_q = nn.normal_log_density(z, mu)
-        weight = gc.exp(log_q - nn.normal_log_density(z, gc.stop_gradient(mu), math.log(2)))
-        return gc.grad(nn.score_surrogate(z * z, log_q, weights=weight), mu)
+        log_q = probability.normal_log_density(z, mu)
+        weight = gc.exp(
+            log_q - probability.normal_log_density(z, gc.stop_gradient(mu), math.log(2))
+        )
+        return gc.grad(probability.score_surrogate(z * z, log_q, weights=weight), mu)
 
     noise = random.normal(random.key(0), (count,), dtype="float64")
     ways = [through_sample, through_score, lambda e: through_score(e, 2.0), weighted]
@@ -134,13 +138,15 @@ def test_gen_15_reparameterised_sampling():
     mean, error, variance, wide = moments_of(found)
     assert abs(mean - 2) < 4 * error and abs(variance - 4) < 4 * wide
     feeds = symbols(m=S(0, 3), s=S(1, 3), e=S(2, 3))
-    z = nn.reparameterised(*feeds)
+    z = probability.reparameterised(*feeds)
     _, s, _ = feeds
     found, _ = differentiated([z, gc.grad(gc.sum(z), s)], gc.sum(z * z), feeds)
     np.testing.assert_allclose(found[0], S(0, 3) + np.exp(S(1, 3) / 2) * S(2, 3), rtol=1e-13)
     np.testing.assert_allclose(found[1], np.exp(S(1, 3) / 2) * S(2, 3) / 2, rtol=1e-13)
-    q = nn.FreeGaussian((1,), "float64")
-    draws = nn.reparameterised(*q(), random.normal(random.Generator(1), (64, 1), dtype="float64"))
+    q = probability.FreeGaussian((1,), "float64")
+    draws = probability.reparameterised(
+        *q(), random.normal(random.Generator(1), (64, 1), dtype="float64")
+    )
     learns(gc.mean((draws - 2) ** 2), q.parameters(), steps=120)
 
 
@@ -158,14 +164,20 @@ def test_gen_16_score_function():
     assert every[2].var() < 0.8 * variance
     feeds = symbols(m=S(1, 4), z=S(0, 4))
     m, z = feeds
-    surrogate = nn.score_surrogate(z**2, nn.normal_log_density(z, m), 0.3, 1 + z**2)
+    surrogate = probability.score_surrogate(
+        z**2, probability.normal_log_density(z, m), 0.3, 1 + z**2
+    )
     differentiated([], surrogate, feeds, [m])
-    q = nn.FreeGaussian((1,), "float64")
+    q = probability.FreeGaussian((1,), "float64")
     z = gc.stop_gradient(
-        nn.reparameterised(*q(), random.normal(random.Generator(1), (256, 1), dtype="float64"))
+        probability.reparameterised(
+            *q(), random.normal(random.Generator(1), (256, 1), dtype="float64")
+        )
     )
     cost = gc.stop_gradient((z - 1) ** 2)
-    surrogate = nn.score_surrogate(cost, nn.normal_log_density(z, q.mean), gc.mean(cost))
+    surrogate = probability.score_surrogate(
+        cost, probability.normal_log_density(z, q.mean), gc.mean(cost)
+    )
     step = gc.compile(
         [], gc.mean(cost), updates={q.mean: q.mean - 0.05 * gc.grad(surrogate, q.mean)}
     )
@@ -184,7 +196,7 @@ def network(**more):
         h = gc.tanh(x[:, :3] @ W)
         return h @ m, h @ s
 
-    return feeds, nn.VAE(encoder, lambda z: z[..., :2] @ d), x, e
+    return feeds, probability.VAE(encoder, lambda z: z[..., :2] @ d), x, e
 
 
 @row("GEN-17", FILE)
@@ -202,16 +214,18 @@ def test_gen_17_variational_autoencoder():
     assert found[1] == pytest.approx(found[2], rel=1e-12)
     W, m, s = gc.variable(S(1, 2, 4)), gc.variable(S(2, 4, 2)), gc.variable(S(3, 2))
     log_variance = gc.variable(np.array(0.0))
-    linear = nn.VAE(
+    linear = probability.VAE(
         lambda x: (x @ m, s), lambda z: z @ W,
-        lambda x, y: nn.normal_log_density(x, y, log_variance),
+        lambda x, y: probability.normal_log_density(x, y, log_variance),
     )  # fmt: skip
     nodes, weights = quadrature(2, 2)
     rate, distortion = linear.terms(constant(CENTRED), nodes)
     least = minimised(gc.sum(rate) + gc.sum(weights * distortion), [W, m, s, log_variance])
     assert least == pytest.approx(63.214186352, abs=1e-6)
     assert np.exp(log_variance.value) == pytest.approx(0.016941093, rel=1e-4)
-    small = nn.VAE(nn.GaussianHead(4, 2, nn.Dense(3, 4, gc.tanh, seed=0)), nn.Dense(2, 3, seed=1))
+    small = probability.VAE(
+        probability.GaussianHead(4, 2, nn.Dense(3, 4, gc.tanh, seed=0)), nn.Dense(2, 3, seed=1)
+    )
     noise = random.normal(random.Generator(0), (4, 2))
     learns(small.loss(gc.constant(BITS.astype(np.float32)), noise), small.parameters(), part=0.85)
 
@@ -229,7 +243,9 @@ def test_gen_18_rate_and_distortion():
     assert a == pytest.approx(b, rel=1e-13)
     weight = gc.variable(np.array(1.0), trainable=False)
     W, m, s = gc.variable(S(1, 1, 4)), gc.variable(S(2, 4, 1)), gc.variable(S(3, 1))
-    linear = nn.VAE(lambda x: (x @ m, s + 0 * x[:, :1]), lambda z: z @ W, nn.normal_likelihood(1.0))
+    linear = probability.VAE(
+        lambda x: (x @ m, s + 0 * x[:, :1]), lambda z: z @ W, probability.normal_likelihood(1.0)
+    )
     nodes, weights = quadrature(2)
     each, distortion = linear.terms(constant(CENTRED), nodes)
     rate, error = gc.mean(each), gc.sum(weights * distortion) / 40
@@ -283,9 +299,9 @@ def test_gen_20_conditional_vae():
     covariance = np.array([[4 + 0.25, 0], [0, 1.0]])
     xs, ys = S(0, 5, 1), S(3, 5, 1)
     m, s = gc.variable(np.zeros((2, 1))), gc.variable(np.zeros(1))
-    linear = nn.VAE(
+    linear = probability.VAE(
         lambda xy: (xy @ m, s + 0 * xy[:, :1]), lambda zy: 2 * zy[..., :1] - zy[..., 1:],
-        nn.normal_likelihood(0.25), lambda y: (0.5 * y, 0 * y),
+        probability.normal_likelihood(0.25), lambda y: (0.5 * y, 0 * y),
     )  # fmt: skip
     nodes, _ = quadrature(2)
     noise = gc.broadcast_to(nodes, (2, 5, 1))

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 import graphc as gc
-from graphc import nn, random
-from graphc.nn import augmentation as aug
+from graphc import nn, random, vision
+from graphc.vision import augmentation as aug
 from tests.systems.catalogue import S, both, check_gradients, row, run, symbols
 
 IMAGES = S(0, 2, 3, 4, 4)
@@ -16,7 +16,7 @@ CHANGES = [
     lambda x, m: aug.brightness(x, m),
     lambda x, m: aug.contrast(x, 1 + m),
     lambda x, m: gc.flip(x, 3),
-    lambda x, m: nn.warp(x, aug.rotation(m)),
+    lambda x, m: vision.warp(x, aug.rotation(m)),
 ]
 
 
@@ -24,7 +24,7 @@ def number(value):
     return gc.constant(np.float64(value))
 
 
-@row("REG-38", "graphc/nn/augmentation.py")
+@row("REG-38", "graphc/vision/augmentation.py")
 def test_reg_38_identities():
     """Every change with the parameters of the identity is the identity; four quarter turns and two
     flips are; quarter turns and maps joined are exact; gradients of a warp.
@@ -35,7 +35,7 @@ def test_reg_38_identities():
         aug.perspective(zero, zero),
     ]  # fmt: skip
     same = [
-        *(nn.warp(X, m) for m in maps),
+        *(vision.warp(X, m) for m in maps),
         aug.lens(X, zero),
         aug.brightness(X, 0),
         aug.contrast(X, 1),
@@ -52,16 +52,16 @@ def test_reg_38_identities():
     turns = [X]
     quarter = gc.constant(np.array([[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]]))
     for _ in range(4):
-        turns.append(nn.warp(turns[-1], quarter))
+        turns.append(vision.warp(turns[-1], quarter))
     first, last = run([turns[1], turns[4]], PIXELS)
     np.testing.assert_allclose(first, np.rot90(IMAGES, -1, (2, 3)), atol=1e-12)
     np.testing.assert_allclose(last, IMAGES, atol=1e-12)
     feeds = symbols(x=IMAGES, angle=0.3, slope=0.2)
     x, angle, slope = feeds
-    check_gradients(gc.sum(nn.warp(x, aug.rotation(angle) @ aug.shear(slope)) ** 2), feeds)
+    check_gradients(gc.sum(vision.warp(x, aug.rotation(angle) @ aug.shear(slope)) ** 2), feeds)
 
 
-@row("REG-38", "graphc/nn/augmentation.py")
+@row("REG-38", "graphc/vision/augmentation.py")
 def test_reg_38_effects():
     """What each change does: shifts, zooms, colours, thresholds, crops; flips come as often as
     asked, the same for the same key.
@@ -69,8 +69,8 @@ def test_reg_38_effects():
     step = number(2 / 3)  # one of four pixels
     moved, grown, bent, grey, dark, bits = both(
         [
-            nn.warp(X, aug.translation(step, number(0))),
-            nn.warp(X, aug.stretch(number(1 / 3), number(1 / 3)), (2, 2)),
+            vision.warp(X, aug.translation(step, number(0))),
+            vision.warp(X, aug.stretch(number(1 / 3), number(1 / 3)), (2, 2)),
             aug.lens(X, number(0.5)),
             aug.saturation(X, 0),
             aug.contrast(X, 0),
@@ -101,7 +101,7 @@ def test_reg_38_effects():
     np.testing.assert_array_equal(np.sort(turned, axis=3), many)
 
 
-@row("REG-39", "graphc/nn/augmentation.py")
+@row("REG-39", "graphc/vision/augmentation.py")
 def test_reg_39_auto_augment():
     """Probability 0 is the identity; one compilation serves other policies; changes are made in
     order.
@@ -120,7 +120,7 @@ def test_reg_39_auto_augment():
     np.testing.assert_allclose(bright, middle + 2 * (IMAGES - middle) + 2)
 
 
-@row("REG-40", "graphc/nn/augmentation.py")
+@row("REG-40", "graphc/vision/augmentation.py")
 def test_reg_40_rand_augment():
     """No change is the identity; one is one of the set, each about as often."""
     assert aug.rand_augment(X, random.key(0), CHANGES, 0, number(1)) is X

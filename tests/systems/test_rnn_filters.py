@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import probability
 from tests.systems.catalogue import both, row, run, symbols
 from tests.systems.sequences import differentiated, learns
 
-FILTERS, MARKOV = "graphc/nn/filters.py", "graphc/nn/markov.py"
+FILTERS, MARKOV = "graphc/probability/filters.py", "graphc/probability/markov.py"
 SEEN = np.array([[1.0], [0.5], [-0.2], [0.3]])
 NAMES = ("A", "Q", "H", "R", "mean", "covariance")
 
@@ -19,7 +19,7 @@ def scalar():
     values = (0.9 * one, 0.1 * one, one, 0.2 * one, np.zeros(1), one)
     feeds = symbols(x=SEEN, **dict(zip(NAMES, values, strict=True)))
     x, *model = feeds
-    return feeds, nn.kalman_filter(x, *model), model
+    return feeds, probability.kalman_filter(x, *model), model
 
 
 @row("RNN-31", FILTERS)
@@ -37,7 +37,7 @@ def test_rnn_31_kalman_filter():
     )
     x = next(iter(feeds))
     long = gc.placeholder("long", (60, 1), gc.float64)
-    steady = nn.kalman_filter(long, *list(feeds)[1:]).covariances[-1]
+    steady = probability.kalman_filter(long, *list(feeds)[1:]).covariances[-1]
     rest = {y: a for y, a in feeds.items() if y is not x}
     assert run(steady, {long: np.zeros((60, 1)), **rest})[0, 0] == pytest.approx(
         0.0935544965, abs=1e-10
@@ -64,13 +64,13 @@ def test_rnn_32_matrix_kalman_filter():
         R=np.array([[0.2]]), mean=np.array([0.1, -0.2]), covariance=np.eye(2),
     )  # fmt: skip
     x, *model = feeds
-    loss = nn.kalman_filter(x, *model).log_likelihood
+    loss = probability.kalman_filter(x, *model).log_likelihood
     differentiated([], loss, feeds)
     logs = gc.variable(np.log(np.array([0.3, 0.5, 1.0], np.float32)), "logs")
     a, q, r = (gc.exp(logs[k : k + 1, None]) for k in range(3))
     data = gc.constant(np.tile(SEEN, (3, 1)).astype(np.float32))
     one = gc.ones((1, 1))
-    found = nn.kalman_filter(data, a, q, one, r, gc.zeros((1,)), one)
+    found = probability.kalman_filter(data, a, q, one, r, gc.zeros((1,)), one)
     learns(-found.log_likelihood, [logs], part=0.9)
 
 
@@ -78,7 +78,7 @@ def test_rnn_32_matrix_kalman_filter():
 def test_rnn_33_kalman_smoother():
     """Means and variances as printed; gradients by differences."""
     feeds, found, (A, Q, *_) = scalar()
-    means, covariances = nn.kalman_smoother(found, A, Q)
+    means, covariances = probability.kalman_smoother(found, A, Q)
     (m, c), _ = differentiated([means, covariances], gc.sum(means * means), feeds, count=1)
     np.testing.assert_allclose(m[:, 0], [0.6299481, 0.4382857, 0.2172074, 0.2303245], atol=1e-7)
     np.testing.assert_allclose(c[:, 0, 0], [0.1017695, 0.0780088, 0.0766661, 0.0942665], atol=1e-7)
@@ -95,14 +95,14 @@ def test_rnn_34_markov_chain():
     feeds = symbols(start=np.log(start), steps=np.log(steps))
     a, b = feeds
     paths = np.array([[i, j, k] for i in range(2) for j in range(2) for k in range(2)])
-    logs = gc.stack([nn.chain_log_probability(a, b, path) for path in paths])
+    logs = gc.stack([probability.chain_log_probability(a, b, path) for path in paths])
     (found,), _ = differentiated([gc.exp(logs)], logs[3], feeds)
     np.testing.assert_allclose(found, [start[i] * steps[i, j] * steps[j, k] for i, j, k in paths])
     assert found.sum() == pytest.approx(1, rel=1e-12)
     free = gc.variable(np.zeros((K, K), np.float32))
     walk = gc.constant(np.arange(20) % K)
     flat = gc.constant(np.full(K, -np.log(K), np.float32))
-    learns(-nn.chain_log_probability(flat, gc.log_softmax(free), walk), [free], rate=0.1)
+    learns(-probability.chain_log_probability(flat, gc.log_softmax(free), walk), [free], rate=0.1)
 
 
 @row("RNN-35", MARKOV)
@@ -116,9 +116,9 @@ def test_rnn_35_hidden_markov_model():
         "shown": np.log([[0.5, 0.4, 0.1], [0.1, 0.3, 0.6]]),
     }
     feeds, seen = symbols(**arrays), np.array([0, 1, 2])
-    log_p = nn.hidden_log_probability(*feeds, seen)
-    path, best = nn.most_probable_path(*feeds, seen)
-    counts = nn.expected_steps(log_p, list(feeds)[1])
+    log_p = probability.hidden_log_probability(*feeds, seen)
+    path, best = probability.most_probable_path(*feeds, seen)
+    counts = probability.expected_steps(log_p, list(feeds)[1])
     (p, states, top, found), _ = differentiated(
         [gc.exp(log_p), path, gc.exp(best), counts], log_p, feeds
     )
@@ -140,5 +140,5 @@ def test_rnn_35_hidden_markov_model():
     assert np.all(np.diff(logs) >= -1e-12) and logs[-1] > logs[0]
     free = [gc.variable((S * 0.1).astype(np.float32)) for S in arrays.values()]
     long = np.tile([0, 1, 2, 2], 4)
-    loss = -nn.hidden_log_probability(*(gc.log_softmax(f) for f in free), long)
+    loss = -probability.hidden_log_probability(*(gc.log_softmax(f) for f in free), long)
     learns(loss, free, rate=0.1, part=0.8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random, search
+from graphc import nn, optim, probability, random, search
 from tests.systems.catalogue import S, both, row, run, symbols
 from tests.systems.supergraphs import agree
 
@@ -161,7 +161,7 @@ def test_ust_27_controller_with_policy_gradient():
     head = controller.heads[0].bias
     drawn, log_p = controller.sample(random.key(0), 4000)
     worth = gc.take(rewards, 3 * drawn[:, 0] + drawn[:, 1])
-    estimate = gc.grad(nn.score_surrogate(worth, log_p), head)
+    estimate = gc.grad(probability.score_surrogate(worth, log_p), head)
     outputs = [gc.exp(logs), gc.grad(exact, head), drawn[:, 0], worth, estimate]
     play = gc.compile([], outputs)
     chances, wanted, arms, pay, found = play()
@@ -180,7 +180,7 @@ def test_ust_27_controller_with_policy_gradient():
     source = random.Generator(2)
     arms, log_p = bandit.sample(source, 16)
     pay = random.bernoulli(source, gc.where(arms[:, 0] == 1, 0.8, 0.3)).astype("float64")
-    loss = -nn.score_surrogate(pay, log_p, gc.mean(pay))
+    loss = -probability.score_surrogate(pay, log_p, gc.mean(pay))
     play = gc.compile([], gc.mean(pay), updates=optim.Adam(0.1).updates(loss, bandit.parameters()))
     won = [float(play()) for _ in range(80)]
     chance = float(np.exp(run(bandit.log_probability(gc.constant(np.array([[1]]))))[0]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, both, check_gradients, row, symbols
 
 # y = 1, 2, 2 at x = 0, 1, 2, noise of deviation 0.5, unit prior.
@@ -30,19 +30,21 @@ def likelihood(w):
     return gc.sum(-0.5 * error**2 / NOISE - 0.5 * math.log(2 * math.pi * NOISE))
 
 
-@row("UST-01", "graphc/nn/bayesian_linear.py")
+@row("UST-01", "graphc/probability/bayesian_linear.py")
 def test_ust_01_bayesian_linear_regression():
     """Posterior, prediction at 3 and log evidence as printed; the mean is ridge regression's with
     the noise's variance as penalty; weights and data as one normal vector, conditioned, agree.
     """
     feeds, X, y, noise, prior = regression()
-    mu, sigma = nn.linear_posterior(X, y, noise, prior)
+    mu, sigma = probability.linear_posterior(X, y, noise, prior)
     at = gc.constant(np.array([[1.0, 3]]))
-    evidence = nn.linear_log_evidence(X, y, noise, prior)
+    evidence = probability.linear_log_evidence(X, y, noise, prior)
     ridge = gc.linalg.solve(X.T @ X + noise * gc.eye(2, dtype="float64"), X.T @ y)
     gain = gc.linalg.solve(X @ prior @ X.T + noise * gc.eye(3, dtype="float64"), X @ prior).T
     joint = [gain @ y, prior - gain @ X @ prior]
-    found = both([mu, sigma, *nn.linear_predict(at, mu, sigma), evidence, ridge, *joint], feeds)
+    found = both(
+        [mu, sigma, *probability.linear_predict(at, mu, sigma), evidence, ridge, *joint], feeds
+    )
     np.testing.assert_allclose(found[0], MU, atol=6e-9)
     np.testing.assert_allclose(found[1], SIGMA, atol=6e-9)
     assert found[2].item() == pytest.approx(2.697674419, abs=6e-10)
@@ -52,7 +54,7 @@ def test_ust_01_bayesian_linear_regression():
         np.testing.assert_allclose(given, found[wanted], atol=1e-12)
 
 
-@row("UST-02", "graphc/nn/bayesian_linear.py")
+@row("UST-02", "graphc/probability/bayesian_linear.py")
 def test_ust_02_bayesian_regression_on_features():
     """The log evidence has the gradients that differences give, for noise, prior and inputs of the
     features; among polynomials of degree 0 to 4 it is largest for the parabola that made the data;
@@ -65,7 +67,7 @@ def test_ust_02_bayesian_regression_on_features():
     s, y, noise, scale = feeds
     columns = gc.stack([s**k for k in range(5)], axis=1)
     every = [
-        nn.linear_log_evidence(columns[:, : k + 1], y, noise, gc.diag(scale[: k + 1]))
+        probability.linear_log_evidence(columns[:, : k + 1], y, noise, gc.diag(scale[: k + 1]))
         for k in range(5)
     ]
     check_gradients(every[2], feeds, count=3)
@@ -74,7 +76,7 @@ def test_ust_02_bayesian_regression_on_features():
     w = gc.variable(np.ones(3), "w")
     error = gc.constant(q) @ w - gc.constant(4 * S(2, 8))
     smooth, rate = 0.5 * gc.sum(error**2), 0.4
-    prior = gc.sum(nn.laplace_log_density(w, rate))
+    prior = gc.sum(probability.laplace_log_density(w, rate))
     step = gc.compile([], smooth - prior, updates=optim.ISTA(0.5, rate).updates(smooth, [w]))
     seen = [float(step()) for _ in range(60)]
     assert (np.diff(seen) < 1e-12).all()
@@ -83,7 +85,7 @@ def test_ust_02_bayesian_regression_on_features():
     np.testing.assert_allclose(w.value, wanted, atol=1e-8)
 
 
-@row("UST-03", "graphc/nn/bayesian_linear.py")
+@row("UST-03", "graphc/probability/bayesian_linear.py")
 def test_ust_03_regression_on_a_trained_networks_features():
     """Features of a trained, frozen network: regression on them inside the graph is that on their
     exported values, and the evidence has the gradients of differences.
@@ -99,14 +101,14 @@ def test_ust_03_regression_on_a_trained_networks_features():
     feeds = symbols(x=x, y=y, noise=np.array(0.05), prior=np.diag([1.0, 2, 0.5, 1]))
     s, t, noise, prior = feeds
     phi = body(s)
-    values, mu, sigma = both([phi, *nn.linear_posterior(phi, t, noise, prior)], feeds)
+    values, mu, sigma = both([phi, *probability.linear_posterior(phi, t, noise, prior)], feeds)
     precision = values.T @ values / 0.05 + np.diag([1, 0.5, 2, 1])
     np.testing.assert_allclose(sigma, np.linalg.inv(precision), rtol=1e-8)
     np.testing.assert_allclose(mu, np.linalg.solve(precision, values.T @ y / 0.05), rtol=1e-8)
-    check_gradients(nn.linear_log_evidence(phi, t, noise, prior @ prior.T), feeds, count=3)
+    check_gradients(probability.linear_log_evidence(phi, t, noise, prior @ prior.T), feeds, count=3)
 
 
-@row("UST-05", "graphc/nn/bayesian_weights.py")
+@row("UST-05", "graphc/probability/bayesian_weights.py")
 def test_ust_05_variational_weights():
     """On the regression above, trained: with independent weights the variances are 1/13 and 1/21
     and the bound -4.551877397; with a full covariance it is the evidence. Sampled bounds have the
@@ -115,7 +117,7 @@ def test_ust_05_variational_weights():
     w = gc.variable(np.zeros(2), "w")
     points = math.sqrt(2) * np.concatenate([np.eye(2), -np.eye(2)])
     data = likelihood(w)
-    laws = [nn.NormalWeights([w], 0.3), nn.NormalWeights([w], 0.3, full=True)]
+    laws = [probability.NormalWeights([w], 0.3), probability.NormalWeights([w], 0.3, full=True)]
     # Four points with the moments of standard normals average a quadratic exactly.
     bounds = [
         gc.mean(gc.vmap(lambda e, q=q: q.draw(data, e))(gc.constant(points))) - q.kl() for q in laws
@@ -188,7 +190,7 @@ def test_ust_06_chains_over_weights():
     assert abs(ensemble.var() / 0.511627907 - 1) < 4 * math.sqrt(2 / 1000)
 
 
-@row("UST-04", "graphc/nn/bayesian_weights.py")
+@row("UST-04", "graphc/probability/bayesian_weights.py")
 def test_ust_04_bayesian_neural_network():
     """A linear network over a chain's weights predicts as the exact posterior within four standard
     errors; one draw is the network itself; draws of a network with a hidden layer are as many
@@ -198,11 +200,13 @@ def test_ust_04_bayesian_neural_network():
     at = gc.constant(np.array([[1.0, 3], [1, -1]]))
     states, _ = posterior_chain()
     point = gc.constant(MU[None])
-    guess = nn.predictive_moments(model(at)[:, 0], model.parameters(), gc.constant(states[-1]))
-    alone = nn.predictive_moments(model(at)[:, 0], model.parameters(), point)
+    guess = probability.predictive_moments(
+        model(at)[:, 0], model.parameters(), gc.constant(states[-1])
+    )
+    alone = probability.predictive_moments(model(at)[:, 0], model.parameters(), point)
     deep = nn.Sequential(nn.Dense(2, 3, gc.tanh, dtype="float64"), nn.Dense(3, 1, dtype="float64"))
     vectors = S(0, 5, 13)
-    every = nn.predictive_moments(deep(at), deep.parameters(), gc.constant(vectors))
+    every = probability.predictive_moments(deep(at), deep.parameters(), gc.constant(vectors))
     mean, var, single, none, deep_mean, deep_var = both([*guess, *alone, *every])
     rows = np.array([[1.0, 3], [1, -1]])
     exact = np.einsum("nd,de,ne->n", rows, SIGMA, rows)

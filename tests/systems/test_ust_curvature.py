@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim
+from graphc import nn, optim, probability
 from tests.systems.catalogue import CS, S, both, check_gradients, row, run, symbols
 from tests.systems.quadratic import value
 from tests.systems.test_mlp_networks import network
@@ -211,12 +211,14 @@ def test_ust_59_pac_bayes_along_sloppy_directions():
         return gc.mean(gc.sigmoid(-gc.constant(y) * (w @ gc.constant(x).T)))
 
     prior = math.log(4.0)
-    divergence = gc.sum(nn.gaussian_kl(frame.T @ centre, spreads, 0.0, prior))
+    divergence = gc.sum(probability.gaussian_kl(frame.T @ centre, spreads, 0.0, prior))
     empirical, fresh = risk(inputs[:n], signs[:n]), risk(inputs[n:], signs[n:])
     bound = nn.pac_bayes(empirical, divergence, n, 0.05)
     outputs = [bound, empirical, fresh, spreads, divergence]
     whole = frame * gc.exp(spreads) @ frame.T
-    full = nn.multivariate_gaussian_kl(centre, whole, 0 * centre, 4 * gc.eye(3, dtype="float64"))
+    full = probability.multivariate_gaussian_kl(
+        centre, whole, 0 * centre, 4 * gc.eye(3, dtype="float64")
+    )
     found = both([divergence, full, gc.grad(bound, [centre, spreads])])
     assert found[0] == pytest.approx(found[1], rel=1e-12)
     updates = optim.Adam(0.05).updates(bound, [centre, spreads])
@@ -231,4 +233,4 @@ def test_ust_59_pac_bayes_along_sloppy_directions():
     feeds = symbols(m=S(0, 3), s=S(1, 3))
     m, s = feeds
     loss = gc.mean(gc.sigmoid((m + gc.exp(s / 2) * noise) @ gc.constant(S(2, 3))))
-    check_gradients(nn.pac_bayes(loss, gc.sum(nn.gaussian_kl(m, s)), 9, 0.1), feeds)
+    check_gradients(nn.pac_bayes(loss, gc.sum(probability.gaussian_kl(m, s)), 9, 0.1), feeds)

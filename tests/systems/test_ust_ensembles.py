@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, both, check_gradients, row, run, symbols
 
 WIDE = {"dtype": "float64"}
 
 
-@row("UST-07", "graphc/nn/sparse_process.py")
+@row("UST-07", "graphc/probability/sparse_process.py")
 def test_ust_07_gaussian_processes():
     """With a linear kernel, the predictions of Bayesian regression as printed; a deep process of
     one layer, with its best law of all points, is the process itself and its bound the evidence;
@@ -21,20 +21,22 @@ def test_ust_07_gaussian_processes():
     phi = np.array([[1.0, 0], [1, 1], [1, 2]])
     y = np.array([1.0, 2, 2])
     at = gc.constant(np.array([[1.0, 3]]))
-    linear = nn.gp_predict(nn.linear_kernel, gc.constant(phi), gc.constant(y), 0.25, at)
+    linear = probability.gp_predict(
+        probability.linear_kernel, gc.constant(phi), gc.constant(y), 0.25, at
+    )
     x, noise = S(0, 5, 2), 0.1
     t, new = S(3, 5), S(7, 3, 2)
     gram = np.exp(-0.5 * ((x[:, None] - x[None]) ** 2).sum(-1))
     best = gram @ np.linalg.inv(gram + noise * np.eye(5))
-    layer = nn.SparseGP(x, jitter=0.0)
+    layer = probability.SparseGP(x, jitter=0.0)
     layer.mean.value = (best @ t)[:, None]
     layer.root.value = np.linalg.cholesky(gram - best @ gram)
     data = gc.constant(x), gc.constant(t)
-    exact = nn.gp_predict(nn.rbf_kernel, *data, noise, gc.constant(new))
-    deep = nn.DeepGP(layer)
+    exact = probability.gp_predict(probability.rbf_kernel, *data, noise, gc.constant(new))
+    deep = probability.DeepGP(layer)
     key = random.key(0)
     bound = deep.elbo(data[0], gc.constant(t[:, None]), noise, key)
-    evidence = nn.gp_log_evidence(nn.rbf_kernel, *data, noise)
+    evidence = probability.gp_log_evidence(probability.rbf_kernel, *data, noise)
     one = deep.moments(gc.constant(new), key)
     found = both([*linear, *exact, evidence, *one, bound])
     assert found[0].item() == pytest.approx(2.697674419, abs=6e-10)
@@ -42,7 +44,7 @@ def test_ust_07_gaussian_processes():
     for a, b in zip(found[2:5], found[5:], strict=True):
         np.testing.assert_allclose(np.ravel(b), np.ravel(a), rtol=1e-7)
 
-    stack = nn.DeepGP(nn.SparseGP(S(1, 3, 1)), nn.SparseGP(S(2, 3, 1)))
+    stack = probability.DeepGP(probability.SparseGP(S(1, 3, 1)), probability.SparseGP(S(2, 3, 1)))
     stack.steps[0].mean.value = S(1, 3, 1)
     rows, wanted = gc.constant(S(0, 6, 1)), gc.constant(S(4, 6, 1))
     drawn, weights = stack.elbo(rows, wanted, 0.05, key), stack.named_parameters()
@@ -109,7 +111,7 @@ def snapshot_run(model):
     return optimiser, gc.compile([], loss, updates=optimiser.updates(loss, model.parameters()))
 
 
-@row("UST-09", "graphc/nn/ensembles.py")
+@row("UST-09", "graphc/probability/ensembles.py")
 def test_ust_09_snapshot_ensemble():
     """Three members from one run, each better than the start, whose mean is no worse than their
     mean error; a run resumed in the middle of a cycle gives the same members bit for bit.
@@ -131,7 +133,7 @@ def test_ust_09_snapshot_ensemble():
     state, slots = model.state_dict(), optimiser.state_dict()
     for _ in range(13):
         step()
-    members = [early, model.state_dict(), *nn.snapshots(step, model, 20, 1)]
+    members = [early, model.state_dict(), *probability.snapshots(step, model, 20, 1)]
 
     again = network()
     resumed, other = snapshot_run(again)
@@ -140,7 +142,7 @@ def test_ust_09_snapshot_ensemble():
     for _ in range(13):
         other()
     for wanted, found in zip(
-        members[1:], [again.state_dict(), *nn.snapshots(other, again, 20, 1)], strict=True
+        members[1:], [again.state_dict(), *probability.snapshots(other, again, 20, 1)], strict=True
     ):
         for name, array in wanted.items():
             np.testing.assert_array_equal(found[name], array)
@@ -156,12 +158,12 @@ def test_ust_09_snapshot_ensemble():
     assert np.ptp(each, axis=0).max() > 1e-3
 
 
-@row("UST-10", "graphc/nn/ensembles.py")
+@row("UST-10", "graphc/probability/ensembles.py")
 def test_ust_10_mixture_moments():
     """Mean 2 and variance 1.096666667 for the printed members."""
     feeds = symbols(means=np.array([1.0, 2, 3]), deviations=np.array([1, 0.5, 0.2]))
     means, deviations = feeds
-    mean, variance = both(nn.mixture_moments(means, deviations**2), feeds)
+    mean, variance = both(probability.mixture_moments(means, deviations**2), feeds)
     assert mean == pytest.approx(2) and variance == pytest.approx(1.096666667, abs=6e-10)
 
 
@@ -188,7 +190,7 @@ def test_ust_11_heteroscedastic_network():
     assert abs(0.5 * seen[-1][1][:, 1:] - np.log(deviation)).max() < 2 * math.sqrt(8 / 400)
 
 
-@row("UST-12", "graphc/nn/ensembles.py")
+@row("UST-12", "graphc/probability/ensembles.py")
 def test_ust_12_aleatoric_and_epistemic():
     """The printed entropies; members that agree have no epistemic part; of regressions it is the
     variance of the means.
@@ -197,14 +199,19 @@ def test_ust_12_aleatoric_and_epistemic():
     p, m, v = feeds
     same = gc.stack([p[0], p[0]])
     found = both(
-        [nn.doubt_of_classes(p), nn.doubt_of_classes(same), nn.doubt_of_regression(m, v)], feeds
+        [
+            probability.doubt_of_classes(p),
+            probability.doubt_of_classes(same),
+            probability.doubt_of_regression(m, v),
+        ],
+        feeds,
     )
     np.testing.assert_allclose(found[0], [0.610864302, 0.509115077, 0.101749225], atol=6e-10)
     assert abs(found[1][2]) < 1e-15
     np.testing.assert_allclose(found[2], [np.mean(S(2, 4, 3) ** 2, 0), np.var(S(0, 4, 3), 0)])
 
 
-@row("UST-13", "graphc/nn/ensembles.py")
+@row("UST-13", "graphc/probability/ensembles.py")
 def test_ust_13_predictive_checks():
     """A uniform guess of ten classes scores -log 10; the table of a model that is right as often as
     it is sure; a bootstrap's deviation of a mean is that of the data over the root of n.
@@ -216,10 +223,10 @@ def test_ust_13_predictive_checks():
     values = S(0, 200)
     feeds = symbols(logits=np.zeros((6, 10)), p=p, values=values)
     logits, chances, x = feeds
-    table = nn.calibration_table(chances, gc.constant(right))
-    spread = nn.bootstrap(gc.mean, x, random.key(0), 800)
+    table = probability.calibration_table(chances, gc.constant(right))
+    spread = probability.bootstrap(gc.mean, x, random.key(0), 800)
     score, found, (mean, deviation) = both(
-        [nn.log_score(logits, gc.constant(labels)), table, spread], feeds
+        [probability.log_score(logits, gc.constant(labels)), table, spread], feeds
     )
     assert score == pytest.approx(-math.log(10))
     counts = np.array([0, 0, 0, 0, 0, 2, 0, 0, 3, 1])

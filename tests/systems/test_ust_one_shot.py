@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, random
+from graphc import nn, optim, probability, random
 from tests.systems.catalogue import S, both, row, run
 from tests.systems.supergraphs import WIDE, X, agree, supergraph
 
@@ -83,7 +83,7 @@ def test_ust_36_enas():
     controller = nn.Controller([3, 3, 3], hidden=4, seed=0, **WIDE)
     drawn, log_p = controller.sample(random.Generator(1), 16)
     error = gc.vmap(lambda c: nn.mse(net(x, edge=nn.indexed_edge(c)), target))(drawn)
-    surrogate = -nn.score_surrogate(-error, log_p, -gc.mean(error))
+    surrogate = -probability.score_surrogate(-error, log_p, -gc.mean(error))
     learn = gc.compile(
         [], gc.mean(error), updates=optim.Adam(0.1).updates(surrogate, controller.parameters())
     )

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim
-from graphc.nn import models
+from graphc import nn, optim, probability
+from graphc.vision import models
 from tests.systems.catalogue import S, both, check_gradients, row, symbols
 
 REWARDS = np.array([1.0, 2.0, 4.0])
 
 
-@row("UST-63", "graphc/nn/reinforcement.py")
+@row("UST-63", "graphc/probability/reinforcement.py")
 def test_ust_63_policy_gradient():
     """On a bandit the mean gradient over all actions is that of the expected reward, with any
     baseline; one near the mean lowers the variance; samples agree within 4 standard errors; the
@@ -24,7 +24,9 @@ def test_ust_63_policy_gradient():
 
     def gradients(actions, baseline):
         def one(action):
-            loss = nn.policy_loss(logits[None], action[None], rewards[action][None], baseline)
+            loss = probability.policy_loss(
+                logits[None], action[None], rewards[action][None], baseline
+            )
             return gc.grad(loss, logits)
 
         return gc.vmap(one)(actions)
@@ -44,13 +46,13 @@ def test_ust_63_policy_gradient():
     assert spread[1] < 0.7 * spread[0]
     error = sampled.std(0) / np.sqrt(4000)
     assert (abs(sampled.mean(0) - exact) < 4 * error).all()
-    check_gradients(nn.policy_loss(logits[None], gc.constant([2]), rewards[2:]), feeds)
+    check_gradients(probability.policy_loss(logits[None], gc.constant([2]), rewards[2:]), feeds)
 
     w = gc.variable(np.zeros((1, 3)), "w")
     policy = gc.broadcast_to(w, (64, 3))
     actions = gc.random.categorical(gc.random.Generator(3), policy)
     earned = gc.take(rewards, actions)
-    loss = nn.policy_loss(policy, actions, earned, gc.mean(earned))
+    loss = probability.policy_loss(policy, actions, earned, gc.mean(earned))
     step = gc.compile([], gc.mean(earned), updates=optim.SGD(0.5).updates(loss, [w]))
     seen = [float(step()) for _ in range(80)]
     assert np.mean(seen[:2]) < 3 and np.mean(seen[-5:]) > 3.8
@@ -58,10 +60,12 @@ def test_ust_63_policy_gradient():
     given = symbols(r=S(0, 5, 2))
     (r,) = given
     powers = np.triu(0.9 ** (np.arange(5) - np.arange(5)[:, None]))
-    np.testing.assert_allclose(both(nn.discounted(r, 0.9), given), powers @ S(0, 5, 2), atol=1e-14)
+    np.testing.assert_allclose(
+        both(probability.discounted(r, 0.9), given), powers @ S(0, 5, 2), atol=1e-14
+    )
 
 
-@row("UST-64", "graphc/nn/reinforcement.py")
+@row("UST-64", "graphc/probability/reinforcement.py")
 def test_ust_64_q_learning():
     """On a decision process of two states a network with a copy for its targets, copied now and
     then, learns the table to 1e-3; the targets pass no gradient, the values one at the action.
@@ -81,7 +85,9 @@ def test_ust_64_q_learning():
 
     q, held = network(1), network(3)
     values, later = q(code[states]), held(code[after])
-    loss = nn.q_learning_loss(values, gc.constant(actions), gc.constant(rewards), later, gamma)
+    loss = probability.q_learning_loss(
+        values, gc.constant(actions), gc.constant(rewards), later, gamma
+    )
     slopes = both([*gc.grad(loss, held.parameters()), gc.grad(loss, values), values, later])
     *none, at, now, then = slopes
     assert not any(g.any() for g in none)
@@ -90,7 +96,7 @@ def test_ust_64_q_learning():
     expected[range(4), actions] = error / 2
     np.testing.assert_allclose(at, expected, atol=1e-14)
 
-    copy = gc.compile([], None, updates=nn.copy_updates(q, held))
+    copy = gc.compile([], None, updates=probability.copy_updates(q, held))
     step = gc.compile([], loss, updates=optim.Adam(0.02).updates(loss, q.named_parameters()))
     learned = gc.compile([], [q(code), held(code)])
     for _ in range(40):
@@ -102,12 +108,14 @@ def test_ust_64_q_learning():
     copy()
     np.testing.assert_array_equal(learned()[1], found)
     assert abs(old - found).max() > 0
-    half = gc.compile([], None, updates=nn.copy_updates(network(9), held, 0.5))
+    half = gc.compile([], None, updates=probability.copy_updates(network(9), held, 0.5))
     half()
     assert abs(learned()[1] - found).max() > 0.1
     with pytest.raises(gc.GraphError, match="cannot be copied"):
-        nn.copy_updates(q, nn.Dense(2, 2))
-    done = nn.q_learning_loss(values, gc.constant(actions), gc.constant(rewards), later, gamma, 0.0)
+        probability.copy_updates(q, nn.Dense(2, 2))
+    done = probability.q_learning_loss(
+        values, gc.constant(actions), gc.constant(rewards), later, gamma, 0.0
+    )
     assert both(done) == pytest.approx(np.mean((found[states, actions] - rewards) ** 2))
 
 
@@ -148,7 +156,7 @@ def distances(walls, goal):
     return gc.while_loop(changing, lambda s: (s[1], relax(s[1])), (start, first))[1]
 
 
-@row("UST-65", "graphc/nn/models/policy_value.py")
+@row("UST-65", "graphc/vision/models/policy_value.py")
 def test_ust_65_policy_value_search():
     """A network with two heads learns from results of games; a search on the host around it finds
     the winning move and the one that prevents a loss, and visits as often as told; a maze's

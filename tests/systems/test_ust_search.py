@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn, optim, search
+from graphc import nn, optim, probability, search
 from tests.systems.catalogue import S, both, check_gradients, row, symbols
 
 # A network's depth, and a momentum that only one of two optimisers has.
@@ -97,10 +97,10 @@ def test_ust_16_bayesian_optimisation():
     x, y = np.array([[0.0], [1], [2]]), np.array([0.0, 1, 0])
     feeds = symbols(x=x, y=y, noise=np.array(0.01), at=np.array([[0.5]]), best=np.array(0.4))
     s, t, noise, at, best = feeds
-    mean, variance = nn.gp_predict(nn.rbf_kernel, s, t, noise, at)
-    evidence = nn.gp_log_evidence(nn.rbf_kernel, s, t, noise)
-    printed = nn.expected_improvement(best * 0.75, best**2 * 0.25, best)
-    gain = gc.sum(nn.expected_improvement(mean, variance, best))
+    mean, variance = probability.gp_predict(probability.rbf_kernel, s, t, noise, at)
+    evidence = probability.gp_log_evidence(probability.rbf_kernel, s, t, noise)
+    printed = probability.expected_improvement(best * 0.75, best**2 * 0.25, best)
+    gain = gc.sum(probability.expected_improvement(mean, variance, best))
     found = both([mean[0], variance[0], evidence, printed], feeds)
     wanted = [0.661667575, 0.025020487, -3.617491942, 0.139559311]
     np.testing.assert_allclose(found, wanted, atol=6e-10)

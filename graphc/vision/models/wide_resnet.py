@@ -11,9 +11,9 @@ from graphc.ir.node import Tensor
 from graphc.nn.convolution import conv2d
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import averaged
 from graphc.nn.normalisation import BatchNorm
 from graphc.ops.activations import relu
+from graphc.vision.models.parts import averaged
 
 
 class PreActivation(Layer):

@@ -7,7 +7,7 @@ from typing import Any
 from graphc import init
 from graphc.init import Seed
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import averaged, conv_norm
+from graphc.vision.models.parts import averaged, conv_norm
 
 # Outputs and stride of each block.
 BLOCKS = (

@@ -8,9 +8,9 @@ from graphc import init
 from graphc.init import Seed
 from graphc.nn.convolution import MaxPool, conv2d
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import dense_head
 from graphc.ops.activations import relu
 from graphc.ops.generator import Generator
+from graphc.vision.models.parts import dense_head
 
 
 def vgg(

@@ -17,7 +17,6 @@ from graphc.init import Seed
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
-from graphc.nn.enumeration import binary_states
 from graphc.nn.layer import Layer, first_value
 from graphc.ops.axes import matrix_transpose
 from graphc.ops.contraction import matmul
@@ -31,6 +30,7 @@ from graphc.ops.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import iota, variable
 from graphc.ops.statistics import logsumexp, mean
+from graphc.probability.enumeration import binary_states
 
 
 class RBM(Layer):

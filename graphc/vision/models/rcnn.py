@@ -9,13 +9,9 @@ from typing import Any
 from graphc import init
 from graphc.init import Seed
 from graphc.ir.node import Tensor
-from graphc.nn.boxes import project_boxes
-from graphc.nn.cropping import crop_resize
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense
 from graphc.nn.losses import cross_entropy
-from graphc.nn.models.parts import flat
-from graphc.nn.roi_pooling import roi_max_pool
 from graphc.ops.activations import relu
 from graphc.ops.arithmetic import maximum
 from graphc.ops.convert import TensorLike, as_tensor, cast
@@ -23,6 +19,10 @@ from graphc.ops.layout import reshape
 from graphc.ops.reduction import sum
 from graphc.ops.select import where
 from graphc.ops.source import iota
+from graphc.vision.boxes import project_boxes
+from graphc.vision.cropping import crop_resize
+from graphc.vision.models.parts import flat
+from graphc.vision.roi_pooling import roi_max_pool
 
 
 class RCNN(Layer):

@@ -13,7 +13,6 @@ import numpy as np
 from graphc.control import scan
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.node import Tensor
-from graphc.nn.enumeration import binary_states
 from graphc.nn.layer import Layer
 from graphc.ops.arithmetic import sign
 from graphc.ops.axes import matrix_transpose
@@ -30,6 +29,7 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota, variable
 from graphc.ops.statistics import logsumexp
+from graphc.probability.enumeration import binary_states
 
 
 def pairwise_energy(x: Tensor, couplings: Tensor, bias: Tensor) -> Tensor:

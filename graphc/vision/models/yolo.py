@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from graphc.init import Seed
 from graphc.ir.node import Tensor
-from graphc.nn.boxes import iou, to_corners
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense
 from graphc.ops.custom import stop_gradient
@@ -18,6 +17,7 @@ from graphc.ops.reduction import argmax, max, sum
 from graphc.ops.select import where
 from graphc.ops.source import iota
 from graphc.ops.statistics import mean
+from graphc.vision.boxes import iou, to_corners
 
 
 class Cells(NamedTuple):

@@ -13,9 +13,7 @@ from graphc import init
 from graphc.control import scan, while_loop
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
-from graphc.nn.boltzmann import RBM
 from graphc.nn.divergences import entropy
-from graphc.nn.enumeration import binary_states
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Dense, Sequential
 from graphc.ops.arithmetic import absolute, maximum
@@ -34,6 +32,8 @@ from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import constant, variable
 from graphc.ops.statistics import logsumexp, mean
+from graphc.probability.boltzmann import RBM
+from graphc.probability.enumeration import binary_states
 
 
 class DeepBeliefNet(Layer):

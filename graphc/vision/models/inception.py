@@ -12,10 +12,10 @@ from graphc.nn.convolution import MaxPool, conv2d
 from graphc.nn.dropout import Dropout
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Sequential
-from graphc.nn.models.parts import flat
 from graphc.ops.activations import relu
 from graphc.ops.generator import Generator
 from graphc.ops.pooling import adaptive_average_pool, global_average_pool
+from graphc.vision.models.parts import flat
 
 Widths = tuple[int, int, int, int, int, int]
 

@@ -10,9 +10,9 @@ from graphc.init import Seed
 from graphc.ir.node import Tensor
 from graphc.nn.branches import Residual, SqueezeExcite
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import averaged, conv_norm, stem
 from graphc.ops.activations import relu
 from graphc.ops.padding import pad
+from graphc.vision.models.parts import averaged, conv_norm, stem
 
 Skip = Callable[..., Callable[[Tensor], Tensor]]
 

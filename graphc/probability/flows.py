@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.ir.node import Tensor
-from graphc.nn.distributions import normal_log_density
 from graphc.nn.layer import Layer
 from graphc.ops.exponential import exp
 from graphc.ops.joining import concat
 from graphc.ops.reduction import sum as total
 from graphc.ops.slicing import flip
+from graphc.probability.distributions import normal_log_density
 
 Net = Callable[[Tensor], tuple[Tensor, Tensor]]
 

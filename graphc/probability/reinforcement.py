@@ -10,12 +10,12 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.nn.losses import cross_entropy, mse
-from graphc.nn.variational import score_surrogate
 from graphc.ops.convert import TensorLike
 from graphc.ops.custom import stop_gradient
 from graphc.ops.gather import take_along_axis
 from graphc.ops.layout import expand_dims, squeeze
 from graphc.ops.reduction import max as largest
+from graphc.probability.variational import score_surrogate
 
 
 def chosen(values: Tensor, actions: Tensor) -> Tensor:

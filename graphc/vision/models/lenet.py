@@ -12,9 +12,9 @@ from graphc.nn.contrastive import square_distances
 from graphc.nn.convolution import MaxPool, conv2d
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import dense_head
 from graphc.ops.activations import relu
 from graphc.ops.source import variable
+from graphc.vision.models.parts import dense_head
 
 
 def lenet5(

@@ -10,10 +10,10 @@ from graphc.ir.node import Tensor
 from graphc.nn.convolution import AveragePool, conv2d
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import averaged, stem
 from graphc.nn.normalisation import BatchNorm
 from graphc.ops.activations import relu
 from graphc.ops.joining import concat
+from graphc.vision.models.parts import averaged, stem
 
 
 def _conv(inputs: int, outputs: int, taps: int, seed: Seed, dtype: Any) -> list[Any]:

@@ -8,21 +8,9 @@ from graphc import init
 from graphc.init import Seed
 from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
-from graphc.nn.boxes import (
-    AnchorHead,
-    anchor_grid,
-    by_anchor,
-    decode_boxes,
-    encode_boxes,
-    iou,
-    to_centres,
-    to_corners,
-)
 from graphc.nn.convolution import conv2d
-from graphc.nn.detection import balanced_sample, label_anchors, suppress
 from graphc.nn.layer import Layer
 from graphc.nn.losses import binary_cross_entropy
-from graphc.nn.models.rcnn import FastRCNN, region_loss
 from graphc.ops.activations import relu
 from graphc.ops.arithmetic import maximum, minimum
 from graphc.ops.convert import as_tensor, cast
@@ -35,6 +23,18 @@ from graphc.ops.layout import reshape
 from graphc.ops.reduction import argmax, max, sum
 from graphc.ops.rounding import rint
 from graphc.ops.select import where
+from graphc.vision.boxes import (
+    AnchorHead,
+    anchor_grid,
+    by_anchor,
+    decode_boxes,
+    encode_boxes,
+    iou,
+    to_centres,
+    to_corners,
+)
+from graphc.vision.detection import balanced_sample, label_anchors, suppress
+from graphc.vision.models.rcnn import FastRCNN, region_loss
 
 
 class Proposals(NamedTuple):

@@ -11,13 +11,13 @@ from graphlib import CycleError, TopologicalSorter
 
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
-from graphc.nn.enumeration import joint_logits
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.distributions import categorical
 from graphc.ops.gather import take_along_axis
 from graphc.ops.generator import KeyLike, split
 from graphc.ops.layout import broadcast_to, expand_dims
 from graphc.ops.statistics import log_softmax
+from graphc.probability.enumeration import joint_logits
 
 Arrows = Mapping[str, Sequence[str]]
 

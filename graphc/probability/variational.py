@@ -9,7 +9,6 @@ from typing import Any
 from graphc import init
 from graphc.init import Seed
 from graphc.ir.node import Tensor
-from graphc.nn.distributions import bernoulli_log_probability, gaussian_kl, normal_log_density
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Activation, Dense
 from graphc.nn.losses import Reduction, reduced
@@ -23,6 +22,11 @@ from graphc.ops.layout import reshape
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.ops.statistics import logsumexp, mean
+from graphc.probability.distributions import (
+    bernoulli_log_probability,
+    gaussian_kl,
+    normal_log_density,
+)
 
 Gaussian = tuple[Tensor, Tensor]
 Likelihood = Callable[[Tensor, Tensor], Tensor]

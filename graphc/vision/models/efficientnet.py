@@ -11,8 +11,8 @@ from graphc.ir.node import Tensor
 from graphc.nn.branches import SqueezeExcite
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Sequential
-from graphc.nn.models.parts import averaged, conv_norm
 from graphc.ops.activations import silu
+from graphc.vision.models.parts import averaged, conv_norm
 
 # How many times deeper, wider and finer each step of phi makes a network.
 DEPTH, WIDTH, RESOLUTION = 1.2, 1.1, 1.15

@@ -3,19 +3,19 @@
 Inside `nn.outline()` they take no memory, so that the largest can be built, drawn and counted.
 """
 
-from graphc.nn.models.alexnet import ONE_COLUMN, alexnet, zfnet
-from graphc.nn.models.all_convolutional import all_cnn_c
-from graphc.nn.models.densenet import DenseLayer, densenet, densenet121, transition
-from graphc.nn.models.efficientnet import InvertedResidual, efficientnet
-from graphc.nn.models.faster_rcnn import FasterRCNN, Proposals, clip_boxes
-from graphc.nn.models.inception import GoogLeNet, inception
-from graphc.nn.models.lenet import RBFOutput, lenet5
-from graphc.nn.models.mobilenet import mobilenet
-from graphc.nn.models.neocognitron import CLayer, SLayer
-from graphc.nn.models.parts import conv_norm
-from graphc.nn.models.policy_value import PolicyValue, policy_value_loss
-from graphc.nn.models.rcnn import RCNN, FastRCNN, region_loss
-from graphc.nn.models.resnet import (
+from graphc.vision.models.alexnet import ONE_COLUMN, alexnet, zfnet
+from graphc.vision.models.all_convolutional import all_cnn_c
+from graphc.vision.models.densenet import DenseLayer, densenet, densenet121, transition
+from graphc.vision.models.efficientnet import InvertedResidual, efficientnet
+from graphc.vision.models.faster_rcnn import FasterRCNN, Proposals, clip_boxes
+from graphc.vision.models.inception import GoogLeNet, inception
+from graphc.vision.models.lenet import RBFOutput, lenet5
+from graphc.vision.models.mobilenet import mobilenet
+from graphc.vision.models.neocognitron import CLayer, SLayer
+from graphc.vision.models.parts import conv_norm
+from graphc.vision.models.policy_value import PolicyValue, policy_value_loss
+from graphc.vision.models.rcnn import RCNN, FastRCNN, region_loss
+from graphc.vision.models.resnet import (
     BasicBlock,
     Bottleneck,
     cifar_resnet,
@@ -29,11 +29,11 @@ from graphc.nn.models.resnet import (
     se_resnet50,
     wide_resnet50,
 )
-from graphc.nn.models.segmentation import FCN, bilinear_kernels, upsampling
-from graphc.nn.models.single_box import SingleBox
-from graphc.nn.models.vgg import vgg, vgg16, vgg19
-from graphc.nn.models.wide_resnet import PreActivation, wide_resnet
-from graphc.nn.models.yolo import YOLO, Cells, detections, yolo_loss
+from graphc.vision.models.segmentation import FCN, bilinear_kernels, upsampling
+from graphc.vision.models.single_box import SingleBox
+from graphc.vision.models.vgg import vgg, vgg16, vgg19
+from graphc.vision.models.wide_resnet import PreActivation, wide_resnet
+from graphc.vision.models.yolo import YOLO, Cells, detections, yolo_loss
 
 __all__ = [
     "SingleBox",

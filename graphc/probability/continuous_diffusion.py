@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.node import Tensor
-from graphc.nn.diffusion import Model
 from graphc.nn.layer import Layer
 from graphc.ops.convert import as_operand
 from graphc.ops.exponential import sigmoid, softplus
@@ -16,6 +15,7 @@ from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.passes.differentiate import grad
+from graphc.probability.diffusion import Model
 
 
 class MonotoneSchedule(Layer):

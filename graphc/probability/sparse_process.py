@@ -9,7 +9,6 @@ import numpy as np
 
 from graphc.ir.node import Tensor
 from graphc.linalg import cholesky, triangular_solve
-from graphc.nn.gaussian_process import rbf_kernel, variances
 from graphc.nn.layer import Layer
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
@@ -23,6 +22,7 @@ from graphc.ops.layout import expand_dims
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
+from graphc.probability.gaussian_process import rbf_kernel, variances
 
 Array = np.ndarray[Any, Any]
 

@@ -6,7 +6,6 @@ import math
 
 from graphc.control import scan
 from graphc.ir.node import Tensor
-from graphc.nn.boxes import iou
 from graphc.ops.arithmetic import minimum
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.creation import ones, zeros
@@ -19,6 +18,7 @@ from graphc.ops.searching import nonzero
 from graphc.ops.select import where
 from graphc.ops.sorting import argsort
 from graphc.ops.source import iota
+from graphc.vision.boxes import iou
 
 
 def label_anchors(
