@@ -256,6 +256,6 @@ def test_no_file_is_long() -> None:
 
 
 def test_the_continuous_check_runs_the_test_command_of_the_readme() -> None:
-    command = 'python -m pip install -e ".[test]" && python -m pytest'
+    command = 'python -m pip install -e ".[test]" && python -m pytest -n auto'
     assert f"\n    {command}\n" in (ROOT / "README.md").read_text()
     assert f"'{command}'" in (ROOT / ".ci" / "run").read_text()
