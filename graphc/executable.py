@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphc.arguments import Signature
 from graphc.ir.dims import Dim, evaluate
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 
 if TYPE_CHECKING:
@@ -84,6 +86,12 @@ class Executable:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise GraphError(
+            f"a compiled function can be neither copied nor pickled\n  {self}\n"
+            "  hint: compile it where it is needed, which the cache makes quick, or use gc.export"
+        )
+
     @property
     def graph(self) -> Graph:
         """The graph after all passes."""
@@ -119,11 +127,13 @@ class Executable:
 
         return kernel_infos(self.program) if self.program is not None else ()
 
-    def dump(self, stage: str = "optimised", format: str = "text") -> Any:
+    def dump(
+        self, stage: str = "optimised", format: str = "text", path: str | Path | None = None
+    ) -> Any:
         """The function at a stage of compilation; see `graphc.dump`."""
-        from graphc.dump import dump_executable
+        from graphc.dump import dump
 
-        return dump_executable(self, stage, format)
+        return dump(self, stage, format, path)
 
 
 def _bytes(tensors: Sequence[Tensor]) -> Dim:

@@ -385,3 +385,42 @@ def an_argument_renamed() -> Any:
 @mistake
 def a_size_that_no_input_has() -> Any:
     return gc.compile([x := image()], [x, gc.ones(("rows", 1))])
+
+
+# Layers
+
+
+@mistake
+def a_word_for_an_activation() -> Any:
+    return nn.Dense(3, 4, "relu")
+
+
+@mistake
+def a_size_of_a_layer_that_is_not_known() -> Any:
+    return nn.Dense(image().shape[0], 4)
+
+
+@mistake
+def a_list_of_layers() -> Any:
+    return nn.Sequential([nn.Dense(3, 4)])
+
+
+@mistake
+def a_class_for_a_layer() -> Any:
+    return nn.Sequential(nn.Dense(3, 4), nn.LayerNorm)
+
+
+@mistake
+def a_layer_with_two_results_in_a_row() -> Any:
+    model = nn.Sequential(nn.LSTM(3, 4), nn.Dense(4, 2))
+    return model(gc.placeholder("x", ("time", "batch", 3)))
+
+
+@mistake
+def taps_for_no_axis() -> Any:
+    return nn.Conv(3, 8, 3)
+
+
+@mistake
+def a_number_for_a_generator() -> Any:
+    return nn.Dropout(0.5, 0)(image())

@@ -12,7 +12,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
-from graphc.nn.layers import Activation, Init
+from graphc.nn.layers import Activation, Init, checked_activation
 from graphc.ops.convolving import (
     Padding,
     PerAxis,
@@ -43,12 +43,22 @@ class _Kernels(Layer):
     ):
         self.weight = variable(first_value(weights, shape, seed, dtype), "weight")
         self.bias = variable(init.zeros((outputs,), dtype), "bias") if bias else None
-        self.activation = activation
+        self.activation = checked_activation(activation)
 
     def _finished(self, y: Tensor) -> Tensor:
         if self.bias is not None:
             y = y + reshape(self.bias, (self.bias.shape[0], *(1 for _ in y.shape[2:])))
         return y if self.activation is None else self.activation(y)
+
+
+def _check(inputs: int, outputs: int, taps: tuple[int, ...], groups: int) -> None:
+    if isinstance(taps, int):
+        raise ShapeError(
+            f"taps are one number for each spatial axis, such as ({taps}, {taps}), not {taps}\n"
+            "  hint: nn.conv2d takes one number for both"
+        )
+    if inputs % groups or outputs % groups:
+        raise ShapeError(f"{inputs} and {outputs} channels do not fall into {groups} groups")
 
 
 class Conv(_Kernels):
@@ -73,8 +83,7 @@ class Conv(_Kernels):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        if inputs % groups or outputs % groups:
-            raise ShapeError(f"{inputs} and {outputs} channels do not fall into {groups} groups")
+        _check(inputs, outputs, taps, groups)
         shape = (outputs, inputs // groups, *taps)
         super().__init__(shape, outputs, activation, bias, weights, seed, dtype)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
@@ -106,8 +115,7 @@ class ConvTranspose(_Kernels):
         seed: Seed = None,
         dtype: Any = "float32",
     ):
-        if inputs % groups or outputs % groups:
-            raise ShapeError(f"{inputs} and {outputs} channels do not fall into {groups} groups")
+        _check(inputs, outputs, taps, groups)
         shape = (inputs, outputs // groups, *taps)
         super().__init__(shape, outputs, activation, bias, weights, seed, dtype)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding

@@ -65,9 +65,9 @@ class Layer:
         raise NotImplementedError(type(self).__name__)
 
     def __repr__(self) -> str:
-        held = [(name.removeprefix("steps."), part) for name, part in _parts(vars(self))]
+        held = list(_parts(vars(self)))
         own = ", ".join(f"{name}: {x.type}" for name, x in held if state_of(x) is not None)
-        lines = [f"{type(self).__name__}({own})"]
+        lines = [f"{type(self).__name__}({own})" if own else type(self).__name__]
         for name, part in held:
             if isinstance(part, Layer):
                 lines += f"{name}: {part!r}".splitlines()
@@ -147,7 +147,7 @@ class Layer:
             np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Reads what `save` wrote. Raises GraphError for any other file, and as `load_state_dict`."""
+        """Reads what `save` wrote. Raises GraphError for other files, and as `load_state_dict`."""
         types = {name: x.dtype.numpy for name, x in self.variables().items()}
         with open(path, "rb") as raw:
             if not zipfile.is_zipfile(raw):

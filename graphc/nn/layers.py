@@ -8,7 +8,7 @@ from typing import Any
 
 from graphc import init
 from graphc.init import Seed
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.ops.contraction import matmul
@@ -18,11 +18,20 @@ Activation = Callable[[Tensor], Tensor]
 Init = Callable[..., Any]
 
 
-def checked_function(what: str, f: Activation | None) -> Activation | None:
-    """f; raises GraphError if it cannot be called on a tensor."""
-    if f is not None and (isinstance(f, type) or not callable(f)):
-        raise GraphError(f"{what} is a layer or a function such as gc.relu, not {f!r:.80}")
+def checked_function(what: str, f: Activation) -> Activation:
+    """f; raises GraphError if it is no layer and no function."""
+    if isinstance(f, type) or not callable(f):
+        many = isinstance(f, (list, tuple))
+        came = f"the class {f.__name__}" if isinstance(f, type) else f"{f!r:.40}"
+        came = f"a {type(f).__name__}" if many else came
+        hint = "\n  hint: put a * before a list of layers" if many else ""
+        raise GraphError(f"{what} is a layer or a function such as gc.relu, not {came}{hint}")
     return f
+
+
+def checked_activation(f: Activation | None) -> Activation | None:
+    """f; raises GraphError unless it is None, a layer or a function."""
+    return None if f is None else checked_function("an activation", f)
 
 
 class Dense(Layer):
@@ -44,7 +53,7 @@ class Dense(Layer):
     ):
         self.weight = variable(first_value(weights, (inputs, outputs), seed, dtype), "weight")
         self.bias = variable(init.zeros((outputs,), dtype), "bias") if bias else None
-        self.activation = checked_function("an activation", activation)
+        self.activation = checked_activation(activation)
 
     def __call__(self, x: Tensor) -> Tensor:
         if not x.shape or x.shape[-1] != self.weight.shape[0]:
@@ -60,17 +69,30 @@ class Sequential(Layer):
     """Each layer or function on the result of the one before."""
 
     def __init__(self, *steps: Activation):
-        for k, step in enumerate(steps):
-            if step is None or checked_function(f"step {k} of a Sequential", step) is None:
-                raise GraphError(f"step {k} of a Sequential is None")
-        self.steps = list(steps)
+        self.steps = [
+            checked_function(f"step {k} of a Sequential", step) for k, step in enumerate(steps)
+        ]
+
+    def __repr__(self) -> str:
+        names = [s if isinstance(s, Layer) else getattr(s, "__name__", s) for s in self.steps]
+        lines = [line for k, s in enumerate(names) for line in f"{k}: {s}".splitlines()]
+        return "\n  ".join([type(self).__name__, *lines])
 
     def variables(self) -> dict[str, Tensor]:
         return {k.removeprefix("steps."): x for k, x in super().variables().items()}
 
     def __call__(self, x: Tensor) -> Tensor:
-        for step in self.steps:
-            x = step(x)
+        for k, step in enumerate(self.steps):
+            try:
+                x = step(x)
+            except (AttributeError, TypeError) as error:
+                if isinstance(x, Tensor):
+                    raise
+                raise GraphError(
+                    f"step {k - 1} of a Sequential gives a {type(x).__name__} to step {k}, "
+                    "which takes a tensor\n"
+                    "  hint: put a function between them that chooses one, such as lambda r: r[0]"
+                ) from error
         return x
 
     def __len__(self) -> int:
