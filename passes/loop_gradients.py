@@ -222,7 +222,8 @@ class _Scan:
 
     def _outside(self, g: Tensor) -> Tensor | None:
         """The sum of g over all steps, computed at once from stacks; None where it must be added up
-        step by step.
+        step by step. What a loop inside stacked already is added up: stacked again it would be as
+        long as both loops, and one step's part of it is worth a product of its own.
         """
         name, inputs = g.node.op.name, g.node.inputs
         if name == "add":
@@ -234,6 +235,8 @@ class _Scan:
         if name == "reshape":
             inner = self._outside(inputs[0])
             return None if inner is None else reshape(inner, g.shape)
+        if any(map(_is_stack, inputs)):
+            return None
         if name == "sum":
             axes = tuple(a + 1 for a in g.node.attrs["axes"])
             return reduce(SUM, self._row(inputs[0]), (0, *axes), False)
@@ -250,6 +253,13 @@ class _Scan:
     def _is_shared(self, operands: Sequence[Tensor]) -> bool:
         shared = set(self.body.inputs[self.carries + self.stacks :])
         return any(x in shared for x in operands)
+
+
+def _is_stack(x: Tensor) -> bool:
+    """Whether x is rearranged rows of a loop."""
+    while x.node.op.name in _LAYOUT:
+        x = x.node.inputs[0]
+    return x.node.op is SCAN and x.index >= x.node.attrs["carries"]
 
 
 def _like(type_: TensorType, name: str) -> Tensor:
