@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import nn, probability, vision
 from graphc.ir.node import Tensor
 from tests.support.functions import COMPLETE, FUNCTIONS, WITHOUT_SLOPE
 from tests.support.layers import LAYERS, Sample
@@ -22,18 +22,23 @@ STEP = 2e-5
 Feeds = dict[Tensor, np.ndarray]
 
 
+def exported() -> dict[str, Any]:
+    """Everything public in the packages of layers."""
+    packages = (nn, probability, vision)
+    return {name: getattr(package, name) for package in packages for name in package.__all__}
+
+
 def exported_layers() -> list[str]:
     """The names of all layers that a user can make."""
-    found = [name for name in nn.__all__ if inspect.isclass(getattr(nn, name))]
-    return [n for n in found if issubclass(getattr(nn, n), nn.Layer) and n not in ABSTRACT]
+    found = {n: x for n, x in exported().items() if inspect.isclass(x) and issubclass(x, nn.Layer)}
+    return sorted(found.keys() - ABSTRACT)
 
 
 def exported_functions() -> list[str]:
     """The names of all functions with a sample, and of those that need one."""
-    functions = {name: getattr(nn, name) for name in nn.__all__}
-    needed = {n for n, f in functions.items() if getattr(f, "__module__", "") in COMPLETE}
-    needed = {n for n in needed if inspect.isfunction(functions[n])} - WITHOUT_SLOPE
-    return sorted(needed | (FUNCTIONS.keys() & functions.keys()))
+    functions = {n: f for n, f in exported().items() if inspect.isfunction(f)}
+    needed = {n for n, f in functions.items() if f.__module__ in COMPLETE} - WITHOUT_SLOPE
+    return sorted(needed | (FUNCTIONS.keys() & exported().keys()))
 
 
 def listed(result: Any) -> list[Tensor]:
@@ -97,11 +102,11 @@ def differences(slopes: Sequence[Tensor], feeds: Feeds, ways: Feeds) -> list[np.
 def test_second_derivatives_pass_through_the_layer(name: str) -> None:
     assert name in SAMPLES, f"{name} has no sample in tests/support/layers.py"
     for sample in SAMPLES[name]:
-        check(sample, getattr(nn, name))
+        check(sample, exported()[name])
 
 
 @pytest.mark.parametrize("name", exported_functions())
 def test_second_derivatives_pass_through_the_function(name: str) -> None:
     assert name in FUNCTIONS, f"{name} has no sample in tests/support/functions.py"
     for sample in FUNCTIONS[name]:
-        check(sample, getattr(nn, name))
+        check(sample, exported()[name])
