@@ -18,6 +18,7 @@ from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.merge_scans import MERGE_SCANS
 from graphc.passes.reciprocate import RECIPROCATE
+from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
 from graphc.passes.verify import verify
 
@@ -27,7 +28,8 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
-    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, RECIPROCATE, DECOMPOSE,
+    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, SHARE_REDUCTIONS,
+    RECIPROCATE, DECOMPOSE,
 )  # fmt: skip
 
 

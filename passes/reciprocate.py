@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.ir.node import Node, Tensor
-from graphc.ir.walk import rebuild
+from graphc.ir.walk import blame, rebuild
 from graphc.ops.arithmetic import reciprocal
 from graphc.ops.layout import broadcast
 from graphc.ops.powers import rsqrt
@@ -32,7 +32,9 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     inverse = _inverse(by.node.inputs[0])
     if inverse is None:
         return None
-    return (x * broadcast(inverse, by.shape, by.node.attrs["axes"]),)
+    product = x * broadcast(inverse, by.shape, by.node.attrs["axes"])
+    blame(product, node)
+    return (product,)
 
 
 def _inverse(s: Tensor) -> Tensor | None:

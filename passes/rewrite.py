@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
-from graphc.ir.walk import topological, with_inputs
+from graphc.ir.walk import blame, topological, with_inputs
 from graphc.passes.rule import Rule
 
 #: Rewriting steps allowed for each node of a graph; rules that need more never end.
@@ -96,7 +96,7 @@ class _Rewriter:
             right = rule.replace(node)
             if right is not None:
                 self._count(rule)
-                _blame(right.node, node)
+                blame(right, node)
                 return (right,)
         return node.outputs
 
@@ -107,13 +107,3 @@ class _Rewriter:
 
     def _complaint(self, node: Node) -> str:
         return f"rules undo each other at {node!r}: {self.counts.most_common(5)}"
-
-
-def _blame(new: Node, old: Node) -> None:
-    """The user's line of the old node for those made just now in its place."""
-    stack = [new]
-    while stack:
-        node = stack.pop()
-        if node.serial > old.serial and node.source != old.source:
-            node.source = old.source
-            stack.extend(x.node for x in node.inputs)

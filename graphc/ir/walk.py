@@ -71,6 +71,16 @@ def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
     return new
 
 
+def blame(new: Tensor, old: Node) -> None:
+    """The user's line of the old node for those made just now in its place."""
+    stack = [new.node]
+    while stack:
+        node = stack.pop()
+        if node.serial > old.serial and node.source != old.source:
+            node.source = old.source
+            stack.extend(x.node for x in node.inputs)
+
+
 def substitute(outputs: Iterable[Tensor], replaced: Mapping[Tensor, Tensor]) -> list[Tensor]:
     """The outputs with some tensors replaced by others."""
     oldest = min((x.node.serial for x in replaced), default=0)
