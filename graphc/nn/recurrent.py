@@ -73,7 +73,7 @@ class Recurrent(Layer):
 
     A layer is one cell, or a pair: one forward, one backward in time, whose h are joined along the
     last axis. Called on x (T, N, D) it gives (h of the top layer at all steps, the list of the last
-    states of all cells).
+    states of all cells). `segment` is that of `gc.scan`, for each cell.
     """
 
     def __init__(self, *levels: Cell | tuple[Cell, Cell], segment: Segment = None):
