@@ -28,18 +28,19 @@ REPORT = Path(__file__).parent.parent / "docs" / "math_accuracy.md"
 HEAD = """# How accurate the math library is
 
 Errors are in units in the last place of the exact value; half a unit is the best there is. No
-float32 function is off by more than 2. float32 errors are the greatest over {which},
-denormals included; float64 errors are the greatest over some {samples} arguments a function,
-against mpmath. Functions of two arguments are sampled. "Operations" is how many vector instructions
-an ordinary argument costs, before a target folds any.
+float32 function is off by more than 2. float32 errors are the greatest over
+{which}, of either sign, denormals included;
+float64 errors are the greatest over some {samples} arguments a function, against mpmath. Functions
+of two arguments are sampled. "Operations" is how many vector instructions an ordinary argument
+costs, before a target folds any.
 
-`lgamma` and `digamma` of float64 alone are above 2: a product, two polynomials and a quotient each
+Of float64, `lgamma` and `digamma` alone are above 2: a product, two polynomials and a quotient each
 add their rounding.
 
 `lgamma` and `digamma` of float64 are measured above zero. Below zero they are differences of terms
 that each carry an ulp or so, and cross zero between the poles: the error stays within 6 ulps of
 the greatest of 1, the result and the value at |x|. Of float32 they are computed in float64, so that
-the table holds below zero and beside the crossings too.
+the table holds below zero and beside the crossings too, and each operation is one of float64.
 
 `sin`, `cos` and `tan` hold for every argument: from 2^16 (float32) and 2^30 (float64) on, the angle
 is reduced with as many bits of 2/pi as the exponent asks for, behind a branch that vectors of
