@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.ir.dims import product
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild, topological
 from graphc.ops.arithmetic import minimum
@@ -25,6 +26,8 @@ from graphc.passes.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 
 Axes = tuple[int, ...]
+#: Elements below which a second reading costs less than a kernel of its own.
+FEW = 2**15
 COMBINES = frozenset({"sum", "prod", "min", "max", "and", "or"})
 
 
@@ -45,8 +48,9 @@ def _keys(node: Node) -> list[object]:
     if not isinstance(node.op, Reduction) or node.op.combine not in COMBINES:
         return []
     (x,) = node.inputs
-    if x.dtype.is_float and x.dtype.bits < 32:
-        return []  # the partial results would be rounded
+    size = product(x.shape)
+    if (isinstance(size, int) and size < FEW) or (x.dtype.is_float and x.dtype.bits < 32):
+        return []  # of short floats the partial results would be rounded
     shifted = _shifted(node)
     return [(node.op, x)] if shifted is None else [("exponentials", shifted[0])]
 

@@ -95,6 +95,16 @@ def _width(columns: Dim, panel: int) -> int:
     return _fit(max(panel, wanted // panel * panel), columns, panel, parts=2)
 
 
+def _is_one_block(product: Product, height: int, width: int) -> bool:
+    """Whether a result is known to be a single block whose halves are still worth a chunk each."""
+    kinds = (product.batch, product.rows, product.columns, product.inner)
+    batch, rows, columns, inner = (extent_of(axes) for axes in kinds)
+    if not (isinstance(rows, int) and isinstance(columns, int) and isinstance(inner, int)):
+        return False
+    whole = batch == 1 and rows <= height and columns <= width
+    return whole and rows * columns * inner >= 2 * GRAIN
+
+
 def divide_up(x: Dim, y: Dim) -> Dim:
     """x / y, rounded up."""
     return floordiv(x + y - 1, y)
@@ -116,8 +126,10 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
         fold = -(-columns // panel) * panel
     unit = _unit(product, lanes, DEPTH_BYTES // sum_type.bytes // 2)
     depth = _depth(inner, unit, sum_type.bytes)
-    width = max(1, WIDTH // fold) * fold if fold else _width(columns, panel)
     height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
+    width = max(1, WIDTH // fold) * fold if fold else _width(columns, panel)
+    if _is_one_block(product, height, width):
+        width = _fit(max(panel, width // 2 // panel * panel), width, panel)
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     return Sizes(
