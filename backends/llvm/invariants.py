@@ -61,18 +61,22 @@ class _Search:
     def __init__(self, changed: set[str]):
         self.changed = changed
         self.found: dict[Expr, None] = {}
+        self.seen: set[Expr] = set()
         self.known: dict[Expr, bool] = {}
 
-    def visit(self, x: Expr) -> None:
-        """Collects the largest invariant parts of x."""
-        if x.op in ("const", "var") or x in self.found:
-            return
-        if self.holds(x):
-            self.found[x] = None
-            return
-        for k, a in enumerate(x.args):
-            if not (x.op == "select" and x.attr == "rarely" and k == 1):
-                self.visit(a)
+    def visit(self, root: Expr) -> None:
+        """Collects the largest invariant parts of an expression."""
+        stack = [root]
+        while stack:
+            x = stack.pop()
+            if x in self.seen or x.op in ("const", "var"):
+                continue
+            self.seen.add(x)
+            if self.holds(x):
+                self.found[x] = None
+                continue
+            rare = x.op == "select" and x.attr == "rarely"
+            stack += [a for k, a in enumerate(x.args) if not (rare and k == 1)][::-1]
 
     def holds(self, x: Expr) -> bool:
         """Whether x is the same in every iteration, and harmless."""

@@ -38,3 +38,10 @@ def test_what_is_behind_a_condition_stays() -> None:
     known = e.load("x", T, float32) < S
     rare = e.make("select", (known, A * 5.0, A * 7.0), float32, 1, "rarely")
     assert found(Store("y", T, rare)) == [A * 7.0]
+
+
+def test_shared_parts_are_visited_once() -> None:
+    x = e.load("x", T, float32)
+    for _ in range(200):
+        x = x * x + A * 2.0
+    assert found(Store("y", T, x)) == [A * 2.0]
