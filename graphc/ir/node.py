@@ -55,7 +55,6 @@ class Tensor(TensorMethods):
     type: TensorType
     label: str | None
 
-    __array_ufunc__ = None  # NumPy arrays leave binary operators to us
     __hash__ = object.__hash__
 
     @property

@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ops import axes, cast, cumulative, layout, reduction, rounding, select, statistics
+from graphc.ops.numpy_calls import NumpyCalls
 from graphc.ops.operators import TensorOperators
 from graphc.ops.source import state_of
 
 
-class TensorMethods(TensorOperators):
+class TensorMethods(TensorOperators, NumpyCalls):
     """What `Tensor` can do beside describing itself; each is the function of the same name."""
 
     __slots__ = ()
+
+    def __setitem__(self: Any, key: Any, new: Any) -> None:
+        raise GraphError(
+            f"a symbolic tensor never changes\n  {self.describe()}\n"
+            "  hint: y = x.at[index].set(new) is x with elements replaced"
+        )
 
     def __getitem__(self: Any, key: Any) -> Tensor:
         from graphc.ops.indexing import getitem
@@ -111,6 +119,6 @@ class TensorMethods(TensorOperators):
 
 
 _OWN = ("__module__", "__doc__", "__slots__", "__qualname__")
-for _name, _method in (vars(TensorOperators) | vars(TensorMethods)).items():
+for _name, _method in (vars(TensorOperators) | vars(NumpyCalls) | vars(TensorMethods)).items():
     if _name not in _OWN:
         setattr(Tensor, _name, _method)

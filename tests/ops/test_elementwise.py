@@ -117,6 +117,19 @@ def test_an_operator_on_bits_works_on_either_side(op: Any) -> None:
     np.testing.assert_array_equal(computed(lambda b: op(5, b), y), op(5, y))
 
 
+@pytest.mark.parametrize(
+    "op",
+    [operator.add, operator.pow, operator.lt, operator.eq, operator.matmul],
+)
+@pytest.mark.parametrize("number", [np.float32, np.float64, np.int8])
+def test_an_operator_beside_a_numpy_scalar_has_numpys_dtype(op: Any, number: Any) -> None:
+    left = number(2) if op is not operator.matmul else np.full(3, 2, number)
+    right = np.arange(3, dtype=np.float32)
+    tensor = op(left, gc.placeholder("x", (3,)))
+    assert tensor.dtype.numpy == op(left, right).dtype
+    np.testing.assert_array_equal(computed(lambda x: op(left, x), right), op(left, right))
+
+
 @pytest.mark.parametrize("op", [operator.neg, operator.pos, abs, operator.invert])
 def test_an_operator_of_one_operand(op: Any) -> None:
     x = np.array([1, -6, 0])
