@@ -24,7 +24,9 @@ def svg(view: View) -> str:
     """A picture with a legend of its own colours, in the fonts of the reader's machine."""
     placement = place(view)
     at = placement.boxes
-    width = max((r.x + r.width / 2 for r in at.values()), default=0) + PADDING
+    ends = [r.x + r.width / 2 for r in at.values()]
+    ends += [x for route in placement.routes for x, _ in route]
+    width = max(ends, default=0) + PADDING
     height = max((r.y + r.height / 2 for r in at.values()), default=0) + PADDING
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '

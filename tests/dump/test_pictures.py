@@ -36,6 +36,18 @@ def test_a_picture_is_xml_with_a_box_for_each_thing(make: Make, stage: str) -> N
         assert next(group.iter(f"{SVG}title")).text.split("\n")[0] == box["title"]
 
 
+def test_a_picture_has_room_for_its_arrows() -> None:
+    x = gc.placeholder("x", ("n", 3))
+    w = [gc.variable(np.zeros((3, 3), np.float32), f"w{k}") for k in range(3)]
+    loss = gc.sum(gc.tanh(gc.tanh(x @ w[0]) @ w[1]) @ w[2])
+    new = {v: v - g for v, g in zip(w, gc.grad(loss, w), strict=True)}
+    tree = ElementTree.fromstring(gc.compile([x], loss, new).dump("source", "svg"))
+    paths = [p.get("d", "") for p in tree.iter(f"{SVG}path") if p.get("class") == "arrow"]
+    points = [p for path in paths for p in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)]
+    assert points
+    assert all(0 <= float(across) <= float(tree.get("width", 0)) for across, _ in points)
+
+
 @pytest.mark.parametrize("stage", DRAWN)
 def test_networkx_and_json_agree(stage: str) -> None:
     f = rows()
