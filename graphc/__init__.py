@@ -127,6 +127,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"graphc has no {name!r}")
 
 
+def __dir__() -> list[str]:
+    """The public names, those that are loaded late among them."""
+    return sorted(__all__)
+
+
 __all__ = [
     # Symbols and types
     "Tensor", "as_dtype", "as_tensor", "bfloat16", "bool_", "constant", "float16", "float32",

@@ -424,3 +424,45 @@ def taps_for_no_axis() -> Any:
 @mistake
 def a_number_for_a_generator() -> Any:
     return nn.Dropout(0.5, 0)(image())
+
+
+# NumPy's ways
+
+
+@mistake
+def a_ufunc_of_numpy() -> Any:
+    return np.exp(image())
+
+
+@mistake
+def a_function_of_numpy() -> Any:
+    return np.linalg.inv(matrix())
+
+
+@mistake
+def an_array_that_takes_in_a_tensor() -> Any:
+    array = zeros(4, 5)
+    array += matrix()
+    return array
+
+
+@mistake
+def an_assignment_to_an_element() -> Any:
+    x = image()
+    x[0] = 1
+    return x
+
+
+# Optimisers
+
+
+@mistake
+def one_tensor_for_parameters() -> Any:
+    w = weight()
+    return optim.SGD(0.1).updates(gc.sum(w), w)
+
+
+@mistake
+def a_layer_for_parameters() -> Any:
+    layer = nn.Dense(3, 4)
+    return optim.SGD(0.1).updates(gc.sum(layer(image())), layer)

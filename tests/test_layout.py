@@ -259,3 +259,10 @@ def test_the_continuous_check_runs_the_test_command_of_the_readme() -> None:
     command = 'python -m pip install -e ".[test]" && python -m pytest -n auto'
     assert f"\n    {command}\n" in (ROOT / "README.md").read_text()
     assert f"'{command}'" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_public_names_are_those_that_an_editor_offers() -> None:
+    import graphc
+
+    assert dir(graphc) == sorted(graphc.__all__)
+    assert all(hasattr(graphc, name) for name in graphc.__all__)

@@ -126,12 +126,20 @@ def _array(x: Tensor) -> np.ndarray:
 
 def named(parameters: Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Parameters by name; those of a list are numbered."""
+    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
+        came = "one tensor" if isinstance(parameters, Tensor) else type(parameters).__name__
+        raise GraphError(
+            f"an optimiser needs a list or a dict of variables, not {came}\n"
+            "  hint: a layer has them as layer.named_parameters()"
+        )
     if isinstance(parameters, Mapping):
         found = dict(parameters)
     else:
         every: Sequence[Tensor] = list(parameters)
         found = {f"{k}.{p.name or 'parameter'}": p for k, p in enumerate(every)}
     for p in found.values():
+        if not isinstance(p, Tensor):
+            raise GraphError(f"only a variable can be updated, not {p!r:.80}")
         if state_of(p) is None:
             raise GraphError(f"only a variable can be updated\n  {p.describe()}")
         if not p.dtype.is_float:
