@@ -170,7 +170,16 @@ def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *opera
 
     Both branches must give the same structure of the same types.
     """
-    return switch(astype(astype(as_tensor(predicate), bool_), int64), [no, yes], *operands)
+    chosen = as_tensor(predicate)
+    hint = "hint: gc.where chooses between two tensors, element by element"
+    if chosen.shape != ():
+        raise ShapeError(
+            f"the predicate of a cond must be a scalar\n  {chosen.describe()}\n  {hint}"
+        )
+    for branch in (yes, no):
+        if not callable(branch):
+            raise GraphError(f"a branch of a cond is a function, not {branch!r:.80}\n  {hint}")
+    return switch(astype(astype(chosen, bool_), int64), [no, yes], *operands)
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:

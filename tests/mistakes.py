@@ -466,3 +466,17 @@ def one_tensor_for_parameters() -> Any:
 def a_layer_for_parameters() -> Any:
     layer = nn.Dense(3, 4)
     return optim.SGD(0.1).updates(gc.sum(layer(image())), layer)
+
+
+# Branches
+
+
+@mistake
+def a_condition_for_each_element() -> Any:
+    return gc.cond((x := image()) > 0, lambda: x, lambda: -x)
+
+
+@mistake
+def a_tensor_for_a_branch() -> Any:
+    x = image()
+    return gc.cond(gc.sum(x) > 0, x, -x)

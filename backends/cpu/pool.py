@@ -19,8 +19,8 @@ def pool_symbols() -> dict[str, int]:
 
 def set_num_threads(count: int) -> None:
     """Let parallel work use `count` threads from now on, the calling one included."""
-    if count < 1:
-        raise ValueError(f"the number of threads must be at least 1, not {count}")
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"the number of threads is an int of at least 1, not {count!r}")
     ctypes.CFUNCTYPE(None, ctypes.c_int32)(_pool().address("gc_set_threads"))(min(count, 1 << 30))
 
 

@@ -320,7 +320,7 @@ def test_the_number_of_threads_can_be_set() -> None:
     assert pool.get_num_threads() == 3
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_no_threads_at_all_is_an_error(count: int) -> None:
-    with pytest.raises(ValueError, match=f"must be at least 1, not {count}"):
+@pytest.mark.parametrize("count", [0, -1, 1.5])
+def test_no_threads_at_all_is_an_error(count: float) -> None:
+    with pytest.raises(ValueError, match=f"is an int of at least 1, not {count}"):
         pool.set_num_threads(count)
