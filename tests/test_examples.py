@@ -79,3 +79,43 @@ def test_factor_models_find_classes_signals_and_atoms(tmp_path: Path) -> None:
     assert number(text, "held-out digits likeliest in their own class:") >= 98
     assert number(text, "correlations of the signals found:") > 0.99
     assert number(text, "atoms explain") > 66  # random ones: 61
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("example", "says", "least"),
+    [("lenet", "LeNet-5 reads", 90), ("resnet", "the residual network reads", 90)],
+)
+def test_convolutions_read_digits(tmp_path: Path, example: str, says: str, least: float) -> None:
+    assert number(output(example, tmp_path / "plot.png", "--epochs", "4"), says) > least
+
+
+@pytest.mark.slow
+def test_a_variational_autoencoder_tells_digits_shortly(tmp_path: Path) -> None:
+    text = output("vae", tmp_path / "vae.png", "--epochs", "10")
+    assert number(text, "by 500 samples") < 24 < number(text, "independent pixels:")
+
+
+@pytest.mark.slow
+def test_digits_come_of_noise(tmp_path: Path) -> None:
+    text = output("diffusion", tmp_path / "diffusion.png", "--epochs", "60")
+    assert number(text, "dreams:") < 90  # before it learns, 100
+
+
+@pytest.mark.slow
+def test_a_generator_makes_digits_of_several_kinds(tmp_path: Path) -> None:
+    text = output("gan", tmp_path / "gan.png", "--epochs", "20")
+    assert number(text, "of generated ones") > 5
+
+
+@pytest.mark.slow
+def test_networks_doubt_where_there_are_no_points(tmp_path: Path) -> None:
+    text = output("bayesian", tmp_path / "bayesian.png", "--steps", "2000")
+    assert "all three are in doubt where there are no points" in text
+
+
+@pytest.mark.slow
+def test_the_operations_that_made_the_data_are_found(tmp_path: Path) -> None:
+    text = output("darts", tmp_path / "darts.png")
+    assert "found conv3, identity, max_pool3;" in text
+    assert number(text, "the found cell leaves") < 2
