@@ -145,10 +145,10 @@ class KernelFunction:
         head, inside, after = self._label("head"), self._label("loop"), self._label("after")
         before = self._label("before")
         index, following = v.fresh("i"), v.fresh("n")
+        for x in invariants(s):
+            v.value(x)  # which may take branches of its own
         v.emit(f"br label %{before}")
         self._start(before)
-        for x in invariants(s):
-            v.value(x)
         v.emit(f"br label %{head}")
         self._start(head)
         latch = self._label("latch")
