@@ -1,9 +1,22 @@
 """What a loop computes again and again is found, and nothing that might fail if no step runs."""
 
+import numpy as np
+
 from graphc.backends.llvm.invariants import invariants
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.stmt import Accumulate, Assign, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import (
+    Accumulate,
+    Assign,
+    For,
+    If,
+    Let,
+    LoopKernel,
+    Param,
+    Stmt,
+    Store,
+)
 from graphc.ir.dtypes import float32, int64
+from tests.support.kernels import Compiled
 
 T, N, K = (e.var(name, int64) for name in "ink")
 A, S = e.var("a", float32), e.var("s", float32)
@@ -45,3 +58,14 @@ def test_shared_parts_are_visited_once() -> None:
     for _ in range(200):
         x = x * x + A * 2.0
     assert found(Store("y", T, x)) == [A * 2.0]
+
+
+def test_what_goes_before_a_loop_may_take_branches() -> None:
+    first = Let("a", e.load("x", e.const(0, int64), float32))
+    sine = e.math("sin", A)  # of large numbers behind a branch
+    loop = For("i", e.const(0, int64), e.const(8, int64), (Store("y", T, sine),))
+    buffers = (Param("x", float32), Param("y", float32, writes=True))
+    kernel = LoopKernel("sines", buffers, (), e.const(1, int64), (first, loop))
+    y = np.zeros(8, np.float32)
+    Compiled(kernel)(np.array([1e6], np.float32), y)
+    np.testing.assert_allclose(y, np.full(8, np.sin(1e6)), rtol=1e-6)

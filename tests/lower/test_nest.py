@@ -120,10 +120,3 @@ def test_each_reduction_of_a_row_has_a_name_of_its_own() -> None:
     arguments = (values, np.array([0, 1, 2]), np.array([2, 4, 4]))
     f, meant = (gc.compile([x, first, end], y, target=t) for t in ("cpu", "reference"))
     np.testing.assert_allclose(f(*arguments), meant(*arguments))
-
-
-def test_what_a_loop_needs_may_take_branches_before_it() -> None:
-    x, angle = matrix(10, 10), gc.placeholder("angle", (), gc.float32)
-    y = x * gc.sin(angle)  # large angles are reduced behind a branch
-    found = gc.compile([x, angle], y)(np.ones((10, 10), np.float32), np.float32(1e6))
-    np.testing.assert_allclose(found, np.full((10, 10), np.sin(1e6)), rtol=1e-6)
