@@ -5,7 +5,7 @@ fit them: dropout goes on after training; ten networks begin at draws of the pri
 these, and train apart; stochastic gradient Langevin dynamics draws weights from the posterior. In
 the gap and outside the functions should differ at least 1.3 times (dropout) or 2.5 times (the
 others) as much as among the points, which their mean should miss by no more than 1.5 times the
-noise. All takes less than a minute.
+noise. All takes a quarter of a minute.
 
 python examples/bayesian.py [--steps 3000] [--plot bayesian.png] [--target cpu]
 """
