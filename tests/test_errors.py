@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from tests.mistakes import MISTAKES
+from tests.mistakes import calls, graphs, layers  # noqa: F401  # fill MISTAKES
+from tests.mistakes.given import MISTAKES
 
 
 def test_errors_read_as_they_did(golden: Callable[[str, str], None]) -> None:
