@@ -1,4 +1,4 @@
-"""Mistakes with layers, optimisers and other objects. Their lines show in golden texts: add below."""
+"""Mistakes with layers, optimisers and other objects. Lines show in golden texts: add below."""
 
 from typing import Any
 
