@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.executable import Executable
 
 STREAMS, PIECE, SIZE, STEPS = 32, 64, 256, 1200
 WANTED = 1.3
@@ -43,7 +42,7 @@ class Writer(nn.Layer):
         return logits[0], state
 
 
-def training(model: Writer, steps: int, target: str) -> Executable:
+def training(model: Writer, steps: int, target: str) -> gc.Executable:
     """One step on a piece (T + 1, N), from the state that the piece before left."""
     piece = gc.placeholder("piece", (PIECE + 1, STREAMS), gc.int64)
     h, c = (gc.variable(np.zeros((STREAMS, SIZE), np.float32), name, trainable=False)
@@ -56,7 +55,7 @@ def training(model: Writer, steps: int, target: str) -> Executable:
     return gc.compile([piece], loss, updates={**updates, **carried}, target=target, name="step")
 
 
-def writing(model: Writer, alphabet: str, target: str) -> Executable:
+def writing(model: Writer, alphabet: str, target: str) -> gc.Executable:
     """300 characters after a prompt (1, T), in one call."""
     prompt = gc.placeholder("prompt", (1, "length"), gc.int64)
     state = nn.prompted(model.step, model.lstm.cells()[0].start(1), prompt)

@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.executable import Executable
 
 BATCH = 64
 WANTED = 0.97
@@ -40,7 +39,7 @@ def batches(
         yield images[chosen], digits[chosen]
 
 
-def report(name: str, f: Executable) -> None:
+def report(name: str, f: gc.Executable) -> None:
     """What the compiler did, for a full batch."""
     memory, cost = f.memory.at(batch=BATCH), f.cost.at(batch=BATCH)
     print(f"\n{name}: {len(f.kernels)} kernels, compiled in {1e3 * f.compile_seconds:.0f} ms")

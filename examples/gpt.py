@@ -18,13 +18,12 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.executable import Executable
 
 BATCH, LENGTH, SIZE, HEADS, BLOCKS, STEPS = 32, 64, 96, 4, 4, 1500
 WANTED = 1.35
 
 
-def training(model: nn.GPT, steps: int, target: str) -> Executable:
+def training(model: nn.GPT, steps: int, target: str) -> gc.Executable:
     """One step on windows (N, T + 1)."""
     windows = gc.placeholder("windows", (BATCH, LENGTH + 1), gc.int64)
     loss = nn.cross_entropy(model(windows[:, :-1]), windows[:, 1:])
@@ -34,7 +33,7 @@ def training(model: nn.GPT, steps: int, target: str) -> Executable:
     return gc.compile([windows], loss, updates=updates, target=target, name="step")
 
 
-def writing(model: nn.GPT, alphabet: str, count: int, target: str) -> Executable:
+def writing(model: nn.GPT, alphabet: str, count: int, target: str) -> gc.Executable:
     """`count` characters after each prompt (N, T), in one call."""
     prompts = gc.placeholder("prompts", ("batch", "length"), gc.int64)
     caches = model.caches(prompts.shape[0], LENGTH)

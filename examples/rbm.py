@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import optim, probability
-from graphc.executable import Executable
 
 BATCH, HIDDEN, EPOCHS = 50, 128, 400
 WANTED = 17.0
@@ -32,7 +31,7 @@ def load() -> tuple[np.ndarray, np.ndarray]:
     return tuple(train_test_split(black, test_size=0.2, stratify=digits, random_state=0))
 
 
-def training(model: probability.RBM, steps: int, target: str) -> Executable:
+def training(model: probability.RBM, steps: int, target: str) -> gc.Executable:
     """One step: the chains go on, data become likelier and what the chains show less so."""
     v = gc.placeholder("v", ("batch", 64), gc.float32)
     chains = probability.PersistentChains(np.zeros((BATCH, 64)))

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.executable import Executable
 
 END, SYMBOLS = 10, 11
 BATCH, LONGEST, SIZE, STEPS = 64, 12, 64, 400
@@ -83,7 +82,7 @@ class Translator(nn.Layer):
         return gc.scan(both, state[0], symbols)[1]
 
 
-def training(model: Translator, steps: int, target: str) -> tuple[Executable, Executable]:
+def training(model: Translator, steps: int, target: str) -> tuple[gc.Executable, gc.Executable]:
     """A step, and the places that it looks at."""
     digits = gc.placeholder("digits", ("time", "batch"), gc.int64)
     lengths = gc.placeholder("lengths", ("batch",), gc.int64)
@@ -98,7 +97,7 @@ def training(model: Translator, steps: int, target: str) -> tuple[Executable, Ex
     return step, gc.compile(inputs, weights, target=target, name="look")
 
 
-def answering(model: Translator, beams: int, target: str) -> Executable:
+def answering(model: Translator, beams: int, target: str) -> gc.Executable:
     """The best answer that a beam search finds to each row."""
     digits = gc.placeholder("digits", ("time", "batch"), gc.int64)
     lengths = gc.placeholder("lengths", ("batch",), gc.int64)

@@ -12,6 +12,7 @@ from numpy import e, inf, nan, newaxis, pi
 from graphc.compile import compile
 from graphc.control import cond, scan, switch, while_loop
 from graphc.dump import dump
+from graphc.executable import Executable
 from graphc.gradients import (
     checkpoint, custom_gradient, grad, hessian, hvp, jacobian, jvp, stop_gradient, vjp, vmap,
 )  # fmt: skip
@@ -138,7 +139,7 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "compile", "dump", "export", "get_num_threads", "set_num_threads",
+    "Artefact", "Executable", "compile", "dump", "export", "get_num_threads", "set_num_threads",
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers
