@@ -96,3 +96,8 @@ def test_what_is_not_positive_definite_has_no_factor():
 def test_a_wide_matrix_has_no_qr():
     with pytest.raises(gc.ShapeError, match="at least as many rows as columns"):
         linalg.qr(gc.placeholder("x", (2, 3), "float64"))
+
+
+def test_the_inverse_needs_a_square_matrix() -> None:
+    with pytest.raises(gc.ShapeError, match="inverse: a square matrix needed, not 3 by 4"):
+        gc.linalg.inv(gc.placeholder("a", (3, 4)))

@@ -9,8 +9,8 @@ import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import int64
-from graphc.ir.errors import ShapeError
-from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.node import Node, Tensor, apply, located
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
@@ -203,6 +203,10 @@ def solve(a: Tensor, b: Tensor) -> Tensor:
 
 def inverse(a: Tensor) -> Tensor:
     """The matrix inverse, over the last two axes."""
+    try:
+        check_matrix(a.type)
+    except GraphError as error:
+        raise located(error, "inverse", [a]) from None
     return apply(_SOLVE, a, broadcast_to(eye(a.shape[-1], dtype=a.dtype), a.shape)).outputs[0]
 
 
