@@ -20,13 +20,15 @@ from graphc.vision.separable_kernels import separable_conv, separable_terms
 from graphc.vision.spatial_transformer import SpatialTransformer
 from graphc.vision.style import gram, style_loss
 from graphc.vision.visualising import ascend, deconv_relu, guided_relu
+from graphc.vision import models
 
 __all__ = [
     "AnchorHead", "SpatialTransformer", "anchor_grid", "anchor_shapes", "ascend",
     "balanced_sample", "box_area", "by_anchor", "crop_resize", "crops", "decode_boxes",
     "deconv_relu", "dense_kernels", "detection_hits", "encode_boxes", "filter_image", "gram",
     "guided_relu", "heat_maps", "iou", "label_anchors", "mask_head", "mask_loss",
-    "merge_segments", "over_segment", "panoptic_quality", "paste_masks", "project_boxes",
-    "roi_max_pool", "sample_where", "selective_search", "separable_conv", "separable_terms",
-    "soft_argmax", "style_loss", "suppress", "to_centres", "to_corners", "warp",
+    "merge_segments", "models", "over_segment", "panoptic_quality", "paste_masks",
+    "project_boxes", "roi_max_pool", "sample_where", "selective_search", "separable_conv",
+    "separable_terms", "soft_argmax", "style_loss", "suppress", "to_centres", "to_corners",
+    "warp",
 ]  # fmt: skip
