@@ -22,8 +22,10 @@ from graphc.ops.reduction import Reduction
 from graphc.ops.reduction import max as reduce_max
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
+from graphc.ops.source import constant_value
 from graphc.passes.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.pattern import literal
 
 Axes = tuple[int, ...]
 #: Elements below which a second reading costs less than a kernel of its own.
@@ -35,7 +37,8 @@ def share_reductions(graph: Graph) -> Graph:
     """The graph with such reductions replaced."""
     known: dict[object, list[Axes]] = {}
     for node in topological(graph.results):
-        for key in _keys(node):
+        key = _key(node)
+        if key is not None:
             known.setdefault(key, []).append(node.attrs["axes"])
     if all(len(axes) < 2 for axes in known.values()):
         return graph
@@ -43,34 +46,47 @@ def share_reductions(graph: Graph) -> Graph:
     return graph.with_results(rebuild(graph.results, smaller.visit))
 
 
-def _keys(node: Node) -> list[object]:
-    """What reductions of the same thing have in common, along whichever axes."""
+def _key(node: Node) -> object | None:
+    """What reductions of the same thing have in common, along whichever axes; None for others."""
     if not isinstance(node.op, Reduction) or node.op.combine not in COMBINES:
-        return []
+        return None
     (x,) = node.inputs
     size = product(x.shape)
     if (isinstance(size, int) and size < FEW) or (x.dtype.is_float and x.dtype.bits < 32):
-        return []  # of short floats the partial results would be rounded
-    shifted = _shifted(node)
-    return [(node.op, x)] if shifted is None else [("exponentials", shifted[0])]
+        return None  # of short floats the partial results would be rounded
+    return ("exponentials", _parts(x)[0]) if _is_shifted(node) else (node.op, x)
 
 
-def _shifted(node: Node) -> tuple[Tensor, Tensor] | None:
-    """x and m of sum(exp(x - m repeated along the sum's axes)), where m is largest of x or 0."""
+def _is_shifted(node: Node) -> bool:
+    """Whether this is sum(exp(x - m)), where m is the largest x along the sum's axes, or 0 where
+    that is infinite.
+    """
     (e,) = node.inputs
     if node.op.name != "sum" or e.node.op.name != "exp":
-        return None
+        return False
     (d,) = e.node.inputs
     if d.node.op.name != "subtract" or d.node.inputs[1].node.op.name != "broadcast":
-        return None
-    x, repeated = d.node.inputs
-    (m,) = repeated.node.inputs
-    kept = tuple(k for k in range(x.ndim) if k not in node.attrs["axes"])
-    if repeated.node.attrs["axes"] != kept or m.node.op.name != "where":
-        return None
-    finite, largest, _ = m.node.inputs
-    fits = finite.node.op.name == "isfinite" and finite.node.inputs[0] is largest
-    return (x, m) if fits and largest.node.op.name == "max" else None
+        return False
+    x, m = _parts(e)
+    axes = node.attrs["axes"]
+    kept = tuple(k for k in range(x.ndim) if k not in axes)
+    if d.node.inputs[1].node.attrs["axes"] != kept or m.node.op.name != "where":
+        return False
+    finite, largest, otherwise = m.node.inputs
+    number = literal(otherwise)
+    return (
+        largest is reduce_max(x, axes)
+        and finite.node.op.name == "isfinite"
+        and finite.node.inputs[0] is largest
+        and number is not None
+        and constant_value(number) == 0
+    )
+
+
+def _parts(e: Tensor) -> tuple[Tensor, Tensor]:
+    """x and m of exp(x - repeated m)."""
+    x, repeated = e.node.inputs[0].node.inputs
+    return x, repeated.node.inputs[0]
 
 
 class _Smaller:
@@ -79,23 +95,20 @@ class _Smaller:
 
     def visit(self, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         """The output of a reduction by way of a smaller one."""
-        for key in _keys(node):
-            found = [a for a in self.known[key] if set(a) < set(node.attrs["axes"])]
-            if not found:
-                return None
-            # The smallest, since it stays as it is: what is made here is that very node.
-            parts = min(found, key=len)
-            left = _renumbered(node.attrs["axes"], parts)
-            now = apply(node.op, *inputs, **node.attrs).outputs[0].node
-            shifted = _shifted(now)
-            if shifted is not None:
-                whole = reduce_sum(_rescaled(*shifted, parts, left), left)
-            else:
-                partial = apply(node.op, *inputs, axes=parts).outputs[0]
-                whole = apply(node.op, partial, axes=left).outputs[0]
-            blame(whole, node)
-            return (whole,)
-        return None
+        found = self.known.get(_key(node), ())
+        nested = [axes for axes in found if set(axes) < set(node.attrs["axes"])]
+        if not nested:
+            return None
+        # The smallest, since it stays as it is: what is made here is that very node.
+        parts = min(nested, key=len)
+        left = _renumbered(node.attrs["axes"], parts)
+        if _is_shifted(node):
+            whole = reduce_sum(_rescaled(*_parts(inputs[0]), parts, left), left)
+        else:
+            partial = apply(node.op, *inputs, axes=parts).outputs[0]
+            whole = apply(node.op, partial, axes=left).outputs[0]
+        blame(whole, node)
+        return (whole,)
 
 
 def _rescaled(x: Tensor, m: Tensor, parts: Axes, left: Axes) -> Tensor:

@@ -69,3 +69,16 @@ def test_exponentials_are_computed_once() -> None:
             for target in ("reference", "cpu"):
                 for got, want in zip(evaluate(found, {X: values}, target), wanted, strict=True):
                     np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+def test_exponentials_that_are_shifted_by_something_else_stay() -> None:
+    y = gc.placeholder("y", ("n", 4, 5), gc.float64)
+    for other in (y, X * 2, gc.min(X, axis=1)):
+        most = gc.max(other)
+        shift = gc.where(gc.isfinite(most), most, 0.0)
+        outputs = [gc.sum(gc.exp(X - shift)), gc.logsumexp(X, axis=1)]
+        found = optimise(Graph((X, y), tuple(outputs))).outputs
+        rng = np.random.default_rng(0)
+        feeds = {X: rng.uniform(3, 9, (3, 4, 5)), y: rng.uniform(-5, 1, (3, 4, 5))}
+        for got, want in zip(evaluate(found, feeds), evaluate(outputs, feeds), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-13)
