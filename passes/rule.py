@@ -1,6 +1,6 @@
 """Rules: equalities that a graph may be rewritten by, from left to right.
 
-    @rule
+    @rule("negative")
     def double_negation(x: Tensor) -> Sides:
         \"\"\"Two changes of sign undo each other.\"\"\"
         return -(-x), x
@@ -11,11 +11,11 @@ so attributes, broadcasts and constants are written as a user writes them.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import CodeType
 from typing import Annotated, Any, TypeVar, overload
 
 from graphc.ir.dtypes import ALL, DType, bool_, float32, float64, int32
@@ -84,17 +84,19 @@ class Equation(Rule):
     def __init__(
         self,
         function: Callable[..., Sides],
+        op: str,
         examples: Sequence[Example],
         dtypes: Sequence[DType],
         when: Callable[..., bool] | None,
     ):
-        self.function, self.examples = function, tuple(examples) or ({},)
+        self.function, self.op, self.examples = function, op, tuple(examples) or ({},)
         self.dtypes, self.when = frozenset(dtypes), when
-        self.asked = tuple(inspect.signature(when).parameters) if when is not None else ()
-        signature = inspect.signature(function, eval_str=True)
-        hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-        self.tensors = tuple(name for name, kind in hints.items() if kind in (Tensor, Scalar))
-        self.scalars = frozenset(name for name, kind in hints.items() if kind == Scalar)
+        self.asked = _parameters(when) if when is not None else ()
+        hints = {name: function.__annotations__[name] for name in _parameters(function)}
+        self.scalars = frozenset(n for n, kind in hints.items() if kind in (Scalar, "Scalar"))
+        self.tensors = tuple(
+            n for n, kind in hints.items() if n in self.scalars or kind in (Tensor, "Tensor")
+        )
         self.shaped = frozenset(self.tensors) - self.scalars
         self.values = tuple(name for name in hints if name not in self.tensors)
         typed = {
@@ -105,30 +107,35 @@ class Equation(Rule):
 
     @property
     def roots(self) -> frozenset[Op]:
-        return frozenset(pattern.op for pattern in self.patterns)
+        return frozenset((Op.registry[self.op] if self.op else self.pattern.op,))
 
     @cached_property
-    def patterns(self) -> tuple[Form, ...]:
-        """The distinct shapes of the left side."""
-        found: dict[Pattern, None] = {}
-        for example in self.examples:
-            for dtype in (float64, float32, int32, bool_):
-                bound = self._bind(example, dtype, SHAPES[0])
-                sides = self._try(bound)
-                if sides is not None:
-                    holes = {bound[name]: name for name in self.tensors}
-                    values = {name: bound[name] for name in self.values}
-                    found.setdefault(abstract(sides[0], holes, values))
-        assert found, f"{self.name}: no dtype suits the examples"
-        return tuple(self._checked(pattern) for pattern in found)
+    def pattern(self) -> Form:
+        """The shape of the left side, which is the same for all examples and dtypes."""
+        found = next(self.lefts(), None)
+        assert found is not None, f"{self.name}: no dtype suits the examples"
+        assert isinstance(found, Form), f"{self.name}: the left side must be an op on parameters"
+        assert self.op in ("", found.op.name), f"{self.name}: the left side is a {found.op.name}"
+        missing = {*self.tensors, *self.values} - parameters(found)
+        assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
+        return found
+
+    def lefts(self) -> Iterator[Pattern]:
+        """The shape of the left side for each example, at each dtype that it has one for."""
+        for example, dtype in itertools.product(self.examples, (float64, float32, int32, bool_)):
+            bound = self._bind(example, dtype, SHAPES[0])
+            sides = self._try(bound)
+            if sides is not None:
+                holes = {bound[name]: name for name in self.tensors}
+                values = {name: bound[name] for name in self.values}
+                yield abstract(sides[0], holes, values)
 
     def replace(self, node: Node) -> Tensor | None:
         (x,) = node.outputs
-        for pattern in self.patterns:
-            for bound in matches(pattern, x):
-                right = self._instantiate(bound, x)
-                if right is not None:
-                    return right
+        for bound in matches(self.pattern, x):
+            right = self._instantiate(bound, x)
+            if right is not None:
+                return right
         return None
 
     def instances(self) -> Iterator[Instance]:
@@ -184,11 +191,10 @@ class Equation(Rule):
         except GraphError:
             return None
 
-    def _checked(self, pattern: Pattern) -> Form:
-        assert isinstance(pattern, Form), f"{self.name}: the left side must be an op on parameters"
-        missing = {*self.tensors, *self.values} - parameters(pattern)
-        assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
-        return pattern
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    code: CodeType = function.__code__
+    return code.co_varnames[: code.co_argcount]
 
 
 def _is_truth(given: object) -> bool:
@@ -237,6 +243,8 @@ class Procedure(Rule):
 def rule(function: Callable[..., Sides], /) -> Equation: ...
 @overload
 def rule(
+    op: str = ...,
+    /,
     *,
     examples: Sequence[Example] = ...,
     dtypes: Sequence[DType] = ...,
@@ -246,7 +254,7 @@ def rule(
     domain: tuple[float, float] = ...,
 ) -> Callable[[Callable[..., Sides]], Equation]: ...
 def rule(
-    function: Callable[..., Sides] | None = None,
+    what: Callable[..., Sides] | str = "",
     /,
     *,
     examples: Sequence[Example] = (),
@@ -256,13 +264,18 @@ def rule(
     relaxed: bool = False,
     domain: tuple[float, float] = (-3, 3),
 ) -> Any:
-    """Makes a rule of a function that gives both sides; see `graphc.passes.rules`."""
+    """Makes a rule of a function that gives both sides; see `graphc.passes.rules`.
+
+    The op whose output it replaces is the outermost on the left side. Naming it saves building that
+    side for graphs that have no such op.
+    """
 
     def make(function: Callable[..., Sides]) -> Equation:
-        made = Equation(function, examples, dtypes, when)
+        op = what if isinstance(what, str) else ""
+        made = Equation(function, op, examples, dtypes, when)
         return _described(made, function, exact, relaxed, domain)
 
-    return make if function is None else make(function)
+    return make if isinstance(what, str) else make(what)
 
 
 def procedure(

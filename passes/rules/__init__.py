@@ -3,12 +3,13 @@
 How to write one. A rule is a function whose parameters stand for parts of a graph and that gives
 both sides, written with the functions that users call:
 
-    @rule(dtypes=FLOATS, exact=False, domain=(-0.9, 3))
+    @rule("log", dtypes=FLOATS, exact=False, domain=(-0.9, 3))
     def log_of_one_plus(x: Tensor) -> Sides:
         \"\"\"log(1 + x) rounds a small x away; log1p keeps it.\"\"\"
         return log(x + 1), log1p(x)
 
-Its name is a sentence, its docstring says why. A parameter is
+Its name is a sentence, its docstring says why; "log" is the op that it replaces, the outermost on
+the left side. A parameter is
 - a `Tensor`: any tensor;
 - a `Scalar`: a number (a scalar constant; the graph may repeat it to any shape);
 - anything else (`tuple[int, ...]`, `Shape`, `DType`, ...): an attribute of an op on the left side.

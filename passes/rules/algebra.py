@@ -32,43 +32,43 @@ def _is_minus_zero(zero: Tensor) -> bool:
     return number(zero) == 0 and math.copysign(1, number(zero)) < 0
 
 
-@rule(dtypes=NUMBERS, when=_is_one, examples=[{"one": 1}])
+@rule("multiply", dtypes=NUMBERS, when=_is_one, examples=[{"one": 1}])
 def times_one(x: Tensor, one: Scalar) -> Sides:
     """Multiplying by one changes nothing."""
     return x * one, x
 
 
-@rule(dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
+@rule("divide", dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
 def divided_by_one(x: Tensor, one: Scalar) -> Sides:
     """Dividing by one changes nothing."""
     return x / one, x
 
 
-@rule(dtypes=SIGNS, when=_is_minus_one, examples=[{"minus_one": -1}])
+@rule("multiply", dtypes=SIGNS, when=_is_minus_one, examples=[{"minus_one": -1}])
 def times_minus_one(x: Tensor, minus_one: Scalar) -> Sides:
     """Only the sign changes."""
     return x * minus_one, -x
 
 
-@rule(dtypes=FLOATS, when=_is_minus_one, examples=[{"minus_one": -1}])
+@rule("divide", dtypes=FLOATS, when=_is_minus_one, examples=[{"minus_one": -1}])
 def divided_by_minus_one(x: Tensor, minus_one: Scalar) -> Sides:
     """Only the sign changes."""
     return x / minus_one, -x
 
 
-@rule(dtypes=NUMBERS, when=_is_plus_zero, examples=[{"zero": 0}])
+@rule("subtract", dtypes=NUMBERS, when=_is_plus_zero, examples=[{"zero": 0}])
 def minus_zero(x: Tensor, zero: Scalar) -> Sides:
     """Subtracting zero keeps even the sign of a zero."""
     return x - zero, x
 
 
-@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+@rule("add", dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
 def plus_zero(x: Tensor, zero: Scalar) -> Sides:
     """Adding zero changes no integer; of floats it would make -0 into 0."""
     return x + zero, x
 
 
-@rule(dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
+@rule("add", dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
 def plus_negative_zero(x: Tensor, zero: Scalar) -> Sides:
     """Adding -0 keeps every float."""
     return x + zero, x
@@ -83,73 +83,73 @@ def zero_plus_what_is_never_negative_zero(node: Node) -> Tensor | None:
     return x if number_of(y) == 0 and is_never_minus_zero(x) else None
 
 
-@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+@rule("subtract", dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
 def zero_minus(x: Tensor, zero: Scalar) -> Sides:
     """A difference from zero is a negative; of floats it would make 0 of -0."""
     return zero - x, -x
 
 
-@rule(dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
+@rule("subtract", dtypes=FLOATS, when=_is_minus_zero, examples=[{"zero": -0.0}])
 def negative_zero_minus(x: Tensor, zero: Scalar) -> Sides:
     """A difference from -0 is a negative, zeros included."""
     return zero - x, -x
 
 
-@rule(dtypes=NUMBERS)
+@rule("add", dtypes=NUMBERS)
 def sum_with_itself(x: Tensor) -> Sides:
     """Twice the same is a product with a number, which others may join."""
     return x + x, x * 2
 
 
-@rule(dtypes=INTEGERS)
+@rule("subtract", dtypes=INTEGERS)
 def difference_from_itself(x: Tensor) -> Sides:
     """Nothing is left; of floats, infinities and NaN leave NaN."""
     return x - x, full(0, x)
 
 
-@rule(dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
+@rule("multiply", dtypes=INTEGERS, when=_is_plus_zero, examples=[{"zero": 0}])
 def times_zero(x: Tensor, zero: Scalar) -> Sides:
     """Nothing is left; of floats, infinities and NaN leave NaN."""
     return x * zero, full(0, x)
 
 
-@rule(dtypes=INTEGERS)
+@rule("add", dtypes=INTEGERS)
 def sum_with_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x + a + b, x + (a + b)
 
 
-@rule(dtypes=INTEGERS)
+@rule("subtract", dtypes=INTEGERS)
 def difference_from_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x - a - b, x - (a + b)
 
 
-@rule(dtypes=INTEGERS)
+@rule("subtract", dtypes=INTEGERS)
 def sum_less_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x + a - b, x + (a - b)
 
 
-@rule(dtypes=INTEGERS)
+@rule("add", dtypes=INTEGERS)
 def difference_plus_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x - a + b, x + (b - a)
 
 
-@rule(dtypes=INTEGERS)
+@rule("multiply", dtypes=INTEGERS)
 def product_with_two_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """Numbers meet and fold; of floats that would round otherwise."""
     return x * a * b, x * (a * b)
 
 
-@rule(dtypes=INTEGERS)
+@rule("subtract", dtypes=INTEGERS)
 def sum_less_operand(x: Tensor, y: Tensor) -> Sides:
     """What was added is taken away; of floats it would undo a rounding."""
     return x + y - y, x
 
 
-@rule(dtypes=INTEGERS)
+@rule("add", dtypes=INTEGERS)
 def difference_plus_operand(x: Tensor, y: Tensor) -> Sides:
     """What was taken away is added; of floats it would undo a rounding."""
     return x - y + y, x
@@ -160,19 +160,19 @@ def _has_exact_reciprocal(c: Tensor) -> bool:
     return abs(mantissa) == 0.5 and abs(exponent) < 14
 
 
-@rule(dtypes=FLOATS, when=_has_exact_reciprocal, examples=[{"c": 4.0}, {"c": -0.25}])
+@rule("divide", dtypes=FLOATS, when=_has_exact_reciprocal, examples=[{"c": 4.0}, {"c": -0.25}])
 def divided_by_power_of_two(x: Tensor, c: Scalar) -> Sides:
     """Multiplying is quicker than dividing; the reciprocal of a power of two is exact."""
     return x / c, x * constant(1 / number(c), c.dtype)
 
 
-@rule(dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
+@rule("divide", dtypes=FLOATS, when=_is_one, examples=[{"one": 1}])
 def one_over(x: Tensor, one: Scalar) -> Sides:
     """One way to write a reciprocal."""
     return one / x, reciprocal(x)
 
 
-@rule(dtypes=NUMBERS)
+@rule("multiply", dtypes=NUMBERS)
 def times_itself(x: Tensor) -> Sides:
     """One way to write a square."""
     return x * x, square(x)

@@ -45,37 +45,37 @@ def cast_of_iota(node: Node) -> Tensor | None:
     return iota(x.shape, x.node.attrs["axis"], dtype)
 
 
-@rule(examples=[{"c": MASK, "dtype": float32}])
+@rule("not_equal", examples=[{"c": MASK, "dtype": float32}])
 def truth_told_from_zero(c: Tensor, dtype: DType) -> Sides:
     """A truth as a number is not 0 if it is true."""
     return not_equal(astype(c, dtype), constant(0, dtype)), c
 
 
-@rule(examples=[{"c": MASK, "dtype": float32}])
+@rule("equal", examples=[{"c": MASK, "dtype": float32}])
 def truth_equal_to_one(c: Tensor, dtype: DType) -> Sides:
     """A truth as a number is 1 if it is true."""
     return equal(astype(c, dtype), constant(1, dtype)), c
 
 
-@rule(examples=[{"c": MASK, "dtype": float32}])
+@rule("equal", examples=[{"c": MASK, "dtype": float32}])
 def truth_equal_to_zero(c: Tensor, dtype: DType) -> Sides:
     """A truth as a number is 0 if it is false."""
     return equal(astype(c, dtype), constant(0, dtype)), invert(c)
 
 
-@rule(examples=[{"c": MASK, "dtype": float32}])
+@rule("less", examples=[{"c": MASK, "dtype": float32}])
 def truth_above_zero(c: Tensor, dtype: DType) -> Sides:
     """A truth as a number is above 0 if it is true."""
     return less(constant(0, dtype), astype(c, dtype)), c
 
 
-@rule(examples=[{"c": MASK, "dtype": float32}])
+@rule("subtract", examples=[{"c": MASK, "dtype": float32}])
 def one_less_truth(c: Tensor, dtype: DType) -> Sides:
     """What is left of 1 is the opposite."""
     return 1 - astype(c, dtype), astype(invert(c), dtype)
 
 
-@rule(examples=[{"c": MASK, "d": MASK, "dtype": float32}])
+@rule("multiply", examples=[{"c": MASK, "d": MASK, "dtype": float32}])
 def product_of_truths_as_numbers(c: Tensor, d: Tensor, dtype: DType) -> Sides:
     """Both are 1 if both are true."""
     return astype(c, dtype) * astype(d, dtype), astype(c & d, dtype)

@@ -23,13 +23,13 @@ MASK = TensorType(bool_, (3, 5))
 DEPTH = 3
 
 
-@rule(examples=[{"condition": MASK}])
+@rule("where", examples=[{"condition": MASK}])
 def choice_of_equals(condition: Tensor, x: Tensor) -> Sides:
     """A choice between a value and itself."""
     return where(condition, x, x), x
 
 
-@rule(examples=[{"condition": MASK}])
+@rule("where", examples=[{"condition": MASK}])
 def choice_by_inverted(condition: Tensor, x: Tensor, y: Tensor) -> Sides:
     """The branches change places."""
     return where(invert(condition), x, y), where(condition, y, x)
@@ -95,37 +95,37 @@ def _decided(x: Tensor, condition: Tensor, branch: int) -> Tensor:
     return visit(x, DEPTH)
 
 
-@rule(examples=[{"c": MASK, "d": MASK}])
+@rule("where", examples=[{"c": MASK, "d": MASK}])
 def choice_of_choice(c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Sides:
     """One choice by both conditions."""
     return where(c, where(d, x, y), y), where(c & d, x, y)
 
 
-@rule(examples=[{"c": MASK, "d": MASK}])
+@rule("where", examples=[{"c": MASK, "d": MASK}])
 def choice_against_choice(c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Sides:
     """One choice by either condition."""
     return where(c, x, where(d, x, y)), where(c | d, x, y)
 
 
-@rule(examples=[{"c": MASK}], dtypes=(bool_,))
+@rule("where", examples=[{"c": MASK}], dtypes=(bool_,))
 def choice_of_true_and_false(c: Tensor) -> Sides:
     """The condition itself."""
     return where(c, True, False), c
 
 
-@rule(examples=[{"c": MASK}], dtypes=(bool_,))
+@rule("where", examples=[{"c": MASK}], dtypes=(bool_,))
 def choice_of_false_and_true(c: Tensor) -> Sides:
     """The opposite of the condition."""
     return where(c, False, True), invert(c)
 
 
-@rule(dtypes=(bool_,))
+@rule("where", dtypes=(bool_,))
 def choice_with_false(c: Tensor, d: Tensor) -> Sides:
     """A choice between truths is logic."""
     return where(c, d, False), c & d
 
 
-@rule(dtypes=(bool_,))
+@rule("where", dtypes=(bool_,))
 def choice_with_true(c: Tensor, d: Tensor) -> Sides:
     """A choice between truths is logic."""
     return where(c, True, d), c | d
@@ -164,7 +164,7 @@ def function_of_chosen_number(node: Node) -> Tensor | None:
     return where(condition, *branches)
 
 
-@rule(dtypes=FLOATS)
+@rule("where", dtypes=FLOATS)
 def logarithm_guarded_against_zero(x: Tensor) -> Sides:
     """The logarithm of 0 is -inf without a guard."""
     return where(x == 0, -np.inf, log(where(x == 0, 1, x))), log(x)
@@ -174,7 +174,7 @@ def _is_zero(zero: Tensor) -> bool:
     return number(zero) == 0
 
 
-@rule(dtypes=NUMBERS, examples=[{"c": MASK, "zero": 0}], when=_is_zero)
+@rule("where", dtypes=NUMBERS, examples=[{"c": MASK, "zero": 0}], when=_is_zero)
 def masked_product_with_mask(c: Tensor, x: Tensor, zero: Scalar) -> Sides:
     """A value that is masked need not be multiplied by the mask."""
     return where(c, x * astype(c, x.dtype), zero), where(c, x, zero)

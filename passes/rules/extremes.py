@@ -15,31 +15,31 @@ from graphc.passes.rule import Sides, procedure, rule
 from graphc.passes.rules.facts import WHOLE, is_nonnegative, is_whole, number_of
 
 
-@rule(dtypes=NUMBERS)
+@rule("maximum", dtypes=NUMBERS)
 def larger_of_same(x: Tensor) -> Sides:
     """A value is as large as itself."""
     return maximum(x, x), x
 
 
-@rule(dtypes=NUMBERS)
+@rule("minimum", dtypes=NUMBERS)
 def smaller_of_same(x: Tensor) -> Sides:
     """A value is as small as itself."""
     return minimum(x, x), x
 
 
-@rule(dtypes=NUMBERS)
+@rule("fmax", dtypes=NUMBERS)
 def larger_of_same_or_nan(x: Tensor) -> Sides:
     """A value is as large as itself."""
     return fmax(x, x), x
 
 
-@rule(dtypes=NUMBERS)
+@rule("fmin", dtypes=NUMBERS)
 def smaller_of_same_or_nan(x: Tensor) -> Sides:
     """A value is as small as itself."""
     return fmin(x, x), x
 
 
-@rule(dtypes=NUMBERS)
+@rule("sign", dtypes=NUMBERS)
 def sign_of_sign(x: Tensor) -> Sides:
     """A sign is its own sign."""
     return sign(sign(x)), sign(x)

@@ -15,22 +15,23 @@ from graphc.passes.rules.facts import is_unit, made_by, moves_units, without_uni
 ROWS = size("rows")
 
 
-@rule(examples=[{"x": (2, 3, 4), "first": (1, 2, 0), "second": (1, 0, 2)}])
+@rule("transpose", examples=[{"x": (2, 3, 4), "first": (1, 2, 0), "second": (1, 0, 2)}])
 def transpose_of_transpose(x: Tensor, first: tuple[int, ...], second: tuple[int, ...]) -> Sides:
     """Two orders of axes are one."""
     return transpose(transpose(x, first), second), transpose(x, [first[k] for k in second])
 
 
-@rule(examples=[{"x": (2, 6), "first": (3, 4), "second": (12,)}])
+@rule("reshape", examples=[{"x": (2, 6), "first": (3, 4), "second": (12,)}])
 def reshape_of_reshape(x: Tensor, first: Shape, second: Shape) -> Sides:
     """Only the last shape matters."""
     return reshape(reshape(x, first), second), reshape(x, second)
 
 
 @rule(
+    "broadcast",
     examples=[
         {"x": (3,), "first": (2, 3), "inner": (1,), "second": (2, 5, 3), "outer": (0, 2)},
-    ]
+    ],
 )
 def broadcast_of_broadcast(
     x: Tensor, first: Shape, inner: tuple[int, ...], second: Shape, outer: tuple[int, ...]

@@ -32,31 +32,36 @@ def _quotient(a: Tensor, b: Tensor) -> Tensor:
     return constant(number(a) / number(b), a.dtype)
 
 
-@rule(dtypes=FLOATS, exact=False, when=_have_exact_product, examples=[{"a": 1.5, "b": -3}])
+@rule(
+    "multiply", dtypes=FLOATS, exact=False, when=_have_exact_product, examples=[{"a": 1.5, "b": -3}]
+)
 def product_with_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One product instead of two, and a rounding less."""
     return x * a * b, x * (a * b)
 
 
-@rule(dtypes=FLOATS, exact=False, when=_have_exact_product, examples=[{"a": 3, "b": 5}])
+@rule("divide", dtypes=FLOATS, exact=False, when=_have_exact_product, examples=[{"a": 3, "b": 5}])
 def quotient_by_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One division instead of two, and a rounding less."""
     return x / a / b, x / (a * b)
 
 
-@rule(dtypes=FLOATS, exact=False, when=_have_exact_quotient, examples=[{"a": 6, "b": 3}])
+@rule("divide", dtypes=FLOATS, exact=False, when=_have_exact_quotient, examples=[{"a": 6, "b": 3}])
 def product_over_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One product instead of a product and a division, and a rounding less."""
     return x * a / b, x * _quotient(a, b)
 
 
-@rule(dtypes=FLOATS, exact=False, when=_have_exact_quotient, examples=[{"a": 6, "b": 3}])
+@rule(
+    "multiply", dtypes=FLOATS, exact=False, when=_have_exact_quotient, examples=[{"a": 6, "b": 3}]
+)
 def quotient_times_number(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One product instead of a division and a product, and a rounding less."""
     return x / b * a, x * _quotient(a, b)
 
 
 @rule(
+    "divide",
     dtypes=FLOATS,
     exact=False,
     when=_have_exact_product,
@@ -69,6 +74,7 @@ def number_over_product(x: Tensor, a: Scalar, b: Scalar) -> Sides:
 
 
 @rule(
+    "divide",
     dtypes=FLOATS,
     exact=False,
     when=_have_exact_quotient,

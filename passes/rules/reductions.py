@@ -223,7 +223,7 @@ def choice_of_repeated(node: Node) -> Tensor | None:
     return _respread(node, _reduced(node.op, found[0], found[1]))
 
 
-@rule(dtypes=NUMBERS, exact=False, examples=[{"axes": (1,), "x": (3, 5)}])
+@rule("sum", dtypes=NUMBERS, exact=False, examples=[{"axes": (1,), "x": (3, 5)}])
 def sum_of_negatives(x: Tensor, axes: tuple[int, ...]) -> Sides:
     """One sign is changed instead of many."""
     return sum(-x, axes, x.dtype), -sum(x, axes, x.dtype)

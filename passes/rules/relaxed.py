@@ -27,138 +27,138 @@ from graphc.passes.rules.indexing import marked_position
 
 
 def loose(
-    examples: Sequence[Example] = (), when: Callable[..., bool] | None = None
+    op: str, examples: Sequence[Example] = (), when: Callable[..., bool] | None = None
 ) -> Callable[[Callable[..., Sides]], Equation]:
     """Makes a relaxed rule of floats; see `graphc.passes.rule.rule`."""
     return rule(
-        examples=examples, when=when, dtypes=FLOATS, exact=False, relaxed=True, domain=(0.2, 3)
+        op, examples=examples, when=when, dtypes=FLOATS, exact=False, relaxed=True, domain=(0.2, 3)
     )
 
 
 REPEATED = {"x": (3, 5), "y": (3,), "shape": (3, 5), "axes": (0,)}
 
 
-@loose()
+@loose("multiply")
 def any_product_with_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One product instead of two."""
     return x * a * b, x * (a * b)
 
 
-@loose()
+@loose("add")
 def any_sum_with_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One sum instead of two."""
     return x + a + b, x + (a + b)
 
 
-@loose()
+@loose("subtract")
 def any_difference_with_numbers(x: Tensor, a: Scalar, b: Scalar) -> Sides:
     """One difference instead of two."""
     return x - a - b, x - (a + b)
 
 
-@loose(when=lambda c: number(c) != 0)
+@loose("divide", when=lambda c: number(c) != 0)
 def divided_by_number(x: Tensor, c: Scalar) -> Sides:
     """Multiplying is quicker than dividing."""
     return x / c, x * reciprocal(c)
 
 
-@loose(examples=[REPEATED])
+@loose("divide", examples=[REPEATED])
 def divided_by_repeated(x: Tensor, y: Tensor, shape: Shape, axes: tuple[int, ...]) -> Sides:
     """One division for each that is repeated, and products for the rest."""
     return x / broadcast(y, shape, axes), x * broadcast(reciprocal(y), shape, axes)
 
 
-@loose()
+@loose("divide")
 def divided_twice(x: Tensor, y: Tensor, z: Tensor) -> Sides:
     """One division instead of two."""
     return x / y / z, x / (y * z)
 
 
-@loose()
+@loose("add")
 def common_factor(x: Tensor, y: Tensor, z: Tensor) -> Sides:
     """One product instead of two."""
     return x * y + x * z, x * (y + z)
 
 
-@loose()
+@loose("subtract")
 def common_factor_of_difference(x: Tensor, y: Tensor, z: Tensor) -> Sides:
     """One product instead of two."""
     return x * y - x * z, x * (y - z)
 
 
-@loose()
+@loose("add")
 def common_divisor(x: Tensor, y: Tensor, z: Tensor) -> Sides:
     """One division instead of two."""
     return y / x + z / x, (y + z) / x
 
 
-@loose()
+@loose("add")
 def zero_added(x: Tensor) -> Sides:
     """Adding zero changes only -0."""
     return x + 0, x
 
 
-@loose()
+@loose("multiply")
 def times_zero_of_float(x: Tensor) -> Sides:
     """Nothing is left but of infinities and NaN."""
     return x * 0, full(0, x)
 
 
-@loose()
+@loose("subtract")
 def float_less_itself(x: Tensor) -> Sides:
     """Nothing is left but of infinities and NaN."""
     return x - x, full(0, x)
 
 
-@loose()
+@loose("divide")
 def float_over_itself(x: Tensor) -> Sides:
     """It is 1 but for zeros, infinities and NaN."""
     return x / x, full(1, x)
 
 
-@loose()
+@loose("exp")
 def exp_of_log(x: Tensor) -> Sides:
     """One undoes the other, but for negative numbers."""
     return exp(log(x)), x
 
 
-@loose()
+@loose("multiply")
 def product_of_exps(x: Tensor, y: Tensor) -> Sides:
     """One exponential instead of two; the sum of large operands loses digits."""
     return exp(x) * exp(y), exp(x + y)
 
 
-@loose()
+@loose("divide")
 def quotient_of_exps(x: Tensor, y: Tensor) -> Sides:
     """One exponential instead of two; the difference of large operands loses digits."""
     return exp(x) / exp(y), exp(x - y)
 
 
-@loose()
+@loose("square")
 def square_of_root(x: Tensor) -> Sides:
     """One undoes the other, but for negative numbers."""
     return square(sqrt(x)), x
 
 
-@loose()
+@loose("square")
 def square_of_inverse_root(x: Tensor) -> Sides:
     """A reciprocal is cheaper; negative numbers have one too."""
     return square(rsqrt(x)), reciprocal(x)
 
 
-@loose()
+@loose("power")
 def power_of_half(x: Tensor) -> Sides:
     """A root is cheaper than a power; of -inf and -0 they differ."""
     return power(x, constant(0.5, x.dtype)), sqrt(x)
 
 
-@loose()
+@loose("power")
 def power_of_minus_half(x: Tensor) -> Sides:
     """A root is cheaper than a power; of -inf and -0 they differ."""
     return power(x, constant(-0.5, x.dtype)), rsqrt(x)
 
 
-@loose(examples=[{"x": (3, 5), "axes": (1,)}])
+@loose("sum", examples=[{"x": (3, 5), "axes": (1,)}])
 def sum_of_multiples(x: Tensor, c: Scalar, axes: tuple[int, ...]) -> Sides:
     """One product instead of many; the sum may overflow where that of small multiples does not."""
     return sum(x * c, axes, x.dtype), sum(x, axes, x.dtype) * c
@@ -171,7 +171,7 @@ def _is_spread_along(x: Tensor, y: Tensor, kept: tuple[int, ...], axes: tuple[in
 ROWS = {"x": (3, 5), "y": (3,), "shape": (3, 5), "kept": (0,), "axes": (1,)}
 
 
-@loose(examples=[ROWS], when=_is_spread_along)
+@loose("sum", examples=[ROWS], when=_is_spread_along)
 def sum_of_products_with_repeated(
     x: Tensor, y: Tensor, shape: Shape, kept: tuple[int, ...], axes: tuple[int, ...]
 ) -> Sides:
@@ -180,7 +180,7 @@ def sum_of_products_with_repeated(
     return left, sum(x, axes, x.dtype) * y
 
 
-@loose(examples=[ROWS], when=_is_spread_along)
+@loose("sum", examples=[ROWS], when=_is_spread_along)
 def sum_of_quotients_by_repeated(
     x: Tensor, y: Tensor, shape: Shape, kept: tuple[int, ...], axes: tuple[int, ...]
 ) -> Sides:

@@ -15,7 +15,7 @@ from graphc.ops.source import constant, placeholder
 from graphc.passes.differentiate import grad, zeros_like
 from graphc.passes.fold import constants_folded
 from graphc.passes.rewrite import rewrite
-from graphc.passes.rule import Sides, rule
+from graphc.passes.rule import Equation, Sides, rule
 from graphc.passes.rules import RULES
 
 each_rule = pytest.mark.parametrize("law", [*RULES, constants_folded], ids=str)
@@ -183,3 +183,9 @@ def _fails(law, instance, seed):
     except AssertionError:
         return True
     return False
+
+
+@pytest.mark.parametrize("law", [law for law in RULES if isinstance(law, Equation)], ids=str)
+def test_the_left_side_has_one_shape_and_the_op_that_the_rule_names(law):
+    (left,) = set(law.lefts())
+    assert left.op.name == law.op
