@@ -76,7 +76,7 @@ def native_caller() -> NativeCaller | None:
     if not layout_holds():
         return None
     text = call_ir(14 if sys.platform == "linux" else 0)
-    library = load_object(cache.cached_object(text), _symbols(text), keep=True)
+    library = load_object(cache.cached_object(text, level=0), _symbols(text), keep=True)
     api = ctypes.pythonapi
     caller = NativeCaller(
         library,

@@ -31,7 +31,7 @@ def get_num_threads() -> int:
 
 @functools.cache
 def _pool() -> Library:
-    library = load_object(cached_object(runtime_ir(host_target().triple)), {}, keep=True)
+    library = load_object(cached_object(runtime_ir(host_target().triple), level=0), {}, keep=True)
     start = ctypes.CFUNCTYPE(None, ctypes.c_int32)(library.address("gc_set_threads"))
     start(default_threads())
     return library
