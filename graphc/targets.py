@@ -65,12 +65,13 @@ def build_cpu(
     from the cache as it is.
     """
     from graphc.backends.cpu import cache
-    from graphc.backends.cpu.entry import Entry
+    from graphc.backends.cpu.entry import unpack
     from graphc.backends.cpu.executable import load
-    from graphc.backends.llvm.engine import named_target
+    from graphc.backends.cpu.host import host
+    from graphc.backends.llvm.target import named_target
 
     try:
-        target = named_target(isa)
+        target = host() if isa == "host" else named_target(isa)
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     stages.vector_bits = target.vector_bits
@@ -82,13 +83,13 @@ def build_cpu(
         from graphc.backends.cpu.compiling import compiled
 
         assert stages.program is not None
-        entry, code = compiled(stages.program, variables, target)
+        packed = compiled(stages.program, variables, target)
         if key is not None:
-            cache.put(key, entry.to_bytes(code))
+            cache.put(key, packed.data)
     else:
-        entry, code = Entry.from_bytes(data)
+        packed = unpack(data)
     arrays = [state_of(x) for x in variables]
-    native = load(stages.source.name, entry, code, arrays, structure, signature.bind)
+    native = load(stages.source.name, packed, arrays, structure, signature.bind)
     call = native.call
     if structure == "tuple" and not (
         isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)

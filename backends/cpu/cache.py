@@ -11,18 +11,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import random
 import stat
-import tempfile
 import time
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-import llvmlite
-import llvmlite.binding as llvm
-
-from graphc.backends.llvm import engine
-from graphc.backends.llvm.engine import Target
+from graphc.backends.llvm import target as target_module
+from graphc.backends.llvm.target import Target
+from graphc.ops.source import aligned_empty
 
 MAGIC = b"graphc1\n"
 LIMIT_BYTES = 1 << 30
@@ -65,32 +62,47 @@ def key(text: str, target: Target, *more: str) -> str:
 
 @functools.cache
 def _generator() -> tuple[str, ...]:
-    """What turns text into bytes: LLVM and the engine as it is."""
-    code = Path(engine.__file__).read_bytes()
-    version = ".".join(map(str, llvm.llvm_version_info))
-    return (str(llvmlite.__version__), version, hashlib.sha256(code).hexdigest())
+    """What turns text into bytes: the engine as it is, and llvmlite, of which a file gives the
+    release and a library is LLVM. Neither is loaded.
+    """
+    ours = Path(target_module.__file__)
+    code = ours.read_bytes() + ours.with_name("engine.py").read_bytes()
+    found = PathFinder.find_spec("llvmlite")
+    assert found is not None and found.origin is not None, "llvmlite is not installed"
+    theirs = Path(found.origin).parent
+    version = (theirs / "_version.py").read_text()
+    libraries = sorted((theirs / "binding").glob("*llvmlite.*"))
+    sizes = " ".join(f"{path.name} {path.stat().st_size}" for path in libraries)
+    return (version, sizes, hashlib.sha256(code).hexdigest())
 
 
-def get(key: str, directory: Path | None = None) -> bytes | None:
-    """The bytes stored under `key`, verified, or None."""
+def get(key: str, directory: Path | None = None) -> memoryview | None:
+    """The bytes stored under `key`, verified, or None. They begin on a 64-byte boundary."""
     place = directory or cache_directory()
     if _problem(place):
         return None
     path = place / (key + SUFFIX)
     try:
-        content = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            head = file.read(len(MAGIC) + 32)
+            data = aligned_empty(max(0, os.fstat(file.fileno()).st_size - len(head)))
+            whole = file.readinto(data.data) == len(data)
     except OSError:
         return None
-    head = len(MAGIC) + 32
-    data = content[head:]
-    if content[:head] != _header(data):
+    if not whole or head != _header(data.data):
         path.unlink(missing_ok=True)
         return None
     _touch(path)
-    return data
+    return data.data
 
 
-def put(key: str, data: bytes, directory: Path | None = None, *, limit: int = LIMIT_BYTES) -> bool:
+def put(
+    key: str,
+    data: bytes | memoryview,
+    directory: Path | None = None,
+    *,
+    limit: int = LIMIT_BYTES,
+) -> bool:
     """Store `data` under `key`; whether it is stored now. Oldest files go when over `limit`, by
     sweeps at random that come with the bytes written.
     """
@@ -99,22 +111,24 @@ def put(key: str, data: bytes, directory: Path | None = None, *, limit: int = LI
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _problem(place):
             return False
-        _write(place, key, _header(data) + data)
-        if len(data) * SWEEPS > limit * random.random():
+        _write(place, key, data)
+        if len(data) * SWEEPS > limit * _drawn():
             _trim(place, limit)
     except OSError:
         return False
     return True
 
 
-def cached_object(text: str, target: Target | None = None, *, level: int = 1) -> bytes:
-    """The object code of `text` for `target` (default: this machine), compiled at most once."""
-    target = target or engine.host_target()
+def cached_object(text: str, target: Target, *, level: int = 1) -> bytes | memoryview:
+    """The object code of `text` for `target`, compiled at most once."""
     name = key(text, target, f"level {level}")
-    data = get(name)
-    if data is None:
-        data = engine.compile_object(text, target, level=level)
-        put(name, data)
+    known = get(name)
+    if known is not None:
+        return known
+    from graphc.backends.llvm.engine import compile_object
+
+    data = compile_object(text, target, level=level)
+    put(name, data)
     return data
 
 
@@ -126,7 +140,12 @@ def status(directory: Path | None = None) -> Status:
     return Status(place, problem, len(files), sum(size for _, size, _ in files))
 
 
-def _header(data: bytes) -> bytes:
+def _drawn() -> float:
+    """A random number from 0 to 1."""
+    return int.from_bytes(os.urandom(4), "little") / 2**32
+
+
+def _header(data: bytes | memoryview) -> bytes:
     return MAGIC + hashlib.sha256(data).digest()
 
 
@@ -145,14 +164,16 @@ def _problem(place: Path) -> str | None:
     return None
 
 
-def _write(place: Path, key: str, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=".writing-", dir=place)
+def _write(place: Path, key: str, data: bytes | memoryview) -> None:
+    aside = place / f".writing-{os.urandom(8).hex()}"
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, place / (key + SUFFIX))
+            file.write(_header(data))
+            file.write(data)
+        os.replace(aside, place / (key + SUFFIX))
     except OSError:
-        Path(name).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
 
 

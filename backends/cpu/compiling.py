@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from graphc.backends.cpu import cache
-from graphc.backends.cpu.entry import Dims, Entry
-from graphc.backends.llvm.engine import Target, compile_object
-from graphc.backends.llvm.module import compound_dims, module_of, slots
+from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
+from graphc.backends.llvm.engine import compile_object
+from graphc.backends.llvm.module import Module, compound_dims, module_of, slots
+from graphc.backends.llvm.target import Target
 from graphc.backends.program import Program
 from graphc.ir.dims import is_name
 from graphc.ir.node import Tensor
 
 
-def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> tuple[Entry, bytes]:
-    """Entry and object code of a program; equal code is taken from the cache."""
+def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> Packed:
+    """Entry, object code and constants of a program; equal code is taken from the cache."""
     module = module_of(program)
     key = cache.key(module.text, target)
-    code = cache.get(key)
+    code: bytes | memoryview | None = cache.get(key)
     if code is None:
         code = compile_object(module.text, target)
         cache.put(key, code)
-    return entry_of(program, variables, module.plan, module.run), code
+    constants = [_value(x) for x in program.constants]
+    return pack(_entry_of(program, variables, module, len(code)), code, constants)
 
 
-def entry_of(program: Program, variables: Sequence[Tensor], plan: str, run: str) -> Entry:
+def _entry_of(
+    program: Program, variables: Sequence[Tensor], module: Module, code_bytes: int
+) -> Entry:
     """The entry of a program; `variables` is the caller's list, in which positions count."""
     position = {x: k for k, x in enumerate(variables)}
     compound = dict(
@@ -36,18 +41,19 @@ def entry_of(program: Program, variables: Sequence[Tensor], plan: str, run: str)
         inputs=tuple(_input(program, x, compound, first) for x in program.inputs),
         outputs=tuple((x.dtype.name, x.ndim) for x in program.outputs),
         variables=tuple(position[x] for x in program.variables),
-        constants=tuple(_constant(x) for x in program.constants),
+        constants=tuple((x.dtype.name, _value(x).shape) for x in program.constants),
         failures=tuple(failure.message for failure in program.failures),
         sizes=slots(program),
         stateful=program.first_commit < len(program.calls),
-        plan=plan,
-        run=run,
+        plan=module.plan,
+        run=module.run,
+        code_bytes=code_bytes,
     )
 
 
-def _constant(x: Tensor) -> tuple[str, tuple[int, ...], str]:
-    array = x.node.attrs["value"].array
-    return x.dtype.name, array.shape, base64.b64encode(array.tobytes()).decode()
+def _value(x: Tensor) -> np.ndarray:
+    array: np.ndarray = x.node.attrs["value"].array
+    return array
 
 
 def _input(

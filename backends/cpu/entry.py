@@ -1,56 +1,87 @@
-"""What the cache keeps of a compiled graph: its object code, and what calling it takes. Plain bytes
-and JSON, never pickled.
+"""What the cache keeps of a compiled graph: its object code, its constants, and what calling it
+takes. Plain bytes and JSON, never pickled.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.dtypes import as_dtype
+from graphc.ops.source import aligned_empty
 
 Dims = tuple[tuple[str, int], ...]
+
+ALIGNMENT = 64
+"""Bytes to a multiple of which the head, the code and each constant are filled up."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
-    `variables` are positions in the caller's list of variables; `constants` are (dtype, shape,
-    base64); `failures` are messages by code - 1.
+    `variables` are positions in the caller's list of variables; `constants` are (dtype, shape);
+    `failures` are messages by code - 1; `code_bytes` is the length of its object code.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]
     outputs: tuple[tuple[str, int], ...]
     variables: tuple[int, ...]
-    constants: tuple[tuple[str, tuple[int, ...], str], ...]
+    constants: tuple[tuple[str, tuple[int, ...]], ...]
     failures: tuple[str, ...]
     sizes: int
     stateful: bool
     plan: str
     run: str
+    code_bytes: int
 
-    def to_bytes(self, code: bytes) -> bytes:
-        """The entry and its object code as one block."""
-        head = json.dumps(asdict(self), separators=(",", ":")).encode()
-        return len(head).to_bytes(8, "little") + head + code
 
-    @staticmethod
-    def from_bytes(data: bytes) -> tuple[Entry, bytes]:
-        """The inverse of `to_bytes`."""
-        end = 8 + int.from_bytes(data[:8], "little")
-        fields: dict[str, Any] = json.loads(data[8:end])
-        return Entry(**{name: _tuples(value) for name, value in fields.items()}), data[end:]
+@dataclass(frozen=True)
+class Packed:
+    """An entry in one block of memory with its object code and its constants."""
 
-    def constant_arrays(self) -> list[np.ndarray]:
-        """The constants as arrays."""
-        return [
-            np.frombuffer(base64.b64decode(raw), as_dtype(dtype).numpy).reshape(shape)
-            for dtype, shape, raw in self.constants
-        ]
+    entry: Entry
+    data: memoryview
+    code: memoryview
+    constants: tuple[np.ndarray, ...]
+
+
+def pack(entry: Entry, code: bytes | memoryview, constants: Sequence[np.ndarray]) -> Packed:
+    """The block of these parts: a length, the entry as JSON, the code, the constants."""
+    values = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    head = json.dumps(values, separators=(",", ":")).encode()
+    arrays = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in constants]
+    parts: list[Any] = [len(head).to_bytes(8, "little") + head, code, *arrays]
+    data = aligned_empty(sum(_filled(len(part)) for part in parts)).data
+    at = 0
+    for part in parts:
+        end, filled = at + len(part), at + _filled(len(part))
+        data[at:end], data[end:filled] = part, bytes(filled - end)
+        at = filled
+    return unpack(data)
+
+
+def unpack(data: memoryview) -> Packed:
+    """What a block holds; nothing is copied."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    values: dict[str, Any] = json.loads(bytes(data[8:end]))
+    entry = Entry(**{name: _tuples(value) for name, value in values.items()})
+    at = _filled(end)
+    code = data[at : at + entry.code_bytes]
+    at += _filled(entry.code_bytes)
+    constants: list[np.ndarray] = []
+    for dtype, shape in entry.constants:
+        kind = as_dtype(dtype).numpy
+        constants.append(np.ndarray(shape, kind, data, at))
+        at += _filled(constants[-1].nbytes)
+    return Packed(entry, data, code, tuple(constants))
+
+
+def _filled(count: int) -> int:
+    return -(-count // ALIGNMENT) * ALIGNMENT
 
 
 def _tuples(value: Any) -> Any:

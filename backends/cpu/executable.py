@@ -10,9 +10,9 @@ import numpy as np
 
 from graphc.backends.cpu.caller import make_caller
 from graphc.backends.cpu.callspec import CallSpec, InputSpec, OutputSpec, Prepare
-from graphc.backends.cpu.entry import Entry
+from graphc.backends.cpu.entry import Packed
 from graphc.backends.cpu.pool import pool_symbols
-from graphc.backends.llvm.engine import Library, load_object
+from graphc.backends.llvm.loading import Library, load_object
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import ArgumentError, IndexRangeError
 
@@ -30,8 +30,7 @@ class Native:
 
 def load(
     name: str,
-    entry: Entry,
-    code: bytes,
+    packed: Packed,
     variables: Sequence[np.ndarray],
     structure: str,
     prepare: Prepare,
@@ -40,9 +39,9 @@ def load(
     `structure` is "one", "tuple", "list" or "none"; `prepare` turns arguments that do not conform
     into arrays that do.
     """
-    library = load_object(code, pool_symbols(), keep=True)
-    constants = entry.constant_arrays()
-    held = [variables[k] for k in entry.variables] + constants
+    entry = packed.entry
+    library = load_object(packed.code, pool_symbols(), keep=True)
+    held = [variables[k] for k in entry.variables] + list(packed.constants)
     spec = CallSpec(
         name=name,
         inputs=tuple(InputSpec(n, as_dtype(dtype).numpy, dims) for n, dtype, dims in entry.inputs),

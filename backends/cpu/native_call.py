@@ -18,8 +18,9 @@ import numpy as np
 from graphc.backends.cpu import cache
 from graphc.backends.cpu.callspec import CallSpec
 from graphc.backends.cpu.entry_ir import call_ir
+from graphc.backends.cpu.host import host
 from graphc.backends.cpu.record import native_record
-from graphc.backends.llvm.engine import Library, load_object
+from graphc.backends.llvm.loading import Library, load_object
 
 NUMPY_SLOTS = {"PyArray_Type": 2, "PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
 """Places in NumPy's table of C functions, which are part of its binary interface."""
@@ -76,7 +77,8 @@ def native_caller() -> NativeCaller | None:
     if not layout_holds():
         return None
     text = call_ir(14 if sys.platform == "linux" else 0)
-    library = load_object(cache.cached_object(text, level=0), _symbols(text), keep=True)
+    code = cache.cached_object(text, host(), level=0)
+    library = load_object(code, _symbols(text), keep=True)
     api = ctypes.pythonapi
     caller = NativeCaller(
         library,

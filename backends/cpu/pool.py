@@ -6,9 +6,10 @@ import ctypes
 import functools
 
 from graphc.backends.cpu.cache import cached_object
+from graphc.backends.cpu.host import host
 from graphc.backends.cpu.runtime import runtime_ir
 from graphc.backends.cpu.threads import default_threads
-from graphc.backends.llvm.engine import Library, host_target, load_object
+from graphc.backends.llvm.loading import Library, load_object
 
 
 def pool_symbols() -> dict[str, int]:
@@ -31,7 +32,8 @@ def get_num_threads() -> int:
 
 @functools.cache
 def _pool() -> Library:
-    library = load_object(cached_object(runtime_ir(host_target().triple), level=0), {}, keep=True)
+    code = cached_object(runtime_ir(host().triple), host(), level=0)
+    library = load_object(code, {}, keep=True)
     start = ctypes.CFUNCTYPE(None, ctypes.c_int32)(library.address("gc_set_threads"))
     start(default_threads())
     return library

@@ -6,82 +6,25 @@ added, and a multiply followed by an add is fused only where the IR says `llvm.f
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import llvmlite.binding as llvm
 
 from graphc.backends.llvm.halves import half_functions
+from graphc.backends.llvm.loading import LinkError, keep_for_ever
+from graphc.backends.llvm.target import LEVELS, Target, host_target, named_target
 
-LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
-"""Portable x86-64 levels and the widest vector registers each one promises, in bits."""
+__all__ = [
+    "LEVELS", "Library", "LinkError", "Target", "assembly", "compile_object", "host_target",
+    "load_object", "named_target", "optimised_ir",
+]  # fmt: skip
 
 CODEGEN_LEVEL = (0, 2, 2, 3)
 """How hard instruction selection and register allocation try, by optimisation level."""
-
-
-class LinkError(RuntimeError):
-    """Object code that names something this process does not have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The machine that code is made for; equal targets give equal bytes."""
-
-    triple: str
-    cpu: str
-    features: str
-    vector_bits: int
-
-    def __str__(self) -> str:
-        return f"{self.cpu} ({self.triple}, {self.vector_bits}-bit vectors)"
-
-    def has(self, feature: str) -> bool:
-        """Whether `feature` is named as present (levels imply features that are not named)."""
-        return f"+{feature}" in self.features.split(",")
-
-    @property
-    def converts_halves(self) -> bool:
-        """Whether there are instructions that convert 16-bit floats."""
-        x86 = self.triple.startswith("x86_64")
-        return not x86 or self.has("f16c") or self.cpu in ("x86-64-v3", "x86-64-v4")
-
-
-@functools.cache
-def host_target() -> Target:
-    """The machine this process runs on, with the CPU features that are really usable here."""
-    present = llvm.get_host_cpu_features()
-    triple, features = llvm.get_process_triple(), present.flatten()
-    if triple.startswith("x86_64"):
-        features = _full_width(features)
-    return Target(triple, llvm.get_host_cpu_name(), features, _vector_bits(present))
-
-
-def named_target(name: str) -> Target:
-    """The target called "host" or one of `LEVELS`."""
-    if name == "host":
-        return host_target()
-    if name not in LEVELS:
-        known = ", ".join(["host", *LEVELS])
-        raise ValueError(f"unknown CPU target {name!r}; known targets are {known}")
-    return Target("x86_64-unknown-linux-gnu", name, _full_width(""), LEVELS[name])
-
-
-def _full_width(features: str) -> str:
-    """`features` without the preference for 256-bit registers that some AVX-512 CPUs carry."""
-    return f"{features},-prefer-256-bit" if features else "-prefer-256-bit"
-
-
-def _vector_bits(present: Mapping[str, bool]) -> int:
-    wanted = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
-    if all(present.get(name, False) for name in wanted):
-        return 512
-    return 256 if present.get("avx2", False) and present.get("fma", False) else 128
 
 
 def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int = 1) -> bytes:
@@ -210,13 +153,8 @@ def load_object(data: bytes, symbols: Mapping[str, int], *, keep: bool = False) 
     name = f"graphc.{next(_serial)}"
     library = Library(name, builder.link(_jit(), name))
     if keep:
-        _keep_for_ever(library)
+        keep_for_ever(library)
     return library
-
-
-def _keep_for_ever(thing: object) -> None:
-    """Never free `thing`, not even while the interpreter ends: threads may still run its code."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 @functools.cache
@@ -229,5 +167,5 @@ def _jit() -> llvm.LLJIT:
         use_jit_link=True,
         suppress_errors=True,
     )
-    _keep_for_ever(jit)
+    keep_for_ever(jit)
     return jit

@@ -124,11 +124,16 @@ def is_repeated(value: np.ndarray) -> bool:
 
 def aligned_copy(value: np.ndarray) -> np.ndarray:
     """A C-contiguous copy that begins on a 64-byte boundary."""
-    raw = np.empty(value.nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    result = raw[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
+    result = aligned_empty(value.nbytes).view(value.dtype).reshape(value.shape)
     result[...] = value
     return result
+
+
+def aligned_empty(count: int) -> np.ndarray:
+    """`count` bytes of any value that begin on a 64-byte boundary."""
+    raw = np.empty(count + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count]
 
 
 def variable(
@@ -164,7 +169,7 @@ class Literal:
         data = array.tobytes()
         self.array: np.ndarray = np.ndarray(array.shape, array.dtype, data)  # not writeable
         self.key = (array.dtype.str, array.shape, data)
-        self._hash = hash(self.key)
+        self._hash = hash((*self.key[:2], data[:4096]))
 
     @property
     def digest(self) -> bytes:
@@ -172,7 +177,9 @@ class Literal:
         import hashlib  # loads OpenSSL, which a graph can do without
 
         kind, shape, data = self.key
-        return hashlib.sha256(f"{kind} {shape}".encode() + data).digest()
+        digest = hashlib.sha256(f"{kind} {shape}".encode())
+        digest.update(data)
+        return digest.digest()
 
     def __hash__(self) -> int:
         return self._hash
@@ -252,7 +259,7 @@ def _converted(array: np.ndarray, dtype: DType) -> np.ndarray:
     if is_repeated(array):
         return np.broadcast_to(_converted(array[(0,) * array.ndim], dtype), array.shape)
     with np.errstate(over="ignore"):
-        return array.astype(dtype.numpy)
+        return array.astype(dtype.numpy, copy=False)
 
 
 class Iota(Op):

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graphc.backends.cpu import cache
@@ -192,3 +193,12 @@ def test_many_processes_share_a_directory(place: Path) -> None:
     assert [error for _, error in outcomes] == [""] * 4
     assert all(int(hits) > 0 for hits, _ in outcomes)
     assert cache.status(place).total_bytes <= 6 * 5040
+
+
+def test_data_begin_on_a_boundary_of_64_bytes(place: Path) -> None:
+    for size in (0, 1, 1000, 10_000_000):
+        cache.put(KEY, bytes(size), place)
+        found = cache.get(KEY, place)
+        assert found is not None
+        assert len(found) == size
+        assert np.frombuffer(found, np.uint8).ctypes.data % 64 == 0 or not size

@@ -26,9 +26,9 @@ def program_of(
 
 def function(inputs: Sequence[Tensor], outputs: Sequence[Tensor], schedule: Schedule) -> Run:
     """A native function with all its kernels under one schedule."""
-    entry, code = compiled(program_of(inputs, outputs, schedule), (), host_target())
+    packed = compiled(program_of(inputs, outputs, schedule), (), host_target())
     signature = Signature("scheduled", tuple(inputs))
-    run: Run = load("scheduled", entry, code, (), "tuple", signature.bind).call
+    run: Run = load("scheduled", packed, (), "tuple", signature.bind).call
     return run
 
 

@@ -1,0 +1,70 @@
+"""The machines that code is made for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
+"""Portable x86-64 levels and the widest vector registers each one promises, in bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The machine that code is made for; equal targets give equal bytes."""
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bits: int
+
+    def __str__(self) -> str:
+        return f"{self.cpu} ({self.triple}, {self.vector_bits}-bit vectors)"
+
+    def has(self, feature: str) -> bool:
+        """Whether `feature` is named as present (levels imply features that are not named)."""
+        return f"+{feature}" in self.features.split(",")
+
+    @property
+    def converts_halves(self) -> bool:
+        """Whether there are instructions that convert 16-bit floats."""
+        x86 = self.triple.startswith("x86_64")
+        return not x86 or self.has("f16c") or self.cpu in ("x86-64-v3", "x86-64-v4")
+
+
+@functools.cache
+def host_target() -> Target:
+    """The machine this process runs on, with the CPU features that are really usable here.
+
+    Only this function loads LLVM.
+    """
+    import llvmlite.binding as llvm
+
+    present = llvm.get_host_cpu_features()
+    triple, features = llvm.get_process_triple(), present.flatten()
+    if triple.startswith("x86_64"):
+        features = _full_width(features)
+    return Target(triple, llvm.get_host_cpu_name(), features, _vector_bits(present))
+
+
+def named_target(name: str) -> Target:
+    """The target called "host" or one of `LEVELS`."""
+    if name == "host":
+        return host_target()
+    if name not in LEVELS:
+        known = ", ".join(["host", *LEVELS])
+        raise ValueError(f"unknown CPU target {name!r}; known targets are {known}")
+    return Target("x86_64-unknown-linux-gnu", name, _full_width(""), LEVELS[name])
+
+
+def _full_width(features: str) -> str:
+    """`features` without the preference for 256-bit registers that some AVX-512 CPUs carry."""
+    return f"{features},-prefer-256-bit" if features else "-prefer-256-bit"
+
+
+def _vector_bits(present: Mapping[str, bool]) -> int:
+    wanted = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
+    if all(present.get(name, False) for name in wanted):
+        return 512
+    return 256 if present.get("avx2", False) and present.get("fma", False) else 128

@@ -1,0 +1,67 @@
+"""What this machine is, as the cache remembers it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphc.backends.cpu import cache
+from graphc.backends.cpu import host as module
+from graphc.backends.llvm.target import host_target
+
+TWICE = """
+import sys
+import numpy as np
+import graphc as gc
+x, c = gc.placeholder("x", ("n",)), gc.constant(np.arange(1000.0))
+f = gc.compile([x], [gc.exp(x) * 2, gc.sum(c * x[0])])
+sums = [float(np.sum(y)) for y in f(np.ones(3, np.float32))]
+print(f.from_cache, "llvmlite" in sys.modules, *sums)
+print(f.stages.vector_bits, "llvmlite" in sys.modules)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRAPHC_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_the_host_is_llvms_and_is_remembered(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module.host.__wrapped__() == host_target()
+    assert cache.status(place).entries == 1
+    monkeypatch.setattr(module, "host_target", None)
+    assert module.host.__wrapped__() == host_target()
+
+
+def test_another_processor_is_not_taken_for_this_one(place: Path, tmp_path: Path) -> None:
+    text = "processor\t: 0\nmodel name\t: {}\ncpu MHz\t: {}\nflags\t: sse\n\nprocessor\t: 1\n"
+    seen = set()
+    for model, speed in (("A", 1), ("A", 2), ("B", 1)):
+        (tmp_path / "info").write_text(text.format(model, speed))
+        seen.add(module._seen(tmp_path / "info"))
+    assert [x.cpu for x in sorted(seen, key=str)] == [
+        f"model name: {model}\nflags: sse" for model in "AB"
+    ]
+
+
+def test_without_a_description_llvm_is_asked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CPU_INFO", place / "nothing")
+    assert module.host.__wrapped__() == host_target()
+    assert not place.exists()
+
+
+def test_the_second_process_does_without_llvm(place: Path) -> None:
+    def run() -> list[str]:
+        command = [sys.executable, "-c", TWICE]
+        return subprocess.check_output(command, text=True, env=dict(os.environ)).split()
+
+    cold, warm = run(), run()
+    assert cold[:2] == ["False", "True"]
+    assert warm[:2] == ["True", "False"]
+    assert warm[2:5] == cold[2:5]
+    assert warm[5] == "False"
