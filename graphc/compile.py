@@ -44,7 +44,8 @@ def compile(
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
     isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
     relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0).
-    disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`).
+    disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`): with "winograd",
+    convolutions are summed directly.
     name: what the function is called in errors and dumps.
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
@@ -59,6 +60,7 @@ def compile(
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     without = (disable,) if isinstance(disable, str) else disable
+    without = without if target == "cpu" else (*without, "winograd")
     executable = _build(Stages(graph, without), outputs, target, isa)
     executable.compile_seconds = time.perf_counter() - begin
     return executable

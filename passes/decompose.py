@@ -17,10 +17,15 @@ def decompose(graph: Graph) -> Graph:
     """The graph with every composite op written as others, and values in the order in which these
     give them.
     """
-    if not any(node.op.lowering == "composite" for node in topological(graph.results)):
+    if not any(_is_arranged(node) for node in topological(graph.results)):
         return graph
     sunk = sink_transpositions(rebuild(graph.results, _composed))
     return graph.with_results(arrange_products(sunk))
+
+
+def _is_arranged(node: Node) -> bool:
+    """Whether the order of values in memory is of the compiler's choice."""
+    return node.op.lowering == "composite" or node.op.name.startswith("winograd")
 
 
 def _composed(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:

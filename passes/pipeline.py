@@ -21,6 +21,7 @@ from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
 from graphc.passes.verify import verify
+from graphc.passes.winograd import WINOGRAD
 
 __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 
@@ -29,7 +30,7 @@ Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
     CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, SHARE_REDUCTIONS,
-    RECIPROCATE, DECOMPOSE,
+    RECIPROCATE, WINOGRAD, DECOMPOSE,
 )  # fmt: skip
 
 

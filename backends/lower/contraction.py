@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, For, Let, LoopKernel, Param, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, For, Let, Stmt
 from graphc.backends.lower.combine import accumulator_dtype
-from graphc.backends.lower.kernel import Buffer, Call, Schedule
+from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.product_axes import product_of
 from graphc.backends.lower.product_few import few_elements
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.product_pack import left_elements, right_elements
 from graphc.backends.lower.product_sizes import choose_sizes, cut
 from graphc.backends.lower.product_tile import block, sums_elements
-from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
+from graphc.backends.lower.winograd import WINOGRAD, lower_winograd
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, int32, uint32
-from graphc.ir.node import Node, Tensor
-from graphc.passes.access import full_index
+from graphc.ir.node import Node
 from graphc.passes.fusion import Body
 
 M, N, M0, N0, R, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "r", "w"))
@@ -29,13 +29,11 @@ def lower_contraction(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
     """The kernel of a product: chunks of blocks of the result, and the maps over finished rows."""
+    if body.node.op.name in WINOGRAD:
+        return lower_winograd(body, schedule, fail)
     lowering = ProductLowering(body, schedule, fail)
     statements = lowering.statements()
-    chunks = lowering.frame.blocks.chunks
-    dims = lowering.dims
-    count = dims(chunks)
-    kernel = LoopKernel("dot", tuple(lowering.params), tuple(sorted(dims.sizes)), count, statements)
-    return [Call(kernel, tuple(lowering.arguments), chunks)]
+    return [lowering.call("dot", statements, lowering.frame.blocks.chunks)]
 
 
 def _sum_type(dtype: DType) -> DType:
@@ -45,26 +43,20 @@ def _sum_type(dtype: DType) -> DType:
     return accumulator_dtype(dtype, "sum")
 
 
-class ProductLowering:
+class ProductLowering(Epilogue):
     """What every way to lower a product needs: parameters, readers, the maps over the result."""
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
-        self.body = body
-        self.dims = DimWriter()
-        self.params: list[Param] = []
-        self.arguments: list[Buffer] = []
-        self.names: dict[Tensor, str] = {}
-        for prefix, tensors, writes in (("a", body.inputs, False), ("o", body.outputs, True)):
-            for k, x in enumerate(tensors):
-                self.params.append(Param(f"{prefix}{k}", x.dtype, writes))
-                self.arguments.append(x)
-                self.names[x] = f"{prefix}{k}"
-        readable = set(body.inputs)
-        reader = ExprReader(lambda x: self.names[x] if x in readable else None, self.dims, fail)
+        super().__init__(body, fail)
         sum_type = _sum_type(body.node.types[0].dtype)
         product = product_of(body, schedule.lanes(sum_type.bits))
         sizes = choose_sizes(product, schedule, sum_type)
-        self.frame = Frame(product, sizes, cut(product, sizes), sum_type, reader)
+        self.frame = Frame(product, sizes, cut(product, sizes), sum_type, self.reader)
+
+    @property
+    def loop_index(self) -> tuple[Dim, ...]:
+        """The index of every axis of the body's domain."""
+        return self.frame.product.loop_index
 
     def statements(self) -> tuple[Stmt, ...]:
         """The whole kernel's body."""
@@ -141,23 +133,3 @@ class ProductLowering:
         element = [Let("p.dot", e.cast(sum_, result)), *self.maps(e.var("p.dot", result))]
         along = frame.along_columns(e.const(0, N.dtype), frame.dims(columns[-1].extent), element)
         return For("p.q", N0 / fold, (N0 + W) / fold, (*decode, along))
-
-    def maps(self, dot: Expr) -> list[Stmt]:
-        """The maps over an element of the product, at the bound variables, and every store."""
-        reader, statements, stores = self.frame.reader, list[Stmt](), list[Stmt]()
-        reader.statements = statements
-        loop: tuple[Dim, ...] = self.frame.product.loop_index
-        reader.values = {self.body.node.outputs[0]: dot}
-        for k, root in enumerate(self.body.roots):
-            x = root.tensor
-            position = full_index(x.shape, loop)
-            if k:
-                statements.append(Let(f"m{k}", reader.compute(x, position)))
-                reader.values[x] = e.var(f"m{k}", x.dtype)
-            if x in self.names:
-                stores.append(
-                    Store(self.names[x], self.dims(offset_of(x.shape, position)), reader.values[x])
-                )
-        reader.values = {}
-        reader.statements = []
-        return statements + stores

@@ -69,6 +69,8 @@ from graphc.ops import (
     topk,
     trigonometric,
     windows,
+    winograd,
+    winograd_matrices,
 )
 
 __all__ = [
@@ -140,4 +142,6 @@ __all__ = [
     "topk",
     "trigonometric",
     "windows",
+    "winograd",
+    "winograd_matrices",
 ]

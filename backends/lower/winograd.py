@@ -1,0 +1,222 @@
+"""Lowers Winograd's convolutions: a block of tiles is transformed, multiplied with the kernels at
+each point, transformed back and handed to the maps, before the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Let, Stmt, Store
+from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.winograd_kernels import lower_kernels
+from graphc.backends.lower.winograd_product import product
+from graphc.backends.lower.winograd_sizes import GAP, Image, choose_block, registers
+from graphc.backends.lower.winograd_tiles import (
+    ZERO,
+    Patch,
+    T,
+    X,
+    Y,
+    along,
+    element,
+    every,
+    placed,
+    transformed,
+)  # fmt: skip
+from graphc.ir.dims import Dim, index
+from graphc.ir.dtypes import float32
+from graphc.ir.node import Node
+from graphc.ops.winograd_matrices import TAPS, transforms
+from graphc.passes.fusion import Body
+
+#: The products at a point, and the images transformed.
+SUMS, IMAGES, RESULTS = "w.sums", "w.images", "w.results"
+FIRST, COUNT, PANEL, POINT, CHANNEL, LINE, PLACE = (
+    e.var(f"w.{name}") for name in ("first", "count", "panel", "p", "k", "i", "j")
+)
+
+
+def lower_winograd(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
+    """The kernel of one of Winograd's ops."""
+    if body.node.op.name == "winograd":
+        return _Convolution(body, schedule, fail).calls()
+    return lower_kernels(body, schedule, fail)
+
+
+#: The ops that are lowered here.
+WINOGRAD = frozenset({"winograd", "winograd_kernels"})
+
+
+class _Convolution(Epilogue):
+    """A chunk is a block of tiles and a group of panels of the result's channels."""
+
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        super().__init__(body, fail)
+        node = body.node
+        self.x, self.u, self.w = node.inputs
+        self.transforms = transforms(node.attrs["results"])
+        self.points = self.transforms.reach**2
+        self.image = Image(self.transforms, node.types[0].shape[0], node.attrs["extent"])
+        panels, _, channels, width = self.u.shape
+        assert isinstance(panels, int) and isinstance(channels, int) and isinstance(width, int)
+        self.panels, self.channels, self.width = panels, channels, width
+        self.block = choose_block(self.image, channels, panels)
+        self.registers = registers(schedule, self.block.tiles, width)
+        rows = self.registers.rows
+        self.rows = -(-self.block.tiles // rows) * rows
+        self.apart = self.rows * channels + GAP, self.rows * width + GAP
+
+    def calls(self) -> list[Call]:
+        """The one kernel."""
+        size = self.transforms.results
+        tiles = self.image.samples * self.image.each
+        first = [
+            Let("w.block", e.rem(e.var("chunk"), self.dims(self.block.count))),
+            Let("w.first", e.var("w.block") * self.block.tiles),
+            Let("w.count", e.minimum(e.const(self.block.tiles, T.dtype), self.dims(tiles) - FIRST)),
+        ]
+        each = self.panels // self.block.groups
+        group = e.var("chunk") / self.dims(self.block.count) * each
+        panel = [self._products(), self._results()]
+        statements: tuple[Stmt, ...] = (
+            Alloc(IMAGES, float32, self.points * self.apart[0]),
+            Alloc(SUMS, float32, self.points * self.apart[1]),
+            Alloc(RESULTS, float32, size**2 * self.width),
+            *first,
+            self._images(),
+            For("w.panel", group, group + each, tuple(panel)),
+        )
+        return [self.call("winograd", statements, self.block.count * self.block.groups)]
+
+    def _images(self) -> For:
+        """Transforms the block's tiles."""
+        reach = self.transforms.reach
+        patch = Patch(self, self.x, self.body.node.attrs["before"], reach)
+
+        def store(p: int, value: Expr) -> Store:
+            return Store(IMAGES, T * self.channels + CHANNEL + p * self.apart[0], value)
+
+        each = patch.each(
+            lambda square: transformed(self.transforms.of_images, square, store, self.registers),
+            self.channels,
+            self.registers,
+        )
+        place = [Let("w.c0", ZERO), *placed(self, self.image, FIRST + T)]
+        return For("w.t", ZERO, COUNT, (*place, each))
+
+    def _products(self) -> For:
+        """Multiplies with the kernels of a panel, point after point."""
+        channels, width = self.channels, self.width
+        start = (PANEL * self.points + POINT) * (channels * width)
+        body = product(
+            self.registers,
+            COUNT,
+            width,
+            e.const(channels, T.dtype),
+            lambda t, k: element(IMAGES, POINT * self.apart[0] + t * channels + k),
+            (self.names[self.u], lambda k, column: start + k * width + column),
+            (SUMS, lambda t, column: POINT * self.apart[1] + t * width + column),
+        )
+        return For("w.p", ZERO, e.const(self.points, T.dtype), (body,))
+
+    # --- results ----------------------------------------------------------------------------------
+
+    def _results(self) -> For:
+        """Transforms the products of a panel back and writes the results."""
+        finite = If(e.not_equal(e.var("w.bad", float32), 0.0), tuple(self._as_defined()))
+        body = [
+            *placed(self, self.image, FIRST + T),
+            Declare("w.bad", e.const(0, float32)),
+            self._back(),
+            finite,
+            *self._written(),
+        ]
+        return For("w.t", ZERO, COUNT, tuple(body))
+
+    def _along(self, body: list[Stmt]) -> For:
+        width = self.width
+        lanes = self.registers.lanes
+        return along("w.k", e.const(width, T.dtype), width % lanes == 0, lanes, body)
+
+    def _back(self) -> For:
+        """The results of a tile, and a sum that is 0 if all are finite, else NaN."""
+        reach, width = self.transforms.reach, self.width
+        square = [
+            [
+                element(SUMS, T * width + CHANNEL + (i * reach + j) * self.apart[1])
+                for j in range(reach)
+            ]
+            for i in range(reach)
+        ]
+
+        def store(p: int, value: Expr) -> Store:
+            return Store(RESULTS, CHANNEL + p * width, value)
+
+        stores = transformed(self.transforms.back, square, store, self.registers)
+        values = [s.value for s in stores if isinstance(s, Store)]
+        total = values[0]
+        for x in values[1:]:
+            total = total + x
+        return self._along([*stores, Accumulate("w.bad", "sum", total * 0.0)])
+
+    def _as_defined(self) -> list[Stmt]:
+        """The results of a tile as sums over taps and channels."""
+        size = self.transforms.results
+        value = self._seen() * self._weight()
+        term = Accumulate("w.total", "sum", value)
+        channels = For("w.q", ZERO, e.const(self.channels, T.dtype), (term,))
+        three, side = e.const(TAPS, T.dtype), e.const(size, T.dtype)
+        taps = For("w.a", ZERO, three, (For("w.b", ZERO, three, (channels,)),))
+        at = (LINE * size + PLACE) * self.width + CHANNEL
+        sums: list[Stmt] = [
+            Declare("w.total", e.const(0, float32)),
+            taps,
+            Store(RESULTS, at, e.var("w.total", float32)),
+        ]
+        return [For("w.i", ZERO, side, (For("w.j", ZERO, side, (self._along(sums),)),))]
+
+    def _seen(self) -> Expr:
+        """What tap (w.a, w.b) sees in channel w.q at position (w.i, w.j) of the tile."""
+        before, reader, axes = self.body.node.attrs["before"], self.reader, ("y", "x")
+        starts = (Y + LINE + e.var("w.a"), X + PLACE + e.var("w.b"))
+        reader.forget()
+        place: list[Dim] = []
+        inside: list[Expr] = []
+        for name, start, a, d in zip(axes, starts, before, self.x.shape[1:3], strict=True):
+            position = start - self.dims(a)
+            inside += [position >= ZERO, position < self.dims(d)]
+            self.dims.bind(index(f"w.{name}"), position)
+            place.append(index(f"w.{name}"))
+        self.dims.bind(index("w.n"), e.var("w.n"))
+        self.dims.bind(index("w.c"), e.var("w.q"))
+        at = (index("w.n"), *place, index("w.c"))
+        zero = e.const(0, float32)
+        return reader.choose(every(inside), lambda: reader.at(self.x, at), lambda: zero)
+
+    def _weight(self) -> Expr:
+        """The kernels' element at tap (w.a, w.b), from channel w.q to the panel's."""
+        taps = [e.var("w.a"), e.var("w.b")]
+        if self.body.node.attrs["turned"]:
+            taps = [e.const(TAPS - 1, tap.dtype) - tap for tap in taps]
+        variables = [index(f"w.{name}") for name in ("a", "b", "c", "o")]
+        values = [*taps, e.var("w.q"), PANEL * self.width + CHANNEL]
+        for variable, value in zip(variables, values, strict=True):
+            self.dims.bind(variable, value)
+        return self.reader.at(self.w, tuple(variables))
+
+    def _written(self) -> list[Stmt]:
+        """The maps over the results of a tile that are within the image."""
+        size, extent = self.transforms.results, self.image.extent
+        high, wide = (
+            e.minimum(e.const(size, T.dtype), self.dims(d) - start)
+            for d, start in zip(extent, (Y, X), strict=True)
+        )
+        shape = self.body.node.types[0].shape
+        values = (e.var("w.n"), Y + LINE, X + PLACE, PANEL * self.width + CHANNEL)
+        self.bind(shape, values)
+        dot = element(RESULTS, (LINE * size + PLACE) * self.width + CHANNEL)
+        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
+        return [For("w.i", ZERO, high, (For("w.j", ZERO, wide, (self._along(maps),)),))]

@@ -1,0 +1,229 @@
+"""Lowers the gradient of Winograd's convolutions for their kernels: tiles of images and of
+cotangents are transformed, multiplied and summed at each point, and the sums transformed to taps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Let, Stmt, Store
+from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.winograd_product import product
+from graphc.backends.lower.winograd_sizes import GAP, Image, most_tiles, registers
+from graphc.backends.lower.winograd_tiles import (
+    ZERO,
+    K,
+    Patch,
+    T,
+    X,
+    Y,
+    along,
+    element,
+    every,
+    placed,
+    transformed,
+)  # fmt: skip
+from graphc.ir.dims import index
+from graphc.ir.dtypes import float32
+from graphc.ir.node import Node
+from graphc.ops.winograd import panel_of
+from graphc.ops.winograd_matrices import TAPS, Matrix, transforms
+from graphc.passes.fusion import Body
+
+IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.results"
+#: Channels of images that a chunk sums over positions, at most.
+MOST_CHANNELS = 64
+FIRST, COUNT, POINT, ROW = (e.var(f"w.{name}") for name in ("first", "count", "p", "c"))
+PART, PANEL = e.var("w.part"), e.var("w.panel")
+
+
+def lower_kernels(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
+    """The kernel of the sums."""
+    return _Kernels(body, schedule, fail).calls()
+
+
+def turned(matrix: Matrix) -> Matrix:
+    """The matrix with rows for columns."""
+    return tuple(zip(*matrix, strict=True))
+
+
+class _Kernels(Epilogue):
+    """A chunk is a sample, a part of the images' channels and a panel of the cotangents'."""
+
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        super().__init__(body, fail)
+        node = body.node
+        self.x, self.y = node.inputs
+        self.transforms = transforms(node.attrs["results"])
+        self.points = self.transforms.reach**2
+        channels, panels = self.x.shape[3], self.y.shape[3]
+        assert isinstance(channels, int) and isinstance(panels, int)
+        self.width = panel_of(panels)
+        self.panels = panels // self.width
+        self.channels = next(c for c in range(MOST_CHANNELS, 0, -1) if channels % c == 0)
+        self.parts = channels // self.channels
+        extent = (self.y.shape[1], self.y.shape[2])
+        self.image = Image(self.transforms, node.types[0].shape[0], extent)
+        self.tiles = most_tiles(self.image, self.channels + self.width)
+        self.registers = registers(schedule, self.channels, self.width)
+        rows = self.registers.rows
+        self.rows = -(-self.channels // rows) * rows
+        self.apart = self.rows * self.width + GAP
+
+    def calls(self) -> list[Call]:
+        """The one kernel."""
+        chunk = e.var("chunk")
+        of_image = self.tiles * self.channels + GAP
+        of_result = self.tiles * self.width + GAP
+        self.strides = of_image, of_result
+        each = self.dims(self.image.each)
+        block: list[Stmt] = [
+            Let("w.first", e.var("w.block") * self.tiles),
+            Let("w.count", e.minimum(e.const(self.tiles, T.dtype), each - FIRST)),
+            self._transformed(IMAGES),
+            self._transformed(COTANGENTS),
+            self._products(),
+        ]
+        blocks = (each + (self.tiles - 1)) / self.tiles
+        zero = Store(SUMS, K, e.const(0, float32))
+        elements = self.points * self.apart
+        lanes = self.registers.lanes
+        statements: tuple[Stmt, ...] = (
+            Alloc(IMAGES, float32, self.points * of_image + self.rows),
+            Alloc(COTANGENTS, float32, self.points * of_result),
+            Alloc(SUMS, float32, elements),
+            Alloc(RESULTS, float32, TAPS**2 * self.width),
+            Let("w.panel", e.rem(chunk, e.const(self.panels, T.dtype))),
+            Let("w.part", e.rem(chunk / self.panels, e.const(self.parts, T.dtype))),
+            Let("w.sample", chunk / (self.panels * self.parts)),
+            along("w.k", e.const(elements, T.dtype), elements % lanes == 0, lanes, [zero]),
+            For("w.block", ZERO, blocks, tuple(block)),
+            self._taps(),
+        )
+        return [
+            self.call("winograd_kernels", statements, self.image.samples * self.parts * self.panels)
+        ]
+
+    def _transformed(self, buffer: str) -> For:
+        """Transforms a block of tiles of the images, or of the cotangents."""
+        images = buffer == IMAGES
+        x, size = (self.x, self.transforms.reach) if images else (self.y, self.transforms.results)
+        count = self.channels if images else self.width
+        matrix = self.transforms.of_images if images else turned(self.transforms.back)
+        before = self.body.node.attrs["before"] if images else (0, 0)
+        stride = self.strides[0 if images else 1]
+
+        def store(p: int, value: Expr) -> Store:
+            return Store(buffer, T * count + K + p * stride, value)
+
+        each = Patch(self, x, before, size).each(
+            lambda square: transformed(matrix, square, store, self.registers), count, self.registers
+        )
+        number = e.var("w.sample") * self.dims(self.image.each) + FIRST + T
+        first = Let("w.c0", (PART if images else PANEL) * count)
+        return For("w.t", ZERO, COUNT, (first, *placed(self, self.image, number), each))
+
+    def _products(self) -> For:
+        """Adds the products of a block at every point."""
+        of_image, of_result = self.strides
+        body = product(
+            self.registers,
+            e.const(self.channels, T.dtype),
+            self.width,
+            COUNT,
+            lambda c, t: element(IMAGES, POINT * of_image + t * self.channels + c),
+            (COTANGENTS, lambda t, column: POINT * of_result + t * self.width + column),
+            (SUMS, lambda c, column: POINT * self.apart + c * self.width + column),
+            added=True,
+        )
+        return For("w.p", ZERO, e.const(self.points, T.dtype), (body,))
+
+    # --- results ----------------------------------------------------------------------------------
+
+    def _along(self, body: list[Stmt]) -> For:
+        lanes = self.registers.lanes
+        return along("w.k", e.const(self.width, T.dtype), self.width % lanes == 0, lanes, body)
+
+    def _taps(self) -> For:
+        """The taps of every channel of the part, and the maps over them."""
+        finite = If(e.not_equal(e.var("w.bad", float32), 0.0), (self._as_defined(),))
+        body: list[Stmt] = [
+            Declare("w.bad", e.const(0, float32)),
+            self._back(),
+            finite,
+            self._written(),
+        ]
+        return For("w.c", ZERO, e.const(self.channels, T.dtype), tuple(body))
+
+    def _back(self) -> For:
+        """The taps of a channel, and a sum that is 0 if all are finite, else NaN."""
+        reach, width = self.transforms.reach, self.width
+        square = [
+            [element(SUMS, ROW * width + K + (i * reach + j) * self.apart) for j in range(reach)]
+            for i in range(reach)
+        ]
+
+        def store(p: int, value: Expr) -> Store:
+            return Store(RESULTS, K + p * width, value)
+
+        matrix = turned(self.transforms.of_kernels)
+        stores = transformed(matrix, square, store, self.registers)
+        values = [s.value for s in stores if isinstance(s, Store)]
+        total = values[0]
+        for x in values[1:]:
+            total = total + x
+        return self._along([*stores, Accumulate("w.bad", "sum", total * 0.0)])
+
+    def _as_defined(self) -> For:
+        """The taps of a channel as sums over positions."""
+        height, width = (self.dims(d) for d in self.image.extent)
+        term = Accumulate("w.total", "sum", self._seen() * self._cotangent())
+        positions = For("w.y", ZERO, height, (For("w.x", ZERO, width, (term,)),))
+        at = (e.var("w.a") * TAPS + e.var("w.b")) * self.width + K
+        sums: list[Stmt] = [
+            Declare("w.total", e.const(0, float32)),
+            positions,
+            Store(RESULTS, at, e.var("w.total", float32)),
+        ]
+        return self._each_tap([self._along(sums)])
+
+    def _each_tap(self, body: list[Stmt]) -> For:
+        three = e.const(TAPS, T.dtype)
+        return For("w.a", ZERO, three, (For("w.b", ZERO, three, tuple(body)),))
+
+    def _seen(self) -> Expr:
+        """What tap (w.a, w.b) sees at position (w.y, w.x)."""
+        before, reader = self.body.node.attrs["before"], self.reader
+        reader.forget()
+        place = [index(f"w.{name}") for name in ("n", "ay", "ax", "c")]
+        starts = (Y + e.var("w.a"), X + e.var("w.b"))
+        positions = [s - self.dims(a) for s, a in zip(starts, before, strict=True)]
+        ends = [self.dims(d) for d in self.x.shape[1:3]]
+        inside = [p >= ZERO for p in positions]
+        inside += [p < end for p, end in zip(positions, ends, strict=True)]
+        values = (e.var("w.sample"), *positions, PART * self.channels + ROW)
+        for variable, value in zip(place, values, strict=True):
+            self.dims.bind(variable, value)
+        zero = e.const(0, float32)
+        at = tuple(place)
+        return reader.choose(every(inside), lambda: reader.at(self.x, at), lambda: zero)
+
+    def _cotangent(self) -> Expr:
+        variables = [index(f"w.{name}") for name in ("n", "y", "x", "o")]
+        values = (e.var("w.sample"), Y, X, PANEL * self.width + K)
+        for variable, value in zip(variables, values, strict=True):
+            self.dims.bind(variable, value)
+        return self.reader.at(self.y, tuple(variables))
+
+    def _written(self) -> For:
+        """The maps over the taps of a channel."""
+        a, b = e.var("w.a"), e.var("w.b")
+        channel, result = PART * self.channels + ROW, PANEL * self.width + K
+        self.bind(self.body.node.types[0].shape, (e.var("w.sample"), a, b, channel, result))
+        dot = element(RESULTS, (a * TAPS + b) * self.width + K)
+        return self._each_tap(
+            [self._along([Let("w.dot", dot), *self.maps(e.var("w.dot", float32))])]
+        )

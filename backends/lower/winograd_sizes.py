@@ -1,0 +1,114 @@
+"""How many tiles and channels the parts of Winograd's convolutions work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.backends.lower.kernel import Schedule
+from graphc.ir.dims import Dim, bounds, floordiv
+from graphc.ops.winograd_matrices import Transforms
+
+#: Bytes of transformed tiles that a chunk keeps, and tiles of a block, at most.
+KEPT_BYTES = 420 * 1024
+MOST_TILES = 64
+#: Chunks that there are at least, where channels can be parted.
+FEWEST_CHUNKS = 4
+#: By the bits of a vector: rows of sums in registers, two vectors each, at most.
+_MOST_ROWS = {512: 14, 256: 6, 128: 6}
+#: Elements between the transforms' points beyond what they hold: no power of two apart.
+GAP = 16
+
+
+@dataclass(frozen=True)
+class Registers:
+    """`rows` x (`vectors` * `lanes`) sums are held in registers."""
+
+    lanes: int
+    rows: int
+    vectors: int
+    fused: bool
+
+    @property
+    def columns(self) -> int:
+        """Columns of a tile of sums."""
+        return self.lanes * self.vectors
+
+
+@dataclass(frozen=True)
+class Image:
+    """Tiles of `results` x `results` positions, `down` x `across` for each of `samples`."""
+
+    transforms: Transforms
+    samples: Dim
+    extent: tuple[Dim, Dim]
+
+    @property
+    def down(self) -> Dim:
+        return divide_up(self.extent[0], self.transforms.results)
+
+    @property
+    def across(self) -> Dim:
+        return divide_up(self.extent[1], self.transforms.results)
+
+    @property
+    def each(self) -> Dim:
+        """Tiles of a sample."""
+        return self.down * self.across
+
+
+@dataclass(frozen=True)
+class Block:
+    """`tiles` tiles at a time, `count` blocks in all; the panels of a result in `groups` parts."""
+
+    tiles: int
+    count: Dim
+    groups: int
+
+
+def registers(schedule: Schedule, rows: int, width: int) -> Registers:
+    """A tile of sums for so many rows and for panels of this width."""
+    lanes = schedule.lanes(32)
+    most = _MOST_ROWS.get(schedule.vector_bits, 4)
+    vectors = 2 if width % (2 * lanes) == 0 else 1
+    return Registers(lanes, _rows(rows, most), vectors, schedule.vector_bits >= 256)
+
+
+def _rows(needed: int, most: int) -> int:
+    """Rows at a time for which least is wasted, or spent on loading columns for too few rows."""
+    counts = range(max(1, most // 2), most + 1)
+    return min(counts, key=lambda r: (-(-needed // r) * (r + 1.5), -r))
+
+
+def choose_block(image: Image, channels: int, panels: int) -> Block:
+    """Blocks that stay in the cache; evenly many, where their number is known."""
+    most = _fitting(image, channels)
+    tiles = image.samples * image.each
+    if not isinstance(tiles, int):
+        low, _ = bounds(tiles)
+        return Block(most, divide_up(tiles, most), _groups((low or 0) // most, panels))
+    count = max(1, -(-tiles // most))
+    count += count % 2 if count > 1 else 0
+    size = max(1, -(-tiles // count))
+    return Block(size, -(-tiles // size), _groups(-(-tiles // size), panels))
+
+
+def _fitting(image: Image, channels: int) -> int:
+    """Tiles that are kept at once."""
+    return max(1, min(KEPT_BYTES // (image.transforms.reach**2 * channels * 4), MOST_TILES))
+
+
+def most_tiles(image: Image, channels: int) -> int:
+    """Tiles of one sample that are kept at once."""
+    most, each = _fitting(image, channels), image.each
+    return most if not isinstance(each, int) else max(1, -(-each // max(1, -(-each // most))))
+
+
+def _groups(blocks: int, panels: int) -> int:
+    """In how many parts panels are taken, where there are so few blocks."""
+    wanted = min(panels, -(-FEWEST_CHUNKS // max(blocks, 1)))
+    return next(g for g in range(wanted, panels + 1) if panels % g == 0)
+
+
+def divide_up(x: Dim, y: int) -> Dim:
+    """x / y, rounded up."""
+    return floordiv(x + (y - 1), y)
