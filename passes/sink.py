@@ -26,11 +26,14 @@ def sink_transpositions(results: Sequence[Tensor]) -> list[Tensor]:
 def _sunk(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if all(_order(x) is None for x in inputs) or len(node.outputs) != 1:
         return inputs if node.op.name == "copy" else None
-    rule = _rule(node)
+    rule = _rule(node, inputs)
     return None if rule is None else (rule(node, inputs),)
 
 
-def _rule(node: Node) -> Callable[[Node, tuple[Tensor, ...]], Tensor] | None:
+Rule = Callable[[Node, tuple[Tensor, ...]], Tensor]
+
+
+def _rule(node: Node, inputs: tuple[Tensor, ...]) -> Rule | None:
     op = node.op
     if isinstance(op, Elementwise) and op.name != "copy":
         return _elementwise
@@ -38,7 +41,9 @@ def _rule(node: Node) -> Callable[[Node, tuple[Tensor, ...]], Tensor] | None:
         return _reduction
     if isinstance(op, Windows):
         return _windows
-    return {"transpose": _transpose, "broadcast": _broadcast, "dot_general": _product}.get(op.name)
+    if op.name == "copy":
+        return _same_lines if _keeps_lines(inputs) else None
+    return _RULES.get(op.name)
 
 
 def _order(x: Tensor) -> Order | None:
@@ -62,6 +67,25 @@ def _elementwise(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
     back = inverse(order)
     parts = [_reordered(x, back) for x in inputs]
     return transpose(apply(node.op, *parts, **node.attrs).outputs[0], order)
+
+
+def _keeps_lines(inputs: tuple[Tensor, ...]) -> bool:
+    """Whether neighbours along the last axis of a transposition are neighbours in memory."""
+    order = _order(inputs[0])
+    return order is not None and order[-1] == len(order) - 1
+
+
+def _same_lines(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
+    """What is copied for its lines stays where it is."""
+    return inputs[0]
+
+
+def _place(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
+    order = _order(inputs[0])
+    assert order is not None
+    y, back = inputs[0].node.inputs[0], inverse(order)
+    attrs = {k: tuple(node.attrs[k][j] for j in back) for k in ("shape", "starts", "steps")}
+    return transpose(apply(node.op, y, **{**node.attrs, **attrs}).outputs[0], order)
 
 
 def _reordered(x: Tensor, order: Order) -> Tensor:
@@ -150,3 +174,11 @@ def _product(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
 def _free(node: Node, side: int) -> tuple[int, ...]:
     used = (node.attrs["batch"][side], node.attrs["contract"][side])
     return tuple(k for k in range(node.inputs[side].ndim) if not any(k in axes for axes in used))
+
+
+_RULES: dict[str, Rule] = {
+    "transpose": _transpose,
+    "place": _place,
+    "broadcast": _broadcast,
+    "dot_general": _product,
+}

@@ -8,9 +8,11 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt
 from graphc.backends.lower.combine import accumulator_dtype
+from graphc.backends.lower.direct_plan import DirectPlan, plan_direct
 from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.product_axes import product_of
+from graphc.backends.lower.product_direct import DirectProduct
 from graphc.backends.lower.product_few import few_elements
 from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.product_pack import left_elements, right_elements
@@ -32,8 +34,11 @@ def lower_contraction(
     if body.node.op.name in WINOGRAD:
         return lower_winograd(body, schedule, fail)
     lowering = ProductLowering(body, schedule, fail)
-    statements = lowering.statements()
-    return [lowering.call("dot", statements, lowering.frame.blocks.chunks)]
+    plan = lowering.direct(schedule)
+    if plan is not None:
+        direct = DirectProduct(lowering.frame, plan, body.node.types[0].dtype, lowering.maps)
+        return [lowering.call("dot", direct.statements(), direct.chunks)]
+    return [lowering.call("dot", lowering.statements(), lowering.frame.blocks.chunks)]
 
 
 def _sum_type(dtype: DType) -> DType:
@@ -57,6 +62,11 @@ class ProductLowering(Epilogue):
     def loop_index(self) -> tuple[Dim, ...]:
         """The index of every axis of the body's domain."""
         return self.frame.product.loop_index
+
+    def direct(self, schedule: Schedule) -> DirectPlan | None:
+        """How to compute the product without packing, where that is better."""
+        frame = self.frame
+        return plan_direct(frame.product, frame.reader, frame.sum_type, schedule)
 
     def statements(self) -> tuple[Stmt, ...]:
         """The whole kernel's body."""

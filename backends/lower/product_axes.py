@@ -39,7 +39,8 @@ class Operand:
 
     That is the last summed axis, the last free one (of the left's rows, the right's columns), or
     neither. `step`: elements from neighbour to neighbour along the other one, where that is known.
-    `inner` are the summed axes as this operand steps along them.
+    `inner` are the summed axes as this operand steps along them, `shared` is its element over the
+    axes of the product.
     """
 
     tensor: Tensor
@@ -47,6 +48,7 @@ class Operand:
     inner: tuple[Axis, ...]
     along: Along
     step: int | None
+    shared: Index
 
 
 @dataclass(frozen=True)
@@ -201,13 +203,13 @@ def _operand(
     opaque = frozenset(a for d in accesses.opaque_dims for a in atoms(d))
     groups = _Groups(offsets, opaque)
     own = groups.join([axis.variable for axis in inner], [axis.extent for axis in inner])
-    at, offsets = groups.merge(at), list(groups.merge(offsets))
+    shared, at, offsets = at, groups.merge(at), list(groups.merge(offsets))
     along: Along = "neither"
     if own and _contiguous(offsets, own[-1]):
         along = "inner"
     elif free and _contiguous(offsets, free[-1]):
         along = "free"
-    return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own))
+    return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own), shared)
 
 
 def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> int | None:

@@ -11,12 +11,15 @@ from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
 from graphc.ops.copying import copy
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import sum
-from graphc.ops.windows import windows
+from graphc.ops.window_padding import View, padded
+from graphc.ops.windows import Step
 
 #: Fewer channels than these do not fill the vectors of a product.
 FEW_CHANNELS = 12
 #: Channels in multiples of this are read vector by vector.
 MANY_CHANNELS = 16
+#: Fewer channels than these may be read where they lie, which takes zeros beyond the edges.
+UNPACKED_CHANNELS = 65
 
 #: Axes by name: letters of channels, then "s" for each position and "t" for each tap.
 Names = list[str]
@@ -37,8 +40,10 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     a, b = _laid(known[seen], len(ours), few), known[other]
     axes, positions = tuple(range(len(ours), a.ndim)), [f"s{k}" for k in range(len(lines))]
     taps = [f"t{k}" for k in range(len(lines))]
-    steps = tuple(Line(*line).steps(role) for line in lines)
-    wide = windows(a, axes, tuple(node.attrs["extent"]), b.shape[len(theirs) :], steps)
+    view = View(axes, node.attrs["extent"], b.shape[len(theirs) :], _steps(lines, role))
+    if _is_few(role, sizes, UNPACKED_CHANNELS):
+        a, view = padded(a, view)
+    wide = view.of(a)
     ours, theirs, result = [*ours, *positions, *taps], [*theirs, *taps], [*result, *positions]
     one_each = groups != 1 and sizes["i"] == 1 and sizes["o"] == 1
     if one_each:
@@ -48,6 +53,10 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
         each = _multiplied(*pairs, ["n", *result])
         return reshape(sum(each, axis=0, dtype=each.dtype), node.types[0].shape)
     return reshape(_multiplied(*pairs, result), node.types[0].shape)
+
+
+def _steps(lines: Sequence[Line], role: str) -> tuple[Step, ...]:
+    return tuple(Line(*line).steps(role) for line in lines)
 
 
 def _is_smaller(node: Node) -> bool:
@@ -60,10 +69,10 @@ def _is_smaller(node: Node) -> bool:
     return most is not None and most <= 0
 
 
-def _is_few(role: str, sizes: Mapping[str, Dim]) -> bool:
+def _is_few(role: str, sizes: Mapping[str, Dim], limit: int = FEW_CHANNELS) -> bool:
     """Whether the channels of the result do not fill the vectors of a product."""
     channels = sizes["i" if role == "x" else "o"]
-    return isinstance(channels, int) and channels < FEW_CHANNELS
+    return isinstance(channels, int) and channels < limit
 
 
 def _laid(x: Tensor, spatial: int, few: bool) -> Tensor:

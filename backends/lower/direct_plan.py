@@ -1,0 +1,181 @@
+"""Which products are computed where their operands lie, and how many sums of each axis at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.product_axes import Axis, Operand, Product
+from graphc.backends.lower.reader import ExprReader, offset_of
+from graphc.ir.dims import Dim, coefficient
+from graphc.ir.dtypes import DType
+from graphc.ops.windows import Windows
+from graphc.passes.access import AccessRecorder
+
+#: Vector registers for sums and operands, by the bits of a register; one more is kept free.
+REGISTERS = {512: 30}
+FEWEST = 14
+#: What a tile costs beside its multiplications, in multiplications of its sums.
+OVERHEAD = 3
+#: Vectors of columns up to which it does not pay to pack the rows' elements.
+MOST_VECTORS = 4
+#: Rows up to which it does not pay to pack the columns' elements.
+MOST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Source:
+    """A buffer and the offset of an operand's element in it, over the product's axes."""
+
+    buffer: str
+    offset: Dim
+
+    def step(self, axis: Axis) -> Dim | None:
+        """Elements from neighbour to neighbour along an axis, where that is the same everywhere."""
+        found = coefficient(self.offset, axis.atom)
+        return None if found is None else found[0]
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """An axis of which `size` elements are taken at once; `size` is no more than its extent."""
+
+    axis: Axis
+    size: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether no element is taken twice."""
+        extent = self.axis.extent
+        return self.size == 1 or (isinstance(extent, int) and extent % self.size == 0)
+
+
+@dataclass(frozen=True)
+class DirectPlan:
+    """A tile is `rows` x `lines` sums, or as many times `vectors` vectors along `along`.
+
+    `along`: the last column axis, or the last summed axis if `inner`: lanes then hold parts of sums
+    that meet at last. `lines` are the columns without `along`.
+    """
+
+    left: Source
+    right: Source
+    rows: tuple[Tiled, ...]
+    lines: tuple[Tiled, ...]
+    along: Axis
+    vectors: int
+    inner: bool
+
+
+def plan_direct(
+    product: Product, reader: ExprReader, sum_type: DType, schedule: Schedule
+) -> DirectPlan | None:
+    """How to multiply with windows of what lies in memory; None where packing is better."""
+    lanes = schedule.lanes(sum_type.bits)
+    if lanes == 1 or product.turned or not product.columns or not product.inner:
+        return None
+    if not any(isinstance(x.tensor.node.op, Windows) for x in (product.left, product.right)):
+        return None
+    left, right = (_source(x, reader, sum_type) for x in (product.left, product.right))
+    if left is None or right is None:
+        return None
+    registers = REGISTERS.get(schedule.vector_bits, FEWEST)
+    return _along_columns(product, left, right, lanes, registers) or _along_sum(
+        product, left, right, lanes, registers
+    )
+
+
+def _source(operand: Operand, reader: ExprReader, sum_type: DType) -> Source | None:
+    """Where the operand lies, if each of its elements is one element of a buffer of its own."""
+    recorder = AccessRecorder(lambda x: reader.stop(x) is not None)
+    recorder.at(operand.tensor, operand.shared)
+    if len(recorder.accesses) != 1 or recorder.opaque_dims:
+        return None
+    (access,) = recorder.accesses
+    if access.tensor.dtype is not sum_type:
+        return None
+    buffer = reader.stop(access.tensor)
+    assert buffer is not None
+    return Source(buffer, offset_of(access.tensor.shape, access.index))
+
+
+def _along_columns(
+    product: Product, left: Source, right: Source, lanes: int, registers: int
+) -> DirectPlan | None:
+    along = product.columns[-1]
+    if right.step(along) != 1 or left.step(along) != 0 or not _fills(along.extent, lanes):
+        return None
+    vectors = _vectors(along.extent, lanes)
+    assert isinstance(along.extent, int)
+    few_columns = along.extent <= MOST_VECTORS * lanes and len(product.columns) == 1
+    rows = tile(product.rows, registers // vectors - 1)
+    lines = tile(product.columns[:-1], registers // (vectors * (_count(rows) + 1)))
+    all_rows = _known(product.rows)
+    few_rows = all_rows is not None and all_rows <= MOST_ROWS and _count(rows) == all_rows
+    if not (few_columns or few_rows):
+        return None
+    return DirectPlan(left, right, rows, lines, along, vectors, False)
+
+
+def _along_sum(
+    product: Product, left: Source, right: Source, lanes: int, registers: int
+) -> DirectPlan | None:
+    along = product.inner[-1]
+    if right.step(along) != 1 or left.step(along) != 1 or not _fills(along.extent, lanes):
+        return None
+    lines = tile(product.columns, registers // 3)
+    rows = tile(product.rows, (registers - 1) // (_count(lines) + 1))
+    return DirectPlan(left, right, rows, lines, along, 1, True)
+
+
+def _fills(extent: Dim, lanes: int) -> bool:
+    """Whether most lanes of vectors along an axis are used."""
+    return isinstance(extent, int) and 2 * extent >= -(-extent // lanes) * lanes > 0
+
+
+def _vectors(extent: Dim, lanes: int) -> int:
+    """Vectors side by side: all of a short line, or what divides a long one best."""
+    assert isinstance(extent, int)
+    return best_size(-(-extent // lanes), MOST_VECTORS)
+
+
+def _known(axes: Sequence[Axis]) -> int | None:
+    total = 1
+    for axis in axes:
+        if not isinstance(axis.extent, int):
+            return None
+        total *= axis.extent
+    return total
+
+
+def _count(tiles: Sequence[Tiled]) -> int:
+    total = 1
+    for t in tiles:
+        total *= t.size
+    return total
+
+
+def tile(axes: Sequence[Axis], most: int) -> tuple[Tiled, ...]:
+    """Sizes whose product is no more than `most`: the last axis first, others once it is whole."""
+    left, sizes = max(1, most), list[int]()
+    for axis in reversed(axes):
+        extent = axis.extent
+        size = 1
+        if isinstance(extent, int) and extent > 0:
+            size = best_size(extent, left, max(1, most) // left)
+        sizes.append(size)
+        left = left // size if size == extent else 1
+    return tuple(Tiled(a, s) for a, s in zip(axes, reversed(sizes), strict=True))
+
+
+def best_size(extent: int, most: int, sums: int = 1) -> int:
+    """How many of `extent` to take at once, with so many sums for each: few are lost at the end,
+    and the sums are many.
+    """
+
+    def worth(size: int) -> float:
+        used = extent / (-(-extent // size) * size)
+        return used * size * sums / (size * sums + OVERHEAD)
+
+    return max(range(1, max(1, min(extent, most)) + 1), key=worth)
