@@ -7,6 +7,7 @@ then the sizes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphc.backends.llvm.invariants import invariants
 from graphc.backends.llvm.types import scalar_type, type_of, vector_type
@@ -19,6 +20,7 @@ from graphc.backends.loops.stmt import (
     Check,
     Comment,
     Declare,
+    Fence,
     For,
     If,
     Let,
@@ -27,7 +29,7 @@ from graphc.backends.loops.stmt import (
     Store,
     While,
 )  # fmt: skip
-from graphc.ir.dtypes import int64
+from graphc.ir.dtypes import bool_, int64
 
 
 class KernelFunction:
@@ -117,8 +119,21 @@ class KernelFunction:
     def _store(self, s: Store) -> None:
         if s.mask is not None and s.value.lanes == 1:
             self._if(If(s.mask, (Store(s.buffer, s.index, s.value),)))
-        else:
+        elif s.stream is None or s.mask is not None or s.buffer in self.aliased:
             self.values.store(s.buffer, s.index, s.value, s.mask)
+        else:
+            self._streamed(s, s.stream)
+
+    def _streamed(self, s: Store, stream: Expr) -> None:
+        if stream.op == "const":
+            self.values.store(s.buffer, s.index, s.value, None, stream=True)
+            return
+        self.values.value(s.value)  # once, before the branches
+        cached = Store(s.buffer, s.index, s.value)
+        self._if(If(stream, (replace(s, stream=e.const(True, bool_)),), (cached,)))
+
+    def _fence(self, s: Fence) -> None:
+        self.values.emit("fence seq_cst")
 
     def _alloc(self, s: Alloc) -> None:
         element = scalar_type(s.dtype) if s.dtype.kind != "b" else "i8"

@@ -52,7 +52,7 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
         elif isinstance(s, (Let, Declare, Assign, Accumulate)):
             yield s.value
         elif isinstance(s, Store):
-            yield from (x for x in (s.index, s.value, s.mask) if x is not None)
+            yield from (x for x in (s.index, s.value, s.mask, s.stream) if x is not None)
         elif isinstance(s, (If, Check)):
             yield s.condition
 

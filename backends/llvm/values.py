@@ -315,8 +315,18 @@ class Values(Scope):
         zero = "zeroinitializer" if lanes > 1 else "0"
         return self.assign(f"icmp ne {vector_type('i8', lanes)} {raw}, {zero}")
 
-    def store(self, buffer: str, index: Expr, x: Expr, mask: Expr | None) -> None:
-        """Writes elements; a masked scalar store is a branch of the caller's."""
+    def _address(self, x: Expr) -> str:
+        pointer = self.assign(
+            f"getelementptr i8, ptr {self._named(x.attr)}, {self.typed(x.args[0])}"
+        )
+        return self.assign(f"ptrtoint ptr {pointer} to i64")
+
+    def store(
+        self, buffer: str, index: Expr, x: Expr, mask: Expr | None, stream: bool = False
+    ) -> None:
+        """Writes elements; a masked scalar store is a branch of the caller's. A streamed vector
+        lies at a multiple of its size.
+        """
         value = self.value(x)
         if x.dtype.kind == "b":
             value = self.assign(f"zext {type_of(x)} {value} to {vector_type('i8', x.lanes)}")
@@ -332,7 +342,11 @@ class Values(Scope):
                 f"call void @{name}({type_} {value}, <{lanes} x ptr> {pointer}, i32 {align}, {on})"
             )
         elif mask is None:
-            self.emit(f"store {type_} {value}, ptr {pointer}, align {align}")
+            how = f"align {align}"
+            if stream and lanes > 1:
+                self.declare("!0 = !{i32 1}")
+                how = f"align {align * lanes}, !nontemporal !0"
+            self.emit(f"store {type_} {value}, ptr {pointer}, {how}")
         else:
             name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
             self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")

@@ -23,6 +23,7 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
                        `graphc.backends.math`
   load                 attr: buffer name; args: element index, then a mask (bool) or nothing;
                        masked-off lanes are 0
+  address              attr: buffer name; args: offset in bytes; where that byte lies
   ramp                 attr: lanes; args: base; base + (0, 1, ..., lanes - 1)
   broadcast            attr: lanes; args: scalar
   across               attr: sum prod min max and or; the lanes of a vector combined pairwise,
@@ -311,6 +312,11 @@ def load(buffer: str, index: Expr, dtype: DType, mask: Expr | None = None) -> Ex
     """
     args = (index,) if mask is None else (index, mask)
     return make("load", args, dtype, index.lanes, buffer)
+
+
+def address(buffer: str, offset: Expr) -> Expr:
+    """The address of a byte of a buffer."""
+    return make("address", (offset,), int64, 1, buffer)
 
 
 def math(name: str, *args: Expr) -> Expr:

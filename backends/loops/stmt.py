@@ -85,13 +85,15 @@ class Accumulate:
 
 @dataclass(frozen=True)
 class Store:
-    """buffer[index] = value, where the mask holds; `stream` bypasses the cache."""
+    """buffer[index] = value, where the mask holds. Where `stream` holds, the store may bypass the
+    cache, in vectors that lie at a multiple of their size.
+    """
 
     buffer: str
     index: Expr
     value: Expr
     mask: Expr | None = None
-    stream: bool = False
+    stream: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,18 @@ class Barrier:
 
 
 @dataclass(frozen=True)
+class Fence:
+    """What was stored past the cache is seen by every thread from here on."""
+
+
+@dataclass(frozen=True)
 class Comment:
     """A line for whoever reads the kernel."""
 
     text: str
 
 
-Plain = Let | Declare | Assign | Accumulate | Store | Alloc | Check | Barrier | Comment
+Plain = Let | Declare | Assign | Accumulate | Store | Alloc | Check | Barrier | Fence | Comment
 Stmt = For | While | If | Plain
 
 

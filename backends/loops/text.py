@@ -13,6 +13,7 @@ from graphc.backends.loops.stmt import (
     Check,
     Comment,
     Declare,
+    Fence,
     For,
     If,
     Let,
@@ -80,17 +81,23 @@ def _simple(s: Stmt, text: _Writer) -> str:
         return f"{s.name} {s.combine}= {text(s.value)}{at}"
     if isinstance(s, Store):
         mask = "" if s.mask is None else f" where {text(s.mask)}"
-        return (
-            f"{s.buffer}[{text(s.index)}] = {text(s.value)}{mask}{' streaming' if s.stream else ''}"
-        )
+        return f"{s.buffer}[{text(s.index)}] = {text(s.value)}{mask}{_streaming(s, text)}"
     if isinstance(s, Alloc):
         return f"alloc {s.buffer}: {s.dtype}[{s.size}]{' shared' if s.shared else ''}"
     if isinstance(s, Check):
         return f"check {text(s.condition)} else {s.code} with {text(s.value)}"
     if isinstance(s, Barrier):
         return "barrier"
+    if isinstance(s, Fence):
+        return "fence"
     assert isinstance(s, Comment), f"{type(s).__name__} has no text"
     return f"# {s.text}"
+
+
+def _streaming(s: Store, text: _Writer) -> str:
+    if s.stream is None:
+        return ""
+    return " streaming" if s.stream.op == "const" else f" streaming if {text(s.stream)}"
 
 
 def _type(x: Expr) -> str:

@@ -83,7 +83,8 @@ class _Tidy:
             return [replace(s, value=new(s.value), position=position)]
         if isinstance(s, Store):
             mask = None if s.mask is None else new(s.mask)
-            return [replace(s, index=new(s.index), value=new(s.value), mask=mask)]
+            stream = None if s.stream is None else new(s.stream)
+            return [replace(s, index=new(s.index), value=new(s.value), mask=mask, stream=stream)]
         if isinstance(s, Check):
             return [Check(new(s.condition), s.code, new(s.value))]
         return [s]

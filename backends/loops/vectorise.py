@@ -28,6 +28,7 @@ from graphc.backends.loops.stmt import (
     While,
     walk,
 )  # fmt: skip
+from graphc.backends.loops.streaming import aligned
 from graphc.backends.lower.combine import beats, combined
 from graphc.ir.dtypes import DType, bool_, int64
 
@@ -98,16 +99,25 @@ class _VectorLoop:
         self.shared = {s.name: s for s in used if s.name not in inside}
 
     def statements(self) -> list[Stmt]:
+        if any(isinstance(s, Store) and s.stream is not None for s in self.loop.body):
+            self.loop, before, skip = aligned(self.loop, bool(self.shared))
+        else:
+            before, skip = [], e.const(0, int64)
         loop, step = self.loop, self.lanes * self.unroll
-        count = loop.end - loop.begin
-        whole = e.maximum(count, 0) / step
-        base = loop.begin + e.var(loop.var + ".t") * step
+        begin = loop.begin + skip
+        whole = e.maximum(loop.end - begin, 0) / step
+        base = begin + e.var(loop.var + ".t") * step
         main: list[Stmt] = [Let(loop.var, base)]
         for copy in range(self.unroll):
             main.extend(self._copy(copy, e.var(loop.var) + copy * self.lanes, None))
         vectors = For(loop.var + ".t", e.const(0, int64), whole, tuple(main))
-        tail = [] if loop.even else [self._tail(loop.begin + whole * step)]
-        return [*self._declare(), vectors, *tail, *self._combine()]
+        rest = begin + whole * step
+        tail = (
+            []
+            if loop.even
+            else [self._tail(rest) if skip.op == "const" else self._ends(skip, rest)]
+        )
+        return [*before, *self._declare(), vectors, *tail, *self._combine()]
 
     def _tail(self, rest: Expr) -> Stmt:
         """The last iterations from `rest` on, masked: at most one vector of them unless several go
@@ -125,6 +135,19 @@ class _VectorLoop:
         return For(
             turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body
         )
+
+    def _ends(self, skip: Expr, rest: Expr) -> Stmt:
+        """The first `skip` iterations and those from `rest` on, masked, a vector at a time."""
+        loop, turn = self.loop, e.var(self.loop.var + ".t")
+        head = turn < 0
+        first = e.select(head, loop.begin, rest + turn * self.lanes)
+        mask = e.ramp(e.var(loop.var), self.lanes) < e.select(head, loop.begin + skip, loop.end)
+        body = (
+            Let(loop.var, first), Let(loop.var + ".mask", mask),
+            *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
+        )  # fmt: skip
+        turns = (loop.end - rest + (self.lanes - 1)) / self.lanes
+        return For(turn.attr, e.select(skip > 0, e.const(-1, int64), 0), turns, body)
 
     def _register(self, name: str, copy: int) -> str:
         return f"{name}.v{copy}"
@@ -236,10 +259,11 @@ class _Widen:
         mask = None if s.mask is None else e.broadcast(self.expr(s.mask), self.lanes)
         if index.lanes == 1:
             assert value.lanes == 1, "all lanes would store to one element"
-            return Store(s.buffer, index, value, None, s.stream)
+            return Store(s.buffer, index, value)
         if self.mask is not None:
             mask = self.mask if mask is None else mask & self.mask
-        return Store(s.buffer, index, e.broadcast(value, self.lanes), mask, s.stream)
+        stream = s.stream if mask is None and index.op == "ramp" else None
+        return Store(s.buffer, index, e.broadcast(value, self.lanes), mask, stream)
 
     def _accumulate(self, s: Accumulate) -> list[Stmt]:
         value = self.expr(s.value)

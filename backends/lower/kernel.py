@@ -61,13 +61,14 @@ class Schedule:
 
     `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
     on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
-    in flight.
+    in flight. `stream_bytes`: results of as many bytes and more are stored past the cache.
     """
 
     vector_bits: int = 512
     grain: int = 16384
     most_chunks: int = 64
     unroll: int = 4
+    stream_bytes: int = 2**24
 
     def lanes(self, bits: int) -> int:
         """Lanes of a vector of elements of that many bits."""

@@ -23,6 +23,7 @@ from graphc.backends.lower.combine import accumulator_dtype, combine_partials, c
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
+from graphc.backends.lower.streams import fence, when_streamed
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
@@ -60,6 +61,7 @@ class _Lowering:
         )
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
+        self.streams: dict[Expr, None] = {}
         self.start: list[Stmt] = []
         self._chunks()
 
@@ -104,7 +106,7 @@ class _Lowering:
             self.dims.bind(loop.variable, e.var(loop.name))
         levels = sorted({root.level for root in self.body.roots})
         row = [s for level in levels for s in self._level(level)]
-        body = [*self.start, *self._outer(row), *self.finish]
+        body = [*self.start, *self._outer(row), *self.finish, *fence(self.streams)]
         chunks = self.dims(self.chunks)
         kernel = LoopKernel(
             "nest_" + "_".join(dict.fromkeys(r.tensor.node.op.name for r in self.body.roots[-3:])),
@@ -195,9 +197,21 @@ class _Lowering:
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
             store = Store(
-                self.names[x], self.dims(offset_of(x.shape, position)), self.reader.values[x]
+                self.names[x],
+                self.dims(offset_of(x.shape, position)),
+                self.reader.values[x],
+                stream=self._stream(root),
             )
             (into if root.role == "rowmap" else self.stores).append(store)
+
+    def _stream(self, root: Root) -> Expr | None:
+        """When a value's stores bypass the cache; None for never."""
+        if self._read_after(root.level, root.tensor):
+            return None
+        large = when_streamed(root, self.body, self.nest, self.schedule, self.dims)
+        if large is not None:
+            self.streams[large] = None
+        return large
 
     def _reduce(
         self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]

@@ -39,4 +39,5 @@ def draw_schedule(rng: np.random.Generator) -> Schedule:
         grain=int(rng.choice([1, 5, 64, 1000, 16384])),
         most_chunks=int(rng.choice([1, 2, 7, 64])),
         unroll=int(rng.choice([1, 2, 3, 4])),
+        stream_bytes=int(rng.choice([1, 2**24])),
     )

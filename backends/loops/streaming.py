@@ -1,0 +1,58 @@
+"""Stores that bypass the cache: where their loop has to begin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, Let, Stmt, Store
+from graphc.backends.loops.tidy import Renaming
+from graphc.ir.dtypes import int64
+
+
+def aligned(loop: For, accumulates: bool) -> tuple[For, list[Stmt], Expr]:
+    """The vector loop with streamed stores only where they may be; statements to go before it; how
+    many of its first iterations must be done apart, so that the vectors stored after them lie at
+    multiples of their size. A loop that accumulates stores nothing that way: its lanes, and so its
+    sums' roundings, would depend on where memory lies.
+    """
+    streamed = [s for s in loop.body if isinstance(s, Store) and s.stream is not None]
+    if accumulates:
+        return _with(loop, dict.fromkeys(streamed)), [], e.const(0, int64)
+    misplaced = [_misplaced(loop, s) for s in streamed]
+    condition = streamed[0].stream
+    assert condition is not None
+    skip = e.minimum(_mask(loop, loop.width - misplaced[0]), e.maximum(loop.end - loop.begin, 0))
+    if condition.op != "const":
+        skip = e.select(condition, skip, 0)
+    before: list[Stmt] = [Let(f"{loop.var}.skip", skip)]
+    skip = e.var(f"{loop.var}.skip")
+    conditions: dict[Store, Expr | None] = {streamed[0]: condition}
+    for k, (s, place) in enumerate(zip(streamed[1:], misplaced[1:], strict=True)):
+        name = f"{loop.var}.stream{k}"
+        assert s.stream is not None
+        before.append(Let(name, s.stream & e.equal(_mask(loop, place + skip), 0)))
+        conditions[s] = e.var(name, s.stream.dtype)
+    return _with(loop, conditions), before, skip
+
+
+def _misplaced(loop: For, s: Store) -> Expr:
+    """How many elements behind a multiple of a vector's size the first store would be."""
+    size = s.value.dtype.bytes
+    first = Renaming({loop.var: loop.begin})(s.index)
+    return _mask(loop, e.address(s.buffer, first * size) / size)
+
+
+def _mask(loop: For, elements: Expr) -> Expr:
+    """The number modulo the lanes."""
+    return elements & (loop.width - 1)
+
+
+def _with(loop: For, conditions: dict[Store, Expr | None]) -> For:
+    """The loop with other conditions for its streamed stores."""
+    body = tuple(
+        replace(s, stream=conditions[s]) if isinstance(s, Store) and s in conditions else s
+        for s in loop.body
+    )
+    return replace(loop, body=body)

@@ -1,0 +1,80 @@
+"""Large results bypass the cache, and have the same bits as those that do not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.loops.stmt import Fence, LoopKernel, Store, walk
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.ir.node import Tensor
+from tests.lower.scheduled import function, program_of
+
+ALWAYS, NEVER = Schedule(stream_bytes=1), Schedule(stream_bytes=2**62)
+
+
+def kernels(x: Tensor, outputs: Sequence[Tensor], schedule: Schedule) -> list[LoopKernel]:
+    calls = program_of([x], outputs, schedule).calls
+    return [call.kernel for call in calls if isinstance(call, Call)]
+
+
+def streamed(x: Tensor, outputs: Sequence[Tensor], schedule: Schedule) -> list[Store]:
+    return [
+        s
+        for kernel in kernels(x, outputs, schedule)
+        for s in walk(kernel.body)
+        if isinstance(s, Store) and s.stream is not None
+    ]
+
+
+def fenced(x: Tensor, outputs: Sequence[Tensor], schedule: Schedule) -> bool:
+    return any(isinstance(s, Fence) for k in kernels(x, outputs, schedule) for s in walk(k.body))
+
+
+@pytest.mark.parametrize("shape", [(9, 300), (3, 1031), (1, 4099), (40, 256), (0, 300), (5, 1)])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_streamed_results_have_the_same_bits(
+    shape: tuple[int, int], known: bool, dtype: str
+) -> None:
+    x = gc.placeholder("x", shape if known else ("n", "m"), dtype)
+    y = x * 2 + 1
+    outputs = [gc.exp(x), x > 0, y.astype("float64"), gc.softmax(y, axis=1), gc.sum(x * x, axis=0)]
+    value = np.random.default_rng(shape).standard_normal(shape).astype(dtype)
+    ours, plain = (function([x], outputs, s)(value) for s in (ALWAYS, NEVER))
+    for a, b in zip(ours, plain, strict=True):
+        assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def test_a_large_result_is_streamed_and_fenced() -> None:
+    x = gc.placeholder("x", (4096, 1024))
+    assert streamed(x, [x + 1], Schedule()) and fenced(x, [x + 1], Schedule())
+
+
+def test_a_result_that_fits_the_cache_is_not() -> None:
+    x = gc.placeholder("x", (1024, 1024))
+    assert not streamed(x, [x + 1], Schedule()) and not fenced(x, [x + 1], Schedule())
+
+
+def test_a_symbolic_size_decides_when_it_is_known() -> None:
+    x = gc.placeholder("x", ("n",))
+    (store,) = streamed(x, [x + 1], Schedule())
+    assert store.stream is not None and store.stream.op != "const"
+
+
+def test_what_a_loop_also_sums_is_not_streamed() -> None:
+    x = gc.placeholder("x", (64, 1024))
+    assert not streamed(x, [gc.exp(x), gc.sum(gc.exp(x), axis=1)], ALWAYS)
+
+
+def test_what_the_row_reads_again_is_not_streamed() -> None:
+    x = gc.placeholder("x", (64, 1024))
+    e = gc.exp(x)
+    (store,) = streamed(x, [e, e / gc.sum(e, axis=1, keepdims=True)], ALWAYS)
+    assert store.buffer == "o1"
+
+
+def test_scalar_code_streams_nothing() -> None:
+    x = gc.placeholder("x", (64, 1024))
+    assert not streamed(x, [x + 1], Schedule(vector_bits=0, stream_bytes=1))
