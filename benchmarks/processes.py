@@ -27,7 +27,7 @@ def environment(cache, threads):
     env = dict(
         os.environ,
         PYTHONDONTWRITEBYTECODE="1",
-        PYTHONPATH=HERE,
+        PYTHONPATH=os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH")])),
         XDG_CACHE_HOME=cache,
         GRAPHC_CACHE_DIR=cache + "/graphc",
         TORCHINDUCTOR_CACHE_DIR=cache + "/inductor",

@@ -77,7 +77,7 @@ class Report:
             for k, v in self.limits.items()
             if k.endswith(suffix)
         )
-        text = f"Written by `run.py`; definitions in `workloads.py`. All float32. {versions}."
+        text = f"Written by `run.py`; definitions in `workloads/`. All float32. {versions}."
         return ["# Results", "", text, "", f"Limits measured: {limits}.", "", NOTES]
 
     def comparison(self):

@@ -12,6 +12,7 @@ Usage: python run.py [--peers a,b@keep] [--workloads x,y] [--rounds 5] [--second
 import argparse
 import json
 import os
+import pkgutil
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,8 @@ KEPT = ["torch", "torch_compile", "jax", "pytensor"]  # also measured as NAME@ke
 
 def all_peers():
     """Every peer, in the order of the columns: ours, then each other with its @keep variant."""
-    found = {f[5:-3] for f in os.listdir(HERE) if f.startswith("peer_") and f.endswith(".py")}
+    modules = (m.name for m in pkgutil.iter_modules([HERE]))
+    found = {name[5:] for name in modules if name.startswith("peer_")}
     names = [p for p in ORDER if p in found] + sorted(found - set(ORDER))
     return [q for p in names for q in ((p, p + "@keep") if p in KEPT else (p,))]
 

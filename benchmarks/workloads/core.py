@@ -1,9 +1,4 @@
-"""The workloads: input data (numpy, float32, fixed seeds) and what to compute.
-
-Notation: weights W are (inputs, outputs), images NCHW, convolution weights OIHW;
-relu(x) = max(x, 0); LN(x; g, b) = (x - mean) / sqrt(var + 1e-5) * g + b over the last axis;
-var is the population variance; xent(z, y) = mean over rows of logsumexp(z) - z[y].
-"Outputs" is what one call returns, in this order.
+"""The core workloads.
 
 ew_chain            y = tanh(a*x + b) * sigmoid(x) + exp(-x*x).             Outputs: y
 ew_grad             gradient of sum(y) of ew_chain with respect to x.       Outputs: dx
@@ -25,8 +20,7 @@ lenet_train         conv(1->6, 5x5, pad 2) relu maxpool2 conv(6->16, 5x5) relu m
 resnet_block_train  out = relu(x + bn2(conv2(relu(bn1(conv1(x)))))); 3x3 convolutions with pad 1,
                     no bias; bn over (N, H, W) of the batch, eps 1e-5; loss = sum(out * w).
                     Outputs: loss, then its gradients for k1, g1, b1, k2, g2, b2, x
-resnet18_infer_b1   ResNet-18 as in `resnet18`, bn with stored mean and variance.
-                    Outputs: (1, 1000)
+resnet18_infer_b1   in vision.py.
 lstm_train          gates i, f, g, o = split(x[t]@Wx + h@Wh + b);
                     c = sigmoid(f)*c + sigmoid(i)*tanh(g); h = sigmoid(o)*tanh(c); h, c start at 0;
                     loss = mean((h_last - y)**2).                        Outputs: loss, dWx, dWh, db
@@ -44,14 +38,11 @@ adam_fused          one Adam step on 10M parameters with a constant gradient.
 
 Adam, step t = 1, 2, ...: m = 0.9*m + 0.1*g; v = 0.999*v + 0.001*g*g;
                           p -= lr / (1-0.9**t) * m / (sqrt(v) / sqrt(1-0.999**t) + 1e-8)
-
-Outside the comparison: `digits_step`, the training step of compile_time.py (784-512-10, Adam).
 """
 
-import itertools
-import zlib
-
 import numpy as np
+
+from workloads import vision
 
 MLP = ["W1", "b1", "W2", "b2", "W3", "b3"]
 DIGITS = ["W1", "b1", "W2", "b2"]
@@ -64,61 +55,6 @@ A, B = 1.3, 0.2  # ew_chain's scalars
 ADAM_LR, SGD_LR = 1e-4, 1e-2
 # One whose float32 and float64 runs fall on the same side of every relu and maximum.
 LENET_SEED = 1
-
-
-def _resnet18_layers():
-    """ResNet-18's convolutions: name, in, out, kernel, stride, height of the output."""
-    layers = [("stem", 3, 64, 7, 2, 112)]
-    for stage, (cin, cout) in enumerate([(64, 64), (64, 128), (128, 256), (256, 512)]):
-        size, stride = 56 >> stage, 1 if stage == 0 else 2
-        for block in range(2):
-            name = f"s{stage}b{block}"
-            layers += [(name + "c1", cin, cout, 3, stride, size)]
-            layers += [(name + "c2", cout, cout, 3, 1, size)]
-            if cin != cout:
-                layers += [(name + "down", cin, cout, 1, stride, size)]
-            cin, stride = cout, 1
-    return layers
-
-
-RESNET18 = _resnet18_layers()
-
-
-def resnet18(x, conv_bn, relu, maxpool, mean, dense):
-    """The network, over a peer's own operations.
-
-    conv_bn(x, name, stride, pad): convolution by `name` followed by its batch norm;
-    maxpool: 3x3, stride 2, pad 1; mean: over height and width, to (N, 512); dense: the last layer.
-    """
-    x = maxpool(relu(conv_bn(x, "stem", 2, 3)))
-    for stage in range(4):
-        for block in range(2):
-            name, stride = f"s{stage}b{block}", 2 if stage > 0 and block == 0 else 1
-            skip = conv_bn(x, name + "down", stride, 0) if stride == 2 else x
-            y = conv_bn(relu(conv_bn(x, name + "c1", stride, 1)), name + "c2", 1, 1)
-            x = relu(y + skip)
-    return dense(mean(x))
-
-
-class _Normal:
-    """Normal float32 arrays of one workload's own seed: `n(rows, columns, scale=...)`."""
-
-    def __init__(self, seed):
-        self.rng = np.random.default_rng(seed)
-
-    def __call__(self, *shape, scale=1.0):
-        return self.rng.standard_normal(shape, dtype=np.float32) * np.float32(scale)
-
-    def labels(self, count):
-        return self.rng.integers(0, 10, count)
-
-    def dense(self, sizes):
-        """Weights and biases of a stack of dense layers, named W1, b1, W2, ..."""
-        arrays = {}
-        for i, (a, b) in enumerate(itertools.pairwise(sizes), 1):
-            arrays[f"W{i}"] = self(a, b, scale=(2 / a) ** 0.5)
-            arrays[f"b{i}"] = self(b, scale=0.1)
-        return arrays
 
 
 def _elementwise(n):
@@ -169,17 +105,6 @@ def _block(n):
     return {**images, **kernels, **gains, **{k: n(64, scale=0.1) for k in ("b1", "b2")}}
 
 
-def _resnet18(n):
-    d = {"x": n(1, 3, 224, 224), "W": n(512, 1000, scale=512**-0.5), "b": n(1000, scale=0.1)}
-    for layer, cin, cout, k, _, _ in RESNET18:
-        d[layer + ".k"] = n(cout, cin, k, k, scale=(2 / (cin * k * k)) ** 0.5)
-        d[layer + ".g"] = 1 + n(cout, scale=0.1)
-        d[layer + ".b"] = n(cout, scale=0.1)
-        d[layer + ".m"] = n(cout, scale=0.1)
-        d[layer + ".v"] = 1 + np.abs(n(cout, scale=0.5))
-    return d
-
-
 def _lstm(n):
     inputs = {"x": n(64, 32, 64), "y": n(32, 128)}
     return {
@@ -223,7 +148,7 @@ DATA = {
     "mlp_train": _mlp_train,
     "lenet_train": _lenet,
     "resnet_block_train": _block,
-    "resnet18_infer_b1": _resnet18,
+    **vision.CORE,
     "lstm_train": _lstm,
     "transformer_infer": lambda n: _transformer(n, 1),
     "transformer_train": lambda n: {**_transformer(n, 8), "w": n(8, 128, 256)},
@@ -231,10 +156,5 @@ DATA = {
     "hvp_mlp": _hvp,
     "adam_fused": _adam,
 }
-NAMES = list(DATA)
-DATA["digits_step"] = lambda n: {"x": n(128, 784), "y": n.labels(128), **n.dense([784, 512, 10])}
-
-
-def make(name):
-    """The workload's input arrays, by name; the same on every call."""
-    return DATA[name](_Normal(zlib.crc32(name.encode()) + LENET_SEED * (name == "lenet_train")))
+# Outside the comparison.
+EXTRA = {"digits_step": lambda n: {"x": n(128, 784), "y": n.labels(128), **n.dense([784, 512, 10])}}

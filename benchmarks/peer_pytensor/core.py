@@ -1,74 +1,21 @@
-"""PyTensor: mode NUMBA, float32, state in shared variables.
-
-PyTensor has no pooling and no many-channel convolution, so the convolutional workloads are not
-attempted.
-"""
+"""The core workloads without convolutions."""
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-import workloads as wl
 from pytensor.tensor.special import softmax
+from workloads import core as wl
 
-pytensor.config.floatX = "float32"
-f32 = np.float32
-NO_CONV = {"lenet_train", "resnet_block_train", "resnet18_infer_b1"}
-
-
-def build(name, data):
-    if name in NO_CONV:
-        raise NotImplementedError("pytensor has no pooling and no many-channel convolution")
-    return WORKLOADS[name](data)
-
-
-def compile(inputs, outputs, args, updates=None):
-    """The compiled step on fixed arguments."""
-    f = pytensor.function(
-        [pytensor.In(i, borrow=True) for i in inputs],
-        [pytensor.Out(o, borrow=True) for o in outputs],
-        updates=updates,
-        mode="NUMBA",
-        on_unused_input="ignore",
-    )
-    f.trust_input = True
-    return lambda: f(*args)
-
-
-def plain(f, *names):
-    def make(d):
-        args = [d[k] for k in names]
-        inputs = [pt.tensor(k, dtype=d[k].dtype, shape=d[k].shape) for k in names]
-        out = f(*inputs)
-        return compile(inputs, out if isinstance(out, (tuple, list)) else [out], args)
-
-    return make
-
-
-def value_and_grads(loss, names, *rest):
-    def f(*inputs):
-        p = list(inputs[: len(names)])
-        value = loss(p, *inputs[len(names) :])
-        return [value, *pytensor.grad(value, p)]
-
-    return plain(f, *names, *rest)
+from peer_pytensor.steps import adam, compile, f32, plain, relu, train, value_and_grads, xent
 
 
 def chain(x):
     return pt.tanh(f32(wl.A) * x + f32(wl.B)) * pt.sigmoid(x) + pt.exp(-x * x)
 
 
-def relu(x):
-    return pt.maximum(x, f32(0))
-
-
 def layer_norm(x, g, b):
     c = x - x.mean(-1, keepdims=True)
     return c / pt.sqrt(pt.sqr(c).mean(-1, keepdims=True) + f32(wl.EPS)) * g + b
-
-
-def xent(z, y):
-    z = z - z.max(1, keepdims=True)
-    return (pt.log(pt.exp(z).sum(1)) - z[pt.arange(z.shape[0]), y]).mean()
 
 
 def mlp(p, x):
@@ -79,41 +26,8 @@ def mlp_loss(p, x, y):
     return xent(mlp(p, x), y)
 
 
-def adam(p, g, m, v, t):
-    """(new p, new m, new v)."""
-    m, v = f32(0.9) * m + f32(0.1) * g, f32(0.999) * v + f32(0.001) * g * g
-    return (
-        p
-        - f32(wl.ADAM_LR)
-        / (1 - f32(0.9) ** t)
-        * m
-        / (pt.sqrt(v) / pt.sqrt(1 - f32(0.999) ** t) + f32(1e-8)),
-        m,
-        v,
-    )
-
-
 def digits_loss(p, x, y):
     return xent(relu(x @ p[0] + p[1]) @ p[2] + p[3], y)
-
-
-def train(loss, names):
-    """A workload of one Adam step; the state is the parameters."""
-
-    def make(d):
-        p = [pytensor.shared(d[k].copy()) for k in names]
-        m, v = ([pytensor.shared(np.zeros_like(d[k])) for k in names] for _ in range(2))
-        t = pytensor.shared(f32(0))
-        x, y = pt.matrix("x", dtype="float32"), pt.lvector("y")
-        value = loss(p, x, y)
-        updates = [(t, t + f32(1))]
-        for a, g, b, c in zip(p, pytensor.grad(value, p), m, v, strict=True):
-            updates += zip((a, b, c), adam(a, g, b, c, t + f32(1)), strict=True)
-        step = compile([x, y], [value], [d["x"], d["y"]], updates)
-        step.state = lambda: [a.get_value() for a in p]
-        return step
-
-    return make
 
 
 def adam_fused(d):

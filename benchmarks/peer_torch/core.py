@@ -1,103 +1,16 @@
-"""PyTorch, eager.
-
-peer_torch_compile.py runs the same definitions through torch.compile (inductor).
-"""
-
-import os
+"""The core workloads."""
 
 import torch
 import torch.nn.functional as F
-import workloads as wl
 from torch import nn
+from workloads import core as wl
 
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-
-
-class Jit:
-    """Eager or compiled: how a function, a gradient, or an inference network is prepared."""
-
-    def __init__(self, compiled):
-        self.compiled = compiled
-
-    def function(self, f):
-        return torch.compile(f, fullgraph=True) if self.compiled else f
-
-    def gradients(self, loss):
-        """(parameters, *rest) -> (loss, gradients)."""
-        if self.compiled:
-            # Differentiated inside the compiled function, so forward and backward are one graph.
-            g = torch.func.grad_and_value(loss)
-
-            def step(params, *rest):
-                grads, value = g(params, *rest)
-                return value, grads
-
-            compiled = torch.compile(step, fullgraph=True)
-            return torch.no_grad()(compiled)
-
-        def eager(params, *rest):
-            value = loss(params, *rest)
-            return value, torch.autograd.grad(value, params)
-
-        return eager
-
-    def inference(self, f, params, x):
-        """f(params, x) without gradients.
-
-        Compiled: with the weights frozen as constants; inductor then folds and packs them.
-        """
-
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.names = list(params)
-                for k in params:
-                    self.register_parameter(k.replace(".", "_"), nn.Parameter(params[k]))
-
-            def forward(self, x):
-                return f({k: getattr(self, k.replace(".", "_")) for k in self.names}, x)
-
-        net = Net().eval()
-        if self.compiled:
-            net = torch.compile(net, fullgraph=True, options={"freezing": True})
-        return (
-            torch.inference_mode()(lambda: [net(x)])
-            if not self.compiled
-            else torch.no_grad()(lambda: [net(x)])
-        )
-
-
-def build(name, data, compiled=False, dtype=torch.float32):
-    d = {
-        k: torch.from_numpy(v).to(dtype if v.dtype.kind == "f" else torch.int64)
-        for k, v in data.items()
-    }
-    if "resnet" in name or "lenet" in name:
-        d = {
-            k: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v
-            for k, v in d.items()
-        }
-    return WORKLOADS[name](d, Jit(compiled))
+from peer_torch import vision
+from peer_torch.steps import adam_update, plain, train
 
 
 def chain(x):
     return torch.tanh(wl.A * x + wl.B) * torch.sigmoid(x) + torch.exp(-x * x)
-
-
-def plain(f, *names):
-    """A workload that is just f of some inputs."""
-
-    def make(d, jit):
-        g, args = jit.function(f), [d[k] for k in names]
-
-        @torch.no_grad()
-        def step():
-            out = g(*args)
-            return out if isinstance(out, (tuple, list)) else [out]
-
-        return step
-
-    return make
 
 
 def ew_grad(d, jit):
@@ -139,63 +52,6 @@ def lenet_loss(p, x, y):
     return F.cross_entropy(torch.addmm(p[9], h, p[8]), y)
 
 
-def adam_update(p, g, m, v, t):
-    m.lerp_(g, 0.1)
-    v.mul_(0.999).addcmul_(g, g, value=0.001)
-    p.sub_(wl.ADAM_LR / (1 - 0.9**t) * m / (v.sqrt() / (1 - 0.999**t).sqrt() + 1e-8))
-
-
-def sgd_update(p, g, m):
-    m.mul_(0.9).add_(g)
-    p.sub_(wl.SGD_LR * m)
-
-
-def train(loss, names, adam):
-    """A training step: loss, gradients, parameters updated in place."""
-
-    def make(d, jit):
-        p, x, y = [d[k].clone() for k in names], d["x"], d["y"]
-        if jit.compiled:
-            m, v, t = (
-                [torch.zeros_like(q) for q in p],
-                [torch.zeros_like(q) for q in p],
-                torch.zeros(()),
-            )
-            grad = torch.func.grad_and_value(loss)
-
-            @torch.compile(fullgraph=True)
-            def whole(p, m, v, t, x, y):
-                g, value = grad(p, x, y)
-                t.add_(1)
-                for i in range(len(p)):
-                    adam_update(p[i], g[i], m[i], v[i], t) if adam else sgd_update(p[i], g[i], m[i])
-                return value
-
-            @torch.no_grad()
-            def step():
-                return [whole(p, m, v, t, x, y)]
-        else:
-            for q in p:
-                q.requires_grad_()
-            opt = (
-                torch.optim.Adam(p, lr=wl.ADAM_LR, fused=True)
-                if adam
-                else torch.optim.SGD(p, lr=wl.SGD_LR, momentum=0.9, fused=True)
-            )
-
-            def step():
-                opt.zero_grad()
-                value = loss(p, x, y)
-                value.backward()
-                opt.step()
-                return [value]
-
-        step.state = lambda: p
-        return step
-
-    return make
-
-
 def block_loss(p, w):
     k1, g1, b1, k2, g2, b2, x = p
     h = torch.relu(F.batch_norm(F.conv2d(x, k1, padding=1), None, None, g1, b1, True, 0.0, wl.EPS))
@@ -212,26 +68,6 @@ def resnet_block_train(d, jit):
         return [loss, *grads]
 
     return step
-
-
-def resnet18_infer(d, jit):
-    def net(p, x):
-        def conv_bn(x, n, stride, pad):
-            x = F.conv2d(x, p[n + ".k"], None, stride, pad)
-            return F.batch_norm(
-                x, p[n + ".m"], p[n + ".v"], p[n + ".g"], p[n + ".b"], False, 0.0, wl.EPS
-            )
-
-        return wl.resnet18(
-            x,
-            conv_bn,
-            torch.relu,
-            lambda x: F.max_pool2d(x, 3, 2, 1),
-            lambda x: x.mean((2, 3)),
-            lambda x: x @ p["W"] + p["b"],
-        )
-
-    return jit.inference(net, {k: v for k, v in d.items() if k != "x"}, d["x"])
 
 
 def mlp_infer(d, jit):
@@ -376,7 +212,7 @@ WORKLOADS = {
     "digits_step": train(digits_loss, wl.DIGITS, adam=True),
     "lenet_train": train(lenet_loss, wl.LENET, adam=False),
     "resnet_block_train": resnet_block_train,
-    "resnet18_infer_b1": resnet18_infer,
+    **vision.CORE,
     "lstm_train": lstm_train,
     "transformer_infer": transformer_infer,
     "transformer_train": transformer_train,

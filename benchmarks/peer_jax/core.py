@@ -1,45 +1,14 @@
-"""JAX: jax.jit on the CPU backend, state donated; convolutions in NHWC, XLA's faster layout."""
+"""The core workloads."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import workloads as wl
 from jax import lax
+from workloads import core as wl
 
-block = jax.block_until_ready
-
-
-def build(name, data):
-    d = {k: jnp.array(v) for k, v in data.items()}
-    return WORKLOADS[name](d)
-
-
-def plain(f, *names):
-    def make(d):
-        g, args = jax.jit(f), [d[k] for k in names]
-
-        def step():
-            out = block(g(*args))
-            return out if isinstance(out, (tuple, list)) else [out]
-
-        return step
-
-    return make
-
-
-def value_and_grads(loss, names, *rest):
-    """A workload returning the loss and its gradients."""
-
-    def make(d):
-        g, p, args = jax.jit(jax.value_and_grad(loss)), [d[k] for k in names], [d[k] for k in rest]
-
-        def step():
-            value, grads = block(g(p, *args))
-            return [value, *grads]
-
-        return step
-
-    return make
+from peer_jax import vision
+from peer_jax.steps import adam_update, block, plain, train, value_and_grads, xent
+from peer_jax.vision import conv, maxpool
 
 
 def chain(x):
@@ -55,10 +24,6 @@ def mean_var(x):
     return x.mean(), x.var(), x.mean(0), x.var(0)
 
 
-def xent(z, y):
-    return (jax.nn.logsumexp(z, 1) - jnp.take_along_axis(z, y[:, None], 1)[:, 0]).mean()
-
-
 def mlp(p, x):
     return jax.nn.relu(jax.nn.relu(x @ p[0] + p[1]) @ p[2] + p[3]) @ p[4] + p[5]
 
@@ -71,68 +36,11 @@ def digits_loss(p, x, y):
     return xent(jax.nn.relu(x @ p[0] + p[1]) @ p[2] + p[3], y)
 
 
-def conv(x, w, stride=1, pad=0):
-    return lax.conv_general_dilated(
-        x, w, (stride, stride), [(pad, pad)] * 2, dimension_numbers=("NHWC", "OIHW", "NHWC")
-    )
-
-
-def maxpool(x, k, stride, pad=0):
-    return lax.reduce_window(
-        x,
-        -jnp.inf,
-        lax.max,
-        (1, k, k, 1),
-        (1, stride, stride, 1),
-        ((0, 0), (pad, pad), (pad, pad), (0, 0)),
-    )
-
-
 def lenet_loss(p, x, y):
     h = maxpool(jax.nn.relu(conv(x.transpose(0, 2, 3, 1), p[0], pad=2) + p[1]), 2, 2)
     h = maxpool(jax.nn.relu(conv(h, p[2]) + p[3]), 2, 2).transpose(0, 3, 1, 2).reshape(64, 400)
     h = jax.nn.relu(h @ p[4] + p[5])
     return xent(jax.nn.relu(h @ p[6] + p[7]) @ p[8] + p[9], y)
-
-
-def adam_update(p, g, m, v, t):
-    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-    return p - wl.ADAM_LR / (1 - 0.9**t) * m / (jnp.sqrt(v) / jnp.sqrt(1 - 0.999**t) + 1e-8), m, v
-
-
-def train(loss, names, adam):
-    def make(d):
-        def update(s, x, y):
-            p, m, v, t = s
-            t = t + 1
-            value, g = jax.value_and_grad(loss)(p, x, y)
-            if adam:
-                updated = [adam_update(*a, t) for a in zip(p, g, m, v, strict=True)]
-                p, m, v = map(list, zip(*updated, strict=True))
-            else:
-                m = [0.9 * a + b for a, b in zip(m, g, strict=True)]
-                p = [a - wl.SGD_LR * b for a, b in zip(p, m, strict=True)]
-            return value, (p, m, v, t)
-
-        f = jax.jit(update, donate_argnums=0)
-        p = [jnp.array(d[k]) for k in names]
-        s = [
-            (
-                p,
-                [jnp.zeros_like(q) for q in p],
-                [jnp.zeros_like(q) for q in p] if adam else [],
-                jnp.float32(0),
-            )
-        ]
-
-        def step():
-            value, s[0] = block(f(s[0], d["x"], d["y"]))
-            return [value]
-
-        step.state = lambda: s[0][0]
-        return step
-
-    return make
 
 
 def batch_norm(x, g, b):
@@ -151,27 +59,6 @@ def resnet_block_train(d):
     step = value_and_grads(block_loss, wl.BLOCK, "w")(d)
     step.canonical = lambda out: [*out[:-1], np.asarray(out[-1]).transpose(0, 3, 1, 2)]
     return step
-
-
-def resnet18_infer(d):
-    x = jnp.array(d.pop("x").transpose(0, 2, 3, 1))
-
-    @jax.jit
-    def net(p, x):
-        def conv_bn(x, n, stride, pad):
-            scale = p[n + ".g"] * lax.rsqrt(p[n + ".v"] + wl.EPS)
-            return (conv(x, p[n + ".k"], stride, pad) - p[n + ".m"]) * scale + p[n + ".b"]
-
-        return wl.resnet18(
-            x,
-            conv_bn,
-            jax.nn.relu,
-            lambda x: maxpool(x, 3, 2, 1),
-            lambda x: x.mean((1, 2)),
-            lambda x: x @ p["W"] + p["b"],
-        )
-
-    return lambda: [block(net(d, x))]
 
 
 def lstm_loss(p, x, y):
@@ -253,11 +140,11 @@ WORKLOADS = {
     "gemm_bias_relu": plain(lambda x, w, b: jax.nn.relu(x @ w + b), "x", "W", "b"),
     "tiny_call": plain(lambda x: x * 2 + 1, "x"),
     "mlp_infer_b1": plain(lambda x, *p: mlp(p, x), "x", *wl.MLP),
-    "mlp_train": train(mlp_loss, wl.MLP, adam=True),
-    "digits_step": train(digits_loss, wl.DIGITS, adam=True),
-    "lenet_train": train(lenet_loss, wl.LENET, adam=False),
+    "mlp_train": train(mlp_loss, wl.MLP, ("x", "y"), adam=True),
+    "digits_step": train(digits_loss, wl.DIGITS, ("x", "y"), adam=True),
+    "lenet_train": train(lenet_loss, wl.LENET, ("x", "y"), adam=False),
     "resnet_block_train": resnet_block_train,
-    "resnet18_infer_b1": resnet18_infer,
+    **vision.CORE,
     "lstm_train": value_and_grads(lstm_loss, ("Wx", "Wh", "b"), "x", "y"),
     "transformer_infer": plain(lambda x, *p: encoder(p, x), "x", *wl.TRANSFORMER),
     "transformer_train": value_and_grads(

@@ -1,86 +1,12 @@
-"""graphc: gc.compile for the CPU; state in variables; every shape static.
-
-peer_graphc_symbolic.py runs the same definitions with the number of rows left open.
-"""
-
-from types import ModuleType
+"""The core workloads."""
 
 import numpy as np
-import workloads as wl
+from workloads import core as wl
 
 import graphc as gc
 from graphc import nn, optim
-
-# Inputs whose first axis is the batch, or whatever there are many of: symbolic if asked for.
-ROWS = ("x", "y", "w", "A", "X", "Y")
-NOT_WRITTEN = "no graph of it is written for graphc yet"
-
-
-def build(name, data, symbolic=False):
-    """The step of a workload; NotImplementedError names what graphc lacks for it."""
-    if name not in WORKLOADS:
-        raise NotImplementedError(NOT_WRITTEN)
-    try:
-        return WORKLOADS[name](Inputs(data, symbolic))
-    except AttributeError as error:
-        if isinstance(error.obj, ModuleType) and error.obj.__name__.startswith("graphc"):
-            raise NotImplementedError(f"{error.obj.__name__} has no {error.name}") from error
-        raise
-
-
-class Inputs:
-    """A workload's arrays, as symbols of a graph and as arguments of the compiled step."""
-
-    def __init__(self, arrays, symbolic):
-        self.arrays, self.symbolic = arrays, symbolic
-
-    def placeholder(self, name):
-        shape = self.arrays[name].shape
-        if self.symbolic and name in ROWS:
-            shape = ("rows", *shape[1:])
-        return gc.placeholder(name, shape, getattr(gc, self.arrays[name].dtype.name))
-
-    def variables(self, names):
-        return [gc.variable(self.arrays[k], name=k) for k in names]
-
-    def constants(self, names):
-        return [gc.constant(self.arrays[k]) for k in names]
-
-    def step(self, placeholders, outputs, updates=None):
-        """`outputs` compiled, as a call without arguments."""
-        arguments = [self.arrays[p.name] for p in placeholders]
-        compiled = gc.compile(placeholders, list(outputs), updates=updates)
-        return lambda: compiled(*arguments)
-
-
-def several(out):
-    return out if isinstance(out, (tuple, list)) else [out]
-
-
-def plain(f, *names):
-    """A workload that is just f of some inputs."""
-
-    def make(d):
-        inputs = [d.placeholder(k) for k in names]
-        return d.step(inputs, several(f(*inputs)))
-
-    return make
-
-
-def gradients(loss, names, *rest, value=True):
-    """A workload returning a loss (if `value`) and its gradients for `names`."""
-
-    def f(*inputs):
-        p = list(inputs[: len(names)])
-        result = loss(p, *inputs[len(names) :])
-        return [result, *gc.grad(result, p)] if value else gc.grad(result, p)
-
-    return plain(f, *names, *rest)
-
-
-def reader(variables):
-    """A function giving the present values of variables; compiled when first called."""
-    return lambda: gc.compile([], list(variables))()
+from peer_graphc import vision
+from peer_graphc.steps import adam_updates, gradients, plain, reader, sgd_updates, zeros_like
 
 
 def chain(x):
@@ -120,29 +46,6 @@ def mlp_infer(d):
     return d.step([x], [mlp(d.constants(wl.MLP), x)])
 
 
-def adam(p, g, m, v, t):
-    """(new p, new m, new v); t is the number of this step."""
-    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-    rate = wl.ADAM_LR / (1 - 0.9**t)
-    return p - rate * m / (gc.sqrt(v) / gc.sqrt(1 - 0.999**t) + 1e-8), m, v
-
-
-def adam_updates(states, grads):
-    """Updates of one Adam step on (p, m, v) triples of variables."""
-    t = gc.variable(np.float32(0), name="t", trainable=False)
-    updates = {t: t + 1}
-    for state, g in zip(states, grads, strict=True):
-        p, m, v = state
-        updates |= zip(state, adam(p, g, m, v, t + 1), strict=True)
-    return updates
-
-
-def zeros_like(d, names, prefix):
-    return [
-        gc.variable(np.zeros_like(d.arrays[k]), name=prefix + k, trainable=False) for k in names
-    ]
-
-
 def mlp_train(d):
     p = d.variables(wl.MLP)
     states = zip(p, zeros_like(d, wl.MLP, "m"), zeros_like(d, wl.MLP, "v"), strict=True)
@@ -180,14 +83,10 @@ def lenet_loss(p, x, y):
 
 
 def lenet_train(d):
-    p, m = d.variables(wl.LENET), zeros_like(d, wl.LENET, "m")
+    p = d.variables(wl.LENET)
     x, y = d.placeholder("x"), d.placeholder("y")
     loss = lenet_loss(p, x, y)
-    updates = {}
-    for q, v, g in zip(p, m, gc.grad(loss, p), strict=True):
-        new = 0.9 * v + g
-        updates |= {v: new, q: q - wl.SGD_LR * new}
-    step = d.step([x, y], [loss], updates)
+    step = d.step([x, y], [loss], sgd_updates(d, wl.LENET, p, gc.grad(loss, p)))
     step.state = reader(p)
     return step
 
@@ -205,27 +104,6 @@ def block_loss(p, w):
     h = nn.relu(batch_norm(nn.conv(x, k1, padding=1), g1, b1))
     h = batch_norm(nn.conv(h, k2, padding=1), g2, b2)
     return gc.sum(nn.relu(x + h) * w)
-
-
-def resnet18_infer(d):
-    p = {k: gc.constant(v) for k, v in d.arrays.items() if k != "x"}
-
-    def conv_bn(x, n, stride, pad):
-        shape = (p[n + ".g"].shape[0], 1, 1)
-        scale = p[n + ".g"] * gc.rsqrt(p[n + ".v"] + wl.EPS)
-        shift = p[n + ".b"] - p[n + ".m"] * scale
-        return nn.conv(x, p[n + ".k"], stride, pad) * scale.reshape(shape) + shift.reshape(shape)
-
-    x = d.placeholder("x")
-    y = wl.resnet18(
-        x,
-        conv_bn,
-        nn.relu,
-        lambda x: nn.max_pool(x, 3, 2, 1),
-        nn.global_average_pool,
-        lambda x: x @ p["W"] + p["b"],
-    )
-    return d.step([x], [y])
 
 
 def lstm_loss(p, x, y):
@@ -289,7 +167,7 @@ WORKLOADS = {
     "mlp_train": mlp_train,
     "lenet_train": lenet_train,
     "resnet_block_train": gradients(block_loss, wl.BLOCK, "w"),
-    "resnet18_infer_b1": resnet18_infer,
+    **vision.CORE,
     "lstm_train": gradients(lstm_loss, ["Wx", "Wh", "b"], "x", "y"),
     "transformer_infer": transformer_infer,
     "transformer_train": gradients(
