@@ -201,9 +201,7 @@ class _Builder:
         self.depth += 1
         graphs = op.bodies(node.attrs)
         programs = tuple(
-            build_program(
-                g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self
-            )
+            build_program(g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self)
             for g in graphs
         )
         self.depth -= 1

@@ -8,7 +8,8 @@ import numpy as np
 
 from graphc.backends.cpu import cache
 from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
-from graphc.backends.llvm.engine import compile_object
+from graphc.backends.cpu.threads import default_threads
+from graphc.backends.llvm.engine import compile_objects
 from graphc.backends.llvm.module import Module, compound_dims, module_of, slots
 from graphc.backends.llvm.target import Target
 from graphc.backends.program import Program
@@ -19,17 +20,26 @@ from graphc.ir.node import Tensor
 def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> Packed:
     """Entry, object code and constants of a program; equal code is taken from the cache."""
     module = module_of(program)
-    key = cache.key(module.text, target)
-    code: bytes | memoryview | None = cache.get(key)
-    if code is None:
-        code = compile_object(module.text, target)
-        cache.put(key, code)
+    objects = _objects(module.parts, target)
     constants = [_value(x) for x in program.constants]
-    return pack(_entry_of(program, variables, module, len(code)), code, constants)
+    code_bytes = tuple(map(len, objects))
+    return pack(_entry_of(program, variables, module, code_bytes), objects, constants)
+
+
+def _objects(parts: Sequence[str], target: Target) -> list[bytes | memoryview]:
+    """Object code of each part, from the cache where it is there."""
+    keys = [cache.key(part, target) for part in parts]
+    known = {key: data for key in keys if (data := cache.get(key)) is not None}
+    missing = {key: part for key, part in zip(keys, parts, strict=True) if key not in known}
+    made = compile_objects(list(missing.values()), target, threads=default_threads())
+    fresh = dict(zip(missing, made, strict=True))
+    for key, code in fresh.items():
+        cache.put(key, code)
+    return [fresh[key] if key in fresh else known[key] for key in keys]
 
 
 def _entry_of(
-    program: Program, variables: Sequence[Tensor], module: Module, code_bytes: int
+    program: Program, variables: Sequence[Tensor], module: Module, code_bytes: tuple[int, ...]
 ) -> Entry:
     """The entry of a program; `variables` is the caller's list, in which positions count."""
     position = {x: k for k, x in enumerate(variables)}

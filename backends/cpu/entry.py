@@ -17,14 +17,14 @@ from graphc.ops.source import aligned_empty
 Dims = tuple[tuple[str, int], ...]
 
 ALIGNMENT = 64
-"""Bytes to a multiple of which the head, the code and each constant are filled up."""
+"""Bytes to a multiple of which the head, each object and each constant are filled up."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
     `variables` are positions in the caller's list of variables; `constants` are (dtype, shape);
-    `failures` are messages by code - 1; `code_bytes` is the length of its object code.
+    `failures` are messages by code - 1; `code_bytes` are the lengths of its objects.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]
@@ -36,25 +36,27 @@ class Entry:
     stateful: bool
     plan: str
     run: str
-    code_bytes: int
+    code_bytes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Packed:
-    """An entry in one block of memory with its object code and its constants."""
+    """An entry in one block of memory with its objects and its constants."""
 
     entry: Entry
     data: memoryview
-    code: memoryview
+    objects: tuple[memoryview, ...]
     constants: tuple[np.ndarray, ...]
 
 
-def pack(entry: Entry, code: bytes | memoryview, constants: Sequence[np.ndarray]) -> Packed:
-    """The block of these parts: a length, the entry as JSON, the code, the constants."""
+def pack(
+    entry: Entry, objects: Sequence[bytes | memoryview], constants: Sequence[np.ndarray]
+) -> Packed:
+    """The block of these parts: a length, the entry as JSON, the objects, the constants."""
     values = {field.name: getattr(entry, field.name) for field in fields(entry)}
     head = json.dumps(values, separators=(",", ":")).encode()
     arrays = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in constants]
-    parts: list[Any] = [len(head).to_bytes(8, "little") + head, code, *arrays]
+    parts: list[Any] = [len(head).to_bytes(8, "little") + head, *objects, *arrays]
     data = aligned_empty(sum(_filled(len(part)) for part in parts)).data
     at = 0
     for part in parts:
@@ -70,14 +72,16 @@ def unpack(data: memoryview) -> Packed:
     values: dict[str, Any] = json.loads(bytes(data[8:end]))
     entry = Entry(**{name: _tuples(value) for name, value in values.items()})
     at = _filled(end)
-    code = data[at : at + entry.code_bytes]
-    at += _filled(entry.code_bytes)
+    objects: list[memoryview] = []
+    for size in entry.code_bytes:
+        objects.append(data[at : at + size])
+        at += _filled(size)
     constants: list[np.ndarray] = []
     for dtype, shape in entry.constants:
         kind = as_dtype(dtype).numpy
         constants.append(np.ndarray(shape, kind, data, at))
         at += _filled(constants[-1].nbytes)
-    return Packed(entry, data, code, tuple(constants))
+    return Packed(entry, data, tuple(objects), tuple(constants))
 
 
 def _filled(count: int) -> int:

@@ -12,7 +12,7 @@ from graphc.backends.cpu.caller import make_caller
 from graphc.backends.cpu.callspec import CallSpec, InputSpec, OutputSpec, Prepare
 from graphc.backends.cpu.entry import Packed
 from graphc.backends.cpu.pool import pool_symbols
-from graphc.backends.llvm.loading import Library, load_object
+from graphc.backends.llvm.loading import Library, load_objects
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import ArgumentError, IndexRangeError
 
@@ -40,7 +40,7 @@ def load(
     into arrays that do.
     """
     entry = packed.entry
-    library = load_object(packed.code, pool_symbols(), keep=True)
+    library = load_objects(packed.objects, pool_symbols(), keep=True)
     held = [variables[k] for k in entry.variables] + list(packed.constants)
     spec = CallSpec(
         name=name,

@@ -6,25 +6,50 @@ added, and a multiply followed by an add is fused only where the IR says `llvm.f
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from graphc.backends.llvm.halves import half_functions
 from graphc.backends.llvm.loading import LinkError, keep_for_ever
 from graphc.backends.llvm.target import LEVELS, Target, host_target, named_target
 
 __all__ = [
-    "LEVELS", "Library", "LinkError", "Target", "assembly", "compile_object", "host_target",
-    "load_object", "named_target", "optimised_ir",
+    "LEVELS", "Library", "LinkError", "Target", "assembly", "compile_object", "compile_objects",
+    "host_target", "load_object", "load_objects", "named_target", "optimised_ir",
 ]  # fmt: skip
 
 CODEGEN_LEVEL = (0, 2, 2, 3)
 """How hard instruction selection and register allocation try, by optimisation level."""
+
+
+def compile_objects(
+    ir_texts: Sequence[str], target: Target, *, threads: int, level: int = 1
+) -> list[bytes]:
+    """What `compile_object` makes of each text, several at once, the longest first."""
+    found: list[bytes] = [b""] * len(ir_texts)
+    left = iter(sorted(range(len(ir_texts)), key=lambda k: -len(ir_texts[k])))
+
+    def work() -> None:
+        for k in left:
+            with suppress(RuntimeError):  # raised below
+                found[k] = compile_object(ir_texts[k], target, level=level)
+
+    helpers = [threading.Thread(target=work) for _ in range(min(threads, len(ir_texts)) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    pairs = zip(found, ir_texts, strict=True)
+    return [code or compile_object(text, target, level=level) for code, text in pairs]
 
 
 def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int = 1) -> bytes:
@@ -35,7 +60,7 @@ def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int
     3 its -O3 with vectorisers. Code that `load_object` shall load must be `pic`.
     """
     with _optimised(ir_text, target, pic, level) as (module, machine):
-        return bytes(machine.emit_object(module))
+        return _emit(machine, module)
 
 
 def assembly(ir_text: str, target: Target, *, level: int = 1) -> str:
@@ -83,7 +108,29 @@ def _run_passes(module: llvm.ModuleRef, machine: llvm.TargetMachine, level: int)
         simplify = builder.getFunctionPassManager() if level == 2 else _short_pipeline()
         for function in module.functions:
             if not function.is_declaration:
-                simplify.run(function, builder)
+                _unlocked("LLVMPY_RunNewFunctionPassManager")(simplify, function, builder)
+
+
+def _emit(machine: llvm.TargetMachine, module: llvm.ModuleRef) -> bytes:
+    """What `machine.emit_object` gives."""
+    with ffi.OutputString() as error:
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        begin, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+        return ctypes.string_at(begin, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _unlocked(name: str) -> Callable[..., Any]:
+    """A function of llvmlite's library for use by several threads at once, where llvmlite allows
+    for one. LLVM asks only that no two of them share a context or a machine.
+    """
+    function: Callable[..., Any] = getattr(ffi.lib, name)
+    unlocked: Callable[..., Any] = getattr(function, "_cfn", function)
+    return unlocked
 
 
 def _short_pipeline() -> llvm.FunctionPassManager:
@@ -142,12 +189,21 @@ _serial = itertools.count()
 
 
 def load_object(data: bytes, symbols: Mapping[str, int], *, keep: bool = False) -> Library:
-    """Link `data` into this process.
+    """Link `data` into this process; see `load_objects`."""
+    return load_objects([data], symbols, keep=keep)
+
+
+def load_objects(
+    parts: Sequence[bytes], symbols: Mapping[str, int], *, keep: bool = False
+) -> Library:
+    """Link objects into this process.
 
     Undefined names are looked up in `symbols` (name -> address), then in the process (libc, libm,
     pthread). With `keep` the code stays until the process ends, whatever becomes of the result.
     """
-    builder = llvm.JITLibraryBuilder().add_object_img(data).add_current_process()
+    builder = llvm.JITLibraryBuilder().add_current_process()
+    for part in parts:
+        builder.add_object_img(part)
     for name, address in symbols.items():
         builder.import_symbol(name, address)
     name = f"graphc.{next(_serial)}"

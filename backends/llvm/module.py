@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
+from graphc.backends.llvm.parts import parts_of
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
@@ -22,10 +23,11 @@ from graphc.ir.dims import Dim, DimExpr, is_name
 @dataclass(frozen=True)
 class Module:
     """LLVM IR text with functions NAME_plan and NAME_run; `kernels` are the names of the kernel
-    functions, one a call.
+    functions, one a call. `parts` are the same in pieces, see `graphc.backends.llvm.parts`.
     """
 
     text: str
+    parts: tuple[str, ...]
     kernels: tuple[str, ...]
     plan: str
     run: str
@@ -33,11 +35,14 @@ class Module:
 
 @dataclass(frozen=True)
 class Part:
-    """The functions of one program: by name, so that parts of one module share equal kernels."""
+    """The functions of one program: by name, so that parts of one module share equal kernels.
+    `kernels` are the names of its calls, `shared` of all kernels, those of nested programs too.
+    """
 
     functions: dict[str, str]
     declarations: dict[str, None]
     kernels: tuple[str, ...]
+    shared: dict[str, None]
 
 
 def part_of(program: Program, prefix: str) -> Part:
@@ -45,16 +50,19 @@ def part_of(program: Program, prefix: str) -> Part:
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
     names: list[str] = []
+    shared: dict[str, None] = {}
     for k, (call, aliased) in enumerate(zip(program.calls, program.aliases, strict=True)):
         if isinstance(call, Nested):
             for j, inner in enumerate(call.programs):
                 part = part_of(inner, f"{prefix}.{k}.{j}")
                 functions.update(part.functions)
                 declarations.update(part.declarations)
+                shared.update(part.shared)
             names.append(f"{prefix}.{k}")
             continue
         name, text, needed = _kernel(call, aliased)
         functions[name] = text
+        shared[name] = None
         declarations.update(needed)
         names.append(name)
     entry = _Entry(program, names, prefix)
@@ -62,14 +70,15 @@ def part_of(program: Program, prefix: str) -> Part:
     if program.frame is not None:
         del functions[f"{prefix}_plan"]
     declarations.update(entry.declarations)
-    return Part(functions, declarations, tuple(names))
+    return Part(functions, declarations, tuple(names), shared)
 
 
 def module_of(program: Program) -> Module:
     """The module of a program. Equal kernels are emitted once, under the hash of what they do."""
     part = part_of(program, "gc")
     text = "\n".join([*part.functions.values(), *part.declarations]) + "\n"
-    return Module(text, part.kernels, "gc_plan", "gc_run")
+    parts = parts_of(part.functions, tuple(part.shared), part.declarations)
+    return Module(text, parts, part.kernels, "gc_plan", "gc_run")
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:

@@ -152,3 +152,17 @@ def test_kept_code_outlives_its_library() -> None:
     for _ in range(20):
         engine.load_object(data, {}).address("add_one")
     assert integer_function(address)(1) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_several_texts_become_the_same_bytes_as_each_alone(threads: int) -> None:
+    target = engine.host_target()
+    texts = [ADD_ONE.replace("1", str(k)) for k in range(1, 40)]
+    alone = [engine.compile_object(text, target) for text in texts]
+    assert engine.compile_objects(texts, target, threads=threads) == alone
+
+
+def test_an_error_in_one_of_several_texts_is_raised() -> None:
+    texts = [ADD_ONE, "define i64 @f() {\n ret i64 %x\n}", ADD_ONE]
+    with pytest.raises(RuntimeError, match="undefined value"):
+        engine.compile_objects(texts, engine.host_target(), threads=2)

@@ -17,7 +17,7 @@ ARRAYS = [
 ]
 
 
-def entry_with(arrays: list[np.ndarray], code: bytes) -> Entry:
+def entry_with(arrays: list[np.ndarray], objects: list[bytes]) -> Entry:
     return Entry(
         inputs=(("x", "float32", (("bind", 0), ("const", 3))),),
         outputs=(("float32", 2),),
@@ -28,18 +28,18 @@ def entry_with(arrays: list[np.ndarray], code: bytes) -> Entry:
         stateful=False,
         plan="gc_plan",
         run="gc_run",
-        code_bytes=len(code),
+        code_bytes=tuple(map(len, objects)),
     )
 
 
 @pytest.mark.parametrize("count", range(len(ARRAYS) + 1))
-@pytest.mark.parametrize("code", [b"", b"\x90", bytes(64), bytes(range(200))])
-def test_what_is_packed_comes_back_aligned(code: bytes, count: int) -> None:
+@pytest.mark.parametrize("objects", [[b""], [b"\x90"], [bytes(64), b"x"], [bytes(range(200))] * 3])
+def test_what_is_packed_comes_back_aligned(objects: list[bytes], count: int) -> None:
     arrays = ARRAYS[:count]
-    packed = pack(entry_with(arrays, code), code, arrays)
+    packed = pack(entry_with(arrays, objects), objects, arrays)
     again = unpack(packed.data)
-    assert again.entry == packed.entry == entry_with(arrays, code)
-    assert again.code == code
+    assert again.entry == packed.entry == entry_with(arrays, objects)
+    assert list(again.objects) == objects
     for mine, theirs in zip(again.constants, arrays, strict=True):
         np.testing.assert_array_equal(mine, theirs, strict=True)
         assert mine.ctypes.data % 64 == 0 or not mine.size
@@ -47,6 +47,6 @@ def test_what_is_packed_comes_back_aligned(code: bytes, count: int) -> None:
 
 def test_constants_of_every_dtype_come_back() -> None:
     arrays = [np.array([0, 1, 2]).astype(dtype.numpy) for dtype in ALL]
-    packed = pack(entry_with(arrays, b"x"), b"x", arrays)
+    packed = pack(entry_with(arrays, [b"x"]), [b"x"], arrays)
     for mine, theirs in zip(unpack(packed.data).constants, arrays, strict=True):
         np.testing.assert_array_equal(mine, theirs, strict=True)

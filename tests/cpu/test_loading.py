@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -195,7 +196,29 @@ def test_thread_local_data_goes_to_llvm() -> None:
 
 def test_code_for_another_machine_is_left_to_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    monkeypatch.setattr(engine, "load_object", lambda data, symbols, keep: asked.append(data))
+    monkeypatch.setattr(engine, "load_objects", lambda parts, symbols, keep: asked.extend(parts))
     target = replace(engine.host_target(), triple="aarch64-unknown-linux-gnu", cpu="", features="")
     loading.load_object(engine.compile_object(EVERYTHING, target), {})
     assert len(asked) == 1
+
+
+PARTS = (
+    "define i64 @kernel(i64 %x) {\n  %y = mul i64 %x, 3\n  ret i64 %y\n}",
+    """
+    declare i64 @kernel(i64)
+    define i64 @run(i64 %x) {
+      %y = call i64 @kernel(i64 %x)
+      ret i64 %y
+    }
+    define ptr @which() {
+      ret ptr @kernel
+    }""",
+)
+
+
+@pytest.mark.parametrize("loader", [loading, engine])
+def test_parts_use_names_of_those_before(loader: ModuleType) -> None:
+    objects = engine.compile_objects(PARTS, engine.host_target(), threads=2)
+    library = loader.load_objects(objects, {})
+    assert integer_function(library.address("run"))(5) == 15
+    assert integer_function(library.address("which"))(0) == library.address("kernel")
