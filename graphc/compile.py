@@ -60,7 +60,7 @@ def compile(
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     without = (disable,) if isinstance(disable, str) else disable
-    without = without if target == "cpu" else (*without, "winograd")
+    without = without if target == "cpu" else (*without, "winograd", "pack_kernels")
     executable = _build(Stages(graph, without), outputs, target, isa)
     executable.compile_seconds = time.perf_counter() - begin
     return executable

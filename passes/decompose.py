@@ -23,9 +23,13 @@ def decompose(graph: Graph) -> Graph:
     return graph.with_results(arrange_products(sunk))
 
 
+#: Ops that take images with their channels last.
+_ARRANGED = ("winograd", "winograd_kernels", "convolution_packed")
+
+
 def _is_arranged(node: Node) -> bool:
     """Whether the order of values in memory is of the compiler's choice."""
-    return node.op.lowering == "composite" or node.op.name.startswith("winograd")
+    return node.op.lowering == "composite" or node.op.name in _ARRANGED
 
 
 def _composed(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:

@@ -17,6 +17,7 @@ from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.merge_scans import MERGE_SCANS
+from graphc.passes.pack_kernels import PACK_KERNELS
 from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
@@ -30,7 +31,7 @@ Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
     CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, SHARE_REDUCTIONS,
-    RECIPROCATE, WINOGRAD, DECOMPOSE,
+    RECIPROCATE, WINOGRAD, PACK_KERNELS, DECOMPOSE,
 )  # fmt: skip
 
 

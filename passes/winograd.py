@@ -78,15 +78,15 @@ def _pays(w: Tensor, y: Tensor) -> bool:
         return False
     if outputs % CHANNELS or channels % CHANNELS:
         return False
-    positions = _likely(y.shape[0] * y.shape[2] * y.shape[3])
-    tiles = _likely(y.shape[0] * divide_up(y.shape[2], RESULTS) * divide_up(y.shape[3], RESULTS))
+    positions = likely(y.shape[0] * y.shape[2] * y.shape[3])
+    tiles = likely(y.shape[0] * divide_up(y.shape[2], RESULTS) * divide_up(y.shape[3], RESULTS))
     weights, points = channels * outputs, transforms(RESULTS).reach ** 2
     direct = TAPS**2 * weights * (positions + WEIGHT)
     ours = points * weights * (tiles + WEIGHT) + TRANSFORM * tiles * (channels + outputs)
     return ours < GAIN * direct
 
 
-def _likely(d: Dim) -> int:
+def likely(d: Dim) -> int:
     """A length, with a guess for each named size."""
     return max(evaluate(d, dict.fromkeys(sizes(d), UNKNOWN)), 0)
 

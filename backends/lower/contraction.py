@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -11,6 +12,7 @@ from graphc.backends.lower.combine import accumulator_dtype
 from graphc.backends.lower.direct_plan import DirectPlan, plan_direct
 from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.packed_convolution import lower_packed
 from graphc.backends.lower.product_axes import product_of
 from graphc.backends.lower.product_direct import DirectProduct
 from graphc.backends.lower.product_few import few_elements
@@ -18,7 +20,8 @@ from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.product_pack import left_elements, right_elements
 from graphc.backends.lower.product_sizes import choose_sizes, cut
 from graphc.backends.lower.product_tile import block, sums_elements
-from graphc.backends.lower.winograd import WINOGRAD, lower_winograd
+from graphc.backends.lower.winograd import lower_winograd
+from graphc.backends.lower.winograd_kernels import lower_kernels
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node
@@ -27,12 +30,22 @@ from graphc.passes.fusion import Body
 M, N, M0, N0, R, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "r", "w"))
 
 
+_OTHERS: Mapping[str, Callable[..., list[Call]]] = MappingProxyType(
+    {
+        "winograd": lower_winograd,
+        "winograd_kernels": lower_kernels,
+        "convolution_packed": lower_packed,
+    }
+)
+
+
 def lower_contraction(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
     """The kernel of a product: chunks of blocks of the result, and the maps over finished rows."""
-    if body.node.op.name in WINOGRAD:
-        return lower_winograd(body, schedule, fail)
+    lower = _OTHERS.get(body.node.op.name)
+    if lower is not None:
+        return lower(body, schedule, fail)
     lowering = ProductLowering(body, schedule, fail)
     plan = lowering.direct(schedule)
     if plan is not None:

@@ -11,7 +11,6 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.winograd_kernels import lower_kernels
 from graphc.backends.lower.winograd_product import product
 from graphc.backends.lower.winograd_sizes import GAP, Image, choose_block, registers
 from graphc.backends.lower.winograd_tiles import (
@@ -40,14 +39,8 @@ FIRST, COUNT, PANEL, POINT, CHANNEL, LINE, PLACE = (
 
 
 def lower_winograd(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernel of one of Winograd's ops."""
-    if body.node.op.name == "winograd":
-        return _Convolution(body, schedule, fail).calls()
-    return lower_kernels(body, schedule, fail)
-
-
-#: The ops that are lowered here.
-WINOGRAD = frozenset({"winograd", "winograd_kernels"})
+    """The kernel of a convolution."""
+    return _Convolution(body, schedule, fail).calls()
 
 
 class _Convolution(Epilogue):

@@ -29,7 +29,7 @@ from graphc.backends.lower.winograd_tiles import (
 from graphc.ir.dims import index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
-from graphc.ops.winograd import panel_of
+from graphc.ops.packed_convolution import panel_of
 from graphc.ops.winograd_matrices import TAPS, Matrix, transforms
 from graphc.passes.fusion import Body
 

@@ -80,9 +80,12 @@ def _rows(needed: int, most: int) -> int:
 
 
 def choose_block(image: Image, channels: int, panels: int) -> Block:
-    """Blocks that stay in the cache; evenly many, where their number is known."""
-    most = _fitting(image, channels)
-    tiles = image.samples * image.each
+    """Blocks that stay in the cache."""
+    return parted(image.samples * image.each, _fitting(image, channels), panels)
+
+
+def parted(tiles: Dim, most: int, panels: int) -> Block:
+    """Blocks of at most so many tiles; evenly many, where their number is known."""
     if not isinstance(tiles, int):
         low, _ = bounds(tiles)
         return Block(most, divide_up(tiles, most), _groups((low or 0) // most, panels))

@@ -16,17 +16,10 @@ from graphc.ir.dims import Dim, floordiv
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.packed_convolution import panel_of
 from graphc.ops.winograd_matrices import TAPS, both_axes, on_both_axes, transforms
 
-#: Channels of a result that are kept together.
-PANEL = 32
-
 Pair = tuple[Any, Any]
-
-
-def panel_of(channels: int) -> int:
-    """How many channels of so many are kept together."""
-    return PANEL if channels % PANEL == 0 else PANEL // 2
 
 
 class TransformedKernels(Op):

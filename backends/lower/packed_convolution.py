@@ -1,0 +1,175 @@
+"""Lowers convolutions with packed kernels: what the taps see at a block of positions is laid out,
+some taps at a time, and multiplied with panel after panel of the kernels where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
+from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.winograd_product import product
+from graphc.backends.lower.winograd_sizes import GAP, KEPT_BYTES, parted, registers
+from graphc.backends.lower.winograd_tiles import ZERO, K, T, along, element, every
+from graphc.ir.dims import index
+from graphc.ir.dims import product as size_of
+from graphc.ir.dtypes import float32
+from graphc.ir.node import Node
+from graphc.passes.fusion import Body
+
+SEEN, SUMS = "w.seen", "w.sums"
+FIRST, COUNT, PANEL, GROUP, LINE, DEPTH = (
+    e.var(f"w.{name}") for name in ("first", "count", "panel", "group", "q", "d")
+)
+MOST_POSITIONS = 64
+
+
+def lower_packed(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
+    """The kernel of a convolution with packed kernels."""
+    return [_Packed(body, schedule, fail).one_call()]
+
+
+class _Packed(Epilogue):
+    """A chunk is a block of positions and a group of panels of the result's channels.
+
+    Summands come in `lines` of `line` neighbours: the channels under a tap or, if channels come
+    first, a row of taps in a channel. `per` lines are laid out at a time.
+    """
+
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        super().__init__(body, fail)
+        node = body.node
+        self.attrs = node.attrs
+        self.x, self.u = node.inputs
+        panels, summands, width = self.u.shape
+        assert isinstance(panels, int) and isinstance(summands, int) and isinstance(width, int)
+        self.panels, self.summands, self.width = panels, summands, width
+        taps = self.attrs["taps"]
+        self.first = self.attrs["channels_first"]
+        self.line = taps[1] if self.first else summands // (taps[0] * taps[1])
+        self.lines = summands // self.line
+        self.positions = size_of(node.types[0].shape[:3])
+        self.block = parted(self.positions, MOST_POSITIONS, panels)
+        fitting = KEPT_BYTES // (self.block.tiles * self.line * 4)
+        self.depths = -(-self.lines // max(1, fitting))
+        self.per = -(-self.lines // self.depths)
+        self.registers = registers(schedule, self.block.tiles, width)
+        rows = self.registers.rows
+        self.rows = -(-self.block.tiles // rows) * rows
+        self.apart = self.per * self.line + GAP, self.rows * width + GAP
+
+    def one_call(self) -> Call:
+        """The kernel."""
+        each = self.panels // self.block.groups
+        count = self.dims(self.block.count)
+        block = e.rem(e.var("chunk"), count)
+        tiles = e.const(self.block.tiles, T.dtype)
+        start: list[Stmt] = [
+            Let("w.first", block * self.block.tiles),
+            Let("w.count", e.minimum(tiles, self.dims(self.positions) - FIRST)),
+            Let("w.group", e.var("chunk") / count * each),
+        ]
+        panels = e.const(each, T.dtype)
+        depth: list[Stmt] = [
+            Let("w.l0", DEPTH * self.per),
+            Let(
+                "w.ln",
+                e.minimum(e.const(self.per, T.dtype), e.const(self.lines, T.dtype) - e.var("w.l0")),
+            ),
+            self._laid_out(),
+            For("w.panel", ZERO, panels, (self._products(),)),
+        ]
+        statements: tuple[Stmt, ...] = (
+            Alloc(SEEN, float32, self.rows * self.apart[0]),
+            Alloc(SUMS, float32, each * self.apart[1]),
+            *start,
+            *self._cleared(each),
+            For("w.d", ZERO, e.const(self.depths, T.dtype), tuple(depth)),
+            For("w.panel", ZERO, panels, (self._results(),)),
+        )
+        return self.call("convolution", statements, self.block.count * self.block.groups)
+
+    def _cleared(self, panels: int) -> list[Stmt]:
+        if self.depths == 1:
+            return []
+        elements = panels * self.apart[1]
+        lanes = self.registers.lanes
+        zero = Store(SUMS, K, e.const(0, float32))
+        return [along("w.k", e.const(elements, T.dtype), elements % lanes == 0, lanes, [zero])]
+
+    # --- what the taps see ------------------------------------------------------------------------
+
+    def _place(self) -> list[Stmt]:
+        """Where position w.first + w.t lies."""
+        _, down, across = (self.dims(d) for d in self.body.node.types[0].shape[:3])
+        return [
+            Let("w.at", FIRST + T),
+            Let("w.row", e.var("w.at") / across),
+            Let("w.n", e.var("w.row") / down),
+            Let("w.y", e.rem(e.var("w.row"), down)),
+            Let("w.x", e.rem(e.var("w.at"), across)),
+        ]
+
+    def _laid_out(self) -> For:
+        """Lays out lines w.l0 .. +w.ln for every position of the block."""
+        taps = self.attrs["taps"]
+        wide = e.const(taps[0] if self.first else taps[1], T.dtype)
+        number = e.var("w.l0") + LINE
+        halves = [Let("w.a", e.rem(number, wide)), Let("w.c", number / wide)]
+        if not self.first:
+            halves = [Let("w.a", number / wide), Let("w.b", e.rem(number, wide))]
+        value = self._seen()
+        store = Store(SEEN, T * self.apart[0] + LINE * self.line + K, value)
+        lanes = self.registers.lanes
+        even = self.line % lanes == 0
+        line = along("w.k", e.const(self.line, T.dtype), even, lanes, [store])
+        lines = For("w.q", ZERO, e.var("w.ln"), (*halves, line))
+        return For("w.t", ZERO, COUNT, (*self._place(), lines))
+
+    def _seen(self) -> Expr:
+        """Element w.k of line (w.a, w.b), or (w.c, w.a) if channels come first."""
+        reader = self.reader
+        reader.forget()
+        last = K if self.first else e.var("w.b")
+        inside: list[Expr] = []
+        places = {"n": e.var("w.n"), "c": e.var("w.c") if self.first else K}
+        sizes = self.x.shape[2:] if self.first else self.x.shape[1:3]
+        for k, (name, tap) in enumerate((("y", e.var("w.a")), ("x", last))):
+            at = e.var(f"w.{name}") * self.attrs["strides"][k] + tap
+            places[name] = at - self.dims(self.attrs["before"][k])
+            inside += [places[name] >= ZERO, places[name] < self.dims(sizes[k])]
+        for name, value in places.items():
+            self.dims.bind(index(f"w.{name}"), value)
+        at_ = tuple(index(f"w.{name}") for name in ("ncyx" if self.first else "nyxc"))
+        zero = e.const(0, float32)
+        return reader.choose(every(inside), lambda: reader.at(self.x, at_), lambda: zero)
+
+    # --- sums -------------------------------------------------------------------------------------
+
+    def _products(self) -> For:
+        start = (GROUP + PANEL) * self.summands + e.var("w.l0") * self.line
+        return product(
+            self.registers,
+            COUNT,
+            self.width,
+            e.var("w.ln") * self.line,
+            lambda t, k: element(SEEN, t * self.apart[0] + k),
+            (self.names[self.u], lambda k, column: (start + k) * self.width + column),
+            (SUMS, lambda t, column: PANEL * self.apart[1] + t * self.width + column),
+            added=self.depths > 1,
+        )
+
+    def _results(self) -> For:
+        """The maps over the sums of a panel."""
+        channel = (GROUP + PANEL) * self.width + K
+        where = (e.var("w.n"), e.var("w.y"), e.var("w.x"), channel)
+        self.bind(self.body.node.types[0].shape, where)
+        dot = element(SUMS, PANEL * self.apart[1] + T * self.width + K)
+        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
+        lanes = self.registers.lanes
+        even = self.width % lanes == 0
+        line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
+        return For("w.t", ZERO, COUNT, (*self._place(), line))

@@ -1,0 +1,89 @@
+"""Convolutions with kernels that lie in the order in which they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dims import Dim, product
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Op
+from graphc.ir.types import Shape, TensorType
+
+#: Channels of a result that are kept together.
+PANEL = 32
+
+Pair = tuple[Any, Any]
+
+
+def panel_of(channels: int) -> int:
+    """How many channels of so many are kept together."""
+    return PANEL if channels % PANEL == 0 else PANEL // 2
+
+
+def packed(w: np.ndarray, *, channels_first: bool) -> np.ndarray:
+    """Kernels (O, C, *taps) as (O / width, summands, width); the summands in the order of taps and
+    channels, or of channels and taps if these come first in the images.
+    """
+    width = panel_of(w.shape[0])
+    summands = w if channels_first else np.moveaxis(w, 1, -1)
+    parted = summands.reshape((w.shape[0] // width, width, -1))
+    return np.ascontiguousarray(parted.transpose(0, 2, 1))
+
+
+class PackedConvolution(Op):
+    """The convolution of images x (N, H, W, C), or (N, C, H, W) if `channels_first`, with kernels u
+    as `packed` gives them: (N, *extent, O).
+
+    Tap (a, b) of `taps` sees element (y * strides[0] + a - before[0], x * strides[1] + b -
+    before[1]) at position (y, x), or 0 if there is none.
+    """
+
+    lowering = "contraction"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        x, u = inputs
+        return (TensorType(x.dtype, (x.shape[0], *attrs["extent"], u.shape[0] * u.shape[2])),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        x, u = (a.astype(np.float64) for a in inputs)
+        if attrs["channels_first"]:
+            x = np.moveaxis(x, 1, -1)
+        kernels = u.transpose(1, 0, 2).reshape((u.shape[1], -1))
+        order = (-1, *attrs["taps"]) if attrs["channels_first"] else (*attrs["taps"], -1)
+        kernels = kernels.reshape((*order, kernels.shape[1]))
+        if attrs["channels_first"]:
+            kernels = np.moveaxis(kernels, 0, 2)
+        lines = zip(attrs["extent"], attrs["strides"], attrs["taps"], attrs["before"], strict=True)
+        seen: list[Any] = []
+        for (d, step, taps, before), size in zip(lines, x.shape[1:3], strict=True):
+            at = np.arange(d)[:, None] * step + np.arange(taps) - before
+            seen.append((np.clip(at, 0, max(size - 1, 0)), (at >= 0) & (at < size)))
+        (rows, above), (columns, left) = seen
+        found = x[:, rows[:, None, :, None], columns[None, :, None, :]]
+        inside = above[:, None, :, None] & left[None, :, None, :]
+        with np.errstate(all="ignore"):
+            windows = np.where(inside[..., None], found, 0)
+            result = np.einsum("nyxabc,abco->nyxo", windows, kernels)
+        return result.astype(inputs[0].dtype)
+
+    def cost(self, node: Node) -> Dim:
+        return 2 * node.inputs[1].size * product(node.types[0].shape[:3])
+
+
+_PACKED = PackedConvolution("convolution_packed")
+
+
+def packed_convolution(
+    x: Tensor,
+    u: Tensor,
+    extent: Shape,
+    strides: Pair,
+    taps: Pair,
+    before: Pair,
+    channels_first: bool,
+) -> Tensor:
+    """Images, convolved; the result has its channels last."""
+    attrs = {"extent": extent, "strides": strides, "taps": taps, "before": before}
+    return apply(_PACKED, x, u, **attrs, channels_first=channels_first).outputs[0]

@@ -1,0 +1,83 @@
+"""Kernels of convolutions are laid out in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.ir.dtypes import float32
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import blame, rebuild
+from graphc.ops.convolution import Convolution
+from graphc.ops.copying import copy
+from graphc.ops.layout import reshape, transpose
+from graphc.ops.packed_convolution import PANEL, packed, packed_convolution, panel_of
+from graphc.ops.source import constant, constant_value
+from graphc.passes.graph import Graph, Pass
+from graphc.passes.winograd import likely
+
+#: Fewer channels than these do not fill vectors.
+FEW_CHANNELS = 16
+#: Positions in which a product of one tap does not wait for its kernels.
+MANY_POSITIONS = 256
+
+
+def pack_kernels(graph: Graph) -> Graph:
+    """The graph with convolutions by such kernels replaced."""
+    return graph.with_results(rebuild(graph.results, _visit))
+
+
+def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+    if not isinstance(node.op, Convolution) or node.op.role != "y":
+        return None
+    (x, w), lines = inputs, node.attrs["lines"]
+    if w.dtype is not float32 or len(lines) != 2 or node.attrs["groups"] != 1:
+        return None
+    if any((dilation, spread) != (1, 1) for _, dilation, _, spread in lines):
+        return None
+    u = None if _is_product(node) else _packed(w)
+    if u is None:
+        return None
+    first, taps = _is_few(w), (w.shape[2], w.shape[3])
+    extent, strides = tuple(node.attrs["extent"]), tuple(line[0] for line in lines)
+    before = tuple(line[2] for line in lines)
+    seen = x if first else copy(transpose(x, (0, 2, 3, 1)))
+    y = packed_convolution(seen, u, extent, strides, taps, before, first)
+    result = transpose(y, (0, 3, 1, 2))
+    blame(result, node)
+    return (result,)
+
+
+def _is_product(node: Node) -> bool:
+    """Whether this is a product of images and kernels as they lie, better taken as such: of one tap
+    at all of many positions.
+    """
+    (_, w), (y,), lines = node.inputs, node.outputs, node.attrs["lines"]
+    dense = w.shape[2:] == (1, 1) and all(line[0] == 1 for line in lines)
+    return dense and likely(y.shape[0] * y.shape[2] * y.shape[3]) >= MANY_POSITIONS
+
+
+def _is_few(w: Tensor) -> bool:
+    """Whether channels do not fill vectors."""
+    channels = w.shape[1]
+    return isinstance(channels, int) and channels < FEW_CHANNELS
+
+
+def _packed(w: Tensor) -> Tensor | None:
+    """The kernels as they are read; None where there is nothing to be gained."""
+    outputs, channels = w.shape[:2]
+    if not isinstance(outputs, int) or not isinstance(channels, int):
+        return None
+    if outputs == 0 or channels == 0 or outputs % (PANEL // 2):
+        return None
+    value = constant_value(w)
+    if value is not None:
+        return constant(packed(value, channels_first=_is_few(w)))
+    if _is_few(w) or w.shape[2:] == (1, 1):
+        return None
+    width = panel_of(outputs)
+    panels = reshape(w, (outputs // width, width, *w.shape[1:]))
+    u = copy(transpose(panels, (0, *range(3, panels.ndim), 2, 1)))
+    return reshape(u, (outputs // width, -1, width))
+
+
+PACK_KERNELS = Pass("pack_kernels", pack_kernels, "kernels of plain convolutions lie as read")
