@@ -25,6 +25,7 @@ from graphc.backends.loops.stmt import (
     If,
     Let,
     LoopKernel,
+    Prefetch,
     Stmt,
     Store,
     While,
@@ -134,6 +135,10 @@ class KernelFunction:
 
     def _fence(self, s: Fence) -> None:
         self.values.emit("fence seq_cst")
+
+    def _prefetch(self, s: Prefetch) -> None:
+        dtype = next(p.dtype for p in self.kernel.buffers if p.name == s.buffer)
+        self.values.prefetch(s.buffer, s.index, dtype)
 
     def _alloc(self, s: Alloc) -> None:
         element = scalar_type(s.dtype) if s.dtype.kind != "b" else "i8"

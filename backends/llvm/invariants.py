@@ -13,6 +13,7 @@ from graphc.backends.loops.stmt import (
     For,
     If,
     Let,
+    Prefetch,
     Stmt,
     Store,
     walk,
@@ -53,6 +54,8 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
             yield s.value
         elif isinstance(s, Store):
             yield from (x for x in (s.index, s.value, s.mask, s.stream) if x is not None)
+        elif isinstance(s, Prefetch):
+            yield s.index
         elif isinstance(s, (If, Check)):
             yield s.condition
 

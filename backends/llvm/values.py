@@ -321,6 +321,14 @@ class Values(Scope):
         )
         return self.assign(f"ptrtoint ptr {pointer} to i64")
 
+    def prefetch(self, buffer: str, index: Expr, dtype: DType) -> None:
+        """Asks for a line, into the second cache: the first has enough with what is in use."""
+        pointer = self.assign(
+            f"getelementptr {memory_type(dtype)}, ptr {self._named(buffer)}, {self.typed(index)}"
+        )
+        self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.emit(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+
     def store(
         self, buffer: str, index: Expr, x: Expr, mask: Expr | None, stream: bool = False
     ) -> None:

@@ -142,6 +142,14 @@ class Barrier:
 
 
 @dataclass(frozen=True)
+class Prefetch:
+    """The line of an element comes nearer, for a later read; the element need not exist."""
+
+    buffer: str
+    index: Expr
+
+
+@dataclass(frozen=True)
 class Fence:
     """What was stored past the cache is seen by every thread from here on."""
 
@@ -153,7 +161,19 @@ class Comment:
     text: str
 
 
-Plain = Let | Declare | Assign | Accumulate | Store | Alloc | Check | Barrier | Fence | Comment
+Plain = (
+    Let
+    | Declare
+    | Assign
+    | Accumulate
+    | Store
+    | Alloc
+    | Check
+    | Barrier
+    | Fence
+    | Prefetch
+    | Comment
+)
 Stmt = For | While | If | Plain
 
 

@@ -18,6 +18,7 @@ from graphc.backends.loops.stmt import (
     If,
     Let,
     LoopKernel,
+    Prefetch,
     Stmt,
     Store,
     While,
@@ -88,6 +89,8 @@ def _simple(s: Stmt, text: _Writer) -> str:
         return f"check {text(s.condition)} else {s.code} with {text(s.value)}"
     if isinstance(s, Barrier):
         return "barrier"
+    if isinstance(s, Prefetch):
+        return f"prefetch {s.buffer}[{text(s.index)}]"
     if isinstance(s, Fence):
         return "fence"
     assert isinstance(s, Comment), f"{type(s).__name__} has no text"

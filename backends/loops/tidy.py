@@ -16,6 +16,7 @@ from graphc.backends.loops.stmt import (
     If,
     Let,
     LoopKernel,
+    Prefetch,
     Stmt,
     Store,
     While,
@@ -85,6 +86,8 @@ class _Tidy:
             mask = None if s.mask is None else new(s.mask)
             stream = None if s.stream is None else new(s.stream)
             return [replace(s, index=new(s.index), value=new(s.value), mask=mask, stream=stream)]
+        if isinstance(s, Prefetch):
+            return [Prefetch(s.buffer, new(s.index))]
         if isinstance(s, Check):
             return [Check(new(s.condition), s.code, new(s.value))]
         return [s]

@@ -23,6 +23,7 @@ from graphc.backends.loops.stmt import (
     If,
     Let,
     LoopKernel,
+    Prefetch,
     Stmt,
     Store,
     While,
@@ -240,6 +241,9 @@ class _Widen:
             return [self._store(s)]
         if isinstance(s, Accumulate):
             return self._accumulate(s)
+        if isinstance(s, Prefetch):
+            index = self.expr(s.index)
+            return [Prefetch(s.buffer, index.args[0])] if index.op == "ramp" else []
         if isinstance(s, Check):
             condition = e.broadcast(self.expr(s.condition), self.lanes)
             if self.mask is not None:

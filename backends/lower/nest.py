@@ -16,6 +16,7 @@ from graphc.backends.loops.stmt import (
     Let,
     LoopKernel,
     Param,
+    Prefetch,
     Stmt,
     Store,
 )  # fmt: skip
@@ -23,7 +24,7 @@ from graphc.backends.lower.combine import accumulator_dtype, combine_partials, c
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
-from graphc.backends.lower.streams import fence, when_streamed
+from graphc.backends.lower.streams import fence, rows_ahead, when_streamed
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
@@ -176,6 +177,8 @@ class _Lowering:
             else:
                 self._reduce(root, before, inside, after)
         inside.extend(self.stores)
+        for x, position in rows_ahead(level, self.body, self.nest, self.schedule):
+            inside.append(Prefetch(self.names[x], self.dims(position)))
         self._recall_later(level, looped, inside)
         return [*before, *(self._inner(inside) if looped else []), *after]
 

@@ -1,4 +1,6 @@
-"""Which results a nest stores past the cache: those too large to stay there."""
+"""What a nest moves otherwise than by plain loads and stores: results too large for the cache are
+stored past it, and rows to come are asked for while one is at work.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,20 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Fence, If, Stmt
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.loops import Nest
-from graphc.backends.lower.reader import DimWriter
+from graphc.backends.lower.loops import Nest, extent_of
+from graphc.backends.lower.reader import DimWriter, offset_of
+from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import bool_
+from graphc.ir.node import Tensor
+from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body, Root
 
 #: Iterations below which a loop does not begin where memory's lines do.
 SHORT = 256
+#: Bytes that a core's own cache holds, at least: what is smaller need not be asked for.
+NEAR_BYTES = 2**20
+#: Elements between what is asked for and what is at work: two rows, within these bounds.
+LEAST_AHEAD, MOST_AHEAD = 2**11, 2**14
 
 
 def when_streamed(
@@ -46,3 +55,38 @@ def fence(conditions: Iterable[Expr]) -> list[Stmt]:
     for other in others:
         first = first | other
     return [If(first, (Fence(),))]
+
+
+def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[tuple[Tensor, Dim]]:
+    """What a loop over the row had better ask for: elements of operands, by position.
+
+    The first loop over a row waits for memory, the others find the row in the cache and leave
+    memory idle, unless they ask for a later row; each asks for some of the operands.
+    """
+    ndim = len(body.domain)
+    levels = sorted({root.level for root in body.roots if root.role != "rowmap"})
+    trailing = body.row_axes == tuple(range(ndim - len(body.row_axes), ndim))
+    if nest.across or not nest.outer or not trailing or not schedule.vector_bits:
+        return []
+    if level not in levels[1:]:
+        return []
+    operands = [x for x in body.inputs if _is_large(x) and _is_read_in_order(x, body)]
+    ahead = minimum(maximum(2 * extent_of(nest.inner), LEAST_AHEAD), MOST_AHEAD)
+    turn, turns = levels.index(level) - 1, len(levels) - 1
+    return [
+        (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
+        for x in operands[turn::turns]
+    ]
+
+
+def _is_large(x: Tensor) -> bool:
+    return not isinstance(x.type.bytes, int) or x.type.bytes >= NEAR_BYTES
+
+
+def _is_read_in_order(x: Tensor, body: Body) -> bool:
+    """Whether each point of the domain reads an element of its own, in order."""
+    ndim = len(body.domain)
+    if sum(d != 1 for d in x.shape) != ndim:
+        return False
+    own = full_index(x.shape, domain_index(ndim))
+    return any(a.tensor is x and a.index == own for root in body.roots for a in root.accesses)

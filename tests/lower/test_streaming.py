@@ -1,4 +1,6 @@
-"""Large results bypass the cache, and have the same bits as those that do not."""
+"""Large results bypass the cache, and have the same bits as those that do not; later rows are
+asked for.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.loops.stmt import Fence, LoopKernel, Store, walk
+from graphc.backends.loops.stmt import Fence, LoopKernel, Prefetch, Store, walk
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of
@@ -78,3 +80,24 @@ def test_what_the_row_reads_again_is_not_streamed() -> None:
 def test_scalar_code_streams_nothing() -> None:
     x = gc.placeholder("x", (64, 1024))
     assert not streamed(x, [x + 1], Schedule(vector_bits=0, stream_bytes=1))
+
+
+def asked_for(x: Tensor, outputs: Sequence[Tensor]) -> list[Prefetch]:
+    found = kernels(x, outputs, Schedule())
+    return [s for kernel in found for s in walk(kernel.body) if isinstance(s, Prefetch)]
+
+
+def test_loops_over_a_row_ask_for_a_later_one() -> None:
+    x = gc.placeholder("x", (4096, 1500))
+    (ahead,) = asked_for(x, [gc.softmax(x, axis=1)])
+    assert ahead.buffer == "a0" and "3000" in repr(ahead.index)
+
+
+def test_one_loop_leaves_that_to_the_processor() -> None:
+    x = gc.placeholder("x", (4096, 1000))
+    assert not asked_for(x, [gc.sum(x, axis=1)])
+
+
+def test_rows_of_a_small_matrix_are_not_asked_for() -> None:
+    x = gc.placeholder("x", (40, 1000))
+    assert not asked_for(x, [gc.softmax(x, axis=1)])
