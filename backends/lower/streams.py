@@ -18,7 +18,7 @@ from graphc.ir.node import Tensor
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body, Root
 
-#: Iterations below which a loop does not begin where memory's lines do.
+#: Iterations below which a loop neither begins where memory's lines do nor asks for others.
 SHORT = 256
 #: Bytes that a core's own cache holds, at least: what is smaller need not be asked for.
 NEAR_BYTES = 2**20
@@ -35,9 +35,9 @@ def when_streamed(
     """
     if nest.across or not nest.inner or not schedule.vector_bits:
         return None
-    extent, size = nest.inner[-1].extent, root.tensor.type.bytes
+    size = root.tensor.type.bytes
     sums = any(r.role in ("row", "total") for r in body.roots if r.level == root.level)
-    if sums or (isinstance(extent, int) and extent < SHORT):
+    if sums or _is_short(nest):
         return None
     if isinstance(size, int):
         return e.const(True, bool_) if size >= schedule.stream_bytes else None
@@ -68,7 +68,7 @@ def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[t
     trailing = body.row_axes == tuple(range(ndim - len(body.row_axes), ndim))
     if nest.across or not nest.outer or not trailing or not schedule.vector_bits:
         return []
-    if level not in levels[1:]:
+    if level not in levels[1:] or _is_short(nest):
         return []
     operands = [x for x in body.inputs if _is_large(x) and _is_read_in_order(x, body)]
     ahead = minimum(maximum(2 * extent_of(nest.inner), LEAST_AHEAD), MOST_AHEAD)
@@ -77,6 +77,11 @@ def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[t
         (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
         for x in operands[turn::turns]
     ]
+
+
+def _is_short(nest: Nest) -> bool:
+    extent = nest.inner[-1].extent
+    return isinstance(extent, int) and extent < SHORT
 
 
 def _is_large(x: Tensor) -> bool:
