@@ -64,12 +64,12 @@ def batch(
     oldest = min((x.node.serial for x in elements), default=0)
     for node in topological(outputs, since=oldest):
         if any(x in new for x in node.inputs):
-            new.update(zip(node.outputs, _batch_node(node, new, size), strict=True))
+            new.update(zip(node.outputs, batch_node(node, new, size), strict=True))
     return [(new.get(y, y), y in new) for y in outputs]
 
 
-def _batch_node(node: Node, new: Mapping[Tensor, Tensor], size: Dim) -> Sequence[Tensor]:
-    """The node's outputs with the leading axis."""
+def batch_node(node: Node, new: Mapping[Tensor, Tensor], size: Dim) -> Sequence[Tensor]:
+    """The node's outputs with a leading axis, given its inputs in `new` with that axis."""
     inputs = [new.get(x, x) for x in node.inputs]
     axes = [0 if x in new else None for x in node.inputs]
     try:

@@ -8,11 +8,9 @@ from typing import Any
 from graphc.ir.errors import GradientError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
-from graphc.ops.axes import moveaxis
-from graphc.ops.diagonal import eye
-from graphc.ops.layout import broadcast, reshape
+from graphc.ops.layout import reshape
 from graphc.ops.source import placeholder
-from graphc.passes.batch import batch
+from graphc.passes.along_basis import along_basis
 from graphc.passes.differentiate import grad, pullback, pushforward
 
 
@@ -54,22 +52,12 @@ def _is_smaller(x: Tensor, y: Tensor) -> bool:
 def _by_rows(y: Tensor, xs: Sequence[Tensor]) -> list[Tensor]:
     """Reverse mode: a vector-Jacobian product for each element of y."""
     cotangent = placeholder("cotangent", y.shape, y.dtype)
-    rows = _along_basis(pullback([y], xs, [cotangent]), cotangent)
+    rows = along_basis(pullback([y], xs, [cotangent]), cotangent, last=False)
     return [reshape(row, (*y.shape, *x.shape)) for row, x in zip(rows, xs, strict=True)]
 
 
 def _by_columns(y: Tensor, x: Tensor) -> Tensor:
     """Forward mode: a Jacobian-vector product for each element of x."""
     tangent = placeholder("tangent", x.shape, x.dtype)
-    (columns,) = _along_basis(pushforward([y], [x], [tangent]), tangent)
-    return reshape(moveaxis(columns, 0, -1), (*y.shape, *x.shape))
-
-
-def _along_basis(results: Sequence[Tensor], vector: Tensor) -> list[Tensor]:
-    """The results, linear in the symbol `vector`, for every basis vector along a leading axis."""
-    size = vector.size
-    basis = reshape(eye(size, dtype=vector.dtype), (size, *vector.shape))
-    return [
-        y if mapped else broadcast(y, (size, *y.shape), tuple(range(1, y.ndim + 1)))
-        for y, mapped in batch(results, {vector: basis}, size)
-    ]
+    (columns,) = along_basis(pushforward([y], [x], [tangent]), tangent, last=True)
+    return reshape(columns, (*y.shape, *x.shape))

@@ -2,6 +2,7 @@
 
 from graphc.ops import (
     activations,
+    affine,
     arithmetic,
     axes,
     barrier,
@@ -83,6 +84,7 @@ __all__ = [
     "control",
     "cholesky",
     "activations",
+    "affine",
     "arithmetic",
     "axes",
     "barrier",

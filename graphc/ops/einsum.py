@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce as fold
 from itertools import combinations
@@ -17,8 +17,9 @@ from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.reduction import sum as sum_along
 
-Label = str
+Label = Hashable
 Labels = tuple[Label, ...]
+Letters = tuple[str, ...]
 NOMINAL = 256  # what a symbolic size counts for when orders are compared
 EXHAUSTIVE = 8  # up to so many operands the cheapest of all orders is found
 
@@ -49,16 +50,28 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
     missing = [k for k in output if k not in sizes]
     if missing:
         raise ShapeError(f"output label {missing[0]!r} is in no operand")
-    terms = [_without_ones(t, sizes) for t in terms]
-    for pair in _order(terms, output, sizes):
-        first, second = (terms[k] for k in pair)
-        rest = [t for k, t in enumerate(terms) if k not in pair]
+    return contract([_without_ones(t, sizes) for t in terms], output, sizes)
+
+
+def contract(terms: Sequence[Term], output: Labels, sizes: Mapping[Label, Dim]) -> Tensor:
+    """The product of the terms (at least one), pairwise in a cheap order, summed over labels that
+    the output lacks and repeated along those that only the output has; axes as in `output`.
+    """
+    left = list(terms)
+    for pair in _order(left, output, sizes):
+        first, second = sorted((left[k] for k in pair), key=lambda t: _places(t, output))
+        rest = [t for k, t in enumerate(left) if k not in pair]
         kept = set(output).union(*(t.labels for t in rest))
-        terms = [*rest, _product(first, second, kept)]
-    return _arranged(_summed(terms[0], set(output)), output, sizes)
+        left = [*rest, _product(first, second, kept)]
+    return _arranged(_summed(left[0], set(output)), output, sizes)
 
 
-def parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[Labels], Labels]:
+def _places(term: Term, output: Labels) -> list[int]:
+    """Where the term's labels stand in the output, from the front."""
+    return sorted(output.index(k) for k in term.labels if k in output)
+
+
+def parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[Letters], Letters]:
     """The labels of each operand and of the output; the axes of an ellipsis are labelled "...k"
     from the right.
     """
@@ -82,7 +95,7 @@ def parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[Labels], Labels]:
     return inputs, output
 
 
-def _labels(part: str, ndim: int, subscripts: str) -> Labels:
+def _labels(part: str, ndim: int, subscripts: str) -> Letters:
     before, dots, after = part.partition("...")
     for k in before + after:
         if not k.isalpha():
@@ -159,14 +172,16 @@ def _product(a: Term, b: Term, kept: set[Label]) -> Term:
     return Term(dot_general(a.x, b.x, axes[0], axes[1]), (*batch, *free))
 
 
-def _arranged(term: Term, output: Labels, sizes: dict[Label, Dim]) -> Tensor:
+def _arranged(term: Term, output: Labels, sizes: Mapping[Label, Dim]) -> Tensor:
     """The term's tensor with its axes in the order of the output."""
     present = tuple(k for k in output if k in term.labels)
     x = transpose(term.x, tuple(term.labels.index(k) for k in present))
     return broadcast(x, tuple(sizes[k] for k in output), tuple(output.index(k) for k in present))
 
 
-def _order(terms: Sequence[Term], output: Labels, sizes: dict[Label, Dim]) -> list[tuple[int, int]]:
+def _order(
+    terms: Sequence[Term], output: Labels, sizes: Mapping[Label, Dim]
+) -> list[tuple[int, int]]:
     """Pairs of positions to multiply; each product goes to the end of the list of those left."""
     if len(terms) <= 2:
         return [(0, 1)] if len(terms) == 2 else []

@@ -1,0 +1,332 @@
+"""Linear functions of basis vectors as sums of products in which axes may be linked.
+
+Of a basis vector only one element is not zero, so much of what is computed with all of them is
+zero too: the derivative of x * x is a diagonal, that of x @ w by w a copy of x for each column. A
+`Term` keeps such a thing as it is: a product of factors with labelled axes, and for each axis of
+the result where an index leads along it. A label that leads along two axes links them in a
+diagonal; a label that leads along none is summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from graphc.ir.dims import Dim, product
+from graphc.ir.dtypes import DType
+from graphc.ir.node import Tensor
+from graphc.ops.einsum import NOMINAL, Labels, contract
+from graphc.ops.einsum import Term as Factor
+from graphc.ops.elementwise import Elementwise
+from graphc.ops.joining import concat
+from graphc.ops.layout import broadcast, reshape
+from graphc.ops.slicing import narrow
+from graphc.ops.source import constant
+
+#: Two sums of factors become one factor if that has at most so many times their elements.
+MOST_GROWTH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """An index of its own identity."""
+
+    size: Dim
+
+
+@dataclass(frozen=True)
+class Line:
+    """Positions along an axis: `start`, and for each label its index times a stride; the strides
+    fall, each at least the next one times the size of its label.
+    """
+
+    start: Dim = 0
+    parts: tuple[tuple[Label, Dim], ...] = ()
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return tuple(label for label, _ in self.parts)
+
+    @property
+    def size(self) -> Dim:
+        """How many positions there are."""
+        return product(label.size for label in self.labels)
+
+    def is_whole(self, length: Dim) -> bool:
+        """Whether the positions are all those of an axis of this length, in their order."""
+        return self.start == 0 and self.is_dense() and self.size == length
+
+    def is_dense(self) -> bool:
+        """Whether the positions follow each other."""
+        return self.parts == row_major(self.labels)
+
+    def moved(self, start: Dim, step: Dim) -> Line:
+        """The line in which position i is at start + step * i."""
+        return Line(start + step * self.start, tuple((k, step * s) for k, s in self.parts))
+
+
+@dataclass(frozen=True)
+class Term:
+    """`scale` times the product of factors, summed over labels of no line, at the positions that
+    the lines give along the axis of basis vectors and along the axes of a value.
+    """
+
+    scale: float
+    factors: tuple[Factor, ...]
+    basis: Line
+    value: tuple[Line, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return (self.basis, *self.value)
+
+    @property
+    def shown(self) -> tuple[Label, ...]:
+        """The labels of the lines, each once."""
+        return tuple(dict.fromkeys(k for line in self.lines for k in line.labels))
+
+    def is_plain(self) -> bool:
+        """Whether the term fills a box: no axes linked, and positions that follow each other."""
+        labels = [k for line in self.lines for k in line.labels]
+        return len(set(labels)) == len(labels) and all(line.is_dense() for line in self.lines)
+
+
+def row_major(labels: Sequence[Label]) -> tuple[tuple[Label, Dim], ...]:
+    """The labels with the strides of an array that has them as axes."""
+    return tuple((k, product(j.size for j in labels[i + 1 :])) for i, k in enumerate(labels))
+
+
+def fresh_line(length: Dim) -> Line:
+    """A whole axis under a new label; an axis of length 1 needs none."""
+    return Line() if length == 1 else Line(0, ((Label(length), 1),))
+
+
+def volume(labels: Iterable[object]) -> int:
+    """About how many elements an array with these axes has."""
+    total = 1
+    for label in labels:
+        assert isinstance(label, Label)
+        total *= label.size if isinstance(label.size, int) else NOMINAL
+    return total
+
+
+def evaluated(
+    factors: Sequence[Factor], output: Sequence[Label], dtype: DType, scale: float = 1.0
+) -> Tensor:
+    """The product of the factors, with one axis for each label of `output`."""
+    labels = [*output, *(k for f in factors for k in f.labels)]
+    sizes: Mapping[object, Dim] = {k: k.size for k in labels if isinstance(k, Label)}
+    if not factors:
+        return broadcast(constant(scale, dtype), tuple(k.size for k in output), ())
+    result = contract(factors, tuple(output), sizes)
+    return result if scale == 1 else result * scale
+
+
+def indexed(x: Tensor, lines: Sequence[Line]) -> Factor | None:
+    """The elements of x at these positions, as a factor; None if that is no simple part of x."""
+    if x.node.op.name == "broadcast":
+        lines = [lines[a] for a in x.node.attrs["axes"]]
+        (x,) = x.node.inputs
+    return _cut(x, lines)
+
+
+def _cut(x: Tensor, lines: Sequence[Line]) -> Factor | None:
+    labels: list[Label] = []
+    for axis, line in enumerate(lines):
+        if not line.is_whole(x.shape[axis]):
+            if len(line.parts) > 1 or not all(isinstance(s, int) for _, s in line.parts):
+                return None
+            step = next((s for _, s in line.parts if isinstance(s, int)), 1)
+            x = narrow(x, axis, line.start, line.size, step)
+        labels += line.labels
+    return Factor(reshape(x, tuple(k.size for k in labels)), tuple(labels))
+
+
+def with_factor(term: Term, new: Factor) -> Term:
+    """The term times a factor, which joins one that has all of its labels, or only some of them.
+
+    What depends on a basis vector alone stays apart: that is where products are large.
+    """
+    shown = {k for line in term.value for k in line.labels}
+    own = {k for k in term.basis.labels if k not in shown}
+    for i, old in enumerate(term.factors):
+        a, b = set(old.labels), set(new.labels)
+        if (a <= b or b <= a) and bool(a & own) == bool(b & own):
+            larger = old.labels if b <= a else new.labels
+            both = _joined([old, new], larger)
+            return replace(term, factors=(*term.factors[:i], both, *term.factors[i + 1 :]))
+    return replace(term, factors=(*term.factors, new))
+
+
+def _joined(factors: Sequence[Factor], output: Labels) -> Factor:
+    labels = [k for k in output if isinstance(k, Label)]
+    return Factor(evaluated(factors, labels, factors[0].x.dtype), output)
+
+
+def scaled_inside(term: Term) -> Term:
+    """The term with its scale in the smallest factor that is computed element by element anyway,
+    if there is one.
+    """
+    made = [f for f in term.factors if isinstance(f.x.node.op, Elementwise)]
+    if term.scale == 1 or not made:
+        return term
+    least = min(made, key=lambda f: volume(f.labels))
+    scaled = Factor(least.x * term.scale, least.labels)
+    factors = tuple(scaled if f is least else f for f in term.factors)
+    return replace(term, scale=1.0, factors=factors)
+
+
+def summed(term: Term, dtype: DType, lazily: bool) -> Term:
+    """The term with what no line shows any more summed; `lazily`: later, with what follows."""
+    shown = set(term.shown)
+    held = {k for f in term.factors for k in f.labels}
+    hidden = held - shown
+    if lazily or not hidden:
+        return term
+    touching = [f for f in term.factors if hidden.intersection(f.labels)]
+    rest = tuple(f for f in term.factors if not hidden.intersection(f.labels))
+    kept = dict.fromkeys(k for f in touching for k in f.labels if k not in hidden)
+    return replace(term, factors=(*rest, _joined(touching, tuple(kept))))
+
+
+def without(term: Term, gone: Iterable[Line], kept: Sequence[Line], dtype: DType) -> Term:
+    """The term with only `kept` of its value's lines; labels that are in no factor count."""
+    term = replace(term, value=tuple(kept))
+    held = {k for f in term.factors for k in f.labels} | set(term.shown)
+    for label in (k for line in gone for k in line.labels):
+        if label in held:
+            continue
+        if isinstance(label.size, int):
+            term = replace(term, scale=term.scale * label.size)
+        else:
+            ones = broadcast(constant(1, dtype), (label.size,), ())
+            term = replace(term, factors=(*term.factors, Factor(ones, (label,))))
+    return term
+
+
+def with_labels(term: Term, new: Mapping[Label, Line]) -> Term:
+    """The term with each of these labels replaced by the labels of a line, and its factors cut to
+    the positions of the line.
+    """
+
+    def line_of(line: Line) -> Line:
+        start, parts = line.start, list[tuple[Label, Dim]]()
+        for label, stride in line.parts:
+            inner = new.get(label, Line(0, ((label, 1),))).moved(0, stride)
+            start, parts = start + inner.start, [*parts, *inner.parts]
+        return Line(start, tuple(parts))
+
+    def factor_of(factor: Factor) -> Factor:
+        if not any(k in new for k in factor.labels):
+            return factor
+        lines = [new.get(k, Line(0, ((k, 1),))) for k in factor.labels if isinstance(k, Label)]
+        found = _cut(factor.x, lines)
+        assert found is not None, "a label is cut into steps, or into factors of its size"
+        return found
+
+    factors = tuple(map(factor_of, term.factors))
+    return Term(term.scale, factors, line_of(term.basis), tuple(map(line_of, term.value)))
+
+
+def added(a: Term, b: Term, dtype: DType) -> Term | None:
+    """The sum of two terms as one, if they have the same lines and sum to no more than they are."""
+    names = _names(list(zip(a.lines, b.lines, strict=True)))
+    if names is None:
+        return None
+    first, second, common = _parted(a.factors, _renamed(b, names))
+    if not first and not second:
+        return replace(a, scale=a.scale + b.scale)
+    rest = [*first, *second]
+    labels = tuple(dict.fromkeys(k for f in rest for k in f.labels if isinstance(k, Label)))
+    if any(k not in a.shown for k in labels):
+        return None
+    if volume(labels) > MOST_GROWTH * sum(volume(f.labels) for f in rest):
+        return None
+    ratio = b.scale / a.scale if a.scale else 0.0
+    if abs(ratio) == 1:
+        left, right, scale = 1.0, ratio, a.scale
+    else:
+        left, right, scale = a.scale, b.scale, 1.0
+    total = evaluated(first, labels, dtype, left) + evaluated(second, labels, dtype, right)
+    return Term(scale, (*common, Factor(total, labels)), a.basis, a.value)
+
+
+def adjoined(a: Term, b: Term, dtype: DType) -> Term | None:
+    """Both terms as one, if a has one factor more than b, along a label of its own, and b stands
+    where a would go on, or before it: weights and their bias are weights of inputs with a one.
+    """
+    lines = list(zip(a.lines, b.lines, strict=True))
+    differ = [k for k, (p, q) in enumerate(lines) if not _alike(p, q)]
+    if len(differ) != 1 or a.scale != b.scale or not a.lines[differ[0]].parts:
+        return None
+    ours, theirs = lines[differ[0]]
+    (label, stride), *rest = ours.parts
+    after = theirs.start == ours.start + label.size * stride
+    if not after and ours.start != theirs.start + stride:
+        return None
+    lines[differ[0]] = Line(0, tuple(rest)), replace(theirs, start=0)
+    names = _names(lines)
+    own = [f for f in a.factors if label in f.labels]
+    if names is None or len(own) != 1 or any(label in p.labels for p, _ in lines):
+        return None
+    others = [f for f in a.factors if f is not own[0]]
+    first, second, _ = _parted(others, _renamed(b, names))
+    if first or second:
+        return None
+    longer, factor = _with_one(own[0], label, after, dtype)
+    line = Line(ours.start if after else theirs.start, ((longer, stride), *rest))
+    joint = [line if k == differ[0] else p for k, p in enumerate(a.lines)]
+    return Term(a.scale, (*others, factor), joint[0], tuple(joint[1:]))
+
+
+def _with_one(f: Factor, label: Label, after: bool, dtype: DType) -> tuple[Label, Factor]:
+    """The factor with a one after (or before) the others along a label; that label, longer."""
+    axis = f.labels.index(label)
+    one = broadcast(constant(1, dtype), (*f.x.shape[:axis], 1, *f.x.shape[axis + 1 :]), ())
+    longer = Label(label.size + 1)
+    x = concat([f.x, one] if after else [one, f.x], axis)
+    return longer, Factor(x, (*f.labels[:axis], longer, *f.labels[axis + 1 :]))
+
+
+def _parted(
+    ours: Sequence[Factor], theirs: Sequence[Factor]
+) -> tuple[list[Factor], list[Factor], list[Factor]]:
+    """The factors that only the first have, those that only the second have, and common ones."""
+    first, common = list[Factor](), list[Factor]()
+    second = list(theirs)
+    for f in ours:
+        alike = [k for k, g in enumerate(second) if g.x is f.x and g.labels == f.labels]
+        (common if alike else first).append(f)
+        if alike:
+            del second[alike[0]]
+    return first, second, common
+
+
+def _alike(a: Line, b: Line) -> bool:
+    """Whether two lines have the same positions, by the same steps."""
+    parts = [[(k.size, stride) for k, stride in line.parts] for line in (a, b)]
+    return a.start == b.start and parts[0] == parts[1]
+
+
+def _names(pairs: Sequence[tuple[Line, Line]]) -> dict[Label, Label] | None:
+    """The label of the first line for each of the second, if the lines are alike and linked in the
+    same way.
+    """
+    names: dict[Label, Label] = {}
+    for ours, theirs in pairs:
+        if not _alike(ours, theirs):
+            return None
+        for k, j in zip(ours.labels, theirs.labels, strict=True):
+            if names.setdefault(j, k) is not k:
+                return None
+    return names if len(set(names.values())) == len(names) else None
+
+
+def _renamed(term: Term, names: dict[Label, Label]) -> list[Factor]:
+    """The factors with these labels named anew; others that would be mistaken for them too."""
+    others = {k for f in term.factors for k in f.labels if isinstance(k, Label)} - set(names)
+    every = names | {k: Label(k.size) for k in others & set(names.values())}
+    return [
+        Factor(f.x, tuple(every.get(k, k) if isinstance(k, Label) else k for k in f.labels))
+        for f in term.factors
+    ]
