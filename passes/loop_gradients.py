@@ -148,7 +148,7 @@ class _Scan:
         rearranges.
         """
         body = self.body
-        forward = {x for node in topological(body.outputs) for x in node.outputs} | set(body.inputs)
+        forward = self._forward(grads)
         literal = literal_nodes(grads)
         found: dict[Tensor, None] = {}
         asked = [
@@ -160,6 +160,17 @@ class _Scan:
             if x in forward and x.node not in literal:
                 found[x] = None
         return list(found)
+
+    def _forward(self, grads: Sequence[Tensor]) -> set[Tensor]:
+        """Values of the forward body; of its own loops also what they are to keep."""
+        body = self.body
+        nodes = topological(body.outputs)
+        found = {x for node in nodes for x in node.outputs} | set(body.inputs)
+        families = {family(node) for node in nodes if node.op is SCAN}
+        for node in topological(grads):
+            if node.op is SCAN and family(node) in families:
+                found.update(node.outputs)
+        return found
 
     def _extended(self, saved: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         """Stacks of the saved values, from a forward scan that also gives the old outputs."""
@@ -253,6 +264,15 @@ class _Scan:
     def _is_shared(self, operands: Sequence[Tensor]) -> bool:
         shared = set(self.body.inputs[self.carries + self.stacks :])
         return any(x in shared for x in operands)
+
+
+def family(node: Node) -> tuple[object, ...]:
+    """What scans that can run as one have in common: operands, symbols of the body, and what
+    becomes of the carries.
+    """
+    body, count = node.attrs["body"], node.attrs["carries"]
+    symbols = tuple(map(id, (*body.inputs, *body.outputs[:count])))
+    return (tuple(map(id, node.inputs)), symbols, node.attrs["length"], node.attrs["reverse"])
 
 
 def _is_stack(x: Tensor) -> bool:

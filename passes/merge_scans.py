@@ -11,6 +11,7 @@ from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.control import SCAN, scan_node
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.loop_gradients import family
 
 
 def merge_scans(graph: Graph) -> Graph:
@@ -20,7 +21,7 @@ def merge_scans(graph: Graph) -> Graph:
     used = {x for node in nodes for x in node.inputs} | set(graph.results)
     for node in nodes:
         if node.op is SCAN:
-            families.setdefault(_family(node), []).append(node)
+            families.setdefault(family(node), []).append(node)
     replaced: dict[Node, Subgraph] = {}
     for members in families.values():
         wanted = _wanted(members, used)
@@ -34,15 +35,6 @@ def merge_scans(graph: Graph) -> Graph:
         return _merged(node, inputs, replaced[node]) if node in replaced else None
 
     return graph.with_results(rebuild(graph.results, visit))
-
-
-def _family(node: Node) -> tuple[object, ...]:
-    """What scans that can be merged have in common: operands, symbols of the body, and what becomes
-    of the carries.
-    """
-    body, count = node.attrs["body"], node.attrs["carries"]
-    symbols = tuple(map(id, (*body.inputs, *body.outputs[:count])))
-    return (tuple(map(id, node.inputs)), symbols, node.attrs["length"], node.attrs["reverse"])
 
 
 def _wanted(members: Sequence[Node], used: set[Tensor]) -> list[Tensor]:

@@ -71,3 +71,16 @@ def test_a_graph_with_nothing_to_merge_stays_the_same_object() -> None:
     x = symbol()
     graph = Graph((x,), (gc.scan(lambda c, v: (c + v, None), x[0], x)[0],))
     assert merge_scans(graph) is graph
+
+
+def test_the_gradient_of_a_loop_in_a_loop_runs_neither_again() -> None:
+    x = gc.placeholder("x", (4, 5, 3), gc.float64)
+
+    def inner(c: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        new = gc.tanh(c) * v
+        return new, new
+
+    last, _ = gc.scan(lambda c, v: gc.scan(inner, c, v), gc.ones((3,), gc.float64), x)
+    compiled = gc.compile([x], gc.grad(gc.sum(last), x))
+    text = str(compiled.dump("optimised"))
+    assert text.count("= scan(") == 4
