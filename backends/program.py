@@ -8,6 +8,7 @@ memory is planned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Tempora
 from graphc.backends.lower.nest import lower_nest
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.memory import Place, Plan, holder, plan_memory
-from graphc.ir.dims import DimExpr, is_name, maximum, sizes
+from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
@@ -192,22 +193,35 @@ class _Builder:
             calls = self.lowerings[body.kind](body, self.schedule, self.fail)
         return _Lowered(tuple(calls), len(self.failures) > known)
 
+    @contextmanager
+    def _inside(self, rows: str | None) -> Iterator[None]:
+        """In a node's bodies, which know one more size if they work on blocks of rows."""
+        frame = self.frame
+        if rows is not None:
+            self.frame = Frame((*frame.sizes, rows), len(frame.sizes) + 1)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.frame = frame
+
     def _nested(self, node: Node) -> Nested:
         """The programs of a node's bodies, with room for two generations of its carries and for the
         arena of one of them: they never run at once, and keep nothing there.
         """
         op = node.op
         assert isinstance(op, Control)
-        self.depth += 1
-        graphs = op.bodies(node.attrs)
-        programs = tuple(
-            build_program(g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self)
-            for g in graphs
-        )
-        self.depth -= 1
+        rows = node.attrs.get("rows")
+        with self._inside(rows):
+            programs = tuple(
+                build_program(g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self)
+                for g in op.bodies(node.attrs)
+            )
         carries = node.inputs[: node.attrs.get("carries", 0)]
         scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
-        arena = Temporary(uint8, reduce(maximum, (p.plan.arena_bytes for p in programs)))
+        most = reduce(maximum, (p.plan.arena_bytes for p in programs))
+        if rows is not None:
+            most = substitute(most, lambda a: node.attrs["most"] if a.name == rows else None)
+        arena = Temporary(uint8, most)
         scratch += [arena] * len(programs)
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
 

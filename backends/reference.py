@@ -123,6 +123,10 @@ class _Bodies:
         shape = tuple(evaluate_dim(d, self.sizes) for d in x.shape)
         return np.empty((0, *shape), x.dtype.numpy)
 
+    def sized(self, name: str, value: int) -> _Bodies:
+        """The same where a size has a value."""
+        return _Bodies({**self.sizes, name: value})
+
 
 def _source_value(node: Node) -> Array:
     """The array that a variable holds; a placeholder without a value is an error."""

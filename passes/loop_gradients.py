@@ -147,7 +147,6 @@ class _Scan:
         """Values of the forward body that the backward body reads; of a mere rearrangement, what it
         rearranges.
         """
-        body = self.body
         forward = self._forward(grads)
         literal = literal_nodes(grads)
         found: dict[Tensor, None] = {}

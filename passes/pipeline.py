@@ -11,6 +11,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.control import Control
+from graphc.passes.block_loops import BLOCK_LOOPS
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
@@ -30,9 +31,19 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
-    CANONICALISE, FOLD, SIMPLIFY, CANONICALISE, MERGE_SCANS, DROP, SHARE_REDUCTIONS,
-    RECIPROCATE, WINOGRAD, PACK_KERNELS, DECOMPOSE,
-)  # fmt: skip
+    CANONICALISE,
+    FOLD,
+    SIMPLIFY,
+    CANONICALISE,
+    MERGE_SCANS,
+    DROP,
+    BLOCK_LOOPS,
+    SHARE_REDUCTIONS,
+    RECIPROCATE,
+    WINOGRAD,
+    PACK_KERNELS,
+    DECOMPOSE,
+)
 
 
 def optimise(graph: Graph, disable: Collection[str] = (), trace: Trace | None = None) -> Graph:

@@ -55,7 +55,9 @@ class DeviceValues(Values):
         zero = "0" if not x.dtype.is_float or type_ == "i16" else "0.0"
         return self.assign(f"phi {type_} [ {element}, %{no} ], [ {zero}, %{yes} ]")
 
-    def store(self, buffer: str, index: Expr, x: Expr, mask: Expr | None) -> None:
+    def store(
+        self, buffer: str, index: Expr, x: Expr, mask: Expr | None, stream: bool = False
+    ) -> None:
         assert mask is None, "a masked store is a branch"
         value, type_ = self.value(x), memory_type(x.dtype)
         if x.dtype.kind == "b":

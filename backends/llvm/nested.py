@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Nested
-from graphc.backends.lower.reader import DimWriter
+from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
+from graphc.ir.types import TensorType
+
+#: 64-bit words behind a table of sizes: what failed, and with which value.
+STATUS_WORDS = 2
 
 
 def emit_nested(
@@ -18,7 +22,9 @@ def emit_nested(
 ) -> None:
     """The statements of a scan, while or switch; nested program j is the function PREFIX.j_run."""
     writer = _Writer(values, dims, nested, prefix, pointer)
-    {"scan": writer.scan, "while": writer.repeat, "switch": writer.switch}[nested.node.op.name]()
+    ways = {"scan": writer.scan, "blocks": writer.blocks}
+    ways |= {"while": writer.repeat, "switch": writer.switch}
+    ways[nested.node.op.name]()
 
 
 class _Writer:
@@ -58,13 +64,13 @@ class _Writer:
     def _bytes(self, x: Tensor) -> str:
         return self._dim(x.type.bytes)
 
-    def _run(self, which: int, pointers: Sequence[str]) -> str:
+    def _run(self, which: int, pointers: Sequence[str], sizes: str = "%sizes") -> str:
         """Calls a nested program; the name of its code."""
         v = self.values
         for k, pointer in enumerate(pointers):
             at = v.assign(f"getelementptr ptr, ptr {self.table}, i64 {k}")
             v.emit(f"store ptr {pointer}, ptr {at}")
-        arguments = f"ptr {self.table}, ptr %sizes, ptr {self.arenas[which]}"
+        arguments = f"ptr {self.table}, ptr {sizes}, ptr {self.arenas[which]}"
         return v.assign(f"call i64 @{self.prefix}.{which}_run({arguments})")
 
     def _copy(self, target: str, source: str, x: Tensor) -> None:
@@ -96,14 +102,62 @@ class _Writer:
         return self.values.assign(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def scan(self) -> None:
+        attrs = self.nested.node.attrs
+        self._steps(self._dim(attrs["length"]), "%sizes", lambda step: step, 0)
+
+    def blocks(self) -> None:
+        """Steps of several rows. The body has sizes of its own, which tell how many, and a status
+        behind them.
+        """
+        v, attrs = self.values, self.nested.node.attrs
+        length, most = self._dim(attrs["length"]), attrs["most"]
+        if attrs["rows"] is None:
+            count = v.assign(f"sdiv i64 {length}, {most}")
+            self._steps(count, "%sizes", lambda step: v.assign(f"mul i64 {step}, {most}"), 1)
+            return
+        names = self.nested.programs[0].sizes
+        own = len(names)
+        sizes = v.assign(f"alloca [{own + STATUS_WORDS} x i64], align 16")
+        for k, name in enumerate(names[:-1]):
+            self._store(f"i64 {v.names[0][size_variable(name)]}", sizes, k)
+        self._copy_words(f"{self._word(sizes, own)}", "%status")
+        v.declare("declare i64 @llvm.smin.i64(i64, i64)")
+        more = v.assign(f"add i64 {length}, {most - 1}")
+
+        def first_row(step: str) -> str:
+            at = v.assign(f"mul i64 {step}, {most}")
+            left = v.assign(f"sub i64 {length}, {at}")
+            rows = v.assign(f"call i64 @llvm.smin.i64(i64 {left}, i64 {most})")
+            self._store(f"i64 {rows}", sizes, own - 1)
+            return at
+
+        self._steps(v.assign(f"sdiv i64 {more}, {most}"), sizes, first_row, 1)
+        self._copy_words("%status", self._word(sizes, own))
+
+    def _word(self, table: str, position: int) -> str:
+        return self.values.assign(f"getelementptr i64, ptr {table}, i64 {position}")
+
+    def _store(self, value: str, table: str, position: int) -> None:
+        self.values.emit(f"store {value}, ptr {self._word(table, position)}")
+
+    def _copy_words(self, target: str, source: str) -> None:
+        arguments = f"ptr {target}, ptr {source}, i64 {8 * STATUS_WORDS}, i1 false"
+        self.values.emit(f"call void @llvm.memcpy.p0.p0.i64({arguments})")
+
+    def _row_bytes(self, x: Tensor, skip: int) -> str:
+        return self._dim(TensorType(x.dtype, x.shape[skip:]).bytes)
+
+    def _steps(self, count: str, sizes: str, first_row: Callable[[str], str], skip: int) -> None:
+        """`count` runs of the body, each from the row on that `first_row` gives; the first `skip`
+        axes of what it reads and writes of stacks are rows.
+        """
         v, node = self.values, self.nested.node
         stacks = node.attrs["stacks"]
         body = node.attrs["body"]
-        length = self._dim(node.attrs["length"])
-        last = v.assign(f"sub i64 {length}, 1")
+        last = v.assign(f"sub i64 {count}, 1")
         elements = body.inputs[self.carries : self.carries + stacks]
-        steps_in = [self._bytes(x) for x in elements]
-        steps_out = [self._bytes(y) for y in body.outputs[self.carries :]]
+        rows_in = [self._row_bytes(x, skip) for x in elements]
+        rows_out = [self._row_bytes(y, skip) for y in body.outputs[self.carries :]]
         for x in node.outputs[: self.carries]:
             self._bytes(x)  # evaluated here, where it holds for the end too
         entry, head, inside, latch, after = (
@@ -116,22 +170,15 @@ class _Writer:
         t, following = v.fresh("t"), v.fresh("n")
         v.emit(f"{t} = phi i64 [ 0, %{entry} ], [ {following}, %{latch} ]")
         come, go = self._rotation(entry, latch)
-        more = v.assign(f"icmp slt i64 {t}, {length}")
+        more = v.assign(f"icmp slt i64 {t}, {count}")
         v.emit(f"br i1 {more}, label %{inside}, label %{after}")
         self._start(inside)
         v.push()
-        at = v.assign(f"sub i64 {last}, {t}") if node.attrs["reverse"] else t
-        xs = [
-            self._slice(p, s, at)
-            for p, s in zip(
-                self.inputs[self.carries : self.carries + stacks], steps_in, strict=True
-            )
-        ]
-        ys = [
-            self._slice(p, s, at)
-            for p, s in zip(self.outputs[self.carries :], steps_out, strict=True)
-        ]
-        code = self._run(0, [*come, *xs, *self.inputs[self.carries + stacks :], *go, *ys])
+        at = first_row(v.assign(f"sub i64 {last}, {t}") if node.attrs["reverse"] else t)
+        given, made = self.inputs[self.carries :], self.outputs[self.carries :]
+        xs = [self._slice(p, s, at) for p, s in zip(given, rows_in, strict=False)]
+        ys = [self._slice(p, s, at) for p, s in zip(made, rows_out, strict=True)]
+        code = self._run(0, [*come, *xs, *given[stacks:], *go, *ys], sizes)
         v.pop()
         good = v.assign(f"icmp eq i64 {code}, 0")
         v.emit(f"br i1 {good}, label %{latch}, label %{after}")

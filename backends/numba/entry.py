@@ -13,12 +13,14 @@ from graphc.backends.memory import holder
 from graphc.backends.numba.dims import dim_text
 from graphc.backends.numba.spelling import stored
 from graphc.backends.program import Program
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, product
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 
 PARAMETERS = ("status", "inputs", "outputs", "variables", "constants", "sizes")
-_LOCAL = ("after", "branches", "carry", "chosen", "empty", "launch", "more", "t", "x")
+_LOCAL = (
+    "after", "branches", "carry", "chosen", "empty", "end", "inner", "launch", "more", "t", "x",
+)  # fmt: skip
 _TAKEN = (*PARAMETERS, *_LOCAL, "np", "max", "min", "range", "reversed")
 
 
@@ -130,40 +132,73 @@ class _Entry:
     def _nested(self, call: Nested, name: str) -> None:
         inputs = [self._argument(x) for x in call.node.inputs]
         outputs = [self._argument(x) for x in call.node.outputs]
-        writer = {"scan": self._scan, "while": self._while, "switch": self._switch}
+        writer = {"scan": self._scan, "blocks": self._blocks}
+        writer |= {"while": self._while, "switch": self._switch}
         writer[call.node.op.name](call, name, inputs, outputs)
 
-    def _run(self, name: str, inputs: str, outputs: str) -> None:
+    def _run(self, name: str, inputs: str, outputs: str, sizes: str = "sizes") -> None:
         """Calls a nested program."""
-        self.emit(f"{name}(status, {inputs}, {outputs}, variables, constants, sizes)")
+        self.emit(f"{name}(status, {inputs}, {outputs}, variables, constants, {sizes})")
         self._stop_if_failed()
-
-    def _steps(self, x: Tensor, array: str) -> str:
-        """The elements of step t of a stack of x."""
-        size = self.dim(x.type.size)
-        return f"{array}[t * ({size}) : (t + 1) * ({size})]"
 
     def _scan(self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         attrs = call.node.attrs
-        body, carries, stacks = attrs["body"], attrs["carries"], attrs["stacks"]
-        elements = body.inputs[carries : carries + stacks]
-        stacked = inputs[carries : carries + stacks]
-        xs = [self._steps(x, array) for x, array in zip(elements, stacked, strict=True)]
-        results = zip(body.outputs[carries:], outputs[carries:], strict=True)
-        ys = [self._steps(y, array) for y, array in results]
         steps = f"range({self.dim(attrs['length'])})"
-        self.emit(f"carry = [{', '.join(inputs[:carries])}]")
+        self.emit(f"carry = [{', '.join(inputs[: attrs['carries']])}]")
         self.emit(f"for t in {f'reversed({steps})' if attrs['reverse'] else steps}:")
         self._depth += 1
-        self._new_carry(f"{name}_0", [*xs, *inputs[carries + stacks :]], ys)
+        self._step(call, name, inputs, outputs, ("t", "t + 1"), "sizes")
         self._depth -= 1
-        self._keep_carry(outputs[:carries])
+        self._keep_carry(outputs[: attrs["carries"]])
 
-    def _new_carry(self, name: str, others: Sequence[str], results: Sequence[str]) -> None:
+    def _blocks(
+        self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]
+    ) -> None:
+        attrs = call.node.attrs
+        steps = f"range(0, {self.dim(attrs['length'])}, {attrs['most']})"
+        self.emit(f"carry = [{', '.join(inputs[: attrs['carries']])}]")
+        self.emit(f"for t in {f'reversed({steps})' if attrs['reverse'] else steps}:")
+        self._depth += 1
+        self.emit(f"end = min(t + {attrs['most']}, {self.dim(attrs['length'])})")
+        sizes = "sizes"
+        if attrs["rows"] is not None:
+            self.emit(f"inner = {{**sizes, {attrs['rows']!r}: end - t}}")
+            sizes = "inner"
+        self._step(call, name, inputs, outputs, ("t", "end"), sizes)
+        self._depth -= 1
+        self._keep_carry(outputs[: attrs["carries"]])
+
+    def _step(
+        self,
+        call: Nested,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        rows: tuple[str, str],
+        sizes: str,
+    ) -> None:
+        """One run of a body on some rows of the stacks, with its sizes."""
+        attrs = call.node.attrs
+        body, carries, stacks = attrs["body"], attrs["carries"], attrs["stacks"]
+        skip = int("most" in attrs)
+
+        def part(x: Tensor, array: str) -> str:
+            row = self.dim(product(x.shape[skip:]))
+            return f"{array}[{rows[0]} * ({row}) : ({rows[1]}) * ({row})]"
+
+        elements = body.inputs[carries : carries + stacks]
+        xs = [part(x, array) for x, array in zip(elements, inputs[carries:], strict=False)]
+        results = zip(body.outputs[carries:], outputs[carries:], strict=True)
+        ys = [part(y, array) for y, array in results]
+        self._new_carry(f"{name}_0", [*xs, *inputs[carries + stacks :]], ys, sizes)
+
+    def _new_carry(
+        self, name: str, others: Sequence[str], results: Sequence[str], sizes: str = "sizes"
+    ) -> None:
         """The body's statements: the carry of the next step."""
         self.emit("after = [empty(x.size, x.dtype) for x in carry]")
         operands, values = ", ".join(["*carry", *others]), ", ".join(["*after", *results])
-        self._run(name, f"[{operands}]", f"[{values}]")
+        self._run(name, f"[{operands}]", f"[{values}]", sizes)
         self.emit("carry = after")
 
     def _keep_carry(self, outputs: Sequence[str]) -> None:

@@ -30,6 +30,9 @@ class Run(Protocol):
     def empty(self, x: Tensor) -> np.ndarray:
         """A stack of no values like x."""
 
+    def sized(self, name: str, value: int) -> Run:
+        """The same where a size has a value."""
+
 
 class Control(Op):
     """An op with graphs among its attributes; its reference is given `run`, which evaluates one."""
@@ -98,7 +101,6 @@ class Scan(Control):
         ]
         return (*(np.array(c) for c in carry), *stacked)
 
-
     def cost(self, node: Node) -> Dim:
         length: Dim = node.attrs["length"]
         body: Subgraph = node.attrs["body"]
@@ -131,7 +133,6 @@ class While(Control):
         while bool(run(attrs["condition"], [*carry, *shared])[0]):
             carry = run(attrs["body"], [*carry, *shared])
         return tuple(np.array(c) for c in carry)
-
 
     def cost(self, node: Node) -> Dim:
         """Of one step: how many there are is known only when it runs."""

@@ -39,14 +39,22 @@ def test_code_does_not_grow_with_the_steps(gradient: bool) -> None:
     assert abs(sizes[1] - sizes[0]) <= (0.01 * sizes[0] if gradient else 0)
 
 
-@pytest.mark.parametrize("length", [10, "n"])
-def test_an_lstm_is_one_loop_with_the_inputs_product_before_it(length: int | str) -> None:
-    run = lstm(length)
+def test_an_lstm_is_one_loop_with_the_inputs_product_before_it() -> None:
+    run = lstm(10)
     (loop,) = loops(run)
     (body,) = loop.programs
     products = [k for k in run.kernels if "dot_general" in k.ops]
     assert len(products) == 1 and len(body.bodies) <= 2
-    assert len(loops(lstm(length, gradient=True))) == 2
+    assert len(loops(lstm(10, gradient=True))) == 2
+
+
+@pytest.mark.parametrize("length", [40_000, "n"])
+def test_a_long_lstm_is_a_loop_of_blocks_with_the_inputs_product_in_it(length: int | str) -> None:
+    blocks, loop = loops(lstm(length))
+    assert blocks.node.op.name == "blocks" and loop.node.op.name == "scan"
+    (outer,), (inner,) = blocks.programs, loop.programs
+    assert len(outer.bodies) == 2 and len(inner.bodies) <= 2
+    assert len(loops(lstm(length, gradient=True))) == 4
 
 
 @pytest.mark.parametrize("gradient", [False, True], ids=["value", "gradient"])
