@@ -141,10 +141,15 @@ class _Lowering:
     def _for(self, loop: Loop, begin: Expr, end: Expr, body: list[Stmt], vector: bool) -> For:
         if not vector:
             return For(loop.name, begin, end, tuple(body))
-        unroll = 1 if self.nest.across else self.schedule.unroll
+        filled = all(p.writes for p in self.params) and not self._computes()
+        unroll = 1 if self.nest.across or filled else self.schedule.unroll
         return For(
             loop.name, begin, end, tuple(body), "vector", self.schedule.lanes(self._bits()), unroll
         )
+
+    def _computes(self) -> bool:
+        """Whether anything but repetition is done."""
+        return any(root.tensor.node.op.name != "broadcast" for root in self.body.roots)
 
     def _bits(self) -> int:
         """Width of the elements that fill a vector: the narrowest float (of 32 bits or more) that
