@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
+from graphc.ops.blocks import BLOCKS
 from graphc.ops.control import Control
 from graphc.passes.block_loops import BLOCK_LOOPS
 from graphc.passes.canonicalise import CANONICALISE
@@ -46,14 +48,22 @@ PIPELINE: tuple[Pass, ...] = (
 )
 
 
-def optimise(graph: Graph, disable: Collection[str] = (), trace: Trace | None = None) -> Graph:
-    """The graph after every pass whose name is not in `disable`.
+#: What remains to be done with the body that a pass made of optimised nodes.
+REMAINING = MappingProxyType({BLOCKS: PIPELINE[PIPELINE.index(BLOCK_LOOPS) + 1 :]})
+
+
+def optimise(
+    graph: Graph,
+    disable: Collection[str] = (),
+    trace: Trace | None = None,
+    steps: Sequence[Pass] = PIPELINE,
+) -> Graph:
+    """The graph after every pass of `steps` whose name is not in `disable`, bodies too.
 
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
-    graph = _with_bodies(_run(graph, disable, trace), disable)
-    return graph
+    return _with_bodies(_run(graph, disable, trace, steps), disable)
 
 
 def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
@@ -62,30 +72,34 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
         return graph
     known: dict[Subgraph, Subgraph] = {}
 
-    def better(attribute: Any) -> Any:
+    def better(attribute: Any, steps: Sequence[Pass]) -> Any:
         if isinstance(attribute, tuple):
-            return tuple(map(better, attribute))
+            return tuple(better(part, steps) for part in attribute)
         if isinstance(attribute, Subgraph) and attribute not in known:
-            inner = optimise(Graph(attribute.inputs, attribute.outputs), disable)
+            inner = optimise(Graph(attribute.inputs, attribute.outputs), disable, None, steps)
             known[attribute] = Subgraph(inner.inputs, inner.outputs)
         return known[attribute] if isinstance(attribute, Subgraph) else attribute
 
     def visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         if not isinstance(node.op, Control):
             return None
-        return apply(node.op, *inputs, **{k: better(a) for k, a in node.attrs.items()}).outputs
+        steps = REMAINING.get(node.op, PIPELINE)
+        attrs = {k: better(a, steps) for k, a in node.attrs.items()}
+        return apply(node.op, *inputs, **attrs).outputs
 
     return graph.with_results(rebuild(graph.results, visit))
 
 
-def _run(graph: Graph, disable: Collection[str], trace: Trace | None) -> Graph:
+def _run(
+    graph: Graph, disable: Collection[str], trace: Trace | None, steps: Sequence[Pass]
+) -> Graph:
     names = list(dict.fromkeys(step.name for step in PIPELINE))
     for name in disable:
         if name not in names:
             raise GraphError(f"there is no pass {name!r}; the passes are {', '.join(names)}")
     verify(graph)
     forbidden: frozenset[str] = frozenset()
-    for step in PIPELINE:
+    for step in steps:
         if step.name in disable:
             continue
         begin = time.perf_counter()
