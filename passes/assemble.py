@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TypeVar
 
 from graphc.ir.dims import Dim
@@ -11,6 +12,7 @@ from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 from graphc.ir.types import Shape
 from graphc.ops.affine import AxisLines, affine_add
+from graphc.ops.arithmetic import add
 from graphc.ops.einsum import Term as Factor
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast, reshape
@@ -22,10 +24,11 @@ from graphc.passes.terms import (
     Term,
     evaluated,
     fresh_line,
+    multiplied_out,
     scaled_inside,
     summed,
     volume,
-)
+)  # fmt: skip
 
 T = TypeVar("T")
 
@@ -58,13 +61,18 @@ def assembled(terms: Sequence[Term], shape: Shape, dtype: DType, last: bool) -> 
             boxes.append(_box(term, lines, dtype))
         else:
             linked.append(_diagonal(term, lines, dtype))
-    parts = [place(b.x, shape, b.starts, (1,) * len(shape)) for b in merged(boxes)]
-    total = parts[0] if parts else None
-    for part in parts[1:]:
-        total = part if total is None else total + part
     if linked:
-        return affine_add(total, linked, shape)
-    return broadcast(constant(0, dtype), shape, ()) if total is None else total
+        base = _side_by_side(boxes, shape, dtype) if boxes else None
+        return affine_add(base, linked, shape)
+    return _side_by_side(boxes, shape, dtype)
+
+
+def _side_by_side(boxes: Sequence[Box], shape: Shape, dtype: DType) -> Tensor:
+    """The boxes in an array of zeros."""
+    parts = [place(box.x, shape, box.starts, (1,) * len(shape)) for box in merged(boxes)]
+    if not parts:
+        return broadcast(constant(0, dtype), shape, ())
+    return reduce(add, parts)
 
 
 def _ordered(basis: T, value: Sequence[T], last: bool) -> tuple[T, ...]:
@@ -78,11 +86,14 @@ def _box(term: Term, lines: Sequence[Line], dtype: DType) -> Box:
 
 
 def _diagonal(term: Term, lines: Sequence[Line], dtype: DType) -> tuple[Tensor, AxisLines]:
-    """The elements of a term, and where they go; the axes that are linked come last."""
-    every = [k for line in lines for k in line.labels]
-    made = [k for f in term.factors for k in f.labels if isinstance(k, Label)]
-    labels = sorted(dict.fromkeys([*made, *every]), key=every.count)
-    x = evaluated(term.factors, labels, dtype, term.scale)
+    """The elements of a term, in the order in which they are computed, and where they go."""
+    shown = dict.fromkeys(k for line in lines for k in line.labels)
+    found = multiplied_out(term.factors, list(shown), dtype, term.scale)
+    more = [k for k in shown if k not in found.labels]
+    labels = [*more, *found.labels]
+    x = broadcast(
+        found.x, (*(k.size for k in more), *found.x.shape), tuple(range(len(more), len(labels)))
+    )
     return x, tuple(
         (line.start, tuple((labels.index(k), stride) for k, stride in line.parts)) for line in lines
     )
@@ -153,7 +164,7 @@ def merged(boxes: Sequence[Box]) -> list[Box]:
         again = False
         for i, a in enumerate(found):
             for j, b in enumerate(found):
-                both = _side_by_side(a, b) if i != j else None
+                both = _neighbours(a, b) if i != j else None
                 if both is not None:
                     found[i] = both
                     del found[j]
@@ -164,7 +175,7 @@ def merged(boxes: Sequence[Box]) -> list[Box]:
     return found
 
 
-def _side_by_side(a: Box, b: Box) -> Box | None:
+def _neighbours(a: Box, b: Box) -> Box | None:
     """Both boxes as one, if b follows a along one axis and they agree along the others."""
     pairs = list(zip(a.starts, b.starts, a.lengths, b.lengths, strict=True))
     differ = [k for k, (s, t, m, n) in enumerate(pairs) if s != t or m != n]

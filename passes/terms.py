@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from graphc.ir.dims import Dim, product
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
-from graphc.ops.einsum import NOMINAL, Labels, contract
+from graphc.ops.einsum import NOMINAL, Labels, contract, multiplied
 from graphc.ops.einsum import Term as Factor
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.joining import concat
@@ -114,12 +114,23 @@ def evaluated(
     factors: Sequence[Factor], output: Sequence[Label], dtype: DType, scale: float = 1.0
 ) -> Tensor:
     """The product of the factors, with one axis for each label of `output`."""
-    labels = [*output, *(k for f in factors for k in f.labels)]
-    sizes: Mapping[object, Dim] = {k: k.size for k in labels if isinstance(k, Label)}
+    found = multiplied_out(factors, output, dtype, scale)
+    return contract([found], tuple(output), _sizes([*output, *found.labels]))
+
+
+def multiplied_out(
+    factors: Sequence[Factor], output: Sequence[Label], dtype: DType, scale: float = 1.0
+) -> Factor:
+    """The product of the factors as one; only labels of `output` are left."""
     if not factors:
-        return broadcast(constant(scale, dtype), tuple(k.size for k in output), ())
-    result = contract(factors, tuple(output), sizes)
-    return result if scale == 1 else result * scale
+        return Factor(constant(scale, dtype), ())
+    sizes = _sizes([*output, *(k for f in factors for k in f.labels)])
+    found = multiplied(factors, tuple(output), sizes)
+    return found if scale == 1 else Factor(found.x * scale, found.labels)
+
+
+def _sizes(labels: Sequence[object]) -> Mapping[object, Dim]:
+    return {k: k.size for k in labels if isinstance(k, Label)}
 
 
 def indexed(x: Tensor, lines: Sequence[Line]) -> Factor | None:

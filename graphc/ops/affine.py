@@ -84,6 +84,8 @@ class AffineAdd(Op):
                 old = kernel.load(0, [*r, *point]) if node.attrs["based"] else zero
                 kernel.store(0, [*r, *point], old)
             for k, lines in enumerate(node.attrs["lines"]):
+                if _terms(node)[k].size == 0:
+                    continue
                 _add_into_row(node, kernel, k + node.attrs["based"], lines, r)
 
     def cost(self, node: Node) -> Dim:

@@ -57,13 +57,18 @@ def contract(terms: Sequence[Term], output: Labels, sizes: Mapping[Label, Dim]) 
     """The product of the terms (at least one), pairwise in a cheap order, summed over labels that
     the output lacks and repeated along those that only the output has; axes as in `output`.
     """
+    return _arranged(multiplied(terms, output, sizes), output, sizes)
+
+
+def multiplied(terms: Sequence[Term], output: Labels, sizes: Mapping[Label, Dim]) -> Term:
+    """As `contract`, but with axes in the order in which they come about, and none repeated."""
     left = list(terms)
     for pair in _order(left, output, sizes):
         first, second = sorted((left[k] for k in pair), key=lambda t: _places(t, output))
         rest = [t for k, t in enumerate(left) if k not in pair]
         kept = set(output).union(*(t.labels for t in rest))
         left = [*rest, _product(first, second, kept)]
-    return _arranged(_summed(left[0], set(output)), output, sizes)
+    return _summed(left[0], set(output))
 
 
 def _places(term: Term, output: Labels) -> list[int]:
