@@ -103,24 +103,25 @@ class ProductLowering(Epilogue):
 
     def _place(self) -> list[Stmt]:
         """Where the block lies: its batch index, rows and columns."""
-        blocks = self.frame.blocks
-        down, across, height, width, rows, columns = (
+        blocks, tile_rows = self.frame.blocks, self.frame.sizes.tile_rows
+        down, across, rows, columns, tiles, panels = (
             self.dims(d)
             for d in (
                 blocks.down,
                 blocks.across,
-                blocks.height,
-                blocks.width,
                 blocks.rows,
                 blocks.columns,
+                blocks.tiles,
+                blocks.panels,
             )
         )
+        strip, line = e.rem(e.var("p.strip"), down), e.rem(e.var("p.block"), across)
         place: list[Stmt] = [
             Let("p.strip", e.var("p.block") / across),
-            Let("p.n0", e.rem(e.var("p.block"), across) * width),
-            Let("p.w", e.minimum(width, columns - N0)),
-            Let("p.m0", e.rem(e.var("p.strip"), down) * height),
-            Let("p.h", e.minimum(height, rows - M0)),
+            Let("p.n0", line * panels / across * blocks.panel),
+            Let("p.w", e.minimum((line + 1) * panels / across * blocks.panel, columns) - N0),
+            Let("p.m0", strip * tiles / down * tile_rows),
+            Let("p.h", e.minimum((strip + 1) * tiles / down * tile_rows, rows) - M0),
         ]
         return place + self.frame.bind(self.frame.product.batch, e.var("p.strip") / down)
 

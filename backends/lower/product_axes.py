@@ -38,16 +38,16 @@ class Operand:
     """An operand, its element at the loop variables, and the axis along which neighbours lie.
 
     That is the last summed axis, the last free one (of the left's rows, the right's columns), or
-    neither. `step`: elements from neighbour to neighbour along the other one, where that is known.
-    `inner` are the summed axes as this operand steps along them, `shared` is its element over the
-    axes of the product.
+    neither. `step`: elements from neighbour to neighbour along the other one, where that is one
+    step. `inner` are the summed axes as this operand steps along them, `shared` is its element over
+    the axes of the product.
     """
 
     tensor: Tensor
     index: Index
     inner: tuple[Axis, ...]
     along: Along
-    step: int | None
+    step: Dim | None
     shared: Index
 
 
@@ -212,10 +212,10 @@ def _operand(
     return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own), shared)
 
 
-def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> int | None:
-    """Elements from neighbour to neighbour along a single axis of a single access, if known."""
+def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> Dim | None:
+    """Elements from neighbour to neighbour along a single axis of a single access."""
     found = coefficient(offsets[0], axes[0].atom) if len(axes) == len(offsets) == 1 else None
-    return found[0] if found is not None and isinstance(found[0], int) else None
+    return None if found is None else found[0]
 
 
 def _contiguous(offsets: Sequence[Dim], axis: Axis) -> bool:

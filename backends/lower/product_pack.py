@@ -17,13 +17,9 @@ from graphc.backends.lower.product_sizes import Sizes
 from graphc.ir.dtypes import bool_
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
-#: Tiles that are packed at once, and tiles of which all are.
-GROUP = 4
-MOST_TILES = 6
-#: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
-COLLIDING = 4096
-#: Panels for which it is not worth while to pack the left operand.
-MOST_PANELS = 4
+#: Rows that are packed side by side at once, or all where they are known to be few.
+GROUP = 48
+ALL = 96
 K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0", "r"))
 
 
@@ -32,39 +28,30 @@ def right_elements(sizes: Sizes) -> int:
     return sizes.width * _depth(sizes) + sizes.lanes * sizes.panel
 
 
-def left_in_place(frame: Frame) -> bool:
-    """Whether the left operand is read where it lies: few times, from lines that do not collide."""
-    left, sizes = frame.product.left, frame.sizes
-    if left.along == "neither" or left.step is None or left.tensor.dtype is not frame.sum_type:
-        return False
-    period = COLLIDING if left.along == "inner" else COLLIDING // 2
-    apart = left.step * frame.sum_type.bytes % period != 0
-    few = sizes.width <= MOST_PANELS * sizes.panel
-    return apart and few and len(left.inner) == 1 and len(frame.product.rows) == 1
-
-
 def left_elements(frame: Frame) -> int:
     """Elements of the packed tiles of the left operand."""
-    if left_in_place(frame):
-        return 0
-    return left_stride(frame) * group(frame)
-
-
-def left_stride(frame: Frame) -> int:
-    """Elements of one packed tile of the left operand."""
     sizes = frame.sizes
+    if frame.sizes.in_place:
+        return 0
     if by_rows(frame):
         return sizes.tile_rows * row_stride(sizes)
-    return sizes.packed_rows * _depth(sizes)
+    return left_line(frame) * _depth(sizes)
+
+
+def left_line(frame: Frame) -> int:
+    """Elements of a summand of the packed tiles, where rows lie side by side: whole vectors."""
+    rows, lanes = group(frame) * frame.sizes.tile_rows, frame.sizes.lanes
+    return -(-rows // lanes) * lanes
 
 
 def group(frame: Frame) -> int:
     """Tiles packed at once: of rows side by side, one tile is less than a line of the cache."""
     if frame.product.left.along != "free":
         return 1
-    rows = frame.blocks.rows
-    tiles = -(-rows // frame.sizes.tile_rows) if isinstance(rows, int) and rows else MOST_TILES + 1
-    return tiles if tiles <= MOST_TILES else GROUP
+    rows, tile_rows = frame.blocks.rows, frame.sizes.tile_rows
+    if isinstance(rows, int) and 0 < rows <= ALL:
+        return -(-rows // tile_rows)
+    return max(1, GROUP // tile_rows)
 
 
 def _depth(sizes: Sizes) -> int:
@@ -176,7 +163,7 @@ def _pack_transposed(frame: Frame) -> list[Stmt]:
 
 def pack_left(frame: Frame) -> list[Stmt]:
     """Packs summands p.k0 .. +p.kn of rows p.m0 + p.r .. +p.rows, or of a whole group of tiles."""
-    if left_in_place(frame):
+    if frame.sizes.in_place:
         return []
     if frame.product.left.along == "free":
         return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), tuple(_pack_side_by_side(frame)))]
@@ -188,7 +175,7 @@ def pack_left(frame: Frame) -> list[Stmt]:
         return [For("p.m", ZERO, rows, (*decode, *lines.loop([store], vector=True)))]
     lines = Lines(frame, frame.product.left.inner)
     decode_row = frame.bind(frame.product.rows, first + M)
-    one = Store(LEFT, K * frame.sizes.packed_rows + M, frame.left())
+    one = Store(LEFT, K * left_line(frame) + M, frame.left())
     return lines.loop([For("p.m", ZERO, rows, (*decode_row, one))])
 
 
@@ -200,13 +187,10 @@ def _pack_side_by_side(frame: Frame) -> list[Stmt]:
     assert len(frame.product.rows) == 1 and not decode_row, "such rows are one axis"
     value = frame.left()
     stores: list[Stmt] = []
-    for tile in range(group(frame)):
-        for v in range(0, sizes.packed_rows, sizes.lanes):
-            row = tile * sizes.tile_rows + v
-            mask = None if _all_there(frame, row) else _first(R + row, e.var("p.h"), sizes.lanes)
-            vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
-            target = K * sizes.packed_rows + (tile * left_stride(frame) + v)
-            stores.append(Store(LEFT, frame.vector(target), vector))
+    for row in range(0, left_line(frame), sizes.lanes):
+        mask = None if _all_there(frame, row) else _first(R + row, e.var("p.h"), sizes.lanes)
+        vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
+        stores.append(Store(LEFT, frame.vector(K * left_line(frame) + row), vector))
     return lines.loop(stores)
 
 

@@ -9,14 +9,18 @@ from graphc.backends.lower.product_axes import Product, extent_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 
-#: Bytes of a row of a packed tile, where the sum is taken in several steps or in one.
-DEPTH_BYTES = 1536
-ONE_DEPTH_BYTES = 2048
-#: Columns of a block, of small and of large results.
+#: Bytes of the summands of a column that are packed at once, by the bits of a vector, and columns
+#: of a block: the packed right operand fills half a cache of the second level.
+DEPTH_BYTES = {512: 4096}
+LESS_DEPTH_BYTES = 2048
 WIDTH = 128
-WIDE = 256
-#: Rows of 4-byte sums of a block at most, and multiply-adds of a chunk at least.
-HEIGHT = 240
+#: Of a block whose left operand is packed too: as many bytes, fewer times the left operand.
+WIDER = 2
+#: Rows of a block at most, and at least where it is cut only to have enough blocks for the threads.
+HEIGHT = 258
+LEAST_HEIGHT = 96
+ENOUGH = 8
+#: Multiply-adds of a chunk at least.
 GRAIN = 2**18
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
@@ -26,13 +30,19 @@ FEW_WIDE = 512
 
 
 _Tile = tuple[int, int, int]
-#: By the bits of a vector: tiles of one, two and three vectors.
-_TILES: dict[int, tuple[_Tile, _Tile, _Tile]] = {
-    512: ((16, 4, 1), (12, 4, 2), (8, 4, 3)),
+#: By the bits of a vector: tiles of one, two ... vectors.
+_TILES: dict[int, tuple[_Tile, ...]] = {
+    512: ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
     256: ((12, 2, 1), (6, 2, 2), (4, 2, 3)),
-    128: ((8, 2, 1), (4, 2, 2), (4, 2, 2)),
+    128: ((8, 2, 1), (4, 2, 2)),
 }
-_SCALAR: tuple[_Tile, _Tile, _Tile] = ((4, 1, 1), (4, 1, 2), (4, 1, 2))
+_SCALAR: tuple[_Tile, ...] = ((4, 1, 1), (4, 1, 2))
+#: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
+COLLIDING = 4096
+#: Rows that may lie any distance apart: as many lines find places in the cache.
+ANYWHERE = 6
+#: Panels for which it is not worth while to pack the left operand.
+MOST_PANELS = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Sizes:
     A block has `height` rows, `width` columns and sums over `depth` at a time, a multiple of
     `unit`. `few`: rows up to which nothing is packed, in blocks of `few_width` columns. `fused`:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
-    one of several (0: there is but one axis).
+    one of several (0: there is but one axis). `in_place`: the left operand is read where it lies.
     """
 
     lanes: int
@@ -57,24 +67,26 @@ class Sizes:
     few_width: int
     fold: int
     fused: bool
+    in_place: bool
 
     @property
     def panel(self) -> int:
         """Columns of a tile."""
         return self.lanes * self.vectors
 
-    @property
-    def packed_rows(self) -> int:
-        """Rows of a tile of the left operand when packed row by row: whole vectors."""
-        return -(-self.tile_rows // self.lanes) * self.lanes
+
+def _depth_bytes(vector_bits: int) -> int:
+    return DEPTH_BYTES.get(vector_bits, LESS_DEPTH_BYTES)
 
 
-def _depth(inner: Dim, unit: int, bytes_: int) -> int:
-    """Summands at a time: all, where they are known to be few; whole units."""
+def _depth(inner: Dim, unit: int, most: int) -> int:
+    """Summands at a time: all, where they are known to be not many more; whole units."""
+    size = max(unit, most // unit * unit)
     if not isinstance(inner, int):
-        return max(unit, DEPTH_BYTES // bytes_ // unit * unit)
-    size = (ONE_DEPTH_BYTES if inner * bytes_ <= ONE_DEPTH_BYTES else DEPTH_BYTES) // bytes_
-    return _fit(max(unit, size // unit * unit), inner, max(unit, 4))
+        return size
+    if inner <= most + most // 4:
+        size = max(unit, -(-inner // unit) * unit)
+    return _fit(size, inner, max(unit, 4))
 
 
 def _unit(product: Product, lanes: int, most: int) -> int:
@@ -85,24 +97,6 @@ def _unit(product: Product, lanes: int, most: int) -> int:
     line = axes[-1].extent
     short = isinstance(line, int) and 0 < line <= most and line % lanes == 0
     return line if short and isinstance(line, int) else lanes
-
-
-def _width(columns: Dim, panel: int) -> int:
-    """Columns of a block."""
-    if not isinstance(columns, int):
-        return max(panel, WIDTH // panel * panel)
-    wanted = WIDTH if _less(columns, 4 * WIDE) else WIDE
-    return _fit(max(panel, wanted // panel * panel), columns, panel, parts=2)
-
-
-def _is_one_block(product: Product, height: int, width: int) -> bool:
-    """Whether a result is known to be a single block whose halves are still worth a chunk each."""
-    kinds = (product.batch, product.rows, product.columns, product.inner)
-    batch, rows, columns, inner = (extent_of(axes) for axes in kinds)
-    if not (isinstance(rows, int) and isinstance(columns, int) and isinstance(inner, int)):
-        return False
-    whole = batch == 1 and rows <= height and columns <= width
-    return whole and rows * columns * inner >= 2 * GRAIN
 
 
 def divide_up(x: Dim, y: Dim) -> Dim:
@@ -116,20 +110,22 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     rows, columns, inner = (
         extent_of(axes) for axes in (product.rows, product.columns[-1:], product.inner)
     )
-    tile_rows, tail_rows, vectors = _tile(columns, lanes, schedule.vector_bits)
+    folded = len(product.columns) > 1
+    tile_rows, tail_rows, vectors = _tile(columns, lanes, schedule.vector_bits, folded)
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     panel = lanes * vectors
     fold = 0
-    if len(product.columns) > 1:
+    if folded:
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
-    unit = _unit(product, lanes, DEPTH_BYTES // sum_type.bytes // 2)
-    depth = _depth(inner, unit, sum_type.bytes)
-    height = HEIGHT * 4 // sum_type.bytes // tile_rows * tile_rows
-    width = max(1, WIDTH // fold) * fold if fold else _width(columns, panel)
-    if _is_one_block(product, height, width):
-        width = _fit(max(panel, width // 2 // panel * panel), width, panel)
+    in_place = _in_place(product, tile_rows, panel, sum_type)
+    wider = 1 if in_place else WIDER
+    most = _depth_bytes(schedule.vector_bits) // wider // sum_type.bytes
+    unit = _unit(product, lanes, most // 2)
+    depth = _depth(inner, unit, most)
+    height = HEIGHT // tile_rows * tile_rows
+    width = max(1, WIDTH * wider // (fold or panel)) * (fold or panel)
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     return Sizes(
@@ -145,18 +141,39 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
         few_width,
         fold,
         fused,
+        in_place,
     )
 
 
-def _tile(columns: Dim, lanes: int, vector_bits: int) -> tuple[int, int, int]:
-    """Rows of a tile and of one at the last rows, vectors side by side: what fits the registers."""
-    narrow, usual, wide = _TILES.get(vector_bits, _SCALAR)
+def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
+    """Whether the left operand is read where it lies: from lines that do not collide, few times."""
+    left = product.left
+    if left.along == "neither" or left.step is None or left.tensor.dtype is not sum_type:
+        return False
+    if len(left.inner) != 1 or len(product.rows) != 1:
+        return False
+    if left.along == "inner" and tile_rows <= ANYWHERE:
+        return True
+    if not isinstance(left.step, int) or MOST_PANELS * panel < WIDTH:
+        return False
+    period = COLLIDING if left.along == "inner" else COLLIDING // 2
+    return left.step * sum_type.bytes % period != 0
+
+
+def _tile(columns: Dim, lanes: int, vector_bits: int, folded: bool) -> _Tile:
+    """Rows of a tile and of one at the last rows, vectors side by side: what fits the registers.
+
+    Where every line of columns is on its own (`folded`), what loses fewest lanes.
+    """
+    tiles = _TILES.get(vector_bits, _SCALAR)
     if not isinstance(columns, int):
-        return usual
-    if columns <= lanes:
-        return narrow
-    lost = [-columns % (tile[2] * lanes) for tile in (usual, wide)]
-    return wide if lost[1] < lost[0] else usual
+        return tiles[-1]
+    for tile in tiles:
+        if columns <= tile[2] * lanes:
+            return tile
+    if not folded and len(tiles) == 4:
+        return tiles[-1]
+    return min(reversed(tiles[1:]), key=lambda tile: -columns % (tile[2] * lanes))
 
 
 def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
@@ -183,9 +200,10 @@ def _few(product: Product) -> int:
 
 @dataclass(frozen=True)
 class Blocks:
-    """How the result is cut: for each of `batch`, `down` x `across` blocks of `height` x `width`.
+    """How the result is cut: for each of `batch`, `down` x `across` blocks of about equal size.
 
-    A chunk has `per_chunk` blocks. `small` is 1 where nothing is packed, else 0.
+    The rows are `tiles` of a tile's rows, the columns `panels` of `panel` columns; a block has
+    whole ones. A chunk has `per_chunk` blocks. `small` is 1 where nothing is packed, else 0.
     """
 
     batch: Dim
@@ -193,8 +211,9 @@ class Blocks:
     columns: Dim
     inner: Dim
     small: Dim
-    height: Dim
-    width: Dim
+    tiles: Dim
+    panels: Dim
+    panel: int
     down: Dim
     across: Dim
     per_chunk: Dim
@@ -215,10 +234,29 @@ def cut(product: Product, sizes: Sizes) -> Blocks:
     if sizes.fold:
         columns = extent_of(product.columns[:-1]) * sizes.fold
     small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
-    width = sizes.width + small * (sizes.few_width - sizes.width)
-    down = maximum(1, divide_up(rows, sizes.height))
-    height = divide_up(divide_up(rows, down), sizes.tile_rows) * sizes.tile_rows
-    across = divide_up(columns, width)
-    work = maximum(1, minimum(height, rows) * minimum(width, columns) * inner)
-    per_chunk = maximum(1, floordiv(GRAIN, work))
-    return Blocks(batch, rows, columns, inner, small, height, width, down, across, per_chunk)
+    panel = sizes.fold or sizes.panel
+    tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
+    wide, few_wide = sizes.width // panel, max(1, sizes.few_width // panel)
+    wanted = _wanted(batch, rows * columns * inner) * (1 - small)
+    across = maximum(1, divide_up(panels, wide + small * (few_wide - wide)))
+    high, least = sizes.height // sizes.tile_rows, max(1, LEAST_HEIGHT // sizes.tile_rows)
+    down = maximum(1, divide_up(tiles, high))
+    narrowest = panels if sizes.in_place else divide_up(panels, 2)
+    lacking = divide_up(wanted, down * across)
+    across = _even(maximum(across, minimum(narrowest, across * lacking)), panels)
+    down = maximum(down, minimum(divide_up(tiles, least), divide_up(wanted, across)))
+    height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
+    width = minimum(columns, divide_up(panels, across) * panel)
+    per_chunk = maximum(1, floordiv(GRAIN, maximum(1, height * width * inner)))
+    return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, per_chunk)
+
+
+def _wanted(batch: Dim, work: Dim) -> Dim:
+    """Blocks of each of a batch that are worth having: few threads are to have equal shares."""
+    return minimum(divide_up(ENOUGH, maximum(1, batch)), floordiv(work, GRAIN))
+
+
+def _even(count: Dim, most: Dim) -> Dim:
+    """The count, or one more where that makes equal halves of several."""
+    odd = count - 2 * floordiv(count, 2)
+    return maximum(1, minimum(most, count + odd * minimum(1, maximum(0, count - 1))))

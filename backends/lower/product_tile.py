@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -14,8 +15,7 @@ from graphc.backends.lower.product_pack import (
     K,
     by_rows,
     group,
-    left_in_place,
-    left_stride,
+    left_line,
     pack_left,
     pack_right,
     panel_stride,
@@ -50,10 +50,7 @@ def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
     steps = frame.choose(ONE, frame.dims(depths))
     line = ZERO if one_depth(frame) or frame.few is True else R
     tile_rows = e.const(sizes.tile_rows, H.dtype)
-    packed = [
-        *pack_left(frame),
-        For("p.j", ZERO, parts(W, sizes.panel), tuple(_panel(frame, line))),
-    ]
+    packed = [*pack_left(frame), *_panels(frame, line)]
     tile: list[Stmt] = [
         Let("p.r", e.var("p.t") * sizes.tile_rows),
         Let("p.rows", frame.choose(H, e.minimum(H - R, tile_rows))),
@@ -80,64 +77,90 @@ def _clear(frame: Frame) -> list[Stmt]:
     return [For("p.z", ZERO, elements, (zero,), "vector", sizes.lanes, 1, even=True)]
 
 
-def _panel(frame: Frame, line: Expr) -> list[Stmt]:
-    """All rows of the tile in one panel: at once, or the last rows a few at a time."""
-    sizes = frame.sizes
-    full = _tile(frame, sizes.tile_rows, ZERO, line)
-    rows = frame.blocks.rows
-    if sizes.tail_rows == sizes.tile_rows or (
-        isinstance(rows, int) and rows % sizes.tile_rows == 0
-    ):
-        return full
-    first = e.var("p.s") * sizes.tail_rows
-    tail = For(
-        "p.s", ZERO, parts(ROWS, sizes.tail_rows), tuple(_tile(frame, sizes.tail_rows, first, line))
-    )
-    return [If(e.equal(ROWS, sizes.tile_rows), tuple(full), (tail,))]
+def _panels(frame: Frame, line: Expr) -> list[Stmt]:
+    """Whole panels, and what is left of the columns: at once where known, or vector by vector."""
+    sizes, columns = frame.sizes, frame.blocks.columns
+    panel, whole = sizes.panel, W / sizes.panel
+    tile = _Tile(frame, line, sizes.vectors, PANEL * panel_stride(sizes), PANEL * panel)
+    known = isinstance(columns, int)
+    rest = columns % panel if isinstance(columns, int) else panel
+    full = For("p.j", ZERO, whole if rest else parts(W, panel), tuple(tile.rows()))
+    if not rest or sizes.vectors == 1:
+        return [replace(full, end=parts(W, panel))]
+    vectors = -(-rest // sizes.lanes) if known else 1
+    if vectors == sizes.vectors:
+        return [replace(full, end=parts(W, panel))]
+    at = e.var("p.v") * sizes.lanes
+    tile = _Tile(frame, line, vectors, whole * panel_stride(sizes) + at, whole * panel + at)
+    count = parts(W - whole * panel, vectors * sizes.lanes)
+    return [full, For("p.v", ZERO, count, tuple(tile.rows()))]
 
 
-def _tile(frame: Frame, rows: int, first: Expr, line: Expr) -> list[Stmt]:
-    """Sums of `rows` rows from `first` on in one panel, added to what other depths have summed."""
-    sizes = frame.sizes
-    zero = e.broadcast(e.const(0, frame.sum_type), sizes.lanes)
-    places = [(i, v) for i in range(rows) for v in range(sizes.vectors)]
-    declared: list[Stmt] = [Declare(_name(i, v), zero) for i, v in places]
-    loop = For("p.k", ZERO, KN, tuple(_step(frame, rows, first)))
-    corner = (line + first) * sizes.width + PANEL * sizes.panel
-    stores: list[Stmt] = []
-    for i, v in places:
-        at = frame.vector(corner + (i * sizes.width + v * sizes.lanes))
-        total = e.var(_name(i, v), frame.sum_type, sizes.lanes)
-        before = e.load(SUMS, at, frame.sum_type)
-        stores.append(Store(SUMS, at, total if one_depth(frame) else before + total))
-    return [*declared, loop, *stores]
+@dataclass(frozen=True)
+class _Tile:
+    """Sums of a tile's rows in so many vectors: the packed right operand from `start` on, results
+    from `column` of the block on, in sums from `line` on.
+    """
+
+    frame: Frame
+    line: Expr
+    vectors: int
+    start: Expr
+    column: Expr
+
+    def rows(self) -> list[Stmt]:
+        """All rows of the tile: at once, or the last rows a few at a time."""
+        sizes, rows = self.frame.sizes, self.frame.blocks.rows
+        full = self._sums(sizes.tile_rows, ZERO)
+        if sizes.tail_rows == sizes.tile_rows or (
+            isinstance(rows, int) and rows % sizes.tile_rows == 0
+        ):
+            return full
+        few = self._sums(sizes.tail_rows, e.var("p.s") * sizes.tail_rows)
+        tail = For("p.s", ZERO, parts(ROWS, sizes.tail_rows), tuple(few))
+        return [If(e.equal(ROWS, sizes.tile_rows), tuple(full), (tail,))]
+
+    def _sums(self, rows: int, first: Expr) -> list[Stmt]:
+        """Sums of `rows` rows from `first` on, added to what other depths have summed."""
+        frame, sizes = self.frame, self.frame.sizes
+        zero = e.broadcast(e.const(0, frame.sum_type), sizes.lanes)
+        places = [(i, v) for i in range(rows) for v in range(self.vectors)]
+        declared: list[Stmt] = [Declare(_name(i, v), zero) for i, v in places]
+        loop = For("p.k", ZERO, KN, tuple(self._step(rows, first)))
+        corner = (self.line + first) * sizes.width + self.column
+        stores: list[Stmt] = []
+        for i, v in places:
+            at = frame.vector(corner + (i * sizes.width + v * sizes.lanes))
+            total = e.var(_name(i, v), frame.sum_type, sizes.lanes)
+            before = e.load(SUMS, at, frame.sum_type)
+            stores.append(Store(SUMS, at, total if one_depth(frame) else before + total))
+        return [*declared, loop, *stores]
+
+    def _step(self, rows: int, first: Expr) -> list[Stmt]:
+        """One summand: a line of the panel times every row's element."""
+        frame, sizes, dtype = self.frame, self.frame.sizes, self.frame.sum_type
+        out: list[Stmt] = []
+        line: list[Expr] = []
+        for v in range(self.vectors):
+            at = frame.vector(self.start + K * sizes.panel + v * sizes.lanes)
+            out.append(Let(f"p.b{v}", e.load(RIGHT, at, dtype)))
+            line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
+        for i in range(rows):
+            a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
+            for v in range(self.vectors):
+                total = e.var(_name(i, v), dtype, sizes.lanes)
+                out.append(Assign(_name(i, v), frame.multiply_add(a, line[v], total)))
+        return out
 
 
 def _name(i: int, v: int) -> str:
     return f"p.sum{i}.{v}"
 
 
-def _step(frame: Frame, rows: int, first: Expr) -> list[Stmt]:
-    """One summand: a line of the panel times every row's element."""
-    sizes, dtype = frame.sizes, frame.sum_type
-    out: list[Stmt] = []
-    line: list[Expr] = []
-    start = PANEL * panel_stride(sizes) + K * sizes.panel
-    for v in range(sizes.vectors):
-        out.append(Let(f"p.b{v}", e.load(RIGHT, frame.vector(start + v * sizes.lanes), dtype)))
-        line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
-    for i in range(rows):
-        a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
-        for v in range(sizes.vectors):
-            total = e.var(_name(i, v), dtype, sizes.lanes)
-            out.append(Assign(_name(i, v), frame.multiply_add(a, line[v], total)))
-    return out
-
-
 def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
     """The left operand's element of row first + i: for rows beyond the last, any."""
     sizes = frame.sizes
-    if left_in_place(frame):
+    if sizes.in_place:
         row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
         decode = [
             *frame.bind(frame.product.rows, e.var("p.m0") + R + row),
@@ -145,7 +168,7 @@ def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
         ]
         assert not decode, "an operand read in place has one axis each way"
         return frame.left()
-    stride = row_stride(sizes) if by_rows(frame) else 1
-    tile = e.rem(e.var("p.t"), group(frame)) * left_stride(frame) if group(frame) > 1 else ZERO
-    corner = tile + first * stride + K * (1 if by_rows(frame) else sizes.packed_rows)
-    return e.load(LEFT, corner + i * stride, frame.sum_type)
+    if by_rows(frame):
+        return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.sum_type)
+    tile = e.rem(e.var("p.t"), group(frame)) * sizes.tile_rows if group(frame) > 1 else ZERO
+    return e.load(LEFT, tile + first + K * left_line(frame) + i, frame.sum_type)
