@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.blocks import BLOCKS
@@ -49,21 +50,23 @@ PIPELINE: tuple[Pass, ...] = (
 
 
 #: What remains to be done with the body that a pass made of optimised nodes.
-REMAINING = MappingProxyType({BLOCKS: PIPELINE[PIPELINE.index(BLOCK_LOOPS) + 1 :]})
+REMAINING: Mapping[Op, Sequence[Pass]] = MappingProxyType(
+    {BLOCKS: PIPELINE[PIPELINE.index(BLOCK_LOOPS) + 1 :]}
+)
 
 
 def optimise(
     graph: Graph,
     disable: Collection[str] = (),
     trace: Trace | None = None,
-    steps: Sequence[Pass] = PIPELINE,
+    steps: Sequence[Pass] | None = None,
 ) -> Graph:
-    """The graph after every pass of `steps` whose name is not in `disable`, bodies too.
+    """The graph after every pass (or those of `steps`) whose name is not in `disable`, bodies too.
 
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
-    return _with_bodies(_run(graph, disable, trace, steps), disable)
+    return _with_bodies(_run(graph, disable, trace, steps or PIPELINE), disable)
 
 
 def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
