@@ -13,29 +13,27 @@ import numpy as np
 from graphc.ir.dims import Dim, bounds, evaluate, sizes
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
+from graphc.ir.types import Shape
 from graphc.ir.walk import blame, rebuild
 from graphc.ops.convolution import Convolution
-from graphc.ops.convolution_axes import Line
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, constant_value
 from graphc.ops.winograd import divide_up, transformed_kernels, winograd, winograd_kernels
-from graphc.ops.winograd_matrices import TAPS, transforms
+from graphc.ops.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph, Pass
 
-#: Positions of a tile along each axis.
-RESULTS = 2
 #: Channels come in multiples of this.
 CHANNELS = 16
 #: Multiply-adds in the time in which memory gives a weight.
-WEIGHT = 24
-#: Operations on a channel of a tile in the time of so many multiply-adds.
-TRANSFORM = 80
+WEIGHT = 12
+#: The transforms of a channel of a tile take the time of so many multiply-adds a point.
+TRANSFORM = 8
 #: What a named size is taken to be.
 UNKNOWN = 8
 #: The time of Winograd's way over that of the direct one at most.
-GAIN = 0.85
+GAIN = 0.9
 
 LAST = (0, 2, 3, 1)
 FIRST = (0, 3, 1, 2)
@@ -47,43 +45,48 @@ def by_winograd(graph: Graph) -> Graph:
 
 
 def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-    if not isinstance(node.op, Convolution) or not _serves(node):
+    if not isinstance(node.op, Convolution) or not _is_plain(node, node.op):
         return None
-    known = dict(zip(node.op.takes, inputs, strict=True))
-    result = {"y": _result, "x": _image, "w": _kernels}[node.op.role](node, known)
+    op = node.op
+    known = dict(zip([*op.takes, op.role], [*inputs, *node.outputs], strict=True))
+    weight = WEIGHT if constant_value(known["w"]) is not None else 2 * WEIGHT
+    results = tile_for(known["w"].shape, known["y"].shape, weight)
+    if results is None or (op.role == "w" and not _is_smaller(node)):
+        return None
+    result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, results)
     blame(result, node)
     return (result,)
 
 
-def _serves(node: Node) -> bool:
-    """Whether sizes and options are such that transforms pay."""
-    op, lines = node.op, node.attrs["lines"]
-    assert isinstance(op, Convolution)
-    known = dict(zip([*op.takes, op.role], [*node.inputs, *node.outputs], strict=True))
-    w, y = known["w"], known["y"]
-    plain = all(tuple(line) == tuple(Line(before=line.before)) for line in map(_line, lines))
-    if w.dtype is not float32 or not plain or node.attrs["groups"] != 1:
+def _is_plain(node: Node, op: Convolution) -> bool:
+    """Whether kernels of 3 x 3 taps move by single steps, in float32."""
+    taps = node.inputs[op.takes.index("w")].shape[2:] if "w" in op.takes else node.attrs["extent"]
+    steps = [(stride, dilation, spread) for stride, dilation, _, spread in node.attrs["lines"]]
+    if node.types[0].dtype is not float32 or node.attrs["groups"] != 1:
         return False
-    return w.shape[2:] == (TAPS, TAPS) and _pays(w, y) and (op.role != "w" or _is_smaller(node))
+    return tuple(taps) == (TAPS, TAPS) and steps == [(1, 1, 1)] * 2
 
 
-def _line(line: Sequence[Dim]) -> Line:
-    return Line(*line)  # type: ignore[arg-type]
-
-
-def _pays(w: Tensor, y: Tensor) -> bool:
-    """Whether fewer multiplications outweigh transforms and larger weights."""
-    outputs, channels = w.shape[:2]
+def tile_for(w: Shape, y: Shape, weight: int = WEIGHT) -> int | None:
+    """The positions of a tile along each axis for kernels and results of these shapes; None where
+    the direct sum is as quick. `weight` is the time that each number of the kernels takes.
+    """
+    outputs, channels = w[:2]
     if not isinstance(outputs, int) or not isinstance(channels, int):
-        return False
-    if outputs % CHANNELS or channels % CHANNELS:
-        return False
-    positions = likely(y.shape[0] * y.shape[2] * y.shape[3])
-    tiles = likely(y.shape[0] * divide_up(y.shape[2], RESULTS) * divide_up(y.shape[3], RESULTS))
-    weights, points = channels * outputs, transforms(RESULTS).reach ** 2
-    direct = TAPS**2 * weights * (positions + WEIGHT)
-    ours = points * weights * (tiles + WEIGHT) + TRANSFORM * tiles * (channels + outputs)
-    return ours < GAIN * direct
+        return None
+    if outputs % CHANNELS or channels % CHANNELS or outputs * channels == 0:
+        return None
+    direct = TAPS**2 * channels * outputs * (likely(y[0] * y[2] * y[3]) + weight)
+    times = {m: _time(m, channels * outputs, channels + outputs, y, weight) for m in POINTS}
+    best = min(times, key=times.__getitem__)
+    return best if times[best] < GAIN * direct else None
+
+
+def _time(results: int, weights: int, channels: int, y: Shape, weight: int) -> int:
+    """The time with tiles of so many positions each way, in that of multiply-adds."""
+    tiles = likely(y[0] * divide_up(y[2], results) * divide_up(y[3], results))
+    points = transforms(results).reach ** 2
+    return points * (weights * (tiles + weight) + TRANSFORM * tiles * channels)
 
 
 def likely(d: Dim) -> int:
@@ -101,16 +104,16 @@ def _is_smaller(node: Node) -> bool:
     return most is not None and most <= 0
 
 
-def _result(node: Node, known: dict[str, Tensor]) -> Tensor:
+def _result(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
     """The convolution of images."""
     before = tuple(line[2] for line in node.attrs["lines"])
-    return _convolved(node, known["x"], known["w"], (2, 3, 1, 0), before, turned=False)
+    return _convolved(node, known["x"], known["w"], (2, 3, 1, 0), before, results)
 
 
-def _image(node: Node, known: dict[str, Tensor]) -> Tensor:
+def _image(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
     """Its gradient for the images: a convolution with the taps in reverse order."""
     before = tuple(TAPS - 1 - line[2] for line in node.attrs["lines"])
-    return _convolved(node, known["y"], known["w"], (2, 3, 0, 1), before, turned=True)
+    return _convolved(node, known["y"], known["w"], (2, 3, 0, 1), before, results, turned=True)
 
 
 def _convolved(
@@ -119,14 +122,14 @@ def _convolved(
     w: Tensor,
     order: tuple[int, ...],
     before: tuple[Dim, ...],
-    *,
-    turned: bool,
+    results: int,
+    turned: bool = False,
 ) -> Tensor:
     kernels = _arranged(w, order)
     spatial = tuple(node.attrs["extent"])
     pair = (before[0], before[1])
-    u = _transformed(kernels, turned)
-    y = winograd(copy(transpose(x, LAST)), u, kernels, spatial, pair, RESULTS, turned)
+    u = _transformed(kernels, results, turned)
+    y = winograd(copy(transpose(x, LAST)), u, kernels, spatial, pair, results, turned)
     return transpose(y, FIRST)
 
 
@@ -138,20 +141,20 @@ def _arranged(w: Tensor, order: tuple[int, ...]) -> Tensor:
     return constant(np.ascontiguousarray(value.transpose(order)))
 
 
-def _transformed(kernels: Tensor, turned: bool) -> Tensor:
+def _transformed(kernels: Tensor, results: int, turned: bool) -> Tensor:
     """The transformed kernels; of constants, a constant."""
-    u = transformed_kernels(kernels, RESULTS, turned)
+    u = transformed_kernels(kernels, results, turned)
     value = constant_value(kernels)
     if value is None:
         return u
     return constant(u.node.op.reference(value, **u.node.attrs))
 
 
-def _kernels(node: Node, known: dict[str, Tensor]) -> Tensor:
+def _kernels(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
     """Its gradient for the kernels."""
     before = tuple(line[2] for line in node.attrs["lines"])
     x, y = (copy(transpose(known[r], LAST)) for r in "xy")
-    each = winograd_kernels(x, y, (before[0], before[1]), RESULTS)
+    each = winograd_kernels(x, y, (before[0], before[1]), results)
     return transpose(sum(each, axis=0, dtype=each.dtype), (3, 2, 0, 1))
 
 
