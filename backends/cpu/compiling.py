@@ -9,8 +9,8 @@ import numpy as np
 from graphc.backends.cpu import cache
 from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
 from graphc.backends.cpu.threads import default_threads
-from graphc.backends.llvm.engine import compile_objects
-from graphc.backends.llvm.module import Module, compound_dims, module_of, slots
+from graphc.backends.llvm.engine import Compilation
+from graphc.backends.llvm.module import PLAN, RUN, compound_dims, emit_parts, slots
 from graphc.backends.llvm.target import Target
 from graphc.backends.program import Program
 from graphc.ir.dims import is_name
@@ -19,28 +19,35 @@ from graphc.ir.node import Tensor
 
 def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> Packed:
     """Entry, object code and constants of a program; equal code is taken from the cache."""
-    module = module_of(program)
-    objects = _objects(module.parts, target)
+    objects = _objects(program, target)
     constants = [_value(x) for x in program.constants]
     code_bytes = tuple(map(len, objects))
-    return pack(_entry_of(program, variables, module, code_bytes), objects, constants)
+    return pack(_entry_of(program, variables, code_bytes), objects, constants)
 
 
-def _objects(parts: Sequence[str], target: Target) -> list[bytes | memoryview]:
-    """Object code of each part, from the cache where it is there."""
-    keys = [cache.key(part, target) for part in parts]
-    known = {key: data for key in keys if (data := cache.get(key)) is not None}
-    missing = {key: part for key, part in zip(keys, parts, strict=True) if key not in known}
-    made = compile_objects(list(missing.values()), target, threads=default_threads())
-    fresh = dict(zip(missing, made, strict=True))
-    for key, code in fresh.items():
-        cache.put(key, code)
-    return [fresh[key] if key in fresh else known[key] for key in keys]
+def _objects(program: Program, target: Target) -> list[bytes | memoryview]:
+    """Object code of each part of a program, from the cache where it is there."""
+    keys: list[str] = []
+    known: dict[str, bytes | memoryview] = {}
+    with Compilation(target, default_threads()) as compilation:
+
+        def ready(part: str, last: bool = False) -> None:
+            keys.append(cache.key(part, target))
+            found = cache.get(keys[-1])
+            if found is None:
+                compilation.add(part, last=last)
+            else:
+                known[keys[-1]] = found
+
+        ready(emit_parts(program, ready), last=True)
+        missing = [key for key in keys if key not in known]
+        for key, code in zip(missing, compilation.objects(), strict=True):
+            cache.put(key, code)
+            known[key] = code
+    return [known[key] for key in keys]
 
 
-def _entry_of(
-    program: Program, variables: Sequence[Tensor], module: Module, code_bytes: tuple[int, ...]
-) -> Entry:
+def _entry_of(program: Program, variables: Sequence[Tensor], code_bytes: tuple[int, ...]) -> Entry:
     """The entry of a program; `variables` is the caller's list, in which positions count."""
     position = {x: k for k, x in enumerate(variables)}
     compound = dict(
@@ -55,8 +62,8 @@ def _entry_of(
         failures=tuple(failure.message for failure in program.failures),
         sizes=slots(program),
         stateful=program.first_commit < len(program.calls),
-        plan=module.plan,
-        run=module.run,
+        plan=PLAN,
+        run=RUN,
         code_bytes=code_bytes,
     )
 

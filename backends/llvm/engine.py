@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -22,7 +23,7 @@ from graphc.backends.llvm.loading import LinkError, keep_for_ever
 from graphc.backends.llvm.target import LEVELS, Target, host_target, named_target
 
 __all__ = [
-    "LEVELS", "Library", "LinkError", "Target", "assembly", "compile_object", "compile_objects",
+    "LEVELS", "Compilation", "Library", "LinkError", "Target", "assembly", "compile_object",
     "host_target", "load_object", "load_objects", "named_target", "optimised_ir",
 ]  # fmt: skip
 
@@ -30,26 +31,56 @@ CODEGEN_LEVEL = (0, 2, 2, 3)
 """How hard instruction selection and register allocation try, by optimisation level."""
 
 
-def compile_objects(
-    ir_texts: Sequence[str], target: Target, *, threads: int, level: int = 1
-) -> list[bytes]:
-    """What `compile_object` makes of each text, several at once, the longest first."""
-    found: list[bytes] = [b""] * len(ir_texts)
-    left = iter(sorted(range(len(ir_texts)), key=lambda k: -len(ir_texts[k])))
+class Compilation:
+    """Makes objects of texts on several threads, from the first text on while others are written.
 
-    def work() -> None:
-        for k in left:
-            with suppress(RuntimeError):  # raised below
-                found[k] = compile_object(ir_texts[k], target, level=level)
+    A context, at whose end no thread is left.
+    """
 
-    helpers = [threading.Thread(target=work) for _ in range(min(threads, len(ir_texts)) - 1)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
-    pairs = zip(found, ir_texts, strict=True)
-    return [code or compile_object(text, target, level=level) for code, text in pairs]
+    def __init__(self, target: Target, threads: int):
+        self._target, self._threads = target, threads
+        self._texts: list[tuple[str, int]] = []
+        self._codes: dict[int, bytes] = {}
+        self._left: SimpleQueue[int | None] = SimpleQueue()
+        self._helpers: list[threading.Thread] = []
+
+    def __enter__(self) -> Compilation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _helper in self._helpers:
+            self._left.put(None)
+        self._join()
+
+    def _join(self) -> None:
+        for helper in self._helpers:
+            helper.join()
+        self._helpers = []
+
+    def add(self, ir_text: str, level: int = 1, last: bool = False) -> None:
+        """Another text for `compile_object`; the last one waits for a thread that is there."""
+        self._texts.append((ir_text, level))
+        self._left.put(len(self._texts) - 1)
+        if not last and len(self._helpers) < self._threads - 1:
+            self._helpers.append(threading.Thread(target=self._work))
+            self._helpers[-1].start()
+
+    def objects(self) -> list[bytes]:
+        """The object of each text; the calling thread helps until there are all."""
+        for _ in range(len(self._helpers) + 1):
+            self._left.put(None)
+        self._work()
+        self._join()
+        return [self._codes.get(k) or self._compiled(k) for k in range(len(self._texts))]
+
+    def _work(self) -> None:
+        while (k := self._left.get()) is not None:
+            with suppress(RuntimeError):  # which `objects` raises
+                self._codes[k] = self._compiled(k)
+
+    def _compiled(self, k: int) -> bytes:
+        text, level = self._texts[k]
+        return compile_object(text, self._target, level=level)
 
 
 def compile_object(ir_text: str, target: Target, *, pic: bool = True, level: int = 1) -> bytes:

@@ -5,12 +5,12 @@ in order).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
-from graphc.backends.llvm.parts import parts_of
+from graphc.backends.llvm.parts import Parts
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
@@ -19,50 +19,51 @@ from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
 from graphc.ir.dims import Dim, DimExpr, is_name
 
+PLAN, RUN = "gc_plan", "gc_run"
+"""The functions of a module that a caller calls."""
+
 
 @dataclass(frozen=True)
 class Module:
-    """LLVM IR text with functions NAME_plan and NAME_run; `kernels` are the names of the kernel
-    functions, one a call. `parts` are the same in pieces, see `graphc.backends.llvm.parts`.
+    """LLVM IR text with the functions `PLAN` and `RUN`; `kernels` are the names of the kernel
+    functions, one a call.
     """
 
     text: str
-    parts: tuple[str, ...]
     kernels: tuple[str, ...]
-    plan: str
-    run: str
 
 
 @dataclass(frozen=True)
 class Part:
     """The functions of one program: by name, so that parts of one module share equal kernels.
-    `kernels` are the names of its calls, `shared` of all kernels, those of nested programs too.
+    `kernels` are the names of its calls.
     """
 
     functions: dict[str, str]
     declarations: dict[str, None]
     kernels: tuple[str, ...]
-    shared: dict[str, None]
 
 
-def part_of(program: Program, prefix: str) -> Part:
-    """The kernels of a program under their content hashes, with PREFIX_plan and PREFIX_run."""
+def part_of(program: Program, prefix: str, parts: Parts | None = None) -> Part:
+    """The kernels of a program under their content hashes, with PREFIX_plan and PREFIX_run.
+
+    `parts` gets each kernel when it is written.
+    """
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
     names: list[str] = []
-    shared: dict[str, None] = {}
     for k, (call, aliased) in enumerate(zip(program.calls, program.aliases, strict=True)):
         if isinstance(call, Nested):
             for j, inner in enumerate(call.programs):
-                part = part_of(inner, f"{prefix}.{k}.{j}")
+                part = part_of(inner, f"{prefix}.{k}.{j}", parts)
                 functions.update(part.functions)
                 declarations.update(part.declarations)
-                shared.update(part.shared)
             names.append(f"{prefix}.{k}")
             continue
         name, text, needed = _kernel(call, aliased)
         functions[name] = text
-        shared[name] = None
+        if parts is not None:
+            parts.add(name, text, needed)
         declarations.update(needed)
         names.append(name)
     entry = _Entry(program, names, prefix)
@@ -70,15 +71,25 @@ def part_of(program: Program, prefix: str) -> Part:
     if program.frame is not None:
         del functions[f"{prefix}_plan"]
     declarations.update(entry.declarations)
-    return Part(functions, declarations, tuple(names), shared)
+    return Part(functions, declarations, tuple(names))
 
 
 def module_of(program: Program) -> Module:
     """The module of a program. Equal kernels are emitted once, under the hash of what they do."""
     part = part_of(program, "gc")
     text = "\n".join([*part.functions.values(), *part.declarations]) + "\n"
-    parts = parts_of(part.functions, tuple(part.shared), part.declarations)
-    return Module(text, parts, part.kernels, "gc_plan", "gc_run")
+    return Module(text, part.kernels)
+
+
+def emit_parts(program: Program, ready: Callable[[str], None]) -> str:
+    """The module of a program, or its last part: `ready` is called with each of the others as soon
+    as it is written.
+    """
+    parts = Parts(ready)
+    part = part_of(program, "gc", parts)
+    kernels = parts.open.keys() | parts.closed
+    rest = [text for name, text in part.functions.items() if name not in kernels]
+    return parts.last(rest, part.declarations)
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable
 
-PART_SIZE = 50_000
-"""About how much text makes a part worth a thread: some 30 ms of compilation."""
-MOST_PARTS = 8
+PART_SIZE = 60_000
+"""About how much text makes a part worth a thread: some 40 ms of compilation."""
 
 
-def parts_of(
-    functions: Mapping[str, str], kernels: Sequence[str], declarations: Collection[str]
-) -> tuple[str, ...]:
-    """Modules of about equal size that have the functions between them; each but the last stands by
-    itself, and the last uses kernels of the others. The same for the same functions.
+class Parts:
+    """Hands out modules of kernels as soon as they are large enough; `last` is the rest, which may
+    use the kernels of the others.
     """
-    rest = "\n".join(text for name, text in functions.items() if name not in kernels)
-    total = sum(map(len, functions.values()))
-    count = max(1, min(MOST_PARTS, total // PART_SIZE, len(kernels)))
-    if count == 1:
-        return ("\n".join([*functions.values(), *declarations]) + "\n",)
-    groups: list[list[str]] = [[] for _ in range(count)]
-    sizes = [0] * count
-    sizes[-1] = len(rest)
-    for name in sorted(kernels, key=lambda name: -len(functions[name])):
-        lightest = sizes.index(min(sizes))
-        groups[lightest].append(name)
-        sizes[lightest] += len(functions[name])
-    texts = [[_exported(functions[name], name) for name in group] for group in groups]
-    texts[-1] += [f"declare void @{name}(ptr, i64)" for name in kernels if name not in groups[-1]]
-    texts[-1].append(rest)
-    return tuple("\n".join([*text, *declarations]) + "\n" for text in texts)
+
+    def __init__(self, ready: Callable[[str], None]):
+        self.ready = ready
+        self.open: dict[str, str] = {}
+        self.declarations: dict[str, None] = {}
+        self.closed: dict[str, None] = {}
+        self.size = 0
+
+    def add(self, name: str, text: str, declarations: Iterable[str]) -> None:
+        """A kernel; one that is known already is left out."""
+        if name in self.closed or name in self.open:
+            return
+        self.open[name] = text
+        self.size += len(text)
+        self.declarations.update(dict.fromkeys(declarations))
+        if self.size >= PART_SIZE:
+            self._close()
+
+    def _close(self) -> None:
+        texts = [_exported(text, name) for name, text in self.open.items()]
+        self.ready(_module([*texts, *self.declarations]))
+        self.closed.update(dict.fromkeys(self.open))
+        self.open, self.declarations, self.size = {}, {}, 0
+
+    def last(self, functions: Iterable[str], declarations: Iterable[str]) -> str:
+        """A module of what is left and of functions that are no kernels, with what they declare."""
+        outside = [f"declare void @{name}(ptr, i64)" for name in self.closed]
+        return _module([*self.open.values(), *functions, *outside, *declarations])
+
+
+def _module(lines: Iterable[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def _exported(text: str, name: str) -> str:

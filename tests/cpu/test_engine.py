@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 
 import pytest
 
@@ -158,11 +159,30 @@ def test_kept_code_outlives_its_library() -> None:
 def test_several_texts_become_the_same_bytes_as_each_alone(threads: int) -> None:
     target = engine.host_target()
     texts = [ADD_ONE.replace("1", str(k)) for k in range(1, 40)]
-    alone = [engine.compile_object(text, target) for text in texts]
-    assert engine.compile_objects(texts, target, threads=threads) == alone
+    alone = [engine.compile_object(text, target, level=k % 2) for k, text in enumerate(texts)]
+    with engine.Compilation(target, threads) as compilation:
+        for k, text in enumerate(texts):
+            compilation.add(text, k % 2, last=k == len(texts) - 1)
+        assert compilation.objects() == alone
 
 
-def test_an_error_in_one_of_several_texts_is_raised() -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_in_one_of_several_texts_is_raised(threads: int) -> None:
     texts = [ADD_ONE, "define i64 @f() {\n ret i64 %x\n}", ADD_ONE]
-    with pytest.raises(RuntimeError, match="undefined value"):
-        engine.compile_objects(texts, engine.host_target(), threads=2)
+    with engine.Compilation(engine.host_target(), threads) as compilation:
+        for text in texts:
+            compilation.add(text)
+        with pytest.raises(RuntimeError, match="undefined value"):
+            compilation.objects()
+
+
+def test_no_thread_is_left_where_the_texts_end_early() -> None:
+    def fail() -> None:
+        with engine.Compilation(engine.host_target(), 4) as compilation:
+            compilation.add(ADD_ONE)
+            raise KeyError("no more")
+
+    before = threading.active_count()
+    with pytest.raises(KeyError):
+        fail()
+    assert threading.active_count() == before

@@ -218,7 +218,7 @@ PARTS = (
 
 @pytest.mark.parametrize("loader", [loading, engine])
 def test_parts_use_names_of_those_before(loader: ModuleType) -> None:
-    objects = engine.compile_objects(PARTS, engine.host_target(), threads=2)
+    objects = [engine.compile_object(part, engine.host_target()) for part in PARTS]
     library = loader.load_objects(objects, {})
     assert integer_function(library.address("run"))(5) == 15
     assert integer_function(library.address("which"))(0) == library.address("kernel")
