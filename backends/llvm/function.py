@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.backends.llvm.invariants import invariants
+from graphc.backends.llvm.order import ordered
 from graphc.backends.llvm.types import scalar_type, type_of, vector_type
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
@@ -61,7 +62,7 @@ class KernelFunction:
         lines = [
             f"define internal void @{self.name}.body({params}) alwaysinline nounwind {{",
             "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
-            *self.values.lines, "  ret void", "}", *self._wrapper(),
+            *ordered(self.values.lines), "  ret void", "}", *self._wrapper(),
         ]  # fmt: skip
         return "\n".join(lines) + "\n", self.values.declarations
 

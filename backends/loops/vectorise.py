@@ -8,8 +8,9 @@ the loop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
@@ -108,9 +109,11 @@ class _VectorLoop:
         begin = loop.begin + skip
         whole = e.maximum(loop.end - begin, 0) / step
         base = begin + e.var(loop.var + ".t") * step
-        main: list[Stmt] = [Let(loop.var, base)]
-        for copy in range(self.unroll):
-            main.extend(self._copy(copy, e.var(loop.var) + copy * self.lanes, None))
+        copies = [
+            self._copy(copy, e.var(loop.var) + copy * self.lanes, None)
+            for copy in range(self.unroll)
+        ]
+        main = [Let(loop.var, base), *_side_by_side(copies)]
         vectors = For(loop.var + ".t", e.const(0, int64), whole, tuple(main))
         rest = begin + whole * step
         tail = (
@@ -196,6 +199,16 @@ class _VectorLoop:
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
         widen = _Widen(self, copy, base, mask)
         return widen.body(self.loop.body)
+
+
+def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:
+    """The statements of independent iterations: each store waits until all have come to theirs."""
+    at = 0
+    for _, run in groupby(copies[0], lambda s: isinstance(s, Store)):
+        count = len(list(run))
+        for copy in copies:
+            yield from copy[at : at + count]
+        at += count
 
 
 def _renamed_flag(body: list[Stmt], suffix: str) -> list[Stmt]:

@@ -73,6 +73,15 @@ def test_each_element_is_written_once_and_nothing_beyond(lanes: int, unroll: int
         assert (whole[:GUARD] == 77).all() and (whole[GUARD + length :] == 77).all()
 
 
+def test_vectors_side_by_side_are_all_read_before_any_is_written() -> None:
+    body = [Let("v", load("x") * 2.0), Store("o", i, e.var("v", float32))]
+    buffers = (Param("x", float32), Param("o", float32, True))
+    kernel = LoopKernel("tested", buffers, ("n",), e.const(1, int64), (vector_loop(body, 4, 3),))
+    main = vectorise(kernel).body[0]
+    assert isinstance(main, For)
+    assert [type(s) for s in main.body] == [Let] * 4 + [Store] * 3
+
+
 @each_shape
 def test_loops_without_vectors_are_left(lanes: int, unroll: int) -> None:
     kernel = LoopKernel(

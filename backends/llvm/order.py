@@ -1,0 +1,147 @@
+"""The order in which a block's instructions are written: the longest chains first, side by side.
+
+A polynomial is a chain in which every step waits for the one before. A processor runs others
+meanwhile, but only those among the next hundred instructions or so; here they are brought that
+near. Instructions only move, so no bit of a result depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from itertools import groupby
+
+AHEAD = 160
+"""Among how many instructions the next one is chosen; of more the registers could not hold all."""
+LONG = 40
+"""Cycles of the longest chain from which a block is worth ordering."""
+AT_ONCE = 2
+"""Instructions that begin in a cycle."""
+
+_NAME = re.compile(r"%[\w.]+")
+_CYCLES = {"fdiv": 12, "load": 7, "fadd": 4, "fsub": 4, "fmul": 4, "call": 4, "fcmp": 3}
+_CYCLES |= dict.fromkeys(("bitcast", "getelementptr", "fneg"), 0)
+
+
+def ordered(lines: Iterable[str]) -> list[str]:
+    """The lines of a function, each block's instructions in a good order."""
+    out: list[str] = []
+    for movable, run in groupby(lines, _may_move):
+        block = list(run)
+        out += _Block(block).ordered() if movable and _has_function(block) else block
+    return out
+
+
+def _may_move(line: str) -> bool:
+    """Whether a line is an instruction, and neither the beginning nor the end of a block."""
+    inside = line.startswith("  ") and not line.startswith(("  br ", "  ret", "  ;"))
+    return inside and " = phi " not in line and " = alloca " not in line
+
+
+def _has_function(block: Sequence[str]) -> bool:
+    """Whether a function of the math library is computed: they all make floats out of bits."""
+    return any(" = bitcast " in line for line in block)
+
+
+class _Block:
+    """Instructions with what each waits for, and the cycles from its begin to the block's end."""
+
+    def __init__(self, lines: Sequence[str]):
+        self.lines = lines
+        self.cycles: list[int] = []
+        self.waits: list[set[int]] = []
+        self._made: dict[str, int] = {}
+        self._wrote: dict[str, int] = {}
+        self._read: dict[str, list[int]] = {}
+        for k, line in enumerate(lines):
+            self._add(k, line)
+        self.left = list(self.cycles)
+        for k in range(len(lines) - 1, -1, -1):
+            for other in self.waits[k]:
+                self.left[other] = max(self.left[other], self.left[k] + self.cycles[other])
+
+    def _add(self, k: int, line: str) -> None:
+        result, _, instruction = line.strip().rpartition(" = ")
+        opcode = instruction.partition(" ")[0]
+        names = _NAME.findall(instruction)
+        waits = {self._made[name] for name in names if name in self._made}
+        cycles = _CYCLES.get(opcode, 1)
+        if opcode in ("load", "store") or (opcode == "call" and "ptr " in instruction):
+            slot = names[-1].startswith("%reg.")
+            cycles = 0 if slot else cycles
+            waits |= self._memory(k, opcode, names[-1] if slot else "")
+        if result:
+            self._made[result] = k
+        self.cycles.append(cycles)
+        self.waits.append(waits)
+
+    def _memory(self, k: int, opcode: str, place: str) -> set[int]:
+        """What came before that wrote the same place, or read what is written now.
+
+        A register's slot is a place that has one name; all other memory is taken for one place.
+        """
+        waits = {self._wrote[place]} if place in self._wrote else set()
+        if opcode == "load":
+            self._read.setdefault(place, []).append(k)
+            return waits
+        waits.update(self._read.pop(place, ()))
+        self._wrote[place] = k
+        return waits
+
+    def ordered(self) -> list[str]:
+        """The lines as they begin, cycle by cycle, those first that most depends on."""
+        if max(self.left) < LONG:
+            return list(self.lines)
+        return [self.lines[k] for k in _Turns(self).order()]
+
+
+class _Turns:
+    """Chooses the next instruction: one whose operands are there, with the longest chain left."""
+
+    def __init__(self, block: _Block):
+        self.block = block
+        self.missing = list(map(len, block.waits))
+        self.users: list[list[int]] = [[] for _ in block.lines]
+        for k, waits in enumerate(block.waits):
+            for other in waits:
+                self.users[other].append(k)
+        self.earliest = [0] * len(block.lines)
+        self.waiting: list[tuple[int, int]] = []
+        self.able: list[tuple[int, int]] = []
+        self.now = self.seen = 0
+
+    def order(self) -> list[int]:
+        """All instructions in their turn."""
+        out: list[int] = []
+        done, first, begun = [False] * len(self.missing), 0, 0
+        while len(out) < len(done):
+            while done[first]:
+                first += 1
+            self._look_until(min(first + AHEAD, len(done)))
+            if begun >= AT_ONCE or not self.able:
+                self.now, begun = self.now + 1, 0
+                continue
+            k = heappop(self.able)[1]
+            done[k] = True
+            out.append(k)
+            begun += self.block.cycles[k] > 0
+            self._finish(k)
+        return out
+
+    def _look_until(self, end: int) -> None:
+        """Takes in what has come within reach, and what can begin by now."""
+        for k in range(self.seen, end):
+            if not self.missing[k]:
+                heappush(self.waiting, (self.earliest[k], k))
+        self.seen = max(self.seen, end)
+        while self.waiting and self.waiting[0][0] <= self.now:
+            k = heappop(self.waiting)[1]
+            heappush(self.able, (-self.block.left[k], k))
+
+    def _finish(self, k: int) -> None:
+        for user in self.users[k]:
+            self.missing[user] -= 1
+            self.earliest[user] = max(self.earliest[user], self.now + self.block.cycles[k])
+            if not self.missing[user] and user < self.seen:
+                heappush(self.waiting, (self.earliest[user], user))
