@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.backends.loops.expr import Expr, absolute, fma, select
+from graphc.backends.loops.expr import Expr, absolute, const, fma, select
 from graphc.backends.math.floats import (
     Coefficients,
     bits_of,
@@ -25,6 +25,7 @@ from graphc.backends.math.floats import (
 from graphc.ir.dtypes import float32, float64
 
 LOG2_E = {float32: 1.4426950408889634, float64: 1.4426950408889634}
+LN2 = 0.6931471805599453
 LN2_HIGH = {
     float32: 0.693145751953125,
     float64: 0.6931471805601177,
@@ -34,6 +35,8 @@ LN2_LOW = {float32: 1.4286068203094173e-06, float64: -1.7239444525614835e-13}
 # below the first bound the result is 0, above the second it is infinite
 EXP_RANGE = {float32: (-104.0, 89.0), float64: (-745.2, 710.0)}
 EXP2_RANGE = {float32: (-151.0, 129.0), float64: (-1076.0, 1025.0)}
+# exp's polynomial is made so many powers of two too small that both halves of n are positive
+SCALE_DOWN = {float32: 64, float64: 512}
 EXPM1_RANGE = {float32: (-18.0, 89.0), float64: (-38.0, 710.0)}
 
 EXP: Coefficients = {
@@ -60,6 +63,17 @@ EXPM1: Coefficients = {
         0.5, 0.16666666666666677, 0.041666666666666685, 0.008333333333321806, 0.0013888888888894501,
         0.00019841269885311985, 2.4801587275939283e-05, 2.755724517980838e-06, 2.75573331619596e-07,
         2.5108679356015012e-08, 2.0892522413443154e-09,
+    ),
+}  # fmt: skip
+
+
+# the same, where the difference from 1 counts less
+ABOUT_EXPM1: Coefficients = {
+    float32: (0.49999997, 0.16666543, 0.0416672, 0.0083665475, 0.0013882512),
+    float64: (
+        0.5000000000000006, 0.16666666666666588, 0.041666666666576466, 0.008333333333389736,
+        0.0013888888931667736, 0.00019841269718696555, 2.480150514183012e-05,
+        2.755740770214256e-06, 2.7626093187877297e-07, 2.5053770248535292e-08,
     ),
 }  # fmt: skip
 
@@ -137,14 +151,49 @@ def exp_of_difference(x: Expr, rest: Expr, factor: Expr, factor_low: Expr) -> Ex
 def exp(x: Expr) -> Expr:
     """e^x."""
     low, high = EXP_RANGE[x.dtype]
-    parts = exp_parts(larger(smaller(x, high), low))
-    return parts.fraction * parts.first * parts.second
+    return _times_power(larger(smaller(x, high), low), x)
+
+
+def _times_power(inside: Expr, x: Expr) -> Expr:
+    """exp(inside): 2^(n-a) of a scaled polynomial whose exponent a is added to; NaN as in x.
+
+    The bits of a NaN do not survive that addition, but the exponential is above its argument.
+    """
+    form = format_of(x)
+    down = SCALE_DOWN[x.dtype]
+    rounder = literal(form.rounder + form.bias + down, x)
+    sums = fma(inside, pick(LOG2_E, x), rounder)
+    scaled = {x.dtype: [c * 2.0**-down for c in EXP[x.dtype]]}
+    fraction = polynomial(without_ln2(inside, sums - rounder), scaled)
+    twice = bits_of(sums) << (form.fraction - 1)
+    half = twice & -(1 << form.fraction)
+    power = float_of(twice + twice - half)
+    result = float_of(bits_of(fraction) + half) * power
+    return select(result > x, result, x)
 
 
 def exp_of_negative(x: Expr) -> Expr:
     """e^x of an x that is not above 0."""
     parts = exp_parts(larger(x, EXP_RANGE[x.dtype][0]))
     return parts.fraction * parts.first * parts.second
+
+
+def one_plus_exp_of_minus(x: Expr) -> Expr:
+    """2^-64 (1 + exp(-x)) of an x in EXP_RANGE that is not above 40.
+
+    exp(-x) = 2^n (1 + m): it is 2^n + 2^n (m + 2^-n), where but one sum is rounded that counts.
+    """
+    form = format_of(x)
+    rounder = literal(form.rounder + form.bias - 64, x)
+    sums = fma(x, literal(-LOG2_E[x.dtype], x), rounder)
+    n = sums - rounder
+    r = fma(n, pick(LN2_LOW, x), fma(n, pick(LN2_HIGH, x), x))  # the remainder of x
+    alternating = [-c if k % 2 else c for k, c in enumerate(EXP[x.dtype][2:])]
+    m = fma(r * r, polynomial(r, {x.dtype: alternating}), -r)
+    power = bits_of(sums) << form.fraction
+    inverse = (2 * form.one - (64 << form.fraction)) - power
+    inverse = select(inverse > 0, inverse, const(0, form.signed))
+    return fma(float_of(power), m + float_of(inverse), float_of(power))
 
 
 def exp2(x: Expr) -> Expr:
@@ -162,6 +211,17 @@ def half_expm1(x: Expr) -> Expr:
     half_power = float_of(bits_of(sums) << form.fraction)
     linear = fma(half_power, r, half_power - literal(0.5, x))
     return fma(half_power * (r * r), polynomial(r, EXPM1), linear)
+
+
+def half_expm1_of_small(x: Expr) -> Expr:
+    """(exp(x) - 1) / 2 for x in [0, 40], where n leaves no need for the rest of ln 2."""
+    form = format_of(x)
+    rounder = literal(form.rounder + form.bias - 1, x)
+    sums = fma(x, pick(LOG2_E, x), rounder)
+    r = fma(sums - rounder, literal(-LN2, x), x)
+    m = fma(r * r, polynomial(r, ABOUT_EXPM1), r)
+    half_power = float_of(bits_of(sums) << form.fraction)
+    return fma(half_power, m, half_power - literal(0.5, x))
 
 
 def expm1(x: Expr) -> Expr:

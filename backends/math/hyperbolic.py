@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.backends.loops.expr import Expr, absolute, fma, select, sqrt
-from graphc.backends.math.exponential import exp_parts, half_expm1
+from graphc.backends.math.exponential import exp_parts, half_expm1_of_small
 from graphc.backends.math.floats import (
     INFINITY,
     NAN,
@@ -44,12 +44,13 @@ ONE_IS_NOTHING = {float32: 2.0**30, float64: 2.0**60}  # beside a number so grea
 def tanh(x: Expr) -> Expr:
     """h / (h + 1) with h = (exp(2|x|) - 1) / 2, which loses nothing near zero.
 
-    Below 1 it is h - h q of that quotient q, of whose error only a part counts.
+    It is w - w (w / (h + 1)) with the smaller w of h and 1: only a part of the quotient's error
+    counts.
     """
     size = smaller(absolute(x), 20.0)
-    h = half_expm1(size + size)
-    q = h / (h + 1.0)
-    return with_sign(select(h < literal(1.0, x), fma(-h, q, h), q), sign_of(x))
+    h = half_expm1_of_small(size + size)
+    w = smaller(h, 1.0)
+    return with_sign(fma(-w, w / (h + 1.0), w), sign_of(x))
 
 
 def _half_exp(size: Expr) -> Expr:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from graphc.backends.loops.expr import Expr, absolute, fma, select
-from graphc.backends.math.exponential import exp_of_negative
-from graphc.backends.math.floats import Coefficients, larger, literal, polynomial
+from graphc.backends.loops.expr import Expr, absolute, fma
+from graphc.backends.math.exponential import EXP_RANGE, exp_of_negative, one_plus_exp_of_minus
+from graphc.backends.math.floats import Coefficients, larger, literal, polynomial, smaller
 from graphc.ir.dtypes import float32, float64
 
 # (2 atanh(s) - 2 s) / s^3 of s^2, for s up to 1/3
@@ -18,12 +18,13 @@ LOG_S: Coefficients = {
 }  # fmt: skip
 
 
+ONE_FROM = 40.0  # from there on the sigmoid rounds to 1
+
+
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + exp(-x)): 1 - q or e - e q, where only a part of the quotient q's error counts."""
-    e = exp_of_negative(-absolute(x))
-    q = e / (e + 1.0)
-    whole = select(x < literal(0.0, x), e, literal(1.0, x))
-    return fma(-whole, q, whole)
+    """1 / (1 + exp(-x)), both divided by 2^64, so that neither is infinite."""
+    inside = larger(smaller(x, ONE_FROM), EXP_RANGE[x.dtype][0])
+    return literal(2.0**-64, x) / one_plus_exp_of_minus(inside)
 
 
 def softplus(x: Expr) -> Expr:
