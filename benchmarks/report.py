@@ -34,6 +34,18 @@ def fair(result):
     return "median_ms" in result and not result.get("inaccurate")
 
 
+def speed_up(row, peer):
+    """The peer's median over graphc's."""
+    return row[peer]["median_ms"] / row["graphc"]["median_ms"]
+
+
+def mean(ratios):
+    """Geometric mean and count, in text."""
+    if not ratios:
+        return ""
+    return f"{math.exp(statistics.fmean(map(math.log, ratios))):.2f} ({len(ratios)})"
+
+
 def markers(result):
     unchecked = result.get("error_vs_float64") is None
     return (
@@ -83,29 +95,42 @@ class Report:
     def comparison(self):
         """graphc against the fastest peer of each workload, and against each peer on average."""
         fastest = [
-            f"| {w} | {peer} | {row[peer]['median_ms'] / row['graphc']['median_ms']:.2f} |"
+            f"| {w} | {self.median(row['graphc'])} | {peer} | {number(row[peer]['median_ms'])} |"
+            f" {speed_up(row, peer):.2f} | {self.reached(w, row['graphc'])} |"
             for w, row in self.rows.items()
             if fair(row.get("graphc", {})) and (peer := self.fastest(row))
         ]
         if not fastest:
             return []
-        means = [
-            f"| {peer} | {math.exp(statistics.fmean(map(math.log, ratios))):.2f} | {len(ratios)} |"
-            for peer in self.others()
-            if (ratios := self.ratios(peer))
-        ]
         return [
             "## graphc against its peers",
             "",
-            "| workload | fastest peer | speed-up |",
-            "|---|---|---|",
+            "![Time of each peer relative to graphc's, for every workload](results.svg)",
+            "",
+            "| workload | graphc, ms | fastest peer | its time, ms | speed-up | of the floor |",
+            "|---|---|---|---|---|---|",
             *fastest,
             "",
-            "| peer | geometric mean of speed-ups | workloads |",
-            "|---|---|---|",
-            *means,
+            "Geometric means of the speed-ups (how many workloads):",
+            "",
+            "| peer | core | added | all |",
+            "|---|---|---|---|",
+            *(f"| {peer} | {' | '.join(cells)} |" for peer, cells in self.averages()),
             "",
         ]
+
+    def averages(self):
+        """(peer, its geometric means in text) of the fastest peer, then of each one."""
+        groups = (workloads.CORE, workloads.ADDED, workloads.NAMES)
+        for peer in ("fastest peer", *self.others()):
+            ratios = [self.ratios(peer, group) for group in groups]
+            if ratios[-1]:
+                yield peer, [mean(r) for r in ratios]
+
+    def reached(self, workload, result):
+        """How much of graphc's time the floor is, in percent."""
+        ms = costs.floor_ms(workload, self.limits)
+        return "" if ms is None else f"{100 * ms / result['median_ms']:.0f}%"
 
     def fastest(self, row):
         """The fastest peer of a row, or None."""
@@ -115,12 +140,21 @@ class Report:
     def others(self):
         return [p for p in self.peers if not p.startswith("graphc")]
 
-    def ratios(self, peer):
-        """The peer's time over graphc's, on the workloads both measured."""
+    def relative(self, workload):
+        """{peer: its median over graphc's}, where both count."""
+        row = self.rows[workload]
+        if not fair(row.get("graphc", {})):
+            return {}
+        return {p: speed_up(row, p) for p in self.others() if fair(row.get(p, {}))}
+
+    def ratios(self, peer, group):
+        """The peer's time over graphc's, on the workloads of a group that both measured."""
+        rows = {w: row for w, row in self.rows.items() if w in group}
+        who = {w: self.fastest(row) if peer == "fastest peer" else peer for w, row in rows.items()}
         return [
-            row[peer]["median_ms"] / row["graphc"]["median_ms"]
-            for row in self.rows.values()
-            if fair(row.get(peer, {})) and fair(row.get("graphc", {}))
+            speed_up(row, who[w])
+            for w, row in rows.items()
+            if fair(row.get(who[w], {})) and fair(row.get("graphc", {}))
         ]
 
     def grid(self, title, text, key=None):

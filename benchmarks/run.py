@@ -5,8 +5,12 @@ built and checked against a float64 run first, then measured in turn, round afte
 drift of the machine hits everybody alike.  A turn during which other processes used the processor
 is repeated.
 
-Usage: python run.py [--peers a,b@keep] [--workloads x,y] [--rounds 5] [--seconds 0.4]
-                     [--python PATH | --python PEER=PATH ...]
+Results are written after every workload: `--resume` goes on with a run that was cut short, and
+`--merge` joins what several runs wrote.
+
+Usage: python run.py [--quick] [--resume] [--peers a,b@keep] [--workloads x,y] [--rounds 5]
+                     [--seconds 0.4] [--python PATH | --python PEER=PATH ...]
+       python run.py --merge [OTHER/results.json ...]
 """
 
 import argparse
@@ -24,9 +28,11 @@ import workloads
 from costs import TOLERANCE
 from environments import Pythons
 from processes import HERE, Worker, cpus, environment, wait_quiet
-from report import Report, number
+from report import number
+from storage import done, load, merge, save
 
 LIMIT = 90  # seconds a peer may take to build and make its first calls
+QUICK = {"rounds": 2, "seconds": 0.15, "patience": 10}
 ORDER = ["graphc", "graphc_symbolic", "torch", "torch_compile", "jax", "pytensor"]
 KEPT = ["torch", "torch_compile", "jax", "pytensor"]  # also measured as NAME@keep
 
@@ -57,10 +63,10 @@ def difference(values, reference):
 class Run:
     """One measurement of several peers: what they share."""
 
-    def __init__(self, options, pythons, folder, log):
+    def __init__(self, options, pythons, folder, log, stamp):
         self.options, self.pythons = options, pythons
         self.folder, self.log = folder, log
-        self.stamp = time.strftime("%Y-%m-%d %H:%M")
+        self.stamp = stamp
 
     def worker(self, peer, workload, values):
         python, threads = self.pythons.of(peer), self.options.threads
@@ -109,7 +115,7 @@ class Run:
         wait_quiet(min(30, self.options.patience))
         values = f"{self.folder}/{peer}.npz"
         w = self.worker(peer, workload, values)
-        r = {"run": self.stamp, **w.reply(LIMIT)}
+        r = {"run": self.stamp, **w.reply(self.options.limit)}
         if "error" not in r:
             r |= self.check(workload, values, reference)
             os.remove(values)
@@ -189,6 +195,10 @@ def chosen(text, known, what):
 
 def parse():
     a = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    a.add_argument("--quick", action="store_true", help="few short turns, hardly any waiting")
+    a.add_argument("--resume", action="store_true", help="only what the last run did not reach")
+    a.add_argument("--merge", nargs="*", metavar="JSON", help="report anew, with others' results")
+    a.add_argument("--limit", type=float, default=LIMIT, help="longest build and first call (90)")
     a.add_argument("--peers", help="comma-separated; NAME@keep is NAME with a malloc that keeps")
     a.add_argument("--workloads", help="comma-separated; all by default")
     a.add_argument("--rounds", type=int, default=5, help="turns of each peer (5)")
@@ -197,48 +207,45 @@ def parse():
     a.add_argument("--patience", type=float, default=90, help="longest wait for quiet, s (90)")
     a.add_argument("--python", action="append", default=[], help="PATH for all peers, or PEER=PATH")
     a.add_argument("--results", default=HERE, help="folder of results.json and RESULTS.md")
+    quick, _ = a.parse_known_args()
+    if quick.quick:
+        a.set_defaults(**QUICK)
     options = a.parse_args()
     options.threads = len(cpus(options.threads))
     return options
 
 
-def load(path):
-    if not os.path.exists(path):
-        return {"versions": {}, "limits": {}, "workloads": {}}
-    with open(path) as f:
-        return json.load(f)
-
-
-def save(results, folder):
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "results.json"), "w") as f:
-        json.dump(results, f, indent=1)
-    text = Report(results, all_peers()).markdown()
-    with open(os.path.join(folder, "RESULTS.md"), "w") as f:
-        f.write(text)
-
-
 def main():
     options = parse()
+    path = os.path.join(options.results, "results.json")
+    results = load(path)
+    if options.merge is not None:
+        for other in options.merge:
+            results = merge(results, load(other))
+        return save(results, options.results, all_peers())
     names = chosen(options.peers, all_peers(), "peer")
     pythons = Pythons(options.python)
     peers = [p for p in names if pythons.explain(p)]
     if not pythons.explain("reference"):
         print("torch computes the float64 reference: values are not checked")
-    results = load(os.path.join(options.results, "results.json"))
     results["versions"] |= pythons.versions(peers, options.threads)
+    if not options.resume or not results.get("run"):
+        results["run"] = time.strftime("%Y-%m-%d %H:%M")
+    todo = chosen(options.workloads, workloads.NAMES, "workload")
+    if options.resume:
+        todo = [w for w in todo if not done(results, w, peers)]
     with tempfile.TemporaryDirectory() as folder, open(folder + "/log", "w") as log:
-        run = Run(options, pythons, folder, log)
+        run = Run(options, pythons, folder, log, results["run"])
         results["limits"] = run.limits(results["limits"])
         run.warm_up(peers)
-        for workload in chosen(options.workloads, workloads.NAMES, "workload"):
+        for workload in todo:
             got = run.measure(workload, peers)
             results["workloads"].setdefault(workload, {}).update(got)
-            save(results, options.results)
+            save(results, options.results, all_peers())
             print(line(workload, got), flush=True)
         results["limits"] = run.limits(results["limits"])
-        save(results, options.results)
-    print(Report(results, all_peers()).markdown())
+    save(results, options.results, all_peers())
+    print(f"wrote {options.results}/RESULTS.md")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def prepare(module, name, values):
     t = clock()
     out = step()
     compile_s += clock() - t
-    # To the layout that workloads.py describes; for the check only.
+    # To the layout that `workloads` describes; for the check only.
     out = arrays(getattr(step, "canonical", list)(out))
     if state:
         step()

@@ -4,19 +4,20 @@ PyTensor has no pooling and no many-channel convolution, so the convolutional wo
 attempted.
 """
 
-from peer_pytensor import core
+from workloads import vision
 
-NO_CONV = {"lenet_train", "resnet_block_train", "resnet18_infer_b1"} | {
-    "resnet50_infer_b1",
-    "resnet50_infer_b8",
-    "mobilenetv2_infer_b1",
+from peer_pytensor import core, language, recurrent, scientific
+
+NO_CONV = {"lenet_train", "resnet_block_train", *vision.CORE, *vision.DATA}
+WORKLOADS = {
+    **core.WORKLOADS,
+    **language.WORKLOADS,
+    **recurrent.WORKLOADS,
+    **scientific.WORKLOADS,
 }
-WORKLOADS = {**core.WORKLOADS}
 
 
 def build(name, data):
     if name in NO_CONV:
         raise NotImplementedError("pytensor has no pooling and no many-channel convolution")
-    if name not in WORKLOADS:
-        raise NotImplementedError("not attempted with pytensor")
     return WORKLOADS[name](data)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from workloads.core import ADAM_LR
+from workloads.core import ADAM_LR, SGD_LR
 
 pytensor.config.floatX = "float32"
 f32 = np.float32
@@ -22,10 +22,15 @@ def compile(inputs, outputs, args, updates=None):
     return lambda: f(*args)
 
 
+def symbols(d, names):
+    """Inputs with the shapes of a workload's arrays."""
+    return [pt.tensor(k, dtype=d[k].dtype, shape=d[k].shape) for k in names]
+
+
 def plain(f, *names):
     def make(d):
         args = [d[k] for k in names]
-        inputs = [pt.tensor(k, dtype=d[k].dtype, shape=d[k].shape) for k in names]
+        inputs = symbols(d, names)
         out = f(*inputs)
         return compile(inputs, out if isinstance(out, (tuple, list)) else [out], args)
 
@@ -64,19 +69,29 @@ def adam(p, g, m, v, t):
     )
 
 
-def train(loss, names):
+def sgd(p, grads):
+    """Updates of one step with momentum."""
+    updates = []
+    for a, g in zip(p, grads, strict=True):
+        m = pytensor.shared(np.zeros_like(a.get_value()), shape=a.type.shape)
+        new = f32(0.9) * m + g
+        updates += [(m, new), (a, a - f32(SGD_LR) * new)]
+    return updates
+
+
+def train(loss, names, inputs=("x", "y")):
     """A workload of one Adam step; the state is the parameters."""
 
     def make(d):
         p = [pytensor.shared(d[k].copy()) for k in names]
         m, v = ([pytensor.shared(np.zeros_like(d[k])) for k in names] for _ in range(2))
         t = pytensor.shared(f32(0))
-        x, y = pt.matrix("x", dtype="float32"), pt.lvector("y")
-        value = loss(p, x, y)
+        given = symbols(d, inputs)
+        value = loss(p, *given)
         updates = [(t, t + f32(1))]
         for a, g, b, c in zip(p, pytensor.grad(value, p), m, v, strict=True):
             updates += zip((a, b, c), adam(a, g, b, c, t + f32(1)), strict=True)
-        step = compile([x, y], [value], [d["x"], d["y"]], updates)
+        step = compile(given, [value], [d[k] for k in inputs], updates)
         step.state = lambda: [a.get_value() for a in p]
         return step
 

@@ -19,6 +19,7 @@ of the layer. `p` holds the parameters by name; layer i's begin with "l{i}.".
 """
 
 LAYERS = 12
+TOKENS = 128  # of BERT's one row
 PLACES = 512  # of GPT-2's caches
 POSITION = PLACES - 1  # the last place: the whole cache is read
 BERT_EPS, EPS = 1e-12, 1e-5
@@ -85,7 +86,7 @@ class Layer:
 def bert(p, ids, segments, take, layer_norm, attention, gelu, tanh):
     """(hidden, pooled); take(table, indices) reads rows, layer_norm(x, g, b, eps)."""
     tokens = take(p["words"], ids) + take(p["segments"], segments)
-    x = layer_norm(tokens + p["positions"][: ids.shape[1]], p["g"], p["b"], BERT_EPS)
+    x = layer_norm(tokens + p["positions"][:TOKENS], p["g"], p["b"], BERT_EPS)
     for i in range(LAYERS):
         q = Layer(p, i)
         a = attention(x, q["Wqkv"], q["bqkv"], 12) @ q["Wo"] + q["bo"]
