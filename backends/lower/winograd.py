@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, Let, Stmt, Store
 from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.winograd_product import product
@@ -19,12 +19,11 @@ from graphc.backends.lower.winograd_tiles import (
     T,
     X,
     Y,
-    along,
     element,
     every,
     placed,
-    transformed,
 )  # fmt: skip
+from graphc.backends.lower.winograd_transform import Transform, scratch
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
@@ -60,6 +59,8 @@ class _Convolution(Epilogue):
         self.registers = registers(schedule, self.block.tiles, width)
         rows = self.registers.rows
         self.rows = -(-self.block.tiles // rows) * rows
+        self.of_images = Transform(self.transforms.of_images, channels, self.registers)
+        self.back = Transform(self.transforms.back, width, self.registers)
         self.apart = self.rows * channels + GAP, self.rows * width + GAP
 
     def calls(self) -> list[Call]:
@@ -78,6 +79,7 @@ class _Convolution(Epilogue):
             Alloc(IMAGES, float32, self.points * self.apart[0]),
             Alloc(SUMS, float32, self.points * self.apart[1]),
             Alloc(RESULTS, float32, size**2 * self.width),
+            *scratch(self.of_images, self.back),
             *first,
             self._images(),
             For("w.panel", group, group + each, tuple(panel)),
@@ -89,16 +91,12 @@ class _Convolution(Epilogue):
         reach = self.transforms.reach
         patch = Patch(self, self.x, self.body.node.attrs["before"], reach)
 
-        def store(p: int, value: Expr) -> Store:
+        def store(p: Expr, value: Expr) -> Store:
             return Store(IMAGES, T * self.channels + CHANNEL + p * self.apart[0], value)
 
-        each = patch.each(
-            lambda square: transformed(self.transforms.of_images, square, store, self.registers),
-            self.channels,
-            self.registers,
-        )
+        each = self.of_images.of_patch(patch, store)
         place = [Let("w.c0", ZERO), *placed(self, self.image, FIRST + T)]
-        return For("w.t", ZERO, COUNT, (*place, each))
+        return For("w.t", ZERO, COUNT, (*place, *each))
 
     def _products(self) -> For:
         """Multiplies with the kernels of a panel, point after point."""
@@ -119,41 +117,21 @@ class _Convolution(Epilogue):
 
     def _results(self) -> For:
         """Transforms the products of a panel back and writes the results."""
-        finite = If(e.not_equal(e.var("w.bad", float32), 0.0), tuple(self._as_defined()))
+        reach, width = self.transforms.reach, self.width
+
+        def read(i: int) -> Expr:
+            point = e.var("w.s") + i * reach
+            return element(SUMS, T * width + CHANNEL + point * self.apart[1])
+
+        def store(p: Expr, value: Expr) -> Store:
+            return Store(RESULTS, CHANNEL + p * width, value)
+
         body = [
             *placed(self, self.image, FIRST + T),
-            Declare("w.bad", e.const(0, float32)),
-            self._back(),
-            finite,
+            *self.back.checked(read, store, self._as_defined()),
             *self._written(),
         ]
         return For("w.t", ZERO, COUNT, tuple(body))
-
-    def _along(self, body: list[Stmt]) -> For:
-        width = self.width
-        lanes = self.registers.lanes
-        return along("w.k", e.const(width, T.dtype), width % lanes == 0, lanes, body)
-
-    def _back(self) -> For:
-        """The results of a tile, and a sum that is 0 if all are finite, else NaN."""
-        reach, width = self.transforms.reach, self.width
-        square = [
-            [
-                element(SUMS, T * width + CHANNEL + (i * reach + j) * self.apart[1])
-                for j in range(reach)
-            ]
-            for i in range(reach)
-        ]
-
-        def store(p: int, value: Expr) -> Store:
-            return Store(RESULTS, CHANNEL + p * width, value)
-
-        stores = transformed(self.transforms.back, square, store, self.registers)
-        values = [s.value for s in stores if isinstance(s, Store)]
-        total = values[0]
-        for x in values[1:]:
-            total = total + x
-        return self._along([*stores, Accumulate("w.bad", "sum", total * 0.0)])
 
     def _as_defined(self) -> list[Stmt]:
         """The results of a tile as sums over taps and channels."""
@@ -169,7 +147,7 @@ class _Convolution(Epilogue):
             taps,
             Store(RESULTS, at, e.var("w.total", float32)),
         ]
-        return [For("w.i", ZERO, side, (For("w.j", ZERO, side, (self._along(sums),)),))]
+        return [For("w.i", ZERO, side, (For("w.j", ZERO, side, (self.back.along(sums),)),))]
 
     def _seen(self) -> Expr:
         """What tap (w.a, w.b) sees in channel w.q at position (w.i, w.j) of the tile."""
@@ -212,4 +190,4 @@ class _Convolution(Epilogue):
         self.bind(shape, values)
         dot = element(RESULTS, (LINE * size + PLACE) * self.width + CHANNEL)
         maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
-        return [For("w.i", ZERO, high, (For("w.j", ZERO, wide, (self._along(maps),)),))]
+        return [For("w.i", ZERO, high, (For("w.j", ZERO, wide, (self.back.along(maps),)),))]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, Let, Stmt, Store
 from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.winograd_product import product
@@ -24,13 +24,13 @@ from graphc.backends.lower.winograd_tiles import (
     element,
     every,
     placed,
-    transformed,
 )  # fmt: skip
+from graphc.backends.lower.winograd_transform import Transform, scratch, turned
 from graphc.ir.dims import index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.packed_convolution import panel_of
-from graphc.ops.winograd_matrices import TAPS, Matrix, transforms
+from graphc.ops.winograd_matrices import TAPS, transforms
 from graphc.passes.fusion import Body
 
 IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.results"
@@ -43,11 +43,6 @@ PART, PANEL = e.var("w.part"), e.var("w.panel")
 def lower_kernels(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
     """The kernel of the sums."""
     return _Kernels(body, schedule, fail).calls()
-
-
-def turned(matrix: Matrix) -> Matrix:
-    """The matrix with rows for columns."""
-    return tuple(zip(*matrix, strict=True))
 
 
 class _Kernels(Epilogue):
@@ -69,7 +64,11 @@ class _Kernels(Epilogue):
         self.image = Image(self.transforms, node.types[0].shape[0], extent)
         self.tiles = most_tiles(self.image, self.channels + self.width)
         self.registers = registers(schedule, self.channels, self.width)
-        rows = self.registers.rows
+        matrices, r = self.transforms, self.registers
+        self.of_images = Transform(matrices.of_images, self.channels, r)
+        self.of_cotangents = Transform(turned(matrices.back), self.width, r)
+        self.back = Transform(turned(matrices.of_kernels), self.width, r)
+        rows = r.rows
         self.rows = -(-self.channels // rows) * rows
         self.apart = self.rows * self.width + GAP
 
@@ -96,6 +95,7 @@ class _Kernels(Epilogue):
             Alloc(COTANGENTS, float32, self.points * of_result),
             Alloc(SUMS, float32, elements),
             Alloc(RESULTS, float32, TAPS**2 * self.width),
+            *scratch(self.of_images, self.of_cotangents, self.back),
             Let("w.panel", e.rem(chunk, e.const(self.panels, T.dtype))),
             Let("w.part", e.rem(chunk / self.panels, e.const(self.parts, T.dtype))),
             Let("w.sample", chunk / (self.panels * self.parts)),
@@ -111,20 +111,18 @@ class _Kernels(Epilogue):
         """Transforms a block of tiles of the images, or of the cotangents."""
         images = buffer == IMAGES
         x, size = (self.x, self.transforms.reach) if images else (self.y, self.transforms.results)
-        count = self.channels if images else self.width
-        matrix = self.transforms.of_images if images else turned(self.transforms.back)
+        transform = self.of_images if images else self.of_cotangents
+        count = transform.channels
         before = self.body.node.attrs["before"] if images else (0, 0)
         stride = self.strides[0 if images else 1]
 
-        def store(p: int, value: Expr) -> Store:
+        def store(p: Expr, value: Expr) -> Store:
             return Store(buffer, T * count + K + p * stride, value)
 
-        each = Patch(self, x, before, size).each(
-            lambda square: transformed(matrix, square, store, self.registers), count, self.registers
-        )
+        each = transform.of_patch(Patch(self, x, before, size), store)
         number = e.var("w.sample") * self.dims(self.image.each) + FIRST + T
         first = Let("w.c0", (PART if images else PANEL) * count)
-        return For("w.t", ZERO, COUNT, (first, *placed(self, self.image, number), each))
+        return For("w.t", ZERO, COUNT, (first, *placed(self, self.image, number), *each))
 
     def _products(self) -> For:
         """Adds the products of a block at every point."""
@@ -143,39 +141,18 @@ class _Kernels(Epilogue):
 
     # --- results ----------------------------------------------------------------------------------
 
-    def _along(self, body: list[Stmt]) -> For:
-        lanes = self.registers.lanes
-        return along("w.k", e.const(self.width, T.dtype), self.width % lanes == 0, lanes, body)
-
     def _taps(self) -> For:
         """The taps of every channel of the part, and the maps over them."""
-        finite = If(e.not_equal(e.var("w.bad", float32), 0.0), (self._as_defined(),))
-        body: list[Stmt] = [
-            Declare("w.bad", e.const(0, float32)),
-            self._back(),
-            finite,
-            self._written(),
-        ]
-        return For("w.c", ZERO, e.const(self.channels, T.dtype), tuple(body))
-
-    def _back(self) -> For:
-        """The taps of a channel, and a sum that is 0 if all are finite, else NaN."""
         reach, width = self.transforms.reach, self.width
-        square = [
-            [element(SUMS, ROW * width + K + (i * reach + j) * self.apart) for j in range(reach)]
-            for i in range(reach)
-        ]
 
-        def store(p: int, value: Expr) -> Store:
+        def read(i: int) -> Expr:
+            return element(SUMS, ROW * width + K + (e.var("w.s") + i * reach) * self.apart)
+
+        def store(p: Expr, value: Expr) -> Store:
             return Store(RESULTS, K + p * width, value)
 
-        matrix = turned(self.transforms.of_kernels)
-        stores = transformed(matrix, square, store, self.registers)
-        values = [s.value for s in stores if isinstance(s, Store)]
-        total = values[0]
-        for x in values[1:]:
-            total = total + x
-        return self._along([*stores, Accumulate("w.bad", "sum", total * 0.0)])
+        body = [*self.back.checked(read, store, [self._as_defined()]), self._written()]
+        return For("w.c", ZERO, e.const(self.channels, T.dtype), tuple(body))
 
     def _as_defined(self) -> For:
         """The taps of a channel as sums over positions."""
@@ -188,7 +165,7 @@ class _Kernels(Epilogue):
             positions,
             Store(RESULTS, at, e.var("w.total", float32)),
         ]
-        return self._each_tap([self._along(sums)])
+        return self._each_tap([self.back.along(sums)])
 
     def _each_tap(self, body: list[Stmt]) -> For:
         three = e.const(TAPS, T.dtype)
@@ -225,5 +202,5 @@ class _Kernels(Epilogue):
         self.bind(self.body.node.types[0].shape, (e.var("w.sample"), a, b, channel, result))
         dot = element(RESULTS, (a * TAPS + b) * self.width + K)
         return self._each_tap(
-            [self._along([Let("w.dot", dot), *self.maps(e.var("w.dot", float32))])]
+            [self.back.along([Let("w.dot", dot), *self.maps(e.var("w.dot", float32))])]
         )

@@ -7,22 +7,18 @@ the block; `w.c0` + `w.k` a channel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import For, Let, Stmt
 from graphc.backends.lower.epilogue import Epilogue
-from graphc.backends.lower.winograd_sizes import Image, Registers
+from graphc.backends.lower.winograd_sizes import Image
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import bool_, float32, int64
 from graphc.ir.node import Tensor
-from graphc.ops.winograd_matrices import Matrix, on_both_axes
 
 N, Y, X, K, T = (e.var(f"w.{name}") for name in ("n", "y", "x", "k", "t"))
 ZERO = e.const(0, int64)
-
-Square = list[list[Expr]]
 
 
 def along(variable: str, extent: Expr, even: bool, lanes: int, body: list[Stmt]) -> For:
@@ -51,51 +47,42 @@ class Patch:
     def __init__(self, epilogue: Epilogue, x: Tensor, before: tuple[Dim, Dim], size: int):
         self.epilogue, self.x, self.before, self.size = epilogue, x, before, size
 
-    def _place(self, i: int, j: int) -> tuple[Dim, ...]:
-        dims = self.epilogue.dims
-        names = [index(f"w.{name}") for name in ("n", "y", "x", "c")]
-        for atom, value in zip(names, (N, Y, X, e.var("w.c0") + K), strict=True):
-            dims.bind(atom, value)
-        n, y, x, c = names
-        return (n, y + i - self.before[0], x + j - self.before[1], c)
-
     def inside(self) -> Expr:
         """Whether all of it is within the image."""
-        conditions = [c for axis in (0, 1) for c in self._bounds(axis, 0, self.size - 1)]
-        return every(conditions)
+        last = self.size - 1
+        return every([*self._bounds(0, Y, Y + last), *self._bounds(1, X, X + last)])
 
-    def _bounds(self, axis: int, first: int, last: int) -> list[Expr]:
-        start = (Y, X)[axis] - self.epilogue.dims(self.before[axis])
-        end = self.epilogue.dims(self.x.shape[1 + axis])
-        return [start + first >= ZERO, start + last < end]
+    def rows(self) -> list[Let]:
+        """Which rows are within the image."""
+        return [Let(f"w.in{i}", every(self._bounds(0, Y + i, Y + i))) for i in range(self.size)]
 
-    def read(self, masked: bool) -> tuple[list[Stmt], Square]:
-        """What comes before the loop over channels, and the elements."""
-        reader, span = self.epilogue.reader, range(self.size)
-        if not masked:
-            return [], [[reader.at(self.x, self._place(i, j)) for j in span] for i in span]
-        lets = [
-            Let(f"w.in{axis}.{k}", every(self._bounds(axis, k, k))) for axis in (0, 1) for k in span
-        ]
+    def column(self) -> list[Stmt]:
+        """Whether column w.s is within the image."""
+        x = X + e.var("w.s")
+        return [Let("w.in", every(self._bounds(1, x, x)))]
+
+    def _bounds(self, axis: int, first: Expr, last: Expr) -> list[Expr]:
+        before = self.epilogue.dims(self.before[axis])
+        return [first - before >= ZERO, last - before < self.epilogue.dims(self.x.shape[1 + axis])]
+
+    def reader(self, *, masked: bool) -> Callable[[int], Expr]:
+        """What gives the element of a row in column w.s and channel w.c0 + w.k."""
+        dims, reader = self.epilogue.dims, self.epilogue.reader
+        reader.forget()
+        n, y, x, c = (index(f"w.{name}") for name in ("n", "y", "x", "c"))
+        values = (N, Y, X + e.var("w.s"), e.var("w.c0") + K)
+        for atom, value in zip((n, y, x, c), values, strict=True):
+            dims.bind(atom, value)
         zero = e.const(0, self.x.dtype)
 
-        def element(i: int, j: int) -> Expr:
-            there = e.var(f"w.in0.{i}", bool_) & e.var(f"w.in1.{j}", bool_)
-            at = self._place(i, j)
+        def read(i: int) -> Expr:
+            at = (n, y + i - self.before[0], x - self.before[1], c)
+            if not masked:
+                return reader.at(self.x, at)
+            there = e.var(f"w.in{i}", bool_) & e.var("w.in", bool_)
             return reader.choose(there, lambda: reader.at(self.x, at), lambda: zero)
 
-        return [*lets], [[element(i, j) for j in span] for i in span]
-
-    def each(self, body: Callable[[Square], list[Stmt]], count: Dim, r: Registers) -> If:
-        """The body for `count` channels from w.c0 on; `w.k` counts them."""
-        branches: list[tuple[Stmt, ...]] = []
-        even = isinstance(count, int) and count % r.lanes == 0
-        for masked in (False, True):
-            self.epilogue.reader.forget()
-            before, square = self.read(masked)
-            loop = along("w.k", self.epilogue.dims(count), even, r.lanes, body(square))
-            branches.append((*before, loop))
-        return If(self.inside(), *branches)
+        return read
 
 
 def every(conditions: list[Expr]) -> Expr:
@@ -104,19 +91,6 @@ def every(conditions: list[Expr]) -> Expr:
     for c in conditions[1:]:
         found = found & c
     return found
-
-
-def fused(r: Registers) -> Callable[[Expr, Expr, Expr], Expr]:
-    """a * b + c, rounded once where the machine does so."""
-    return e.fma if r.fused else lambda a, b, c: a * b + c
-
-
-def transformed(
-    matrix: Matrix, square: Square, store: Callable[[int, Expr], Store], r: Registers
-) -> list[Stmt]:
-    """The square's transform, every element of which `store` puts away under its number."""
-    results = on_both_axes(matrix, square, fused(r))
-    return [store(p, value) for p, value in enumerate(chain.from_iterable(results))]
 
 
 def element(buffer: str, at: Expr) -> Expr:
