@@ -101,3 +101,35 @@ def test_a_wide_matrix_has_no_qr():
 def test_the_inverse_needs_a_square_matrix() -> None:
     with pytest.raises(gc.ShapeError, match="inverse: a square matrix needed, not 3 by 4"):
         gc.linalg.inv(gc.placeholder("a", (3, 4)))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("transpose_a", [True, False])
+@pytest.mark.parametrize(("n", "k"), [(1, 3), (7, 1), (17, 65), (33, 130), (8, 64), (0, 2)])
+def test_panels_of_columns_solve_like_numpy(n, k, lower, transpose_a):
+    rng = np.random.default_rng(n + k)
+    a = rng.standard_normal((n, n)) * 0.3 / max(n, 1) ** 0.5 + 2 * np.eye(n)
+    b = rng.standard_normal((n, k))
+    x, y = gc.placeholder("x", ("n", "n"), gc.float64), gc.placeholder("y", ("n", "k"), gc.float64)
+    solve = gc.linalg.triangular_solve(x, y, lower=lower, transpose_a=transpose_a)
+    half = np.tril(a) if lower else np.triu(a)
+    expected = np.linalg.solve(half.T if transpose_a else half, b)
+    np.testing.assert_allclose(gc.compile([x, y], solve)(a, b), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (17, 17), (64, 64), (100, 100), (3, 19, 19)])
+@pytest.mark.parametrize("isa", ["host", "x86-64-v2"])
+def test_large_cholesky_factors_are_numpys(shape, isa):
+    m = np.random.default_rng(0).standard_normal(shape)
+    a = m @ np.swapaxes(m, -1, -2) + shape[-1] * np.eye(shape[-1])
+    x = gc.placeholder("x", shape, gc.float64)
+    low = gc.compile([x], gc.linalg.cholesky(x), isa=isa)(a + np.triu(np.ones(shape), 1))
+    np.testing.assert_allclose(low, np.linalg.cholesky(a), rtol=1e-10, atol=1e-12)
+
+
+def test_cholesky_of_what_is_not_positive_definite_is_nan():
+    a = np.eye(40)
+    a[30, 30] = -1.0
+    x = gc.placeholder("x", a.shape, gc.float64)
+    low = gc.compile([x], gc.linalg.cholesky(x))(a)
+    assert np.isnan(low[30:, 30]).all() and (np.diag(low)[:30] == 1).all()

@@ -62,6 +62,7 @@ class KernelWriter(Protocol):
     """
 
     ops: Any
+    lanes: int  # of a vector loop; at most 1 where every instance is scalar
 
     def dim(self, d: Dim) -> Any:
         """A dimension as an int64 scalar."""
