@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from graphc.backends.lower.contraction import lower_contraction
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
-from graphc.backends.lower.nest import lower_nest
+from graphc.backends.lower.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.memory import Place, Plan, holder, plan_memory
 from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
@@ -31,7 +31,7 @@ from graphc.passes.roots import base, is_buffer
 Update = tuple[Tensor, Tensor]
 Lower = Callable[[Body, Schedule, Callable[[Node, str], int]], Sequence[Call]]
 LOWERINGS: Mapping[str, Lower] = MappingProxyType(
-    {"nest": lower_nest, "loops": lower_opaque, "contraction": lower_contraction}
+    {"nest": lower_rows, "loops": lower_opaque, "contraction": lower_contraction}
 )
 
 

@@ -15,6 +15,7 @@ from graphc.ir.walk import rebuild, topological
 from graphc.ops.blocks import BLOCKS
 from graphc.ops.control import Control
 from graphc.passes.block_loops import BLOCK_LOOPS
+from graphc.passes.block_reductions import BLOCK_REDUCTIONS
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
@@ -42,6 +43,7 @@ PIPELINE: tuple[Pass, ...] = (
     DROP,
     BLOCK_LOOPS,
     SHARE_REDUCTIONS,
+    BLOCK_REDUCTIONS,
     RECIPROCATE,
     WINOGRAD,
     PACK_KERNELS,

@@ -38,10 +38,12 @@ def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     """The kernels of a body: one, and where partial results are left, one more for each to combine
     them.
     """
-    return _Lowering(body, schedule, fail).run()
+    return Lowering(body, schedule, fail).run()
 
 
-class _Lowering:
+class Lowering:
+    """Writes the kernel of one body."""
+
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         self.body, self.schedule = body, schedule
         self.nest = plan_nest(body)

@@ -70,7 +70,7 @@ def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[t
         return []
     if level not in levels[1:] or _is_short(nest):
         return []
-    operands = [x for x in body.inputs if _is_large(x) and _is_read_in_order(x, body)]
+    operands = [x for x in body.inputs if is_large(x) and _is_read_in_order(x, body)]
     ahead = minimum(maximum(2 * extent_of(nest.inner), LEAST_AHEAD), MOST_AHEAD)
     turn, turns = levels.index(level) - 1, len(levels) - 1
     return [
@@ -84,7 +84,8 @@ def _is_short(nest: Nest) -> bool:
     return isinstance(extent, int) and extent < SHORT
 
 
-def _is_large(x: Tensor) -> bool:
+def is_large(x: Tensor) -> bool:
+    """Whether x may be more than a core's own cache holds."""
     return not isinstance(x.type.bytes, int) or x.type.bytes >= NEAR_BYTES
 
 

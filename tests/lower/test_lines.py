@@ -1,0 +1,54 @@
+"""Reductions along middle axes take in whole lines, and give what the reference gives."""
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.lower import lines
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.reference import evaluate
+from graphc.ir.node import Tensor
+from tests.lower.scheduled import function, program_of
+
+SHAPES = ((3, 70, 1030), (2, 7, 64), (1, 9, 700), (4, 0, 100), (2, 3, 4, 100), (5, 6, 3))
+
+
+def reductions(x: Tensor, dtype: str) -> list[Tensor]:
+    axes = tuple(range(1, x.ndim - 1))
+    found = [gc.sum(x, axis=axes), gc.prod(x * 0.1, axis=axes).astype(dtype)]
+    if 0 not in x.shape:
+        found += [gc.max(x, axis=axes), gc.var(x, axis=axes), gc.logsumexp(x, axis=axes)]
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32"])
+def test_values_are_the_references(shape: tuple[int, ...], dtype: str) -> None:
+    value = np.random.default_rng(shape).uniform(-3, 3, shape).astype(dtype)
+    rtol = {"float16": 4e-3, "float64": 1e-12}.get(dtype, 1e-5)
+    for sizes in (shape, tuple("abcd"[: len(shape)])):
+        if sizes != shape and 0 in shape:
+            continue  # the reference has no largest of nothing
+        x = gc.placeholder("x", sizes, dtype)
+        outputs = reductions(x, dtype)
+        for got, want in zip(
+            function([x], outputs, Schedule())(value), evaluate(outputs, {x: value}), strict=True
+        ):
+            a, b = np.asarray(got, np.float64), np.asarray(want, np.float64)
+            np.testing.assert_allclose(a, b, rtol, 10 * rtol)
+
+
+def kernel_text(x: Tensor, y: Tensor, schedule: Schedule) -> str:
+    return "".join(repr(call.kernel) for call in program_of([x], [y], schedule).calls)  # type: ignore[union-attr]
+
+
+def test_lines_are_for_vectors_of_many_columns() -> None:
+    for sizes, schedule, wanted in (
+        ((9, 8, 640), Schedule(), True),
+        ((9, 8, "m"), Schedule(), True),
+        ((9, 8, lines.NARROW_LINE - 1), Schedule(), False),
+        ((9, 8, 640), Schedule(vector_bits=0), False),
+    ):
+        x = gc.placeholder("x", sizes)
+        assert ("tile" in kernel_text(x, gc.max(x, axis=1), schedule)) == wanted
+        assert "tile" not in kernel_text(x, gc.argmax(x, axis=1), schedule)

@@ -1,0 +1,110 @@
+"""Reductions that wait for others of the same elements go by blocks, and keep their values."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.ir.node import Tensor
+from graphc.ir.walk import topological
+from graphc.passes import block_reductions
+from graphc.passes.graph import Graph
+from graphc.passes.pipeline import optimise
+from tests.support.run import evaluate
+
+Reduce = Callable[..., Tensor]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few lines, for small arrays too."""
+    monkeypatch.setattr(block_reductions, "BLOCK", 24)
+    monkeypatch.setattr(block_reductions, "TILE", 4)
+    monkeypatch.setattr(block_reductions, "FEW", 0)
+
+
+def found(*outputs: Tensor) -> list[Tensor]:
+    inputs = [n.outputs[0] for n in topological(outputs) if n.op.name == "placeholder"]
+    return list(optimise(Graph(tuple(inputs), outputs)).outputs)
+
+
+def ndims(outputs: list[Tensor]) -> set[int]:
+    """The number of axes of what reductions read."""
+    return {n.inputs[0].ndim for n in topological(outputs) if n.op.lowering == "reduce"}
+
+
+def draws(shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
+    rng = np.random.default_rng(shape)
+    x = rng.normal(3, 2, shape).astype(dtype)
+    specials = [x, x * 1e-3 + 100]
+    for value in (np.inf, -np.inf, np.nan):
+        y = x.copy()
+        y[rng.random(shape) < 0.02] = value
+        if y.ndim > 1:
+            y[:, 0] = value
+        specials.append(y)
+    return [*specials, np.full_like(x, -np.inf), np.full_like(x, np.inf), np.zeros_like(x)]
+
+
+@pytest.mark.parametrize("shape", [(24, 4), (25, 4), (97, 3), (13, 11), (7, 1), (1, 9), (60, 5, 2)])
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_are_those_of_whole_columns(
+    shape: tuple[int, ...], symbolic: bool, dtype: str
+) -> None:
+    x = gc.placeholder("x", ("n", "m", "k")[: len(shape)] if symbolic else shape, dtype)
+    outputs = [gc.logsumexp(x, axis=0), gc.var(x, axis=0), gc.mean(x, axis=0), gc.max(x, axis=0)]
+    outputs += [gc.logsumexp(x), gc.var(x), gc.std(x, axis=0, correction=1)]
+    better = found(*outputs)
+    scale = 1e-5 if dtype == "float32" else 1e-12
+    for value in draws(shape, dtype):
+        wanted = evaluate(outputs, {x: value.astype(dtype)})
+        for target in ("reference", "cpu"):
+            for got, want in zip(evaluate(better, {x: value}, target), wanted, strict=True):
+                size = np.nanmax(np.abs(want[np.isfinite(want)]), initial=1e-30)
+                np.testing.assert_allclose(got, want, 20 * scale, 20 * scale * size)
+
+
+def test_of_no_elements_the_values_are_as_before() -> None:
+    x = gc.placeholder("x", ("n", "m"), gc.float64)
+    outputs = [gc.sum((x - gc.mean(x, axis=0)) ** 2, axis=0), gc.logsumexp(x, axis=0)]
+    squares, sums = evaluate(found(*outputs), {x: np.zeros((0, 3))}, "cpu")
+    np.testing.assert_array_equal(squares, [0, 0, 0])
+    np.testing.assert_array_equal(sums, [-np.inf] * 3)
+
+
+@pytest.mark.parametrize("reduce", [gc.var, gc.logsumexp])
+def test_columns_are_read_once(reduce: Reduce) -> None:
+    x = gc.placeholder("x", (48, 8))
+    assert ndims(found(reduce(x, axis=0))) == {3, 2}
+    assert ndims(found(reduce(x))) == {2, 1}
+
+
+def test_all_and_columns_share_the_squares() -> None:
+    x = gc.placeholder("x", (48, 8))
+    better = found(gc.var(x), gc.var(x, axis=0))
+    squares = [n for n in topological(better) if n.op.name == "square"]
+    assert [n.types[0].ndim for n in squares].count(3) == 1
+
+
+def test_rows_stay() -> None:
+    x = gc.placeholder("x", (48, 8))
+    assert ndims(found(gc.var(x, axis=1))) == {2}
+
+
+def test_what_one_block_holds_stays() -> None:
+    x = gc.placeholder("x", (6, 4))
+    assert ndims(found(gc.var(x, axis=0))) == {2}
+
+
+def test_exponentials_that_are_wanted_stay() -> None:
+    x = gc.placeholder("x", (48, 8))
+    assert ndims(found(gc.softmax(x, axis=0))) == {2}
+
+
+def test_squares_about_something_else_stay() -> None:
+    x, y = gc.placeholder("x", (48, 8)), gc.placeholder("y", (8,))
+    assert ndims(found(gc.sum((x - y) ** 2, axis=0))) == {2}
+    assert ndims(found(gc.sum((x - gc.mean(x, axis=0) * 2) ** 2, axis=0))) == {2}
