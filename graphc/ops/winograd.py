@@ -17,7 +17,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.packed_convolution import panel_of
-from graphc.ops.winograd_matrices import TAPS, both_axes, on_both_axes, transforms
+from graphc.ops.winograd_matrices import TAPS, on_both_axes, transforms
 
 Pair = tuple[Any, Any]
 
@@ -42,10 +42,15 @@ class TransformedKernels(Op):
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         (w,) = inputs
         wide = w[::-1, ::-1] if attrs["turned"] else w
-        found = both_axes(transforms(attrs["results"]).of_kernels, wide.astype(np.float64), (0, 1))
-        width = panel_of(w.shape[3])
-        parted = found.reshape((-1, w.shape[2], w.shape[3] // width, width))
-        return np.ascontiguousarray(parted.transpose(2, 0, 1, 3)).astype(w.dtype)
+        matrix = np.array(transforms(attrs["results"]).of_kernels)
+        both = np.kron(matrix, matrix)
+        _, _, channels, outputs = w.shape
+        width = panel_of(outputs)
+        result = np.empty((outputs // width, len(both), channels, width), w.dtype)
+        for k, panel in enumerate(result):
+            taps = wide[..., k * width : (k + 1) * width].astype(np.float64)
+            panel[...] = (both @ taps.reshape((TAPS**2, -1))).reshape(panel.shape)
+        return result
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         """One panel of one input channel after the other."""

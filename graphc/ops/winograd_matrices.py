@@ -13,8 +13,6 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 TAPS = 3
 #: By results: the points, whose powers are exact in binary. For two results no number grows; those
 #: for four keep errors lowest (found by trying).
@@ -82,18 +80,11 @@ def _floats(rows: list[list[Fraction]]) -> Matrix:
     return tuple(tuple(float(x) for x in row) for row in rows)
 
 
-def both_axes(matrix: Matrix, x: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
-    """x with the matrix applied along two axes."""
-    for axis in axes:
-        x = np.moveaxis(np.tensordot(np.array(matrix, x.dtype), x, (1, axis)), 0, axis)
-    return x
-
-
 Fused = Callable[[Any, Any, Any], Any]
 
 
 def on_both_axes(matrix: Matrix, square: Sequence[Sequence[Any]], fused: Fused) -> list[list[Any]]:
-    """As `both_axes`, of scalar expressions; `fused(a, b, c)` is a * b + c."""
+    """The matrix applied along both axes of scalar expressions; `fused(a, b, c)` is a * b + c."""
     columns = [multiplied(matrix, column, fused) for column in zip(*square, strict=True)]
     return [multiplied(matrix, row, fused) for row in zip(*columns, strict=True)]
 
