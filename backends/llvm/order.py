@@ -19,6 +19,9 @@ LONG = 40
 AT_ONCE = 2
 """Instructions that begin in a cycle."""
 
+ALL = 1 << 30
+"""More cycles than any chain has: what is stored at once needs a register no longer."""
+
 _NAME = re.compile(r"%[\w.]+")
 _CYCLES = {"fdiv": 12, "load": 7, "fadd": 4, "fsub": 4, "fmul": 4, "call": 4, "fcmp": 3}
 _CYCLES |= dict.fromkeys(("bitcast", "getelementptr", "fneg"), 0)
@@ -50,6 +53,7 @@ class _Block:
     def __init__(self, lines: Sequence[str]):
         self.lines = lines
         self.cycles: list[int] = []
+        self.stores: list[bool] = []
         self.waits: list[set[int]] = []
         self._made: dict[str, int] = {}
         self._wrote: dict[str, int] = {}
@@ -74,6 +78,7 @@ class _Block:
         if result:
             self._made[result] = k
         self.cycles.append(cycles)
+        self.stores.append(opcode == "store")
         self.waits.append(waits)
 
     def _memory(self, k: int, opcode: str, place: str) -> set[int]:
@@ -137,7 +142,8 @@ class _Turns:
         self.seen = max(self.seen, end)
         while self.waiting and self.waiting[0][0] <= self.now:
             k = heappop(self.waiting)[1]
-            heappush(self.able, (-self.block.left[k], k))
+            first = ALL if self.block.stores[k] else self.block.left[k]
+            heappush(self.able, (-first, k))
 
     def _finish(self, k: int) -> None:
         for user in self.users[k]:

@@ -22,6 +22,8 @@ from graphc.passes.fusion import Body, Root
 SHORT = 256
 #: Bytes that a core's own cache holds, at least: what is smaller need not be asked for.
 NEAR_BYTES = 2**20
+#: Operations per element from which a map waits for its arithmetic, and would for streamed stores.
+BUSY = 50
 #: Elements between what is asked for and what is at work: two rows, within these bounds.
 LEAST_AHEAD, MOST_AHEAD = 2**11, 2**14
 
@@ -31,13 +33,13 @@ def when_streamed(
 ) -> Expr | None:
     """The condition under which a map's stores bypass the cache, None for never. Not in short
     loops, nor in those that sum up: a streaming loop begins where memory's lines do, and the
-    lanes of a sum must not depend on that.
+    lanes of a sum must not depend on that. Nor where memory is idle while the processor computes.
     """
     if nest.across or not nest.inner or not schedule.vector_bits:
         return None
     size = root.tensor.type.bytes
     sums = any(r.role in ("row", "total") for r in body.roots if r.level == root.level)
-    if sums or _is_short(nest):
+    if sums or _is_short(nest) or _work(root.tensor, body) >= BUSY:
         return None
     if isinstance(size, int):
         return e.const(True, bool_) if size >= schedule.stream_bytes else None
@@ -77,6 +79,19 @@ def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[t
         (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
         for x in operands[turn::turns]
     ]
+
+
+def _work(x: Tensor, body: Body) -> int:
+    """Operations that an element takes, other values of the kernel's rows and inputs given."""
+    given = {*body.inputs, *(root.tensor for root in body.roots if root.role != "map")}
+    stack, seen, work = [x], set(given), 0
+    while stack:
+        node = stack.pop().node
+        work += getattr(node.op, "flops", 0)
+        new = [y for y in dict.fromkeys(node.inputs) if y not in seen]
+        seen.update(new)
+        stack += new
+    return work
 
 
 def _is_short(nest: Nest) -> bool:

@@ -77,6 +77,12 @@ def test_what_the_row_reads_again_is_not_streamed() -> None:
     assert store.buffer == "o1"
 
 
+def test_what_waits_for_arithmetic_is_not_streamed() -> None:
+    x = gc.placeholder("x", (64, 1024))
+    assert streamed(x, [gc.exp(x) + gc.tanh(x)], ALWAYS)
+    assert not streamed(x, [gc.exp(x) + gc.tanh(x) * gc.sigmoid(x)], ALWAYS)
+
+
 def test_scalar_code_streams_nothing() -> None:
     x = gc.placeholder("x", (64, 1024))
     assert not streamed(x, [x + 1], Schedule(vector_bits=0, stream_bytes=1))
