@@ -5,12 +5,12 @@ arena, reused by lifetime.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
 from graphc.ir.dims import Dim, bounds, floordiv
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.passes.roots import base
 
 Kind = Literal["input", "output", "variable", "constant", "arena"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from graphc.backends.memory import Place, Plan, holder, plan_memory
 from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.ops.control import Control
 from graphc.ops.copying import copy

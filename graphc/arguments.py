@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from graphc.ir.dims import Dim, DimExpr, evaluate, sizes
 from graphc.ir.dtypes import DType, as_dtype
 from graphc.ir.errors import ArgumentError, DTypeError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from graphc.arguments import Signature
 from graphc.ir.dims import Dim, evaluate
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from graphc.ir.dims import Dim, DimExpr, dynamic, index
 from graphc.ir.node import Tensor
 from graphc.ir.op import Index
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.elementwise import Elementwise
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from typing import TypeVar
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.affine import AxisLines, affine_add
 from graphc.ops.arithmetic import add

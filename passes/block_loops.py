@@ -6,11 +6,12 @@ long as the loop.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graphc.ir import dims
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute, topological, users

@@ -10,11 +10,12 @@ Promises: every output and update is a root; the kernels' order respects every d
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from graphc.ir.dims import Dim, index
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.ops.copying import copy
 from graphc.passes.access import Access, AccessRecorder, domain_index, full_index, space

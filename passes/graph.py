@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,11 @@ varies is stacked instead and contracted once, outside.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graphc.ir.errors import GradientError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute, topological

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Union
 
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
+from graphc.ir.record import dataclass
 from graphc.ops.source import is_scalar_constant
 
 Bindings = dict[str, Any]

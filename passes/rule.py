@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType
 from typing import Annotated, Any, TypeVar, overload
@@ -22,6 +21,7 @@ from graphc.ir.dtypes import ALL, DType, bool_, float32, float64, int32
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 from graphc.ir.walk import topological
 from graphc.ops.source import constant, placeholder

@@ -10,11 +10,12 @@ diagonal; a label that leads along none is summed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.ir.dims import Dim, product
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ops.einsum import NOMINAL, Labels, contract, multiplied
 from graphc.ops.einsum import Term as Factor
 from graphc.ops.elementwise import Elementwise

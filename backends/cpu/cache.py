@@ -13,12 +13,12 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from graphc.backends.llvm import target as target_module
 from graphc.backends.llvm.target import Target
+from graphc.ir.record import dataclass
 from graphc.ops.source import aligned_empty
 
 MAGIC = b"graphc1\n"

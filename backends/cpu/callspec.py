@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from graphc.ir.record import dataclass
 
 Prepare = Callable[[tuple[Any, ...], dict[str, Any] | None], tuple[np.ndarray[Any, Any], ...]]
 """Turns any positional and keyword arguments into conforming arrays, or raises."""

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.dtypes import as_dtype
+from graphc.ir.record import dataclass
 from graphc.ops.source import aligned_empty
 
 Dims = tuple[tuple[str, int], ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from graphc.backends.cpu.pool import pool_symbols
 from graphc.backends.llvm.loading import Library, load_objects
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import ArgumentError, IndexRangeError
+from graphc.ir.record import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ import re
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from graphc.backends.cpu.entry_ir import call_ir
 from graphc.backends.cpu.host import host
 from graphc.backends.cpu.record import native_record
 from graphc.backends.llvm.loading import Library, load_object
+from graphc.ir.record import dataclass
 
 NUMPY_SLOTS = {"PyArray_Type": 2, "PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
 """Places in NumPy's table of C functions, which are part of its binary interface."""

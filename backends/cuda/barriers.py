@@ -8,10 +8,11 @@ barrier is needed between them. (Lowering stores no element twice but from where
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Barrier, For, If, Stmt, Store, While, children, walk
+from graphc.ir.record import dataclass
 
 Key = tuple[Expr | None, ...]
 

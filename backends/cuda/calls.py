@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from graphc.backends.program import Program
 from graphc.ir.dims import evaluate
 from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Run = Callable[[Sequence[Array], Mapping[str, int]], list[Array]]

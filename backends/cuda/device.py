@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.backends.lower.kernel import Schedule
+from graphc.ir.record import dataclass
 
 THREAD, BLOCK = e.var("thread"), e.var("block")
 """The thread's number in its block, and the block's in the grid."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from graphc.backends.cuda.device import DeviceKernel, DeviceSchedule
@@ -14,6 +13,7 @@ from graphc.backends.cuda.threads import MOST, deal
 from graphc.backends.loops.tidy import tidy
 from graphc.backends.lower.kernel import Call
 from graphc.backends.program import LOWERINGS, Program, build_program
+from graphc.ir.record import dataclass
 from graphc.passes.pipeline import Graph
 
 

@@ -9,7 +9,7 @@ kernel without such loops has nothing to share out: each thread then runs a chun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.backends.cuda.barriers import fenced
 from graphc.backends.cuda.device import BLOCK, THREAD, DeviceKernel
@@ -32,6 +32,7 @@ from graphc.backends.loops.stmt import (
 from graphc.backends.loops.vectorise import accumulate
 from graphc.backends.lower.combine import beats, combined
 from graphc.ir.dtypes import DType, int64
+from graphc.ir.record import dataclass
 
 FEWEST, MOST = 32, 256
 MOST_SHARED_BYTES = 48 * 1024

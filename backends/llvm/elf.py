@@ -12,8 +12,9 @@ import ctypes
 import mmap
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from graphc.ir.record import dataclass
 
 HEADER = b"\x7fELF\x02\x01\x01"
 RELOCATABLE, X86_64 = 1, 62

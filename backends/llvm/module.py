@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
@@ -18,6 +17,7 @@ from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
 from graphc.ir.dims import Dim, DimExpr, is_name
+from graphc.ir.record import dataclass
 
 PLAN, RUN = "gc_plan", "gc_run"
 """The functions of a module that a caller calls."""

@@ -15,11 +15,12 @@ it is parallel, a chunk number. Loop kinds:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from graphc.backends.loops.expr import Expr
 from graphc.ir.dtypes import DType
+from graphc.ir.record import dataclass
 
 LoopKind = Literal["serial", "unroll", "vector", "parallel", "block", "thread"]
 Combine = Literal["sum", "prod", "min", "max", "and", "or", "argmin", "argmax"]

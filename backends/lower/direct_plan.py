@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.product_axes import Axis, Operand, Product
 from graphc.backends.lower.reader import ExprReader, offset_of
 from graphc.ir.dims import Dim, coefficient
 from graphc.ir.dtypes import DType
+from graphc.ir.record import dataclass
 from graphc.ops.windows import Windows
 from graphc.passes.access import AccessRecorder
 

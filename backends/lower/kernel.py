@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program

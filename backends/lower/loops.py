@@ -5,10 +5,10 @@ vector axis.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product
+from graphc.ir.record import dataclass
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body
 

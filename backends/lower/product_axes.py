@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product, substitute
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Index
+from graphc.ir.record import dataclass
 from graphc.ops.contraction import free_axes
 from graphc.passes.access import AccessRecorder, domain_index, full_index
 from graphc.passes.fusion import Body

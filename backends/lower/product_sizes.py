@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.product_axes import Product, extent_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
+from graphc.ir.record import dataclass
 
 #: Bytes of the summands of a column that are packed at once, by the bits of a vector, and columns
 #: of a block: the packed right operand fills half a cache of the second level.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -23,6 +23,7 @@ from graphc.backends.lower.product_pack import (
 )  # fmt: skip
 from graphc.backends.lower.product_sizes import divide_up
 from graphc.ir.dims import maximum
+from graphc.ir.record import dataclass
 
 H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
 

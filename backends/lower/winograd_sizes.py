@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.lower.kernel import Schedule
 from graphc.ir.dims import Dim, bounds, floordiv
+from graphc.ir.record import dataclass
 from graphc.ops.winograd_matrices import Transforms
 
 #: Bytes of transformed tiles that a chunk keeps, and tiles of a block, at most.

@@ -7,8 +7,6 @@ the sum, where shifts make 2^n of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.loops.expr import Expr, absolute, const, fma, select
 from graphc.backends.math.floats import (
     Coefficients,
@@ -23,6 +21,7 @@ from graphc.backends.math.floats import (
     smaller,
 )
 from graphc.ir.dtypes import float32, float64
+from graphc.ir.record import dataclass
 
 LOG2_E = {float32: 1.4426950408889634, float64: 1.4426950408889634}
 LN2 = 0.6931471805599453

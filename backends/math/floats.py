@@ -7,10 +7,10 @@ contracts `a*b + c` on its own finds nothing to contract and every target gives 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from graphc.backends.loops.expr import Expr, bitcast, const, fma, make, select
 from graphc.ir.dtypes import DType, float32, float64, int32, int64, uint32, uint64
+from graphc.ir.record import dataclass
 
 Constants = Mapping[DType, float]
 Coefficients = Mapping[DType, Sequence[float]]

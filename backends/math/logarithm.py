@@ -6,8 +6,6 @@ goes over s = f / (2 + f), in which the series is odd and converges faster.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.loops.expr import Expr, bitcast, cast, equal, fma, select
 from graphc.backends.math.floats import (
     INFINITY,
@@ -22,6 +20,7 @@ from graphc.backends.math.floats import (
     with_sign,
 )
 from graphc.ir.dtypes import DType, float32, float64
+from graphc.ir.record import dataclass
 
 # the bits of the least 1 + f: 2/3 for float32, sqrt(1/2) for float64
 LEAST = {float32: 0x3F2AAAAB, float64: 0x3FE6A09E667F3BCD}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphc.backends.loops.expr import (
     Expr,
     absolute,
@@ -30,6 +28,7 @@ from graphc.backends.math.floats import (
 )
 from graphc.backends.math.logarithm import Split, reduce
 from graphc.ir.dtypes import float32, float64
+from graphc.ir.record import dataclass
 
 # log2(m) = s (a + z (b + z q(z))) of s = (m - 1) / (m + 1) and z = s^2; a and b are two floats each
 FIRST = {

@@ -7,12 +7,12 @@ integer fraction of x, and whole turns fall off the top of a 64-bit word (Payne 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from graphc.backends.loops.expr import Expr, bitcast, cast, const, equal, fma, mulhi, select
 from graphc.backends.math.floats import bits_of, format_of, literal, rounded_product
 from graphc.ir.dtypes import float32, float64, int64, uint64
+from graphc.ir.record import dataclass
 
 HUGE = {float32: 2.0**16, float64: 2.0**30}  # from here on 2/pi is needed with more bits
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.backends.loops.tidy import tidy
@@ -14,6 +13,7 @@ from graphc.backends.numba.kernel import PythonKernel
 from graphc.backends.numba.meaning import MEANINGS, TYPED
 from graphc.backends.program import Program, walk_calls
 from graphc.ir.dtypes import ALL
+from graphc.ir.record import dataclass
 
 
 @dataclass(frozen=True)

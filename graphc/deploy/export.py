@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from graphc.deploy.shared_library import link
 from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 
 _OWN = ("create", "destroy", "error", "load", "save", "set_threads", "variable")
 

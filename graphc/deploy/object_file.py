@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from graphc.ir.record import dataclass
 
 PROGBITS, SYMTAB, RELA, NOBITS = 1, 2, 4, 8
 INIT_ARRAY, FINI_ARRAY = 14, 15

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graphc.deploy.object_file import (
     ABSOLUTE,
@@ -30,6 +30,7 @@ from graphc.deploy.object_file import (
     Symbol,
     read_object,
 )
+from graphc.ir.record import dataclass
 
 PAGE = 0x1000
 STUB = 8

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from graphc.dump.views import Box, View
+from graphc.ir.record import dataclass
 
 CHARACTER, LINE, PADDING = 7.25, 16.0, 10.0
 GAP_X, GAP_Y = 26.0, 44.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from graphc.backends.lower.kernel import Buffer, Call, Nested
@@ -10,6 +9,7 @@ from graphc.backends.memory import holder
 from graphc.backends.program import Program
 from graphc.dump.kernels import fused_nodes, kernel_info, title_of
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.passes.fusion import Body
 from graphc.passes.pipeline import Graph

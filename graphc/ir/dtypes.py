@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from graphc.ir.errors import DTypeError
+from graphc.ir.record import dataclass
 
 
 @dataclass(frozen=True, eq=False)

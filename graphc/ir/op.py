@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from graphc.ir.dims import Dim
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 
 if TYPE_CHECKING:

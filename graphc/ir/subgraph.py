@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 from graphc.ir.walk import topological
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from graphc.ir.dims import Dim, DimExpr, product
 from graphc.ir.dtypes import DType
+from graphc.ir.record import dataclass
 
 Shape = tuple[Dim, ...]
 

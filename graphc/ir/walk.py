@@ -85,5 +85,3 @@ def substitute(outputs: Iterable[Tensor], replaced: Mapping[Tensor, Tensor]) -> 
     """The outputs with some tensors replaced by others."""
     oldest = min((x.node.serial for x in replaced), default=0)
     return rebuild(outputs, lambda node, inputs: None, replaced, since=oldest)
-
-

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+
+from graphc.ir.record import dataclass
 
 State = TypeVar("State")
 Move = Hashable

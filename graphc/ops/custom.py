@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from graphc.ir.dims import Dim
 from graphc.ir.errors import GradientError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 from graphc.ops.elementwise import Elementwise, uniform
 from graphc.ops.layout import broadcast, broadcast_to

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce as fold
 from itertools import combinations
 
@@ -11,6 +10,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import bool_, int64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ops.contraction import dot_general
 from graphc.ops.convert import TensorLike, as_operand, cast, common_dtype
 from graphc.ops.layout import broadcast, reshape, transpose

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dtypes import bool_
 from graphc.ir.errors import DTypeError, GraphError, IndexRangeError, ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.convert import broadcast_all
 from graphc.ops.extent import extent

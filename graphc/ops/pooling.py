@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.arithmetic import absolute
 from graphc.ops.convert import TensorLike, as_tensor, cast

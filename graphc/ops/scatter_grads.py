@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from graphc.ir.dims import product
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ops.arithmetic import divide, multiply
 from graphc.ops.comparison import equal, not_equal
 from graphc.ops.convert import cast

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from graphc.ir.dims import floordiv, maximum, product
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
+from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 from graphc.ops.index_modes import may_be_empty, resolve, rest_axes
 

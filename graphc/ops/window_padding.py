@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.padding import place
 from graphc.ops.windows import Step, windows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from graphc.ir.dtypes import int64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.sampling import FEW, KINDS, moved
 from graphc.ops.source import Literal

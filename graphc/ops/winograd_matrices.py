@@ -8,10 +8,11 @@ correlation of m + r - 1 elements x with r taps w.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from typing import Any
+
+from graphc.ir.record import dataclass
 
 TAPS = 3
 #: By results: the points, whose powers are exact in binary. For two results no number grows; those

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.errors import GraphError
+from graphc.ir.record import dataclass
 
 Array = np.ndarray[Any, Any]
 Edge = tuple[int, str]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+from graphc.ir.record import dataclass
 
 Thing = TypeVar("Thing")
 Change = Callable[[Thing, np.random.Generator], Thing]

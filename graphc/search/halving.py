@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from graphc.ir.record import dataclass
 from graphc.search.spaces import Values
 from graphc.search.trials import Trial, best
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.errors import GraphError
+from graphc.ir.record import dataclass
 
 Array = np.ndarray[Any, Any]
 Values = dict[str, Any]

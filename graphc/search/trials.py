@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from graphc.ir.record import dataclass
 from graphc.search.spaces import Space, Values
 
 Objective = Callable[[Values], float]

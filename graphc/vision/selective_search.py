@@ -4,10 +4,11 @@ step (Uijlings et al., 2013). Plain NumPy, before or beside a graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from graphc.ir.record import dataclass
 
 Array = np.ndarray[Any, Any]
 COLOURS, SLOPES, LEVELS = 25, 8, 10  # bins of colours, of directions, of strengths of slopes
