@@ -1,4 +1,9 @@
-"""Transformers: inference with constant weights, caches and trained parameters in variables."""
+"""Transformers: inference with constant weights, caches and trained parameters in variables.
+
+GPT-2's position beyond the caches means their last place ("clip"), as in JAX. A check of it between
+the layers would have to come before the first write, so that a failed call changes nothing; every
+cache would then be written elsewhere first and copied.
+"""
 
 from functools import partial
 
@@ -43,7 +48,7 @@ def gpt2(d):
         """The cache with this token's row in its place."""
         cache = caches[name]
         row = row.reshape((12, 1, 64))
-        updates[cache] = gc.dynamic_update_slice(cache, row, [position[0]], [1])
+        updates[cache] = gc.dynamic_update_slice(cache, row, [position[0]], [1], mode="clip")
         return updates[cache]
 
     def cached_attention(x, w, b, heads, layer):
