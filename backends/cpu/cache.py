@@ -1,9 +1,10 @@
 """The on-disk cache of object code, addressed by a hash of all that determines the bytes.
 
-A file is a magic word, the SHA-256 of the rest, and the rest; a file that is not exactly that is a
-miss and is removed. Files appear whole (written aside, then renamed), so any number of processes
-may share a directory. A directory that cannot be used costs speed, never an error: `status` says
-why. Nothing is ever unpickled or executed before its checksum is right.
+A file is a magic word, a checksum of the rest, and the rest; the checksum is the SHA-256 of those
+of its pieces, so that several threads read and check a large one. A file that is not exactly that
+is a miss and is removed. Files appear whole (written aside, then renamed), so any number of
+processes may share a directory. A directory that cannot be used costs speed, never an error:
+`status` says why. Nothing is ever unpickled or executed before its checksum is right.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Callable, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm import target as target_module
 from graphc.backends.llvm.target import Target
 from graphc.ir.record import dataclass
 from graphc.ops.source import aligned_empty
 
-MAGIC = b"graphc1\n"
+MAGIC = b"graphc2\n"
+HEAD = len(MAGIC) + 32
+PIECE = 1 << 24
+"""Bytes of a piece that has a checksum of its own."""
 LIMIT_BYTES = 1 << 30
 SUFFIX = ".code"
 SWEEPS = 128
@@ -84,16 +90,17 @@ def get(key: str, directory: Path | None = None) -> memoryview | None:
     path = place / (key + SUFFIX)
     try:
         with path.open("rb", buffering=0) as file:
-            head = file.read(len(MAGIC) + 32)
-            data = aligned_empty(max(0, os.fstat(file.fileno()).st_size - len(head)))
-            whole = file.readinto(data.data) == len(data)
+            head = file.read(HEAD)
+            data = aligned_empty(max(0, os.fstat(file.fileno()).st_size - HEAD)).data
+        # What is not read, because the file has shrunk, does not fit its checksum.
+        right = head == _header(data, lambda at, piece: _read(path, at, piece))
     except OSError:
         return None
-    if not whole or head != _header(data.data):
+    if not right:
         path.unlink(missing_ok=True)
         return None
     _touch(path)
-    return data.data
+    return data
 
 
 def put(
@@ -145,8 +152,36 @@ def _drawn() -> float:
     return int.from_bytes(os.urandom(4), "little") / 2**32
 
 
-def _header(data: bytes | memoryview) -> bytes:
-    return MAGIC + hashlib.sha256(data).digest()
+def _header(
+    data: bytes | memoryview, fill: Callable[[int, memoryview], object] | None = None
+) -> bytes:
+    """The head of a file of these data; `fill` is called first with the place in the file of each
+    piece and its memory.
+    """
+
+    def checksum(begin: int) -> bytes:
+        piece = memoryview(data)[begin : begin + PIECE]
+        if fill is not None:
+            fill(HEAD + begin, piece)
+        return hashlib.sha256(piece).digest()
+
+    return MAGIC + hashlib.sha256(b"".join(_each(checksum, range(0, len(data), PIECE)))).digest()
+
+
+def _read(path: Path, at: int, piece: memoryview) -> None:
+    with path.open("rb", buffering=0) as file:
+        file.seek(at)
+        file.readinto(piece)
+
+
+def _each(function: Callable[[int], bytes], values: Sequence[int]) -> list[bytes]:
+    """The results for all values, on several threads where there are several values."""
+    if len(values) < 2:
+        return list(map(function, values))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(default_threads()) as pool:
+        return list(pool.map(function, values))
 
 
 def _problem(place: Path) -> str | None:

@@ -202,3 +202,21 @@ def test_data_begin_on_a_boundary_of_64_bytes(place: Path) -> None:
         assert found is not None
         assert len(found) == size
         assert np.frombuffer(found, np.uint8).ctypes.data % 64 == 0 or not size
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, 65, 128, 1000])
+def test_data_of_several_pieces_are_checked_piece_by_piece(
+    place: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(cache, "PIECE", 64)
+    data = np.random.default_rng(size).bytes(size)
+    cache.put(KEY, data, place)
+    assert cache.get(KEY, place) == data
+    (path,) = place.glob(f"*{cache.SUFFIX}")
+    content = path.read_bytes()
+    middle = (cache.HEAD + len(content) - 1) // 2
+    for at in {len(cache.MAGIC), cache.HEAD - 1, len(content) - 1, middle}:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert cache.get(KEY, place) is None
+    path.write_bytes(content[:-1])
+    assert cache.get(KEY, place) is None
