@@ -9,13 +9,10 @@ from graphc.ir.types import Shape
 from graphc.ir.walk import topological
 from graphc.ops.axes import moveaxis
 from graphc.ops.einsum import Term as Factor
-from graphc.passes.assemble import assembled, joined
+from graphc.passes.assemble import assembled, shortened
 from graphc.passes.batch import batch_node
 from graphc.passes.term_rules import MOVES, RULES, Terms
 from graphc.passes.terms import Line, Term, fresh_line
-
-#: A value of more terms is made an array.
-MOST_TERMS = 16
 
 
 def along_basis(results: Sequence[Tensor], vector: Tensor, last: bool) -> list[Tensor]:
@@ -56,20 +53,16 @@ class _Basis:
         same = all(x.dtype is y.dtype for x in node.inputs if x in self.terms)
         if rule is not None and same:
             found = rule(node, inputs, y in self.lazy)
-            if found is not None and len(found) <= MOST_TERMS:
-                self.terms[y] = self._shortened(y, found)
+            if found is not None:
+                known = [term for term in found if term.scale != 0]
+                often = self.uses.get(y, 0) > 1
+                lazy = y in self.lazy
+                self.terms[y] = tuple(known if lazy else shortened(known, y.shape, y.dtype, often))
                 return
         arrays = {x: self._array(x) for x in node.inputs if x in self.terms}
         for y, array in zip(node.outputs, batch_node(node, arrays, self.size), strict=True):
             self.arrays[y] = array
             self.terms[y] = (_dense(array),)
-
-    def _shortened(self, y: Tensor, terms: Terms) -> Terms:
-        """The terms, or fewer where that helps everything that comes of them."""
-        terms = tuple(term for term in terms if term.scale != 0)
-        if self.uses.get(y, 0) < 2 or y in self.lazy:
-            return terms
-        return joined(terms, y.shape, y.dtype) or terms
 
     def _array(self, x: Tensor) -> Tensor:
         """The value for every basis vector, along a new first axis."""

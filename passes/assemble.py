@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import TypeVar
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
@@ -35,6 +35,9 @@ T = TypeVar("T")
 
 #: An array is made of terms on the way if it has at most so many times their factors' elements.
 MOST_DENSE = 8
+#: Terms of a value that fill boxes before they become one, and twice as many of all terms: more
+#: terms are more kernels, which pay where arrays would have more than `SMALL` elements.
+FEW_BOXES, MANY_BOXES, SMALL = 2, 4, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -186,31 +189,48 @@ def _neighbours(a: Box, b: Box) -> Box | None:
     return Box(a.starts, concat([a.x, b.x], axis))
 
 
-def joined(terms: Sequence[Term], shape: Shape, dtype: DType) -> tuple[Term, ...] | None:
-    """Terms of different basis vectors as one array of them all, where that is small: then what
-    follows is done for all of them at once.
+def shortened(terms: Sequence[Term], shape: Shape, dtype: DType, often: bool) -> list[Term]:
+    """The terms of a value, or fewer of them, made arrays of many basis vectors: where those are
+    small and read `often`, and where the terms would become too many.
     """
-    whole = all(
-        t.is_plain() and all(v.is_whole(d) for v, d in zip(t.value, shape, strict=True))
-        for t in terms
-    )
-    if len(terms) < 2 or not whole or not shape:
-        return None
-    dense = sum(volume(t.shown) for t in terms)
-    if dense > MOST_DENSE * sum(volume(f.labels) for t in terms for f in t.factors):
-        return None
+    boxes = [t for t in terms if _is_box(t, shape)]
+    rest = [t for t in terms if not _is_box(t, shape)]
+    dense = sum(volume(t.shown) for t in boxes)
+    small = dense <= MOST_DENSE * sum(volume(f.labels) for t in boxes for f in t.factors)
+    most = FEW_BOXES if sum(volume(t.shown) for t in terms) <= SMALL else MANY_BOXES
+    if len(boxes) > most or (len(boxes) > 1 and not rest and small and often):
+        boxes = _joined(boxes, shape, dtype)
+    if len(boxes) + len(rest) > 2 * most:
+        return _joined([*boxes, *rest], shape, dtype)
+    return [*boxes, *rest]
+
+
+def _is_box(term: Term, shape: Shape) -> bool:
+    """Whether a term fills the value, for some basis vectors that follow each other."""
+    return term.is_plain() and all(v.is_whole(d) for v, d in zip(term.value, shape, strict=True))
+
+
+def _joined(terms: Sequence[Term], shape: Shape, dtype: DType) -> list[Term]:
+    """Terms as one, an array for all basis vectors from their first to their last."""
+    starts = [t.basis.start for t in terms]
+    ends = [t.basis.end for t in terms]
+    begin, end = starts[0], ends[0]
+    for s, e in zip(starts[1:], ends[1:], strict=True):
+        begin, end = minimum(begin, s), maximum(end, e)
+    wide = tuple(d for d in shape if d != 1)
     scale = terms[0].scale if len({t.scale for t in terms}) == 1 else None
-    boxes = []
-    for t in terms:
-        alike = t if scale is None else replace(t, scale=1.0)
-        boxes.append(_box(alike, [*(v for v in t.value if v.parts), t.basis], dtype))
-    result = []
-    for box in merged(boxes):
-        lines = [fresh_line(d) for d in box.lengths]
-        labels = tuple(k for line in lines for k in line.labels)
-        factor = Factor(reshape(box.x, tuple(k.size for k in labels)), labels)
-        wide = iter(lines)
-        value = tuple(next(wide) if v.parts else v for v in terms[0].value)
-        basis = lines[-1].moved(box.starts[-1], 1)
-        result.append(Term(1.0 if scale is None else scale, (factor,), basis, value))
-    return tuple(result)
+    alike = [
+        replace(
+            t,
+            scale=t.scale if scale is None else 1.0,
+            basis=t.basis.moved(-begin, 1),
+            value=tuple(v for v, d in zip(t.value, shape, strict=True) if d != 1),
+        )
+        for t in terms
+    ]
+    x = assembled(alike, (*wide, end - begin), dtype, last=True)
+    lines = [fresh_line(d) for d in (*shape, end - begin)]
+    labels = tuple(k for line in lines for k in line.labels)
+    factor = Factor(reshape(x, tuple(k.size for k in labels)), labels)
+    basis = lines[-1].moved(begin, 1)
+    return [Term(1.0 if scale is None else scale, (factor,), basis, tuple(lines[:-1]))]

@@ -24,9 +24,18 @@ def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:
     """
     if mode not in ("reverse", "forward", None):
         raise GradientError(f'the mode is "reverse", "forward" or None, not {mode!r}')
-    xs = leaves(wrt)
-    rows = [restore(wrt, _derivatives(y, xs, mode)) for y in leaves(outputs)]
-    return restore(outputs, rows)
+    xs, ys = leaves(wrt), leaves(outputs)
+    rows: list[dict[Tensor, Tensor]] = [{} for _ in ys]
+    for x in xs:
+        ways = [mode == "forward" or (mode is None and _is_smaller(x, y)) for y in ys]
+        forward = [k for k, way in enumerate(ways) if way]
+        columns = _by_columns([ys[k] for k in forward], x) if forward else []
+        for k, column in zip(forward, columns, strict=True):
+            rows[k][x] = column
+    for y, row in zip(ys, rows, strict=True):
+        backward = [x for x in xs if x not in row]
+        row |= zip(backward, _by_rows(y, backward) if backward else (), strict=True)
+    return restore(outputs, [restore(wrt, [row[x] for x in xs]) for row in rows])
 
 
 def hessian(loss: Tensor, wrt: Any) -> Any:
@@ -36,13 +45,6 @@ def hessian(loss: Tensor, wrt: Any) -> Any:
     reverse mode.
     """
     return jacobian(grad(loss, wrt), wrt, mode="forward")
-
-
-def _derivatives(y: Tensor, xs: Sequence[Tensor], mode: str | None) -> list[Tensor]:
-    forward = [mode == "forward" or (mode is None and _is_smaller(x, y)) for x in xs]
-    backward = [x for x, way in zip(xs, forward, strict=True) if not way]
-    rows = iter(_by_rows(y, backward) if backward else ())
-    return [_by_columns(y, x) if way else next(rows) for x, way in zip(xs, forward, strict=True)]
 
 
 def _is_smaller(x: Tensor, y: Tensor) -> bool:
@@ -56,8 +58,8 @@ def _by_rows(y: Tensor, xs: Sequence[Tensor]) -> list[Tensor]:
     return [reshape(row, (*y.shape, *x.shape)) for row, x in zip(rows, xs, strict=True)]
 
 
-def _by_columns(y: Tensor, x: Tensor) -> Tensor:
+def _by_columns(ys: Sequence[Tensor], x: Tensor) -> list[Tensor]:
     """Forward mode: a Jacobian-vector product for each element of x."""
     tangent = placeholder("tangent", x.shape, x.dtype)
-    (columns,) = along_basis(pushforward([y], [x], [tangent]), tangent, last=True)
-    return reshape(columns, (*y.shape, *x.shape))
+    columns = along_basis(pushforward(ys, [x], [tangent]), tangent, last=True)
+    return [reshape(column, (*y.shape, *x.shape)) for column, y in zip(columns, ys, strict=True)]

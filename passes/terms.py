@@ -53,6 +53,11 @@ class Line:
         """How many positions there are."""
         return product(label.size for label in self.labels)
 
+    @property
+    def end(self) -> Dim:
+        """The first position after all of them."""
+        return self.start + 1 + sum(((k.size - 1) * stride for k, stride in self.parts), 0)
+
     def is_whole(self, length: Dim) -> bool:
         """Whether the positions are all those of an axis of this length, in their order."""
         return self.start == 0 and self.is_dense() and self.size == length

@@ -276,3 +276,20 @@ def test_hessians_can_be_batched() -> None:
         (got,) = evaluate([each], {xs: values}, target)
         expected = [np.diag(np.exp(v)) + np.eye(3)[[1, 0, 2]] * [[1], [1], [0]] for v in values]
         np.testing.assert_allclose(got, expected, atol=1e-15)
+
+
+def products_of_layers(depth: int) -> int:
+    """Products in the Hessian of a network of so many layers."""
+    size = 6 * 7
+    x = gc.placeholder("x", (depth * size,), gc.float64)
+    y: Tensor = gc.constant(RNG.normal(size=(5, 6)))
+    for k in range(depth):
+        part = x[k * size : (k + 1) * size]
+        y = gc.tanh(y @ part[:36].reshape((6, 6)) + part[36:])
+    h = gc.hessian(gc.mean(y * y), x)
+    return sum(node.op.name == "dot_general" for node in topological([h]))
+
+
+def test_each_layer_adds_as_many_products_as_the_one_before() -> None:
+    four, six, eight = map(products_of_layers, (4, 6, 8))
+    assert eight - six == six - four
