@@ -75,7 +75,7 @@ class Graph:
 
     def constant(self, value, dtype=np.float32):
         name = self.name()
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
+        self.constants.append(numpy_helper.from_array(np.array(value, dtype, order="C"), name))
         return name
 
     def ints(self, *values):
