@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphc.backends.llvm.invariants import invariants
+from graphc.backends.llvm.invariants import Changes, invariants
 from graphc.backends.llvm.order import ordered
 from graphc.backends.llvm.types import scalar_type, type_of, vector_type
 from graphc.backends.llvm.values import Values
@@ -40,6 +40,7 @@ class KernelFunction:
     def __init__(self, kernel: LoopKernel, name: str, aliased: frozenset[str] = frozenset()):
         self.kernel, self.name, self.aliased = kernel, name, aliased
         self.values = Values()
+        self.changes = Changes()
         self.slots: list[str] = []
         self._labels = 0
 
@@ -148,13 +149,8 @@ class KernelFunction:
 
     def _invalidate(self, body: Sequence[Stmt]) -> None:
         """What a loop changes is unknown at its head."""
-        from graphc.backends.loops.stmt import walk
-
-        for s in walk(tuple(body)):
-            if isinstance(s, (Assign, Declare)):
-                self.values.changed(s.name)
-            elif isinstance(s, Store):
-                self.values.changed(s.buffer)
+        for what in self.changes.of(body)[1]:
+            self.values.changed(what)
 
     def _for(self, s: For) -> None:
         self._counted(s, self.values.value(s.begin), 1)
@@ -166,7 +162,7 @@ class KernelFunction:
         head, inside, after = self._label("head"), self._label("loop"), self._label("after")
         before = self._label("before")
         index, following = v.fresh("i"), v.fresh("n")
-        for x in invariants(s):
+        for x in invariants(s, self.changes):
             v.value(x)  # which may take branches of its own
         v.emit(f"br label %{before}")
         self._start(before)

@@ -16,18 +16,49 @@ from graphc.backends.loops.stmt import (
     Prefetch,
     Stmt,
     Store,
-    walk,
+    While,
+    children,
 )
 
 
-def invariants(loop: For) -> list[Expr]:
+class Changes:
+    """What the statements of a function change, remembered for each that has bodies."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Stmt, frozenset[str], frozenset[str]]] = {}
+
+    def of(self, body: Sequence[Stmt]) -> tuple[frozenset[str], frozenset[str]]:
+        """The names that a body gives values, and the registers and buffers that it writes."""
+        named: set[str] = set()
+        written: set[str] = set()
+        for s in body:
+            named.update(_names(s))
+            if isinstance(s, (Assign, Declare)):
+                written.add(s.name)
+            elif isinstance(s, Store):
+                written.add(s.buffer)
+            elif isinstance(s, (For, While, If)):
+                _, names, writes = self._inside(s)
+                named |= names
+                written |= writes
+        return frozenset(named), frozenset(written)
+
+    def _inside(self, s: Stmt) -> tuple[Stmt, frozenset[str], frozenset[str]]:
+        """The statement itself, which must live as long as its number is known, and its changes."""
+        found = self._known.get(id(s))
+        if found is None:
+            parts = [self.of(body) for body in children(s)]
+            named = frozenset[str]().union(*(names for names, _ in parts))
+            written = frozenset[str]().union(*(writes for _, writes in parts))
+            found = self._known[id(s)] = (s, named, written)
+        return found
+
+
+def invariants(loop: For, changes: Changes) -> list[Expr]:
     """The largest expressions in the loop that no iteration changes and that may be computed even
     if none runs. Loads and integer divisions may not; what is behind a condition is left there.
     """
-    changed = {loop.var}
-    for s in walk(loop.body):
-        changed.update(_names(s))
-    search = _Search(changed)
+    search = _Search(changes.of(loop.body)[0] | {loop.var})
     for x in _expressions(loop.body):
         search.visit(x)
     return list(search.found)
@@ -61,7 +92,7 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
 
 
 class _Search:
-    def __init__(self, changed: set[str]):
+    def __init__(self, changed: frozenset[str]):
         self.changed = changed
         self.found: dict[Expr, None] = {}
         self.seen: set[Expr] = set()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graphc.backends.llvm.invariants import invariants
+from graphc.backends.llvm.invariants import Changes, invariants
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import (
     Accumulate,
@@ -23,7 +23,7 @@ A, S = e.var("a", float32), e.var("s", float32)
 
 
 def found(*body: Stmt) -> list[e.Expr]:
-    return invariants(For("i", e.const(0, int64), N, tuple(body)))
+    return invariants(For("i", e.const(0, int64), N, tuple(body)), Changes())
 
 
 def test_the_largest_parts_are_found() -> None:
