@@ -31,6 +31,7 @@ from graphc.backends.loops.stmt import (
     walk,
 )  # fmt: skip
 from graphc.backends.loops.streaming import aligned
+from graphc.backends.loops.strided import join_stores, load_strided
 from graphc.backends.lower.combine import beats, combined
 from graphc.ir.dtypes import DType, bool_, int64
 
@@ -53,7 +54,7 @@ def _body(
             out.append(
                 replace(
                     s,
-                    kind="serial" if s.kind == "vector" else s.kind,
+                    kind="serial" if s.kind in ("vector", "unroll") else s.kind,
                     body=_body(s.body, types, neutral),
                 )
             )
@@ -198,7 +199,7 @@ class _VectorLoop:
 
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
         widen = _Widen(self, copy, base, mask)
-        return widen.body(self.loop.body)
+        return join_stores(widen.body(self.loop.body))
 
 
 def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:
@@ -232,6 +233,7 @@ class _Widen:
         self.loop, self.copy, self.base, self.mask = loop, copy, base, mask
         self.lanes = loop.lanes
         self.names: dict[str, Expr] = {loop.loop.var: e.ramp(base, self.lanes)}
+        self.turn = f"c{copy}"
         self._memo: dict[Expr, Expr] = {}
 
     def body(self, statements: Sequence[Stmt]) -> list[Stmt]:
@@ -243,7 +245,7 @@ class _Widen:
             if isinstance(s, Declare):
                 value = e.broadcast(value, self.lanes)
             stem, dot, place = s.name.partition(".at")
-            name = f"{stem}.c{self.copy}{dot}{place}"
+            name = f"{stem}.{self.turn}{dot}{place}"
             self.names[s.name] = e.var(name, value.dtype, value.lanes)
             self._memo.clear()
             return [type(s)(name, value)]
@@ -262,6 +264,8 @@ class _Widen:
             if self.mask is not None:
                 condition = condition | ~self.mask
             return [Check(condition, s.code, e.broadcast(self.expr(s.value), self.lanes))]
+        if isinstance(s, For) and s.kind == "unroll":
+            return self._unrolled(s)
         if isinstance(s, For):
             inner = replace(s, begin=self.expr(s.begin), end=self.expr(s.end), kind="serial")
             assert inner.begin.lanes == inner.end.lanes == 1, (
@@ -270,6 +274,19 @@ class _Widen:
             return [replace(inner, body=tuple(self.body(s.body)))]
         assert isinstance(s, Comment), f"{type(s).__name__} inside a vector loop"
         return [s]
+
+    def _unrolled(self, s: For) -> list[Stmt]:
+        """The body for each of the values that a loop's variable takes."""
+        out: list[Stmt] = []
+        assert s.begin.op == s.end.op == "const", "an unrolled loop has literal bounds"
+        turn = self.turn
+        for value in range(s.begin.attr, s.end.attr):
+            self.turn = f"{turn}.{value}"
+            self.names[s.var] = e.const(value, int64)
+            self._memo.clear()
+            out += self.body(s.body)
+        self.turn = turn
+        return out
 
     def _store(self, s: Store) -> Store:
         index, value = self.expr(s.index), self.expr(s.value)
@@ -326,7 +343,11 @@ class _Widen:
         index = e.broadcast(index, self.lanes)
         if self.mask is not None:
             mask = self.mask if mask is None else e.broadcast(mask, self.lanes) & self.mask
-        full = (index,) if mask is None else (index, e.broadcast(mask, self.lanes))
+        mask = None if mask is None else e.broadcast(mask, self.lanes)
+        strided = load_strided(x.attr, index, x.dtype, self.lanes, mask)
+        if strided is not None:
+            return strided
+        full = (index,) if mask is None else (index, mask)
         return make("load", full, x.dtype, self.lanes, x.attr)
 
 

@@ -4,7 +4,7 @@ results.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -23,6 +23,7 @@ from graphc.backends.loops.stmt import (
 from graphc.backends.lower.combine import accumulator_dtype, combine_partials, combined, identity
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
+from graphc.backends.lower.phases import turn_index, turns_of
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.backends.lower.streams import fence, rows_ahead, when_streamed
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
@@ -32,6 +33,8 @@ from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
 CHUNK = index("chunk")
+#: So many iterations inside a vector's loop are written one after the other.
+SHORT = 16
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -67,6 +70,7 @@ class Lowering:
         self.streams: dict[Expr, None] = {}
         self.start: list[Stmt] = []
         self._chunks()
+        self.turns = 1 if self.flat else turns_of(body, self.nest, schedule)
 
     def _param(self, prefix: str, buffer: Buffer, dtype: DType, writes: bool) -> str:
         name = f"{prefix}{sum(p.name[0] == prefix for p in self.params)}"
@@ -175,34 +179,48 @@ class Lowering:
                 self._map(root, before, self.rows)
         inside: list[Stmt] = []
         after: list[Stmt] = []
-        self.stores: list[Stmt] = []
+        self.stores: list[Store] = []
         self.reader.statements = inside
         looped = [root for root in roots if root.role != "rowmap"]
-        for root in looped:
-            if root.role == "map":
-                self._map(root, inside, self.index)
-            else:
-                self._reduce(root, before, inside, after)
+        for turn in range(self.turns):
+            self._turn(turn)
+            for root in looped:
+                if root.role == "map":
+                    self._map(root, inside, self.index, turn)
+                else:
+                    self._reduce(root, before, inside, after, turn)
+        if self.turns > 1:
+            self.stores.sort(key=lambda s: s.buffer)
         inside.extend(self.stores)
         for x, position in rows_ahead(level, self.body, self.nest, self.schedule):
             inside.append(Prefetch(self.names[x], self.dims(position)))
         self._recall_later(level, looped, inside)
         return [*before, *(self._inner(inside) if looped else []), *after]
 
+    def _turn(self, turn: int) -> None:
+        """From now on indices are those of a turn of the innermost loop."""
+        if self.turns > 1:
+            self.index = turn_index(self.nest, self.turns, turn)
+            self.reader.forget()
+
     def _inner(self, body: list[Stmt]) -> list[Stmt]:
         for depth, loop in enumerate(reversed(self.nest.inner)):
-            begin, end = self.dims(0), self.dims(loop.extent)
+            extent = loop.extent if depth else floordiv(loop.extent, self.turns)
+            begin, end = self.dims(0), self.dims(extent)
             if self.flat:
                 begin, end = self.dims(self.begin), self.dims(self.end)
-            body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
+            if self.nest.across and _is_short(self.nest.inner):
+                body = [For(loop.name, begin, end, tuple(body), "unroll")]
+            else:
+                body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
         return body
 
-    def _map(self, root: Root, into: list[Stmt], loop: tuple[Dim, ...]) -> None:
+    def _map(self, root: Root, into: list[Stmt], loop: tuple[Dim, ...], turn: int = 0) -> None:
         x = root.tensor
         self.reader.statements = into
         position = full_index(x.shape, loop)
         value = self.reader.compute(x, position)
-        name = f"m{self.body.roots.index(root)}"
+        name = f"m{self.body.roots.index(root)}" + (f".{turn}" if turn else "")
         into.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
@@ -212,11 +230,16 @@ class Lowering:
                 self.reader.values[x],
                 stream=self._stream(root),
             )
-            (into if root.role == "rowmap" else self.stores).append(store)
+            if root.role == "rowmap":
+                into.append(store)
+            else:
+                self.stores.append(store)
 
     def _stream(self, root: Root) -> Expr | None:
         """When a value's stores bypass the cache; None for never."""
         if self._read_after(root.level, root.tensor):
+            return None
+        if self.turns > 1:
             return None
         large = when_streamed(root, self.body, self.nest, self.schedule, self.dims)
         if large is not None:
@@ -224,7 +247,12 @@ class Lowering:
         return large
 
     def _reduce(
-        self, root: Root, before: list[Stmt], inside: list[Stmt], after: list[Stmt]
+        self,
+        root: Root,
+        before: list[Stmt],
+        inside: list[Stmt],
+        after: list[Stmt],
+        turn: int = 0,
     ) -> None:
         x = root.tensor
         (source,) = x.node.inputs
@@ -240,6 +268,8 @@ class Lowering:
         if position is not None:
             declared.append(Declare(name + ".at", e.const(0, int64)))
         inside.append(Accumulate(name, op.combine, value, position))
+        if turn:
+            return
         result = e.var(name, value.dtype) if position is None else e.var(name + ".at", int64)
         if root.role == "row":
             before.extend(declared)
@@ -333,6 +363,12 @@ class Lowering:
             offset = self.dims(first + linear(self.nest.inner))
             inside.append(Store(name, offset, current))
             self.reader.values[x] = e.load(name, offset, x.dtype)
+
+
+def _is_short(loops: Sequence[Loop]) -> bool:
+    """Whether all iterations of these loops may be written one after the other."""
+    extent = extent_of(loops)
+    return isinstance(extent, int) and 0 < extent <= SHORT
 
 
 def is_costly(value: Expr) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, bounds
+from graphc.ir.dims import Dim, bounds, divide
 from graphc.ir.dtypes import DType, int64, uint32, uint64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
@@ -105,8 +105,6 @@ def _split(
 ) -> tuple[Dim, Dim, list[Any]]:
     """Position and tap of an element, and the conditions under which there is such a window."""
     assert isinstance(taps, int)
-    kind = _narrow(out, offset)
-    value = reader.ops.cast(reader.value(at, int64), kind)
     conditions: list[Any] = []
     low, _ = bounds(-offset)
     if low is None or low < 0:
@@ -114,6 +112,10 @@ def _split(
     _, most = bounds(out - offset - count * taps)
     if most is None or most > 0:
         conditions.append(reader.value(at - count * taps, int64) < 0)
+    whole, rest = divide(at, taps)
+    if isinstance(rest, int) and 0 <= rest < taps:
+        return whole, rest, conditions
+    value = reader.ops.cast(reader.value(at, int64), _narrow(out, offset))
     position = reader.dynamic(value / taps, count)
     return position, reader.dynamic(value - value / taps * taps, taps), conditions
 

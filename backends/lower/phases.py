@@ -1,0 +1,54 @@
+"""Loops whose elements take turns, as the elements of windows that were put together do: all that
+have the same turn are computed as one vector.
+"""
+
+from __future__ import annotations
+
+from graphc.backends.loops.strided import WIDEST
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.loops import Loop, Nest
+from graphc.ir.dims import Atom, Dim, atoms
+from graphc.ir.node import Tensor
+from graphc.passes.access import AccessRecorder, full_index
+from graphc.passes.fusion import Body, Root
+
+
+def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:
+    """The number of turns of the innermost loop, after which all it reads steps evenly; else 1."""
+    if nest.across or not nest.outer or not nest.inner or not schedule.vector_bits:
+        return 1
+    loop, looped = nest.inner[-1], [root for root in body.roots if root.role != "rowmap"]
+    kinds = {root.role for root in looped} | {root.tensor.node.op.name for root in looped}
+    if kinds & {"column", "argmin", "argmax"} or len({root.level for root in looped}) != 1:
+        return 1
+    if len(loop.axes) != 1 or not any(_uses(root.opaque, loop) for root in looped):
+        return 1
+    for turns in range(2, WIDEST + 1):
+        if isinstance(loop.extent, int) and loop.extent % turns == 0:
+            index = turn_index(nest, turns, 0)
+            if all(_is_even(body, root, index, loop) for root in looped):
+                return turns
+    return 1
+
+
+def turn_index(nest: Nest, turns: int, turn: int) -> tuple[Dim, ...]:
+    """The index of every axis of the domain where the innermost loop counts rounds of turns."""
+    axis = nest.inner[-1].axes[-1]
+    return tuple(d * turns + turn if k == axis else d for k, d in enumerate(nest.loop_index))
+
+
+def _uses(dims: tuple[Dim, ...] | list[Dim], loop: Loop) -> bool:
+    return any(Atom("index", loop.name) in atoms(d) for d in dims)
+
+
+def _is_even(body: Body, root: Root, index: tuple[Dim, ...], loop: Loop) -> bool:
+    """Whether the loop's variable is used for nothing but addresses."""
+    x, known = root.tensor, {*body.inputs, *(r.tensor for r in body.roots)}
+
+    def stop(y: Tensor) -> bool:
+        return y is not x and y in known
+
+    recorder = AccessRecorder(stop)
+    source = x.node.inputs[0] if x.node.op.lowering == "reduce" else x
+    recorder.at(source, full_index(source.shape, index))
+    return not _uses(recorder.opaque_dims, loop)
