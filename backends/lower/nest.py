@@ -26,6 +26,7 @@ from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
 from graphc.backends.lower.phases import turn_index, turns_of
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.backends.lower.streams import fence, rows_ahead, when_streamed
+from graphc.backends.lower.turned import lower_turned
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
@@ -41,7 +42,7 @@ def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     """The kernels of a body: one, and where partial results are left, one more for each to combine
     them.
     """
-    return Lowering(body, schedule, fail).run()
+    return lower_turned(body, schedule, fail) or Lowering(body, schedule, fail).run()
 
 
 class Lowering:
