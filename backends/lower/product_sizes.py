@@ -8,15 +8,18 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 
-#: Bytes of the summands of a column that are packed at once, by the bits of a vector, and columns
-#: of a block: the packed right operand fills half a cache of the second level.
+#: Bytes of the summands of a column that are packed at once, by the bits of a vector, rows of a
+#: block at most, and its columns: the packed right operand fills a part of the second cache, and
+#: the rows pass by it.
 DEPTH_BYTES = {512: 4096}
 LESS_DEPTH_BYTES = 2048
-WIDTH = 128
-#: Of a block whose left operand is packed too: as many bytes, fewer times the left operand.
-WIDER = 2
-#: Rows of a block at most, and at least where it is cut only to have enough blocks for the threads.
-HEIGHT = 258
+HEIGHT = 1032
+WIDTH = 64
+#: Where rows are packed too, once for each block: half the summands. The height holds as well for
+#: sizes that are not known, so that there are enough blocks.
+PACKED_HEIGHT = 258
+PACKED_WIDTH = 256
+#: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
 ENOUGH = 8
 #: Multiply-adds of a chunk at least.
@@ -119,12 +122,12 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
     in_place = _in_place(product, tile_rows, panel, sum_type)
-    wider = 1 if in_place else WIDER
-    most = _depth_bytes(schedule.vector_bits) // wider // sum_type.bytes
+    high, wide = (HEIGHT, WIDTH) if in_place else (PACKED_HEIGHT, PACKED_WIDTH)
+    most = _depth_bytes(schedule.vector_bits) // (1 if in_place else 2) // sum_type.bytes
     unit = _unit(product, lanes, most // 2)
     depth = _depth(inner, unit, most)
-    height = HEIGHT // tile_rows * tile_rows
-    width = max(1, WIDTH * wider // (fold or panel)) * (fold or panel)
+    height = high // tile_rows * tile_rows
+    width = max(1, wide // (fold or panel)) * (fold or panel)
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     return Sizes(
@@ -235,27 +238,37 @@ def cut(product: Product, sizes: Sizes) -> Blocks:
     small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
     panel = sizes.fold or sizes.panel
     tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
-    wide, few_wide = sizes.width // panel, max(1, sizes.few_width // panel)
-    wanted = _wanted(batch, rows * columns * inner) * (1 - small)
-    across = maximum(1, divide_up(panels, wide + small * (few_wide - wide)))
-    high, least = sizes.height // sizes.tile_rows, max(1, LEAST_HEIGHT // sizes.tile_rows)
-    down = maximum(1, divide_up(tiles, high))
-    narrowest = panels if sizes.in_place else divide_up(panels, 2)
-    lacking = divide_up(wanted, down * across)
-    across = _even(maximum(across, minimum(narrowest, across * lacking)), panels)
-    down = maximum(down, minimum(divide_up(tiles, least), divide_up(wanted, across)))
-    height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
-    width = minimum(columns, divide_up(panels, across) * panel)
-    per_chunk = maximum(1, floordiv(GRAIN, maximum(1, height * width * inner)))
+    wide: Dim = sizes.width // panel
+    few_wide = max(1, sizes.few_width // panel)
+    known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
+    high = (sizes.height if known else min(sizes.height, PACKED_HEIGHT)) // sizes.tile_rows
+    wide += small * (few_wide - wide)
+    across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
+    work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * inner
+    if known and not small:
+        across, down = _shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
+        height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
+        work = height * minimum(columns, divide_up(panels, across) * panel) * inner
+    per_chunk = maximum(1, floordiv(GRAIN, maximum(1, work)))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, per_chunk)
 
 
-def _wanted(batch: Dim, work: Dim) -> Dim:
-    """Blocks of each of a batch that are worth having: few threads are to have equal shares."""
-    return minimum(divide_up(ENOUGH, maximum(1, batch)), floordiv(work, GRAIN))
+def _length(d: Dim) -> int:
+    assert isinstance(d, int), "only known lengths are shared out"
+    return d
 
 
-def _even(count: Dim, most: Dim) -> Dim:
-    """The count, or one more where that makes equal halves of several."""
-    odd = count - 2 * floordiv(count, 2)
-    return maximum(1, minimum(most, count + odd * minimum(1, maximum(0, count - 1))))
+def _shares(
+    sizes: Sizes, panel: int, batch: int, rows: int, columns: int, inner: int
+) -> tuple[int, int]:
+    """Blocks across and down a result of known size: enough of them, an even number across."""
+    tiles, panels = -(-rows // sizes.tile_rows), -(-columns // panel)
+    across = max(1, -(-panels // (sizes.width // panel)))
+    down = max(1, -(-tiles // (sizes.height // sizes.tile_rows)))
+    wanted = max(1, min(-(-ENOUGH // max(1, batch)), rows * columns * inner // GRAIN))
+    narrowest = panels if sizes.in_place else -(-panels // 2)
+    across = max(across, min(narrowest, across * -(-wanted // (down * across))))
+    if across > 1:
+        across = min(panels, across + across % 2)
+    least = max(1, LEAST_HEIGHT // sizes.tile_rows)
+    return across, max(down, min(-(-tiles // least), -(-wanted // across)))

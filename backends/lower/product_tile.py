@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.lower.product_few import few_rows
 from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.product_pack import (
@@ -25,6 +25,8 @@ from graphc.backends.lower.product_sizes import divide_up
 from graphc.ir.dims import maximum
 from graphc.ir.record import dataclass
 
+#: Vectors of a tile in whose loop there is time to ask for later rows.
+AHEAD = 4
 H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
 
 
@@ -127,7 +129,8 @@ class _Tile:
         zero = e.broadcast(e.const(0, frame.sum_type), sizes.lanes)
         places = [(i, v) for i in range(rows) for v in range(self.vectors)]
         declared: list[Stmt] = [Declare(_name(i, v), zero) for i, v in places]
-        loop = For("p.k", ZERO, KN, tuple(self._step(rows, first)))
+        ahead = self._rows_ahead() if rows == sizes.tile_rows else []
+        loop = For("p.k", ZERO, KN, (*ahead, *self._step(rows, first)))
         corner = (self.line + first) * sizes.width + self.column
         stores: list[Stmt] = []
         for i, v in places:
@@ -136,6 +139,21 @@ class _Tile:
             before = e.load(SUMS, at, frame.sum_type)
             stores.append(Store(SUMS, at, total if one_depth(frame) else before + total))
         return [*declared, loop, *stores]
+
+    def _rows_ahead(self) -> list[Stmt]:
+        """Asks for the next tile's elements where they lie, each panel for some of its rows."""
+        frame, sizes = self.frame, self.frame.sizes
+        whole = AHEAD <= sizes.vectors == self.vectors
+        if not (whole and sizes.in_place and frame.product.left.along == "inner"):
+            return []
+        count = -(-sizes.tile_rows * sizes.panel // sizes.width)
+        out: list[Stmt] = []
+        for i in range(count):
+            row = R + sizes.tile_rows + PANEL * count + i
+            x = _element(frame, row)
+            if x.op == "load" and len(x.args) == 1:
+                out.append(Prefetch(str(x.attr), x.args[0]))
+        return out
 
     def _step(self, rows: int, first: Expr) -> list[Stmt]:
         """One summand: a line of the panel times every row's element."""
@@ -163,13 +181,18 @@ def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
     sizes = frame.sizes
     if sizes.in_place:
         row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
-        decode = [
-            *frame.bind(frame.product.rows, e.var("p.m0") + R + row),
-            *frame.bind(frame.product.left.inner, e.var("p.k0") + K),
-        ]
-        assert not decode, "an operand read in place has one axis each way"
-        return frame.left()
+        return _element(frame, R + row)
     if by_rows(frame):
         return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.sum_type)
     tile = e.rem(e.var("p.t"), group(frame)) * sizes.tile_rows if group(frame) > 1 else ZERO
     return e.load(LEFT, tile + first + K * left_line(frame) + i, frame.sum_type)
+
+
+def _element(frame: Frame, row: Expr) -> Expr:
+    """The left operand's element at a row of the block, where it lies."""
+    decode = [
+        *frame.bind(frame.product.rows, e.var("p.m0") + row),
+        *frame.bind(frame.product.left.inner, e.var("p.k0") + K),
+    ]
+    assert not decode, "an operand read in place has one axis each way"
+    return frame.left()
