@@ -30,6 +30,8 @@ CHANNELS = 16
 WEIGHT = 12
 #: The transforms of a channel of a tile take the time of so many multiply-adds a point.
 TRANSFORM = 8
+#: Numbers of a transformed tile, so that there is room for some.
+NUMBERS = 15360
 #: What a named size is taken to be.
 UNKNOWN = 8
 #: The time of Winograd's way over that of the direct one at most.
@@ -77,9 +79,13 @@ def tile_for(w: Shape, y: Shape, weight: int = WEIGHT) -> int | None:
     if outputs % CHANNELS or channels % CHANNELS or outputs * channels == 0:
         return None
     direct = TAPS**2 * channels * outputs * (likely(y[0] * y[2] * y[3]) + weight)
-    times = {m: _time(m, channels * outputs, channels + outputs, y, weight) for m in POINTS}
-    best = min(times, key=times.__getitem__)
-    return best if times[best] < GAIN * direct else None
+    times = {
+        m: _time(m, channels * outputs, channels + outputs, y, weight)
+        for m in POINTS
+        if transforms(m).reach ** 2 * max(channels, outputs) <= NUMBERS
+    }
+    best = min(times, key=times.__getitem__, default=None)
+    return best if best is not None and times[best] < GAIN * direct else None
 
 
 def _time(results: int, weights: int, channels: int, y: Shape, weight: int) -> int:

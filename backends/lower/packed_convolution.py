@@ -5,6 +5,7 @@ some taps at a time, and multiplied with panel after panel of the kernels where 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -24,7 +25,9 @@ SEEN, SUMS = "w.seen", "w.sums"
 FIRST, COUNT, PANEL, GROUP, LINE, DEPTH = (
     e.var(f"w.{name}") for name in ("first", "count", "panel", "group", "q", "d")
 )
+#: Positions of a block, and panels whose sums are kept while their summands come bit by bit.
 MOST_POSITIONS = 64
+MOST_PANELS = 16
 
 
 def lower_packed(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -56,6 +59,10 @@ class _Packed(Epilogue):
         fitting = KEPT_BYTES // (self.block.tiles * self.line * 4)
         self.depths = -(-self.lines // max(1, fitting))
         self.per = -(-self.lines // self.depths)
+        if self.depths > 1:
+            fewest = -(-panels // MOST_PANELS)
+            groups = next(g for g in range(fewest, panels + 1) if panels % g == 0)
+            self.block = replace(self.block, groups=max(groups, self.block.groups))
         self.registers = registers(schedule, self.block.tiles, width)
         rows = self.registers.rows
         self.rows = -(-self.block.tiles // rows) * rows
@@ -63,7 +70,7 @@ class _Packed(Epilogue):
 
     def one_call(self) -> Call:
         """The kernel."""
-        each = self.panels // self.block.groups
+        each, kept = self.panels // self.block.groups, self._kept()
         count = self.dims(self.block.count)
         block = e.rem(e.var("chunk"), count)
         tiles = e.const(self.block.tiles, T.dtype)
@@ -73,6 +80,8 @@ class _Packed(Epilogue):
             Let("w.group", e.var("chunk") / count * each),
         ]
         panels = e.const(each, T.dtype)
+        whole = [self._results()] if self.depths == 1 else []
+        later = [] if whole else [For("w.panel", ZERO, panels, (self._results(),))]
         depth: list[Stmt] = [
             Let("w.l0", DEPTH * self.per),
             Let(
@@ -80,17 +89,26 @@ class _Packed(Epilogue):
                 e.minimum(e.const(self.per, T.dtype), e.const(self.lines, T.dtype) - e.var("w.l0")),
             ),
             self._laid_out(),
-            For("w.panel", ZERO, panels, (self._products(),)),
+            For("w.panel", ZERO, panels, (self._products(), *whole)),
         ]
         statements: tuple[Stmt, ...] = (
             Alloc(SEEN, float32, self.rows * self.apart[0]),
-            Alloc(SUMS, float32, each * self.apart[1]),
+            Alloc(SUMS, float32, kept * self.apart[1]),
             *start,
-            *self._cleared(each),
+            *self._cleared(kept),
             For("w.d", ZERO, e.const(self.depths, T.dtype), tuple(depth)),
-            For("w.panel", ZERO, panels, (self._results(),)),
+            *later,
         )
         return self.call("convolution", statements, self.block.count * self.block.groups)
+
+    def _kept(self) -> int:
+        """Panels whose sums are kept at once."""
+        return self.panels // self.block.groups if self.depths > 1 else 1
+
+    def _sum(self, position: Expr, column: Expr) -> Expr:
+        """Where a sum of panel w.panel is kept."""
+        at = position * self.width + column
+        return PANEL * self.apart[1] + at if self.depths > 1 else at
 
     def _cleared(self, panels: int) -> list[Stmt]:
         if self.depths == 1:
@@ -158,7 +176,7 @@ class _Packed(Epilogue):
             e.var("w.ln") * self.line,
             lambda t, k: element(SEEN, t * self.apart[0] + k),
             (self.names[self.u], lambda k, column: (start + k) * self.width + column),
-            (SUMS, lambda t, column: PANEL * self.apart[1] + t * self.width + column),
+            (SUMS, self._sum),
             added=self.depths > 1,
         )
 
@@ -167,7 +185,7 @@ class _Packed(Epilogue):
         channel = (GROUP + PANEL) * self.width + K
         where = (e.var("w.n"), e.var("w.y"), e.var("w.x"), channel)
         self.bind(self.body.node.types[0].shape, where)
-        dot = element(SUMS, PANEL * self.apart[1] + T * self.width + K)
+        dot = element(SUMS, self._sum(T, K))
         maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
         lanes = self.registers.lanes
         even = self.width % lanes == 0

@@ -74,7 +74,7 @@ def registers(schedule: Schedule, rows: int, width: int) -> Registers:
 
 def _rows(needed: int, most: int) -> int:
     """Rows at a time for which least is wasted, or spent on loading columns for too few rows."""
-    counts = range(max(1, most // 2), most + 1)
+    counts = range(max(1, min(needed, most // 2)), most + 1)
     return min(counts, key=lambda r: (-(-needed // r) * (r + 1.5), -r))
 
 
