@@ -269,6 +269,26 @@ def test_small_products_share_a_chunk_and_large_ones_are_split() -> None:
     assert blocks_of(1024, 1024, 512)[2].chunks >= 8
 
 
+@pytest.mark.parametrize("shape", [(1024, 1024, 640), (128, 784, 512), (1000, 300, 300)], ids=str)
+def test_two_threads_get_equal_shares_of_a_product(shape: tuple[int, int, int]) -> None:
+    _, sizes, blocks = blocks_of(*shape)
+    assert sizes.in_place
+    assert blocks.across >= 4
+    assert blocks.across % 2 == 0 or blocks.down % 2 == 0
+
+
+def test_formulas_of_symbolic_blocks_stay_short() -> None:
+    _, _, blocks = blocks_of("m", "k", "n")
+    assert len(str(blocks.chunks)) < 2000
+
+
+@pytest.mark.parametrize("columns", [63, 64, 65, 100, 112, 129])
+def test_columns_beyond_whole_panels_have_narrower_tiles(columns: int) -> None:
+    for rows in (6, 7, 13):
+        check(rows + 8, 20, columns)
+        check(rows + 8, 1024, columns)
+
+
 @pytest.mark.parametrize("n", [2, 4, 8, 16])
 def test_transposing_exchanges_rows_and_lanes(n: int) -> None:
     rows = [e.var(f"r{i}", gc.float32, n) for i in range(n)]
