@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
-from graphc.ir.node import Node, Tensor
+from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Op
 from graphc.ir.walk import blame, rebuild, topological, users
-from graphc.ops.convert import cast
-from graphc.ops.creation import arange
+from graphc.ops.arithmetic import maximum as elementwise_maximum
+from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, reshape
-from graphc.ops.padding import place
-from graphc.ops.reduction import max as reduce_max
+from graphc.ops.line_blocks import line_blocks
+from graphc.ops.powers import square
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
+from graphc.ops.slicing import strided
 from graphc.passes.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.roots import is_buffer
@@ -37,7 +39,7 @@ from graphc.passes.share_reductions import (
 
 Axes = tuple[int, ...]
 #: Elements of a block: what stays in a core's cache while it is read twice.
-BLOCK = 2**15
+BLOCK = 2**16
 #: Elements of a line that are at work at once.
 TILE = 512
 #: Elements that the cache holds anyway.
@@ -84,10 +86,7 @@ class _Found:
         if make is not None:
             whole = make(inputs[0], node.attrs["axes"])
         elif (node.op.name, *node.inputs[:1], node.attrs.get("axes")) in self.first:
-            reduce = reduce_max if node.op.name == "max" else reduce_sum
-            least = -float("inf") if node.op.name == "max" else 0.0
-            blocks = _Blocks(inputs[0], node.attrs["axes"])
-            whole = reduce(reduce(blocks.of(inputs[0], least), 1), 0)
+            whole = _first(node.op, inputs[0], node.attrs["axes"])
         else:
             return None
         blame(whole, node)
@@ -117,7 +116,7 @@ def _most_rows(line: Dim) -> Dim:
 @dataclass(frozen=True)
 class _Blocks:
     """Lines of x, along what is left of its axes, in `number` blocks of `rows`: as few as hold them
-    in the cache, none empty, the last filled up.
+    in the cache. What does not fill another row of each block is left over.
     """
 
     x: Tensor
@@ -138,50 +137,60 @@ class _Blocks:
 
     @property
     def rows(self) -> Dim:
-        return floordiv(self.count + self.number - 1, self.number)
+        return floordiv(self.count, self.number)
 
-    def of(self, x: Tensor, fill: float) -> Tensor:
-        """x as (number, rows, *rest), with `fill` where there is none."""
+    def of(self, x: Tensor) -> Tensor:
+        """x as (number, rows, *rest)."""
+        return line_blocks(reshape(x, (self.count, *self.rest)), self.number, self.rows)
+
+    def left_over(self, x: Tensor, least: int = 0) -> Tensor | None:
+        """The lines of x after the blocks, or the `least` last ones if that is more; None if there
+        are known to be none after the blocks.
+        """
+        first = self.number * self.rows
+        if first == self.count:
+            return None
+        first = minimum(first, maximum(0, self.count - least))
+        return self._lines(x, first, self.count - first)
+
+    def _lines(self, x: Tensor, first: Dim, count: Dim) -> Tensor:
         lines = reshape(x, (self.count, *self.rest))
-        shape = (self.number * self.rows, *self.rest)
-        zeros = (0,) * len(shape)
-        whole = place(lines, shape, zeros, (1,) * len(shape), fill)
-        return reshape(whole, (self.number, self.rows, *self.rest))
+        starts = (first, *(0 for _ in self.rest))
+        return strided(lines, starts, (count, *self.rest), (1,) * len(starts))
 
-    @property
-    def even(self) -> bool:
-        """Whether every block is known to be full."""
-        return self.number * self.rows == self.count
 
-    def lengths(self) -> Tensor:
-        """How many lines each block has, as numbers of x's dtype."""
-        rows = broadcast(extent(self.rows, self.x.dtype), (self.number,), ())
-        if self.even:
-            return rows
-        first = arange(self.number) * extent(self.rows)
-        left = cast(extent(self.count) - first, self.x.dtype)
-        return where(left < rows, left, rows)
+def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
+    """The largest, or the sum, of x along the axes."""
+    parts = _Blocks(x, axes)
+    partial = apply(op, parts.of(x), axes=(1,)).outputs[0]
+    whole = apply(op, partial, axes=(0,)).outputs[0]
+    rest = parts.left_over(x, least=1 if op.name == "max" else 0)
+    if rest is None:
+        return whole
+    last = apply(op, rest, axes=(0,)).outputs[0]
+    return elementwise_maximum(whole, last) if op.name == "max" else whole + last
 
 
 def _exponentials(e: Tensor, axes: Axes) -> Tensor:
     """sum(e, axes) of e = exp(x - repeated m)."""
     x, m = shifted_parts(e)
-    blocks = _Blocks(x, axes)
-    return reduce_sum(rescaled(blocks.of(x, -float("inf")), m, (1,), (0,)), 0, x.dtype)
+    parts = _Blocks(x, axes)
+    whole = reduce_sum(rescaled(parts.of(x), m, (1,), (0,)), 0)
+    rest = parts.left_over(x)
+    return whole if rest is None else whole + reduce_sum(exp(_less(rest, m)), 0)
 
 
 def _squares(y: Tensor, axes: Axes) -> Tensor:
     """sum(y, axes) of y = square(x - repeated k)."""
     about = _About(*_centre(y.node.inputs[0]), axes)
-    moved = squares_about(about.shift, about.deviations, about.lengths, (1,))
-    return reduce_sum(about.checked(moved), 0)
+    moved = squares_about(about.shift, about.deviations, about.length, (1,))
+    return about.total(moved, square)
 
 
 def _deviations(d: Tensor, axes: Axes) -> Tensor:
     """sum(d, axes) of d = x - repeated k."""
     about = _About(*_centre(d), axes)
-    moved = reduce_sum(about.deviations, 1) + about.lengths * about.shift
-    return reduce_sum(about.checked(moved), 0)
+    return about.total(reduce_sum(about.deviations, 1) + about.length * about.shift, lambda d: d)
 
 
 def _centre(d: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,29 +199,33 @@ def _centre(d: Tensor) -> tuple[Tensor, Tensor]:
     return x, repeated.node.inputs[0]
 
 
+def _less(x: Tensor, k: Tensor) -> Tensor:
+    """x - k, repeated along the first axis."""
+    return x - broadcast(k, x.shape, tuple(range(1, x.ndim)))
+
+
 class _About:
-    """The elements of each block about its own mean: `deviations`, in blocks; `lengths` of the
-    blocks and the `shift` from k to their means, for each block and element of a line.
+    """The elements of each block about its own mean: `deviations`, in blocks; `length` of a block
+    and the `shift` from k to its mean, for each block and element of a line.
     """
 
     def __init__(self, x: Tensor, k: Tensor, axes: Axes):
-        blocks = _Blocks(x, axes)
-        n = blocks.lengths()
-        shape = (blocks.number, blocks.rows, *blocks.rest)
-        total = reduce_sum(blocks.of(x, 0.0), 1)
-        mean = total * broadcast(1 / n, total.shape, (0,))
-        d = blocks.of(x, 0.0) - broadcast(mean, shape, (0, *range(2, len(shape))))
-        if not blocks.even:
-            d = where(blocks.of(broadcast(extent(1, "bool"), x.shape, ()), False), d, zeros_like(d))
-        self.deviations, self.lengths = d, broadcast(n, total.shape, (0,))
-        self.shift = mean - broadcast(k, mean.shape, tuple(range(1, mean.ndim)))
-        self._never_empty = isinstance(blocks.count, int)
+        self.blocks, self.x, self.k = _Blocks(x, axes), x, k
+        parts = self.blocks.of(x)
+        total = reduce_sum(parts, 1)
+        n = extent(self.blocks.rows, x.dtype)
+        mean = total * broadcast(1 / n, total.shape, ())
+        others = (0, *range(2, parts.ndim))
+        self.deviations = parts - broadcast(mean, parts.shape, others)
+        self.length = broadcast(n, total.shape, ())
+        self.shift = _less(mean, k)
 
-    def checked(self, moved: Tensor) -> Tensor:
-        """What the blocks give; nothing, where there are no elements and so no mean."""
-        if self._never_empty:
-            return moved
-        return where(self.lengths > 0, moved, zeros_like(moved))
+    def total(self, moved: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """What the blocks give, and what is left over; nothing of empty blocks, without a mean."""
+        if not isinstance(self.blocks.count, int):
+            moved = where(self.length > 0, moved, zeros_like(moved))
+        whole, rest = reduce_sum(moved, 0), self.blocks.left_over(self.x)
+        return whole if rest is None else whole + reduce_sum(of(_less(rest, self.k)), 0)
 
 
 BLOCK_REDUCTIONS = Pass(

@@ -8,6 +8,7 @@ in the cache. Tiles of the last axis keep the block small.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -18,9 +19,9 @@ from graphc.backends.lower.combine import accumulator_dtype, combined, identity
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.loops import Loop, plan_nest
 from graphc.backends.lower.nest import Lowering, lower_nest
-from graphc.backends.lower.reader import offset_of
+from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.backends.lower.streams import is_large
-from graphc.ir.dims import Dim, floordiv, index, minimum
+from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.passes.access import full_index
@@ -59,6 +60,21 @@ class LineLowering(Lowering):
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         super().__init__(body, schedule, fail)
         self.dims.bind(TILE_NUMBER, e.var("tile"))
+        self._name_extents()
+
+    def run(self) -> list[Call]:
+        first, *others = super().run()
+        chunks = DimWriter()(self.chunks)  # without the names of the body
+        return [replace(first, kernel=replace(first.kernel, chunks=chunks)), *others]
+
+    def _name_extents(self) -> None:
+        """Computes extents that take divisions once, not for every address."""
+        loops = (*self.nest.outer, *self.nest.inner)
+        compound = {a for loop in loops for a in atoms(loop.extent) if a.args}
+        for k, a in enumerate(sorted(compound, key=lambda a: a.key)):
+            extent = DimExpr({(a,): 1})
+            self.start.append(Let(f"extent{k}", self.dims(extent)))
+            self.dims.bind(extent, e.var(f"extent{k}"))
 
     def _level(self, level: int) -> list[Stmt]:
         roots = [root for root in self.body.roots if root.level == level]
