@@ -115,7 +115,12 @@ def _divide(node: Node, inputs: Inputs, lazily: bool) -> Terms | None:
 
 
 def _number(x: Tensor) -> float | None:
-    """The number that x is or repeats, be it written as an operation on numbers."""
+    """The number that x is or repeats, be it written as an operation on numbers.
+
+    None for 16-bit floats: what is multiplied only at the end may overflow before.
+    """
+    if x.dtype.bits == 16:
+        return None
     found = literal(x)
     if found is None:
         node = x.node.inputs[0].node if x.node.op.name == "broadcast" else x.node

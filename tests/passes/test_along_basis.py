@@ -293,3 +293,13 @@ def products_of_layers(depth: int) -> int:
 def test_each_layer_adds_as_many_products_as_the_one_before() -> None:
     four, six, eight = map(products_of_layers, (4, 6, 8))
     assert eight - six == six - four
+
+
+def test_what_is_scaled_before_a_sum_of_half_floats_does_not_overflow() -> None:
+    t = gc.placeholder("t", (2,), gc.float16)
+    x = gc.placeholder("x", (4096, 2), gc.float16)
+    y = x.T @ ((x @ t) / 4096)  # the sum of squares is beyond the largest float16
+    feeds = {x: np.full((4096, 2), 8, np.float16)}
+    for target in ("reference", "cpu"):
+        (got,) = evaluate(along_basis([y], t, last=True), feeds, target)
+        np.testing.assert_allclose(got, np.full((2, 2), 64), 2e-3)
