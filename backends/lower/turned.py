@@ -146,7 +146,10 @@ class _Squares(Epilogue):
             else nothing
             for k in range(n)
         ]
-        return [self._column(k, b, v) for k, v in enumerate(e.transpose(vectors))]
+        columns = e.transpose(vectors)
+        names = [Let(f"u.column{k}", v) for k, v in enumerate(columns)]
+        stores = [self._column(k, b, e.var(x.name, dtype, n)) for k, x in enumerate(names)]
+        return [*names, *stores]
 
     def _row(self, b: Expr, inside: Expr | None) -> Expr:
         """A vector of elements along the axis that is read side by side."""
