@@ -9,6 +9,7 @@ each of the three are the other two.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from graphc.ir.dims import Dim, product
@@ -25,6 +26,7 @@ from graphc.ops.convolution_axes import (
     letter_sizes,
     parted,
 )
+from graphc.ops.convolution_phases import has_phases, image_of
 from graphc.ops.convolution_product import composed
 from graphc.ops.convolution_reference import missing_tensor
 from graphc.ops.sampling import draw
@@ -90,6 +92,9 @@ class Convolution(Op):
 
     def compose(self, node: Node) -> Sequence[Tensor]:
         """The same as a product of one operand with windows of the other."""
+        if self.role == "x" and has_phases(node, node.inputs[0].shape[2:]):
+            w, y = node.inputs
+            return (image_of(w, y, node, partial(_composed_image, node.attrs["groups"])),)
         return (composed(self.role, self.takes, node),)
 
     def cost(self, node: Node) -> Dim:
@@ -125,6 +130,13 @@ _OPS = {
     "x": Convolution("convolution_image", "x"),
     "w": Convolution("convolution_kernel", "w"),
 }
+
+
+def _composed_image(
+    groups: Dim, w: Tensor, y: Tensor, lines: tuple[Line, ...], extent: Shape
+) -> Tensor:
+    image = sum_of("x", {"w": w, "y": y}, lines, extent, groups)
+    return composed("x", _OPS["x"].takes, image.node)
 
 
 def sum_of(

@@ -79,8 +79,11 @@ class Concat(Op):
                 return part(low)
             middle = (low + high) // 2
             before, after = among(low, middle), among(middle, high)
+            start = starts[middle]
+            if isinstance(i, int) and isinstance(start, int):
+                return before if i < start else after
             return lambda: reader.choose(
-                reader.value(i, int64) < reader.value(starts[middle], int64), before, after
+                reader.value(i, int64) < reader.value(start, int64), before, after
             )
 
         return among(0, len(node.inputs))()
