@@ -4,6 +4,7 @@ arena, reused by lifetime.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -27,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Slot:
-    """A part of the arena that several values use one after the other; `bytes` are whole lines."""
+    """A part of the arena that values use one after the other; `bytes` are whole lines."""
 
     bytes: Dim
     offset: Dim
@@ -48,9 +49,47 @@ def holder(buffer: Buffer) -> Buffer:
 
 
 def plan_memory(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:
-    """Interval colouring over the calls' order: a value takes a slot at the call that makes it and
-    leaves it after the last one that reads it.
+    """A value has its place from the call that makes it to the last one that reads it. Known sizes
+    are packed; others take turns in slots, so that what fits is known for every size.
     """
+    shared = _in_slots(calls, fixed)
+    if not isinstance(shared.arena_bytes, int):
+        return shared
+    packed = _packed(calls, fixed)
+    assert isinstance(packed.arena_bytes, int)
+    return packed if packed.arena_bytes < shared.arena_bytes else shared
+
+
+def _packed(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:
+    """The largest values first, each at the lowest place that is free while it lives."""
+    lives: dict[Buffer, tuple[int, int]] = {}
+    for k, call in enumerate(calls):
+        for buffer in dict.fromkeys(map(holder, call.arguments)):
+            if buffer not in fixed:
+                lives[buffer] = (lives.get(buffer, (k, k))[0], k)
+    sizes = {x: _lines(_bytes(x)) for x in lives}
+    taken: list[tuple[int, int, int, int]] = []
+    places: dict[Buffer, Place] = dict(fixed)
+    slots: list[Slot] = []
+    for x in sorted(lives, key=lambda x: (-sizes[x], lives[x])):
+        (first, last), size = lives[x], sizes[x]
+        offset = 0
+        for begin, end, a, b in taken:
+            if begin < offset + size and end > offset and a <= last and b >= first:
+                offset = end
+        bisect.insort(taken, (offset, offset + size, first, last))
+        places[x] = Place("arena", len(slots))
+        slots.append(Slot(size, offset))
+    return Plan(places, tuple(slots), max((end for _, end, _, _ in taken), default=0))
+
+
+def _lines(need: Dim) -> int:
+    assert isinstance(need, int), f"{need} is not known"
+    return -(-need // ALIGNMENT) * ALIGNMENT
+
+
+def _in_slots(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:
+    """Interval colouring over the calls' order."""
     places: dict[Buffer, Place] = dict(fixed)
     last = {holder(b): k for k, call in enumerate(calls) for b in call.arguments}
     needs: list[Dim] = []

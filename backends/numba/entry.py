@@ -101,13 +101,12 @@ class _Entry:
         self.emit("    return")
 
     def _arena(self) -> None:
-        """The slots one after the other, in one array."""
-        end = "0"
-        for k, slot in enumerate(self.program.plan.slots):
-            self.emit(f"_slot{k} = {end}")
-            end = f"_slot{k} + {self.dim(slot.bytes)}"
-        if end != "0":
-            self.emit(f"_arena = empty({end}, np.uint8)")
+        """One array, and where each slot begins in it."""
+        plan = self.program.plan
+        for k, slot in enumerate(plan.slots):
+            self.emit(f"_slot{k} = {self.dim(slot.offset)}")
+        if plan.slots:
+            self.emit(f"_arena = empty({self.dim(plan.arena_bytes)}, np.uint8)")
 
     def _argument(self, buffer: Buffer) -> str:
         whole = holder(buffer)
