@@ -31,6 +31,7 @@ def compile(
     isa: str = "host",
     disable: Sequence[str] = (),
     relaxed: bool = False,
+    memory_budget: int | None = None,
 ) -> Executable:
     """A function of arrays that computes `outputs` and then gives each variable of `updates` its
     new value.
@@ -46,6 +47,10 @@ def compile(
     relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0).
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`): with "winograd",
     convolutions are summed directly.
+    memory_budget: bytes that may lie between the kernels of a call (`Executable.memory.arena`).
+    Values are computed again where they are read late until they keep to it, the cheapest first;
+    results are the same. It needs sizes that are known, takes longer to compile, and is a
+    GraphError where it cannot be kept. The reference takes no notice of it.
     name: what the function is called in errors and dumps.
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
@@ -61,7 +66,10 @@ def compile(
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     without = (disable,) if isinstance(disable, str) else disable
     without = without if target == "cpu" else (*without, "winograd", "pack_kernels")
-    executable = _build(Stages(graph, without), outputs, target, isa)
+    if memory_budget is not None and (type(memory_budget) is not int or memory_budget < 0):
+        raise GraphError(f"a memory budget is a number of bytes, not {memory_budget!r}")
+    stages = Stages(graph, without, memory_budget=memory_budget)
+    executable = _build(stages, outputs, target, isa)
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 

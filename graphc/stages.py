@@ -19,13 +19,28 @@ class Stages:
     (0: scalars; None: it is not).
     """
 
-    def __init__(self, source: Graph, disable: Sequence[str] = (), vector_bits: int | None = None):
+    def __init__(
+        self,
+        source: Graph,
+        disable: Sequence[str] = (),
+        vector_bits: int | None = None,
+        memory_budget: int | None = None,
+    ):
         self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits
+        self.memory_budget = memory_budget
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph after all passes that are not disabled."""
-        return optimise(self.source, self.disable)
+        """The graph after all passes that are not disabled, computing values again where the
+        kernels would need too much memory.
+        """
+        graph = optimise(self.source, self.disable)
+        if self.memory_budget is None or self.vector_bits is None:
+            return graph
+        from graphc.backends.lower.kernel import Schedule
+        from graphc.budget import within_budget
+
+        return within_budget(graph, Schedule(vector_bits=self.vector_bits), self.memory_budget)
 
     @cached_property
     def program(self) -> Program | None:

@@ -76,7 +76,8 @@ def build_cpu(
         raise ArgumentError(str(error)) from None
     stages.vector_bits = target.vector_bits
     variables = variables_of(stages.source)
-    name = fingerprint(stages.source, *stages.disable)
+    budget = () if stages.memory_budget is None else (f"{stages.memory_budget} bytes",)
+    name = fingerprint(stages.source, *stages.disable, *budget)
     key = None if name is None else cache.key(name, target)
     data = None if key is None else cache.get(key)
     if data is None:
