@@ -14,6 +14,7 @@ from itertools import groupby
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.masked import load_in_place, one_of_two
 from graphc.backends.loops.stmt import (
     Accumulate,
     Assign,
@@ -327,6 +328,8 @@ class _Widen:
         args = tuple(self.expr(a) for a in x.args)
         if x.op == "load":
             return self._load(x, args)
+        if x.op == "select" and args[0].lanes == 1 and (one := one_of_two(x)) is not x:
+            return self.expr(one)
         lanes = max(a.lanes for a in args)
         if lanes == 1:
             return make(x.op, args, x.dtype, 1, x.attr)
@@ -347,12 +350,13 @@ class _Widen:
         strided = load_strided(x.attr, index, x.dtype, self.lanes, mask)
         if strided is not None:
             return strided
-        full = (index,) if mask is None else (index, mask)
-        return make("load", full, x.dtype, self.lanes, x.attr)
+        return load_in_place(x.attr, index, x.dtype, mask)
 
 
 def _ramp_arithmetic(op: str, args: tuple[Expr, ...], lanes: int) -> Expr | None:
-    """A ramp plus or minus a scalar is a ramp."""
+    """A ramp plus or minus a scalar is a ramp, and so is one of two ramps."""
+    if op == "select" and args[0].lanes == 1 and args[1].op == args[2].op == "ramp":
+        return e.ramp(e.select(args[0], args[1].args[0], args[2].args[0]), lanes)
     if op not in ("add", "sub") or args[0].dtype is not int64:
         return None
     a, b = args
