@@ -6,14 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild
 from graphc.ops.contraction import dot_general, free_axes
-from graphc.ops.copying import copy
-from graphc.ops.layout import transpose
-from graphc.ops.source import constant, constant_value
+from graphc.ops.copying import copied
 from graphc.ops.windows import Windows
 
 Axes = tuple[int, ...]
@@ -38,7 +34,7 @@ def _arranged(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None
     free = free_axes(y.ndim, batch[other], contract[other])
     lines = (*theirs, *free) if other == 1 else (*free, *theirs)
     wanted = (*batch[other], *lines)
-    moved = _copied(y, wanted)
+    moved = copied(y, wanted)
     parts, pairs, sums = [moved, moved], [batch[side]] * 2, [ours] * 2
     parts[side] = inputs[side]
     pairs[other] = tuple(wanted.index(k) for k in batch[other])
@@ -50,13 +46,3 @@ def _places_in_memory(x: Tensor) -> list[int]:
     """For each axis of windows the axis of their input along which it steps."""
     (y,), count = x.node.inputs, len(x.node.attrs["taps"])
     return [*range(x.ndim - count), *x.node.attrs["axes"]] if y.ndim else []
-
-
-def _copied(x: Tensor, order: Axes) -> Tensor:
-    """x with its axes in this order, in memory of its own unless they are in order already."""
-    if order == tuple(range(x.ndim)):
-        return x
-    value = constant_value(x)
-    if value is not None:
-        return constant(np.ascontiguousarray(value.transpose(order)))
-    return copy(transpose(x, order))

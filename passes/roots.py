@@ -8,6 +8,7 @@ from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.ops.layout import Reshape, factor_groups
+from graphc.ops.windows import overlap
 
 #: Scalar operations that are worth a store and a load of the result.
 EXPENSIVE = 6
@@ -82,8 +83,11 @@ class _Chooser:
             return
         if node.op.name == "broadcast":
             self._keep_if_expensive(node.inputs[0])
+            self._keep_if_turned(node.inputs[0])
         if node.op.name == "gather":
             self._keep_if_expensive(node.inputs[0])
+        if node.op.name == "windows" and overlap(node):
+            self._keep_if_computed(node.inputs[0])
         for x in node.outputs:
             self._weigh(node, x)
 
@@ -115,6 +119,18 @@ class _Chooser:
             and self.flops.get(x, 0) >= EXPENSIVE
             and not _is_one(x.type.shape)
         ):
+            self.roots.add(x)
+
+    def _keep_if_turned(self, x: Tensor) -> None:
+        """What is repeated after it was put into another order is read in that order."""
+        while x.node.op.name == "reshape" and x not in self.roots:
+            x = x.node.inputs[0]
+        if x.node.op.name == "copy":
+            self.roots.add(x)
+
+    def _keep_if_computed(self, x: Tensor) -> None:
+        """What several taps see is not recomputed for each."""
+        if self.flops.get(x, 0) > 0:
             self.roots.add(x)
 
     def _weigh(self, node: Node, x: Tensor) -> None:

@@ -36,7 +36,7 @@ Rule = Callable[[Node, tuple[Tensor, ...]], Tensor]
 def _rule(node: Node, inputs: tuple[Tensor, ...]) -> Rule | None:
     op = node.op
     if isinstance(op, Elementwise) and op.name != "copy":
-        return _elementwise
+        return _elementwise if _leading(inputs) is not None else None
     if isinstance(op, Reduction) and not op.combine.startswith("arg"):
         return _reduction
     if isinstance(op, Windows):
@@ -62,8 +62,22 @@ def _transpose(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
     return transpose(inputs[0].node.inputs[0], [inner[k] for k in node.attrs["axes"]])
 
 
+def _leading(inputs: tuple[Tensor, ...]) -> Order | None:
+    """The order that a function of these takes on; what is repeated follows the others."""
+    wide = [x for x in inputs if not _is_repeated(x)] or inputs
+    orders = [_order(x) for x in wide]
+    return next((o for o in orders if o is not None), None)
+
+
+def _is_repeated(x: Tensor) -> bool:
+    """Whether x is a broadcast, maybe a transposed one."""
+    y = x if _order(x) is None else x.node.inputs[0]
+    return y.node.op.name == "broadcast"
+
+
 def _elementwise(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
-    order = next(o for o in map(_order, inputs) if o is not None)
+    order = _leading(inputs)
+    assert order is not None
     back = inverse(order)
     parts = [_reordered(x, back) for x in inputs]
     return transpose(apply(node.op, *parts, **node.attrs).outputs[0], order)

@@ -17,7 +17,7 @@ from graphc.backends.loops.stmt import For, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
 from graphc.backends.lower.combine import accumulator_dtype, combined, identity
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
-from graphc.backends.lower.loops import Loop, plan_nest
+from graphc.backends.lower.loops import Loop, is_short, plan_nest
 from graphc.backends.lower.nest import Lowering, lower_nest
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.backends.lower.streams import is_large
@@ -47,9 +47,12 @@ def has_lines(body: Body, across: bool, outer: Sequence[Loop]) -> bool:
 
 
 def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernels of a nest, by lines where that is better."""
+    """The kernels of a nest, by lines where that is better; the sum over a few taps of windows,
+    which see the same lines again, stays in registers.
+    """
     nest = plan_nest(body)
-    if schedule.vector_bits and has_lines(body, nest.across, nest.outer):
+    blocks = not nest.inner or (len(nest.inner) > 1 and is_short(nest.inner))
+    if schedule.vector_bits and not blocks and has_lines(body, nest.across, nest.outer):
         return LineLowering(body, schedule, fail).run()
     return lower_nest(body, schedule, fail)
 

@@ -14,6 +14,8 @@ from graphc.passes.fusion import Body
 
 #: Fewer iterations of the inner loops than these do not fill a vector.
 NARROW = 8
+#: So many iterations inside a vector's loop are written one after the other.
+SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ def linear(loops: Sequence[Loop]) -> Dim:
     return total
 
 
+def is_short(loops: Sequence[Loop]) -> bool:
+    """Whether all iterations of these loops may be written one after the other."""
+    extent = extent_of(loops)
+    return isinstance(extent, int) and 0 < extent <= SHORT
+
+
 def plan_nest(body: Body) -> Nest:
     """The loops for a body."""
     offsets, opaque = _offsets(body)
@@ -92,7 +100,7 @@ def plan_nest(body: Body) -> Nest:
 
 def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:
     """Whether vectors are filled better along the last outer loop than along the last inner one."""
-    few, many = extent_of(inner), outer[-1].extent
+    few, many = inner[-1].extent if is_short(inner) else extent_of(inner), outer[-1].extent
     if isinstance(few, int) and 0 < few < NARROW and not (isinstance(many, int) and many <= few):
         return True
     often = _innermost_offsets(body)

@@ -4,7 +4,7 @@ results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -22,7 +22,7 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 from graphc.backends.lower.combine import accumulator_dtype, combine_partials, combined, identity
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
-from graphc.backends.lower.loops import Loop, extent_of, linear, plan_nest
+from graphc.backends.lower.loops import Loop, extent_of, is_short, linear, plan_nest
 from graphc.backends.lower.phases import turn_index, turns_of
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.backends.lower.streams import fence, rows_ahead, when_streamed
@@ -34,8 +34,6 @@ from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
 CHUNK = index("chunk")
-#: So many iterations inside a vector's loop are written one after the other.
-SHORT = 16
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -210,7 +208,7 @@ class Lowering:
             begin, end = self.dims(0), self.dims(extent)
             if self.flat:
                 begin, end = self.dims(self.begin), self.dims(self.end)
-            if self.nest.across and _is_short(self.nest.inner):
+            if self.nest.across and is_short(self.nest.inner):
                 body = [For(loop.name, begin, end, tuple(body), "unroll")]
             else:
                 body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
@@ -364,12 +362,6 @@ class Lowering:
             offset = self.dims(first + linear(self.nest.inner))
             inside.append(Store(name, offset, current))
             self.reader.values[x] = e.load(name, offset, x.dtype)
-
-
-def _is_short(loops: Sequence[Loop]) -> bool:
-    """Whether all iterations of these loops may be written one after the other."""
-    extent = extent_of(loops)
-    return isinstance(extent, int) and 0 < extent <= SHORT
 
 
 def is_costly(value: Expr) -> bool:

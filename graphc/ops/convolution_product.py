@@ -9,6 +9,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
 from graphc.ops.copying import copy
+from graphc.ops.depthwise import depthwise
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import sum
 from graphc.ops.window_padding import View, padded
@@ -32,6 +33,10 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     sizes = letter_sizes(takes, [x.type for x in node.inputs], groups)
     known = {r: lettered(x, sizes, r) for r, x in zip(takes, node.inputs, strict=True)}
     seen = "y" if role == "x" else "x"
+    one_each = groups != 1 and sizes["i"] == 1 and sizes["o"] == 1
+    if one_each and role != "w" and len(lines) > 1 and _are_many(groups):
+        w, x = (dict(zip(takes, node.inputs, strict=True))[r] for r in ("w", seen))
+        return depthwise(x, w, node.attrs["extent"], _steps(lines, role))
     (other,) = (r for r in takes if r != seen)
     ours, theirs, result = (
         [c for c in LETTERS[r] if c != "g" or groups != 1] for r in (seen, other, role)
@@ -45,7 +50,6 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
         a, view = padded(a, view)
     wide = view.of(a)
     ours, theirs, result = [*ours, *positions, *taps], [*theirs, *taps], [*result, *positions]
-    one_each = groups != 1 and sizes["i"] == 1 and sizes["o"] == 1
     if one_each:
         return reshape(_summed(wide, ours, b, theirs, result), node.types[0].shape)
     pairs = ((b, theirs), (wide, ours)) if few else ((wide, ours), (b, theirs))
@@ -73,6 +77,11 @@ def _is_few(role: str, sizes: Mapping[str, Dim], limit: int = FEW_CHANNELS) -> b
     """Whether the channels of the result do not fill the vectors of a product."""
     channels = sizes["i" if role == "x" else "o"]
     return isinstance(channels, int) and channels < limit
+
+
+def _are_many(channels: Dim) -> bool:
+    """Whether channels, as many as are known, fill vectors."""
+    return isinstance(channels, int) and channels >= FEW_CHANNELS
 
 
 def _laid(x: Tensor, spatial: int, few: bool) -> Tensor:

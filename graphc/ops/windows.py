@@ -179,6 +179,12 @@ def _are_tiles(taps: Shape, steps: tuple[Step, ...]) -> bool:
     )
 
 
+def overlap(node: Node) -> bool:
+    """Whether several taps of windows may see the same element."""
+    taps, steps = node.attrs["taps"], node.attrs["steps"]
+    return any(k != 1 for k in taps) and not _are_tiles(taps, steps)
+
+
 def _never_negative(d: Dim) -> bool:
     low, _ = bounds(d)
     return low is not None and low >= 0
