@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from graphc.backends.lower.kernel import Schedule
-from graphc.backends.program import Program, build_program
+from typing import TYPE_CHECKING
+
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.passes.graph import Graph
 from graphc.passes.rematerialise import Again, Lifetimes, candidates, computed_again
+
+if TYPE_CHECKING:
+    from graphc.backends.lower.kernel import Schedule
+    from graphc.backends.program import Program
 
 #: Values tried in vain, one after the other, before it is given up.
 MOST_FAILURES = 12
@@ -45,6 +49,8 @@ def within_budget(graph: Graph, schedule: Schedule, budget: int) -> Graph:
 
 
 def _program(graph: Graph, schedule: Schedule) -> Program:
+    from graphc.backends.program import build_program
+
     return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
 
 

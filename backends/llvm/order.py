@@ -23,6 +23,9 @@ ALL = 1 << 30
 """More cycles than any chain has: what is stored at once needs a register no longer."""
 
 _NAME = re.compile(r"%[\w.]+")
+_POINTER = re.compile(r"\bptr\b")
+_MEMORY = ("load", "store", "fence", "atomicrmw", "cmpxchg")
+_READS = ("@llvm.masked.load", "@llvm.masked.gather")
 _CYCLES = {"fdiv": 12, "load": 7, "fadd": 4, "fsub": 4, "fmul": 4, "call": 4, "fcmp": 3}
 _CYCLES |= dict.fromkeys(("bitcast", "getelementptr", "fneg"), 0)
 
@@ -45,6 +48,11 @@ def _may_move(line: str) -> bool:
 def _has_function(block: Sequence[str]) -> bool:
     """Whether a function of the math library is computed: they all make floats out of bits."""
     return any(" = bitcast " in line for line in block)
+
+
+def _is_pure(result: str, call: str) -> bool:
+    """Whether a call only computes: one of pointers, or without a result, does more."""
+    return bool(result) and not _POINTER.search(call)
 
 
 class _Block:
@@ -71,23 +79,24 @@ class _Block:
         names = _NAME.findall(instruction)
         waits = {self._made[name] for name in names if name in self._made}
         cycles = _CYCLES.get(opcode, 1)
-        if opcode in ("load", "store") or (opcode == "call" and "ptr " in instruction):
-            slot = names[-1].startswith("%reg.")
+        if opcode in _MEMORY or (opcode == "call" and not _is_pure(result, instruction)):
+            slot = opcode in ("load", "store") and names[-1].startswith("%reg.")
             cycles = 0 if slot else cycles
-            waits |= self._memory(k, opcode, names[-1] if slot else "")
+            reads = opcode == "load" or any(read in instruction for read in _READS)
+            waits |= self._memory(k, reads, names[-1] if slot else "")
         if result:
             self._made[result] = k
         self.cycles.append(cycles)
         self.stores.append(opcode == "store")
         self.waits.append(waits)
 
-    def _memory(self, k: int, opcode: str, place: str) -> set[int]:
+    def _memory(self, k: int, reads: bool, place: str) -> set[int]:
         """What came before that wrote the same place, or read what is written now.
 
         A register's slot is a place that has one name; all other memory is taken for one place.
         """
         waits = {self._wrote[place]} if place in self._wrote else set()
-        if opcode == "load":
+        if reads:
             self._read.setdefault(place, []).append(k)
             return waits
         waits.update(self._read.pop(place, ()))

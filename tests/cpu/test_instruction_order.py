@@ -86,3 +86,19 @@ def test_any_order_computes_the_same() -> None:
         assert run(result) == run(lines)
         moved += result != lines
     assert moved > 150
+
+
+def test_lanes_gathered_after_lanes_were_scattered_stay_after_them() -> None:
+    scatter = (
+        "  call void @llvm.masked.scatter.v16f32.v16p0(<16 x float> %a.12, <16 x ptr> %to, i32 4, "
+        "<16 x i1> %m)"
+    )
+    gather = (
+        "  %g.0 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> %to, i32 4, "
+        "<16 x i1> %m, <16 x float> %z)"
+    )
+    fence = "  call void @llvm.x86.sse.sfence()"
+    later = [f"  %g.{k + 1} = fadd <16 x float> %g.{k}, %g.{k}" for k in range(30)]
+    lines = [*chain("a", 12), scatter, gather, *later, fence]
+    result = ordered(lines)
+    assert result.index(scatter) < result.index(gather) < result.index(fence)
