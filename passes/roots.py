@@ -12,6 +12,8 @@ from graphc.ops.windows import overlap
 
 #: Scalar operations that are worth a store and a load of the result.
 EXPENSIVE = 6
+#: What one element that is repeated counts as.
+LITERAL = 1
 #: An expression of more nodes than this is cut: recomputation and recursion stay bounded.
 LARGEST_CONE = 60
 
@@ -137,6 +139,9 @@ class _Chooser:
         parts = [y for y in dict.fromkeys(node.inputs) if y not in self.roots and not is_buffer(y)]
         own = getattr(node.op, "flops", 0 if node.op.name in _LAYOUT else 1)
         self.flops[x] = own + sum(self.flops.get(y, 0) for y in parts)
+        if node.op.name == "broadcast" and _is_one(node.inputs[0].type.shape):
+            # Computed once, before all loops, however it comes about.
+            self.flops[x] = min(self.flops[x], LITERAL)
         self.nodes[x] = 1 + sum(self.nodes.get(y, 0) for y in parts)
         if x in self.roots:
             return

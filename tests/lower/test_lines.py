@@ -52,3 +52,9 @@ def test_lines_are_for_vectors_of_many_columns() -> None:
         x = gc.placeholder("x", sizes)
         assert ("tile" in kernel_text(x, gc.max(x, axis=1), schedule)) == wanted
         assert "tile" not in kernel_text(x, gc.argmax(x, axis=1), schedule)
+
+
+def test_a_variance_takes_in_lines_whatever_is_known_of_its_sizes() -> None:
+    for sizes in ((4096, 1024), ("n", 1024), ("n", "m")):
+        x = gc.placeholder("x", sizes)
+        assert "tile" in gc.compile([x], [gc.var(x, axis=0)]).dump("loops")
