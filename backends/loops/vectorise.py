@@ -19,6 +19,7 @@ from graphc.backends.loops.stmt import (
     Accumulate,
     Assign,
     Check,
+    Combine,
     Comment,
     Declare,
     For,
@@ -191,11 +192,12 @@ class _VectorLoop:
                 total = e.across(s.combine, registers[0])
                 out.extend(accumulate(Accumulate(name, s.combine, total), dtype))
                 continue
-            for c in range(self.unroll):
-                at = e.var(self._register(name, c) + ".at", int64, self.lanes)
-                for k in range(self.lanes):
-                    one = Accumulate(name, s.combine, e.lane(registers[c], k), e.lane(at, k))
-                    out.extend(_renamed_flag(accumulate(one, dtype), f"{c}.{k}"))
+            places = [
+                e.var(self._register(name, c) + ".at", int64, self.lanes)
+                for c in range(self.unroll)
+            ]
+            one = Accumulate(name, s.combine, *_best(s.combine, registers, places))
+            out.extend(accumulate(one, dtype))
         return out
 
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
@@ -213,18 +215,22 @@ def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:
         at += count
 
 
-def _renamed_flag(body: list[Stmt], suffix: str) -> list[Stmt]:
-    """Gives the comparison of each step a name of its own."""
-    let = body[0]
-    assert isinstance(let, Let)
-    old = e.var(let.name, bool_)
-    new = e.var(f"{let.name}.{suffix}", bool_)
-    renamed: list[Stmt] = [Let(f"{let.name}.{suffix}", let.value)]
-    for s in body[1:]:
-        assert isinstance(s, Assign)
-        renamed.append(Assign(s.name, make("select", (new, *s.value.args[1:]), s.value.dtype, 1)))
-        assert s.value.args[0] is old
-    return renamed
+def _best(combine: Combine, values: list[Expr], places: list[Expr]) -> tuple[Expr, Expr]:
+    """The best value in any lane of some vectors, and the first of the places where it is."""
+    while len(values) > 1:
+        pairs = list(zip(values[::2], values[1::2], places[::2], places[1::2], strict=False))
+        wins = [beats(combine, b, a, q, p) for a, b, p, q in pairs]
+        rest = slice(len(values) // 2 * 2, None)
+        chosen = [e.select(w, q, p) for w, (_, _, p, q) in zip(wins, pairs, strict=True)]
+        places = chosen + places[rest]
+        chosen = [e.select(w, b, a) for w, (a, b, _, _) in zip(wins, pairs, strict=True)]
+        values = chosen + values[rest]
+    value, place = values[0], places[0]
+    best = e.across(combine.removeprefix("arg"), value)
+    here = e.equal(value, e.broadcast(best, value.lanes))
+    if value.dtype.is_float:
+        here = here | e.not_equal(value, value)
+    return best, e.across("min", e.select(here, place, e.const(2**62, int64)))
 
 
 class _Widen:
