@@ -172,7 +172,7 @@ from graphc.backends.llvm.engine import named_target
 place, target = Path(sys.argv[1]), named_target("x86-64-v3")
 hits = 0
 for step in range(150):
-    number = step % 10
+    number = step % 10 if step % 3 else 0  # one is asked for before six others were
     name = cache.key(str(number), target)
     data = cache.get(name, place)
     hits += data is not None
