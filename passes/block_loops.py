@@ -18,9 +18,8 @@ from graphc.ir.walk import substitute, topological, users
 from graphc.ops.arithmetic import add
 from graphc.ops.blocks import blocks_node
 from graphc.ops.control import SCAN, scan_node
-from graphc.ops.layout import broadcast
-from graphc.ops.source import constant, placeholder
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.loop_gradients import like, zeros
 from graphc.passes.row_parts import part_of, row_operands, summed_operands
 
 #: Names of the sizes of blocks begin so; loops over these are blocks already.
@@ -174,20 +173,20 @@ class _Group:
         rows = most if name is None else dims.size(name)
         body = _Body()
         symbols = {x: body.stack(x, rows) for x in self._given()}
-        carries = [_like(x.type, f"carry{k}") for k, x in enumerate(self.first)]
-        known = part_of(self.before, symbols, rows, ())
+        carries = [like(x.type, f"carry{k}") for k, x in enumerate(self.first)]
+        known = part_of(self.before, symbols, self.length, rows)
         reverse, count = self.scan.attrs["reverse"], len(self.first)
         xs = [known[x] for x in self.stacks]
         results = scan_node(self.scan.attrs["body"], carries, xs, self.shared, rows, reverse)
         known.update(zip(self.scan.outputs, results, strict=True))
-        known = part_of(self.after, known, rows, self.summed)
+        known = part_of(self.after, known, self.length, rows, self.summed)
         totals = [node.outputs[0] for node in self.after if node in self.summed]
-        sums = [_like(x.type, f"total{k}") for k, x in enumerate(totals)]
+        sums = [like(x.type, f"total{k}") for k, x in enumerate(totals)]
         news = [*results[:count], *(add(s, known[x]) for s, x in zip(sums, totals, strict=True))]
         kept = self._kept()
         body.inputs = [*carries, *sums, *body.inputs]
         body.outputs = [*news, *(known[x] for x in kept)]
-        first = [*self.first, *(_zeros(x.type) for x in totals)]
+        first = [*self.first, *(zeros(x.type) for x in totals)]
         inner, shared = body.close(self.nodes)
         given = blocks_node(inner, first, body.stacks, shared, self.length, reverse, most, name)
         old = [*self.scan.outputs[:count], *totals, *kept]
@@ -236,7 +235,7 @@ class _Body:
 
     def stack(self, x: Tensor, rows: Dim) -> Tensor:
         """A symbol for a block of rows of x."""
-        symbol = _like(TensorType(x.dtype, (rows, *x.shape[1:])), f"x{len(self.stacks)}")
+        symbol = like(TensorType(x.dtype, (rows, *x.shape[1:])), f"x{len(self.stacks)}")
         self.inputs.append(symbol)
         self.stacks.append(x)
         return symbol
@@ -246,17 +245,9 @@ class _Body:
         outer = set(around) - literal_nodes(self.outputs)
         read = [x for n in topological(self.outputs) if n not in outer for x in n.inputs]
         shared = [x for x in dict.fromkeys([*read, *self.outputs]) if x.node in outer]
-        symbols = [_like(x.type, f"shared{k}") for k, x in enumerate(shared)]
+        symbols = [like(x.type, f"shared{k}") for k, x in enumerate(shared)]
         outputs = substitute(self.outputs, dict(zip(shared, symbols, strict=True)))
         return Subgraph((*self.inputs, *symbols), tuple(outputs)), shared
-
-
-def _like(type_: TensorType, name: str) -> Tensor:
-    return placeholder(name, type_.shape, type_.dtype)
-
-
-def _zeros(type_: TensorType) -> Tensor:
-    return broadcast(constant(0, type_.dtype), type_.shape, ())
 
 
 BLOCK_LOOPS = Pass(

@@ -49,7 +49,7 @@ def _pull_switch(
     index, *operands = node.inputs
     active = [k for k, x in enumerate(operands) if wanted[k + 1] and x.dtype.is_float]
     given = [(k, g) for k, g in enumerate(cotangents) if g is not None]
-    symbols = [_like(g.type, f"cotangent{k}") for k, g in given]
+    symbols = [like(g.type, f"cotangent{k}") for k, g in given]
     bodies = []
     for branch in node.attrs["branches"]:
         outputs = [branch.outputs[k] for k, _ in given]
@@ -108,11 +108,11 @@ class _Scan:
         live = [k for k in range(self.carries) if self.active[k]]
         for k in live:
             g = self.cotangents[k]
-            ends.carries.append(_like(body.outputs[k].type, f"gradient{k}"))
-            ends.first.append(_zeros(body.outputs[k].type) if g is None else g)
+            ends.carries.append(like(body.outputs[k].type, f"gradient{k}"))
+            ends.first.append(zeros(body.outputs[k].type) if g is None else g)
         rows = [k for k, g in enumerate(self.cotangents) if k >= self.carries and g is not None]
         for k in rows:
-            self._stack(_like(body.outputs[k].type, f"gradient{k}"), self.cotangents[k])
+            self._stack(like(body.outputs[k].type, f"gradient{k}"), self.cotangents[k])
         outputs = [body.outputs[k] for k in (*live, *rows)]
         inputs = [x for a, x in zip(self.active, body.inputs, strict=True) if a]
         grads = self.pullback(outputs, inputs, [*ends.carries, *ends.elements])
@@ -136,7 +136,7 @@ class _Scan:
         stacks = self._extended(saved)
         replaced: dict[Tensor, Tensor] = {}
         for x in kept:
-            symbol = _like(x.type, "kept")
+            symbol = like(x.type, "kept")
             number = elements.get(x)
             self._stack(
                 symbol, stacks[x] if number is None else self.node.inputs[self.carries + number]
@@ -200,9 +200,9 @@ class _Scan:
                 once = self._outside(grads[body.inputs[k]])
                 if once is None:
                     sums.append(k)
-                    total = _like(body.inputs[k].type, f"total{k}")
+                    total = like(body.inputs[k].type, f"total{k}")
                     ends.carries.append(total)
-                    ends.first.append(_zeros(total.type))
+                    ends.first.append(zeros(total.type))
                     news.append(add(total, grads[body.inputs[k]]))
                 else:
                     outside[k] = once
@@ -228,7 +228,7 @@ class _Scan:
             if row is x:
                 return stand
         ends.rows.append(x)
-        ends.stands.append(_like(TensorType(x.dtype, (self.length, *x.shape)), "stack"))
+        ends.stands.append(like(TensorType(x.dtype, (self.length, *x.shape)), "stack"))
         return ends.stands[-1]
 
     def _outside(self, g: Tensor) -> Tensor | None:
@@ -282,9 +282,11 @@ def _is_stack(x: Tensor) -> bool:
     return x.node.op is SCAN and x.index >= x.node.attrs["carries"]
 
 
-def _like(type_: TensorType, name: str) -> Tensor:
+def like(type_: TensorType, name: str) -> Tensor:
+    """A symbol of a type."""
     return placeholder(name, type_.shape, type_.dtype)
 
 
-def _zeros(type_: TensorType) -> Tensor:
+def zeros(type_: TensorType) -> Tensor:
+    """Nothing of a type yet added up."""
     return broadcast(constant(0, type_.dtype), type_.shape, ())

@@ -16,7 +16,7 @@ from graphc.ops.layout import broadcast, reshape
 
 def row_operands(node: Node, length: Dim) -> tuple[Tensor, ...] | None:
     """The operands whose rows a node needs to compute rows of its output, None where that needs
-    more. Rows are indices of the first axis, of `length`.
+    more of them. Rows are indices of the first axis, of `length`.
     """
     shape = node.types[0].shape
     if len(node.outputs) > 1 or not shape or shape[0] != length:
@@ -36,12 +36,12 @@ def row_operands(node: Node, length: Dim) -> tuple[Tensor, ...] | None:
 
 
 def _rows_of_product(node: Node) -> tuple[Tensor, ...] | None:
-    a, _ = node.inputs
+    a, b = node.inputs
     (ba, bb), (ca, _) = node.attrs["batch"], node.attrs["contract"]
     if ba:
         return node.inputs if ba[0] == bb[0] == 0 else None
     free = free_axes(a.ndim, ba, ca)
-    return (a,) if free and free[0] == 0 else None
+    return (a,) if free and free[0] == 0 and a is not b else None
 
 
 def summed_operands(node: Node) -> tuple[Tensor, ...] | None:
@@ -72,14 +72,20 @@ def _with_rows(node: Node, rows: Dim) -> Shape:
 
 
 def part_of(
-    nodes: Sequence[Node], known: Mapping[Tensor, Tensor], rows: Dim, summed: Collection[Node]
+    nodes: Sequence[Node],
+    known: Mapping[Tensor, Tensor],
+    length: Dim,
+    rows: Dim,
+    summed: Collection[Node] = (),
 ) -> dict[Tensor, Tensor]:
     """What `nodes`, in order, compute from a block of rows; `known` has the blocks of what they
-    read, and tensors that it lacks are the same for all blocks.
+    read by rows. All else that they read is the same for all blocks.
     """
     found = dict(known)
     for node in nodes:
-        inputs = [found.get(x, x) for x in node.inputs]
+        by_rows = summed_operands(node) if node in summed else row_operands(node, length)
+        cut = set(by_rows or ())
+        inputs = [found[x] if x in cut else x for x in node.inputs]
         if node in summed:
             found[node.outputs[0]] = apply(node.op, *inputs, **node.attrs).outputs[0]
         else:

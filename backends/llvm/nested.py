@@ -120,7 +120,7 @@ class _Writer:
         sizes = v.assign(f"alloca [{own + STATUS_WORDS} x i64], align 16")
         for k, name in enumerate(names[:-1]):
             self._store(f"i64 {v.names[0][size_variable(name)]}", sizes, k)
-        self._copy_words(f"{self._word(sizes, own)}", "%status")
+        self._copy_words(self._word(sizes, own), "%status")
         v.declare("declare i64 @llvm.smin.i64(i64, i64)")
         more = v.assign(f"add i64 {length}, {most - 1}")
 

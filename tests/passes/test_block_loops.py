@@ -133,6 +133,23 @@ def test_a_product_that_others_read_stays_outside() -> None:
     assert "blocks" not in names(optimised([x, u, w], [last]))
 
 
+def test_rows_that_are_also_read_whole_stay_whole() -> None:
+    x, u, w = symbols("time")
+
+    def states(z: Tensor) -> Tensor:
+        return gc.scan(lambda h, v: (gc.tanh(h @ w + v),) * 2, gc.zeros((3, 4), gc.float64), z)[1]
+
+    h = states(x @ u)
+    alike_h = gc.einsum("tbi,sbi->ts", h, h)
+    length = gc.einsum("tbi,sbi->ts", x, x)
+    near = gc.einsum("ts,sbi->tbi", length * 0.01, x)
+    mixed = states((x + near) @ u)
+    seen = gc.scan(lambda c, v: (c + gc.sum(v * v), gc.cos(v[0] * c)), gc.sum(u), length)
+    feeds = [(draw(n, 3, 5), draw(5, 4), draw(4, 4)) for n in (1, 33, 70)]
+    for outputs in ([alike_h], [mixed], [*seen], [gc.grad(gc.sum(alike_h) + gc.sum(mixed), u)]):
+        alike([x, u, w], outputs, feeds, "cpu")
+
+
 def test_sums_of_16_bits_are_not_cut() -> None:
     x = gc.placeholder("x", ("time", 3, 4), gc.float16)
 
