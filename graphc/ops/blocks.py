@@ -13,10 +13,10 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import TensorType
-from graphc.ops.control import Control, Run
+from graphc.ops.control import Run, Scan
 
 
-class Blocks(Control):
+class Blocks(Scan):
     """carry, y[a:b] = body(carry, x[a:b], *shared) for the blocks a:b of `most` rows that make up
     `length`, the last one shorter, or backwards from that one.
 
@@ -28,25 +28,12 @@ class Blocks(Control):
     No gradient or batch of it is needed: passes make it after those.
     """
 
-    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        body, carries, stacks = attrs["body"], attrs["carries"], attrs["stacks"]
-        length, name = attrs["length"], attrs["rows"]
+    def stacked(self, part: TensorType, attrs: Any) -> TensorType:
+        name = attrs["rows"]
         rows = attrs["most"] if name is None else dims.size(name)
-
-        def stacked(block: TensorType) -> TensorType:
-            if not block.shape or block.shape[0] != rows:
-                raise ShapeError(f"a block of rows is needed, not {block}")
-            return TensorType(block.dtype, (length, *block.shape[1:]))
-
-        for k, (given, symbol) in enumerate(zip(inputs, body.inputs, strict=True)):
-            is_stack = carries <= k < carries + stacks
-            wanted = stacked(symbol.type) if is_stack else symbol.type
-            if given != wanted:
-                raise ShapeError(f"operand {k} of blocks is {given}, their body needs {wanted}")
-        return (*body.types[:carries], *map(stacked, body.types[carries:]))
-
-    def bodies(self, attrs: Any) -> tuple[Subgraph, ...]:
-        return (attrs["body"],)
+        if not part.shape or part.shape[0] != rows:
+            raise ShapeError(f"a block of {rows} rows is needed, not {part}")
+        return TensorType(part.dtype, (attrs["length"], *part.shape[1:]))
 
     def reference_with(
         self, run: Run, inputs: Sequence[np.ndarray], attrs: Any

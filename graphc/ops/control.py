@@ -59,24 +59,26 @@ class Scan(Control):
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        body, length = attrs["body"], attrs["length"]
-        carries, stacks = attrs["carries"], attrs["stacks"]
+        body, carries, stacks = attrs["body"], attrs["carries"], attrs["stacks"]
         assert len(inputs) == len(body.inputs), (
             f"{len(inputs)} operands for {len(body.inputs)} inputs of the body"
         )
         for k, (given, symbol) in enumerate(zip(inputs, body.inputs, strict=True)):
             wanted = symbol.type
             if carries <= k < carries + stacks:
-                wanted = TensorType(wanted.dtype, (length, *wanted.shape))
+                wanted = self.stacked(wanted, attrs)
             if given != wanted:
-                raise ShapeError(f"operand {k} of a scan is {given}, its body needs {wanted}")
+                raise ShapeError(f"operand {k} of {self} is {given}, its body needs {wanted}")
         for k, (symbol, result) in enumerate(
             zip(body.inputs[:carries], body.outputs, strict=False)
         ):
             if symbol.type != result.type:
                 raise _carry_error(k, symbol.type, result.type)
-        ys = (TensorType(y.dtype, (length, *y.shape)) for y in body.types[carries:])
-        return (*body.types[:carries], *ys)
+        return (*body.types[:carries], *(self.stacked(y, attrs) for y in body.types[carries:]))
+
+    def stacked(self, part: TensorType, attrs: Any) -> TensorType:
+        """The type of all parts that the body takes or gives, one behind the other."""
+        return TensorType(part.dtype, (attrs["length"], *part.shape))
 
     def bodies(self, attrs: Any) -> tuple[Subgraph, ...]:
         return (attrs["body"],)
