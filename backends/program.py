@@ -13,10 +13,10 @@ from dataclasses import field
 from functools import reduce
 from types import MappingProxyType
 
-from graphc.backends.lower.contraction import lower_contraction
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
-from graphc.backends.lower.lines import lower_rows
+from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
+from graphc.backends.lower.products.contraction import lower_contraction
 from graphc.backends.memory import Place, Plan, holder, plan_memory
 from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8

@@ -30,7 +30,7 @@ from graphc.backends.loops.stmt import (
     walk,
 )
 from graphc.backends.loops.vectorise import accumulate
-from graphc.backends.lower.combine import beats, combined
+from graphc.backends.lower.nests.combine import beats, combined
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.record import dataclass
 

@@ -238,7 +238,7 @@ class Values(Scope):
         return self.assign(f"shufflevector {a}, {b}, <{x.lanes} x i32> <{chosen}>")
 
     def _across(self, x: Expr) -> str:
-        from graphc.backends.lower.combine import combined
+        from graphc.backends.lower.nests.combine import combined
 
         (a,) = x.args
         if x.attr in ("and", "or"):

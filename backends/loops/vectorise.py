@@ -34,7 +34,7 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 from graphc.backends.loops.streaming import aligned
 from graphc.backends.loops.strided import join_stores, load_strided
-from graphc.backends.lower.combine import beats, combined
+from graphc.backends.lower.nests.combine import beats, combined
 from graphc.ir.dtypes import DType, bool_, int64
 
 

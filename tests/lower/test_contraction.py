@@ -8,8 +8,8 @@ import pytest
 import graphc as gc
 from graphc.backends.loops import expr as e
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.product_axes import product_of
-from graphc.backends.lower.product_sizes import choose_sizes, cut
+from graphc.backends.lower.products.axes import product_of
+from graphc.backends.lower.products.sizes import choose_sizes, cut
 from graphc.ir.dtypes import NUMBERS, DType
 from graphc.ir.node import Tensor
 from graphc.ops.contraction import dot_general, tensordot

@@ -7,8 +7,8 @@ import pytest
 
 import graphc as gc
 from graphc import nn
-from graphc.backends.lower.direct_plan import best_size, tile
-from graphc.backends.lower.product_axes import Axis
+from graphc.backends.lower.products.axes import Axis
+from graphc.backends.lower.products.direct_plan import best_size, tile
 
 ISAS = ("x86-64-v2", "x86-64-v3", "host")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.lower import lines
 from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.nests import lines
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of

@@ -7,7 +7,7 @@ import numpy as np
 import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.loops import plan_nest
+from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dims import evaluate
 from graphc.ir.node import Tensor
 from graphc.passes.fusion import fuse

@@ -7,7 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.turned import plan_turned
+from graphc.backends.lower.nests.turned import plan_turned
 from graphc.passes.fusion import fuse
 
 CASES = [

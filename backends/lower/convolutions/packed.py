@@ -10,11 +10,11 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
-from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.convolutions.winograd_product import product
+from graphc.backends.lower.convolutions.winograd_sizes import GAP, KEPT_BYTES, parted, registers
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.winograd_product import product
-from graphc.backends.lower.winograd_sizes import GAP, KEPT_BYTES, parted, registers
-from graphc.backends.lower.winograd_tiles import ZERO, K, T, along, element, every
+from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import index
 from graphc.ir.dims import product as size_of
 from graphc.ir.dtypes import float32

@@ -20,13 +20,18 @@ from graphc.backends.loops.stmt import (
     Stmt,
     Store,
 )  # fmt: skip
-from graphc.backends.lower.combine import accumulator_dtype, combine_partials, combined, identity
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
-from graphc.backends.lower.loops import Loop, extent_of, is_short, linear, plan_nest
-from graphc.backends.lower.phases import turn_index, turns_of
+from graphc.backends.lower.nests.combine import (
+    accumulator_dtype,
+    combine_partials,
+    combined,
+    identity,
+)
+from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear, plan_nest
+from graphc.backends.lower.nests.phases import turn_index, turns_of
+from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
+from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
-from graphc.backends.lower.streams import fence, rows_ahead, when_streamed
-from graphc.backends.lower.turned import lower_turned
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor

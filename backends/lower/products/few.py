@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, Stmt, Store
-from graphc.backends.lower.product_frame import SUMS, ZERO, Frame
+from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
 ROW, COLUMN, K = e.var("p.m"), e.var("p.n"), e.var("p.k")

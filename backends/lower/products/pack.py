@@ -11,9 +11,9 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.vectorise import widened
-from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
-from graphc.backends.lower.product_lines import Lines
-from graphc.backends.lower.product_sizes import Sizes
+from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
+from graphc.backends.lower.products.lines import Lines
+from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.dtypes import bool_
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from graphc.backends.loops.strided import WIDEST
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.loops import Loop, Nest
+from graphc.backends.lower.nests.loops import Loop, Nest
 from graphc.ir.dims import Atom, Dim, atoms
 from graphc.ir.node import Tensor
 from graphc.passes.access import AccessRecorder, full_index

@@ -10,7 +10,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Fence, If, Stmt
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.loops import Nest, extent_of
+from graphc.backends.lower.nests.loops import Nest, extent_of
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import bool_

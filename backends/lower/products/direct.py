@@ -12,10 +12,10 @@ from itertools import product as combinations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, Let, Stmt, Store
-from graphc.backends.lower.direct_plan import DirectPlan, Source, Tiled
-from graphc.backends.lower.product_axes import Axis
-from graphc.backends.lower.product_frame import SUMS, ZERO, Frame
-from graphc.backends.lower.product_sizes import GRAIN, divide_up
+from graphc.backends.lower.products.axes import Axis
+from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
+from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
+from graphc.backends.lower.products.sizes import GRAIN, divide_up
 from graphc.ir.dims import (
     Atom,
     Dim,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt
-from graphc.backends.lower.epilogue import Epilogue
-from graphc.backends.lower.winograd_sizes import Image
+from graphc.backends.lower.convolutions.winograd_sizes import Image
+from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import bool_, float32, int64
 from graphc.ir.node import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.product_axes import Axis, Operand, Product
+from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.reader import ExprReader, offset_of
 from graphc.ir.dims import Dim, coefficient
 from graphc.ir.dtypes import DType

@@ -8,20 +8,20 @@ from types import MappingProxyType
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt
-from graphc.backends.lower.combine import accumulator_dtype
-from graphc.backends.lower.direct_plan import DirectPlan, plan_direct
-from graphc.backends.lower.epilogue import Epilogue
+from graphc.backends.lower.convolutions.packed import lower_packed
+from graphc.backends.lower.convolutions.winograd import lower_winograd
+from graphc.backends.lower.convolutions.winograd_kernels import lower_kernels
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.packed_convolution import lower_packed
-from graphc.backends.lower.product_axes import product_of
-from graphc.backends.lower.product_direct import DirectProduct
-from graphc.backends.lower.product_few import few_elements
-from graphc.backends.lower.product_frame import LEFT, RIGHT, SUMS, Frame
-from graphc.backends.lower.product_pack import left_elements, right_elements
-from graphc.backends.lower.product_sizes import choose_sizes, cut
-from graphc.backends.lower.product_tile import block, sums_elements
-from graphc.backends.lower.winograd import lower_winograd
-from graphc.backends.lower.winograd_kernels import lower_kernels
+from graphc.backends.lower.nests.combine import accumulator_dtype
+from graphc.backends.lower.products.axes import product_of
+from graphc.backends.lower.products.direct import DirectProduct
+from graphc.backends.lower.products.direct_plan import DirectPlan, plan_direct
+from graphc.backends.lower.products.epilogue import Epilogue
+from graphc.backends.lower.products.few import few_elements
+from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, Frame
+from graphc.backends.lower.products.pack import left_elements, right_elements
+from graphc.backends.lower.products.sizes import choose_sizes, cut
+from graphc.backends.lower.products.tile import block, sums_elements
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node

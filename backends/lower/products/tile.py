@@ -8,9 +8,9 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Prefetch, Stmt, Store
-from graphc.backends.lower.product_few import few_rows
-from graphc.backends.lower.product_frame import LEFT, ONE, RIGHT, SUMS, ZERO, Frame, parts
-from graphc.backends.lower.product_pack import (
+from graphc.backends.lower.products.few import few_rows
+from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, SUMS, ZERO, Frame, parts
+from graphc.backends.lower.products.pack import (
     KN,
     K,
     by_rows,
@@ -21,7 +21,7 @@ from graphc.backends.lower.product_pack import (
     panel_stride,
     row_stride,
 )  # fmt: skip
-from graphc.backends.lower.product_sizes import divide_up
+from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import maximum
 from graphc.ir.record import dataclass
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt
-from graphc.backends.lower.product_axes import Axis, Operand, Product
-from graphc.backends.lower.product_sizes import Blocks, Sizes
+from graphc.backends.lower.products.axes import Axis, Operand, Product
+from graphc.backends.lower.products.sizes import Blocks, Sizes
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dtypes import DType, int64
 

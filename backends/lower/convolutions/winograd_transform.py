@@ -7,8 +7,8 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Stmt, Store
-from graphc.backends.lower.winograd_sizes import Registers
-from graphc.backends.lower.winograd_tiles import ZERO, K, Patch, along, element
+from graphc.backends.lower.convolutions.winograd_sizes import Registers
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, Patch, along, element
 from graphc.ir.dtypes import float32
 from graphc.ops.winograd_matrices import Matrix, multiplied
 

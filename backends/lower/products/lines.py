@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt
-from graphc.backends.lower.product_axes import Axis
-from graphc.backends.lower.product_frame import ZERO, Frame, parts
+from graphc.backends.lower.products.axes import Axis
+from graphc.backends.lower.products.frame import ZERO, Frame, parts
 
 K, K0, KN, LINE = (e.var(f"p.{name}") for name in ("k", "k0", "kn", "l"))
 

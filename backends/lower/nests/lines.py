@@ -15,12 +15,12 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
-from graphc.backends.lower.combine import accumulator_dtype, combined, identity
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
-from graphc.backends.lower.loops import Loop, is_short, plan_nest
-from graphc.backends.lower.nest import Lowering, lower_nest
+from graphc.backends.lower.nests.combine import accumulator_dtype, combined, identity
+from graphc.backends.lower.nests.loops import Loop, is_short, plan_nest
+from graphc.backends.lower.nests.nest import Lowering, lower_nest
+from graphc.backends.lower.nests.streams import is_large
 from graphc.backends.lower.reader import DimWriter, offset_of
-from graphc.backends.lower.streams import is_large
 from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor

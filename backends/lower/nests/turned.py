@@ -10,10 +10,10 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.strided import WIDEST
 from graphc.backends.loops.vectorise import widened
-from graphc.backends.lower.epilogue import Epilogue
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.loops import Loop, extent_of, plan_nest
-from graphc.backends.lower.product_sizes import divide_up
+from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
+from graphc.backends.lower.products.epilogue import Epilogue
+from graphc.backends.lower.products.sizes import divide_up
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Atom, Dim, coefficient, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import int64

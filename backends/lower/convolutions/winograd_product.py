@@ -7,9 +7,9 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, Let, Stmt, Store
-from graphc.backends.lower.product_frame import ramp
-from graphc.backends.lower.winograd_sizes import Registers
-from graphc.backends.lower.winograd_tiles import ZERO
+from graphc.backends.lower.convolutions.winograd_sizes import Registers
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO
+from graphc.backends.lower.products.frame import ramp
 from graphc.ir.dtypes import float32
 
 #: An operand's or the result's element, by row (or summand) and column (or summand).

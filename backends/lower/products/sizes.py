@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.product_axes import Product, extent_of
+from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass

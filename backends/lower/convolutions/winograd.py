@@ -9,11 +9,9 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, Let, Stmt, Store
-from graphc.backends.lower.epilogue import Epilogue
-from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.winograd_product import product
-from graphc.backends.lower.winograd_sizes import GAP, Image, choose_block, registers
-from graphc.backends.lower.winograd_tiles import (
+from graphc.backends.lower.convolutions.winograd_product import product
+from graphc.backends.lower.convolutions.winograd_sizes import GAP, Image, choose_block, registers
+from graphc.backends.lower.convolutions.winograd_tiles import (
     ZERO,
     Patch,
     T,
@@ -23,7 +21,9 @@ from graphc.backends.lower.winograd_tiles import (
     every,
     placed,
 )  # fmt: skip
-from graphc.backends.lower.winograd_transform import Transform, scratch
+from graphc.backends.lower.convolutions.winograd_transform import Transform, scratch
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node

@@ -1,0 +1,1 @@
+"""Loops over elements and reductions: bodies of kernels that are no products."""
