@@ -303,7 +303,7 @@ def test_transposing_exchanges_rows_and_lanes(n: int) -> None:
     assert [lanes(x) for x in e.transpose(rows)] == [[(i, j) for i in range(n)] for j in range(n)]
 
 
-@pytest.mark.parametrize(("inner", "chunks"), [(512, 2), (16, 1)])
+@pytest.mark.parametrize(("inner", "chunks"), [(2048, 2), (16, 1)])
 def test_a_single_block_is_halved_where_halves_are_worth_a_thread(inner: int, chunks: int) -> None:
     a, b = gc.placeholder("a", (32, inner)), gc.placeholder("b", (inner, 128))
     assert f"dot, chunks {chunks}" in gc.compile([a, b], a @ b).dump("memory")

@@ -109,3 +109,37 @@ def test_tiles_leave_little_over(extents: Any, most: int, sizes: Any) -> None:
 
 def test_a_prime_number_is_not_cut_into_ones() -> None:
     assert best_size(29, 14) > 7
+
+
+#: Rows, summands and columns of products whose right operand stays in a cache.
+FEW_ROWS = [(8, 128, 512), (5, 64, 33), (32, 64, 20), (30, 17, 16), (31, 9, 100), (12, 1, 48),
+            (16, 0, 32), (24, 300, 65)]  # fmt: skip
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("case", FEW_ROWS, ids=str)
+def test_few_rows_read_the_right_operand_in_place(case: tuple[int, int, int], isa: str) -> None:
+    m, k, n = case
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.integers(-4, 5, s).astype("float32") for s in ((m, k), (k, n), (n,)))
+    x, y, z = (gc.placeholder(name, v.shape) for name, v in (("x", a), ("y", b), ("z", c)))
+    (found,) = gc.compile([x, y, z], [gc.maximum(x @ y + z, 0)], isa=isa)(a, b, c)
+    np.testing.assert_array_equal(found, np.maximum(a @ b + c, 0))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "direct"),
+    [
+        (((8, 128), (128, 512)), True),
+        (((8, 512), (512, 512)), False),
+        (((4, 128), (128, 512)), False),
+        (((40, 128), (128, 512)), False),
+    ],
+    ids=str,
+)
+def test_what_is_read_in_place_is_small_and_has_some_rows(
+    shapes: tuple[tuple[int, int], tuple[int, int]], direct: bool
+) -> None:
+    x, y = (gc.placeholder(name, s) for name, s in zip("xy", shapes, strict=True))
+    loops = gc.compile([x, y], x @ y).dump("loops")
+    assert ("d.sum" in loops) == direct

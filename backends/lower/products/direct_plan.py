@@ -22,6 +22,12 @@ OVERHEAD = 3
 MOST_VECTORS = 4
 #: Rows up to which it does not pay to pack the columns' elements.
 MOST_ROWS = 16
+#: Of products without windows: rows at least and at most, of a tile at least, vectors of columns in
+#: a tile, and elements of the right operand at most, which stays in the second cache.
+FEW, MANY = 5, 32
+LEAST = 4
+FEW_VECTORS = 2
+IN_CACHE = 2**17
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,15 @@ def plan_direct(
     lanes = schedule.lanes(sum_type.bits)
     if lanes == 1 or product.turned or not product.columns or not product.inner:
         return None
-    if not any(isinstance(x.tensor.node.op, Windows) for x in (product.left, product.right)):
+    windows = any(isinstance(x.tensor.node.op, Windows) for x in (product.left, product.right))
+    if not windows and not _is_small(product, lanes):
         return None
     left, right = (_source(x, reader, sum_type) for x in (product.left, product.right))
     if left is None or right is None:
         return None
     registers = REGISTERS.get(schedule.vector_bits, FEWEST)
+    if not windows:
+        return _few_rows(product, left, right, lanes, registers)
     return _along_columns(product, left, right, lanes, registers) or _along_sum(
         product, left, right, lanes, registers
     )
@@ -116,6 +125,32 @@ def _along_columns(
     if not (few_columns or few_rows):
         return None
     return DirectPlan(left, right, rows, lines, along, vectors, False)
+
+
+def _is_small(product: Product, lanes: int) -> bool:
+    """Whether some known rows meet a right operand that stays in the cache, line by line."""
+    rows, columns, inner = map(_known, (product.rows, product.columns, product.inner))
+    if rows is None or columns is None or inner is None or len(product.columns) != 1:
+        return False
+    if product.batch or len(product.rows) != 1 or product.right.along != "free":
+        return False
+    return FEW <= rows <= MANY and lanes <= columns and columns * inner <= IN_CACHE
+
+
+def _few_rows(
+    product: Product, left: Source, right: Source, lanes: int, registers: int
+) -> DirectPlan | None:
+    """Tiles of rows that divide them, so that no row is computed twice."""
+    along, (axis,) = product.columns[-1], product.rows
+    if right.step(along) != 1 or left.step(along) != 0 or not _fills(along.extent, lanes):
+        return None
+    assert isinstance(along.extent, int) and isinstance(axis.extent, int)
+    vectors = best_size(-(-along.extent // lanes), FEW_VECTORS)
+    most = min(axis.extent, registers // vectors - 1)
+    size = next((n for n in range(most, LEAST - 1, -1) if axis.extent % n == 0), None)
+    if size is None:
+        return None
+    return DirectPlan(left, right, (Tiled(axis, size),), (), along, vectors, False)
 
 
 def _along_sum(
