@@ -8,6 +8,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.types import is_static
 from graphc.ops.arithmetic import multiply
 from graphc.ops.layout import broadcast, reshape
+from graphc.ops.powers import rsqrt
 from graphc.ops.source import constant, constant_value
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.pattern import literal
@@ -15,7 +16,7 @@ from graphc.passes.rewrite import rewrite
 from graphc.passes.rule import procedure
 
 #: Constants of more elements are not made: they would fill memory that computing them does not.
-LARGEST = 256
+LARGEST = 4096
 
 #: Ops that give the same bits on every backend, and so may be computed by NumPy beforehand.
 EXACT = frozenset({
@@ -25,6 +26,8 @@ EXACT = frozenset({
     "not_equal", "reciprocal", "remainder", "right_shift", "rint", "sign", "sqrt", "square",
     "subtract", "trunc", "where",
 })  # fmt: skip
+#: Ops that may be computed beforehand in double precision: rounded, the best that there is.
+ROUNDED = frozenset({"rsqrt"})
 MOVES = frozenset({"broadcast", "reshape", "slice", "transpose"})
 
 
@@ -36,13 +39,19 @@ def _arrays() -> Tensor:
     return multiply(constant([1.0, 2.0, 3.0]), 0.5)
 
 
+def _root() -> Tensor:
+    return rsqrt(constant(np.asarray([0.25, 3.0, 1e-45], np.float32)))
+
+
 def _moved_number() -> Tensor:
     return reshape(broadcast(constant(2.0), (3, 5), ()), (15,))
 
 
-@procedure(*sorted(EXACT | MOVES), examples=[_numbers, _arrays, _moved_number])
+@procedure(*sorted(EXACT | ROUNDED | MOVES), examples=[_numbers, _arrays, _root, _moved_number])
 def constants_folded(node: Node) -> Tensor | None:
-    """An exact op on constants is a constant; on repeated numbers, a repeated number."""
+    """An op on constants that nothing computes better is a constant; on repeated numbers, a
+    repeated number.
+    """
     if node.attrs.get("checked"):
         return None
     numbers = [y for y in map(literal, node.inputs) if y is not None]
@@ -73,12 +82,15 @@ def _value(x: Tensor) -> np.ndarray:
 
 
 def _evaluate(node: Node, values: list[np.ndarray]) -> np.ndarray:
-    result = np.asarray(node.op.reference(*values, **node.attrs))
+    if node.op.name in ROUNDED and node.types[0].dtype.bits < 64:
+        values = [x.astype(np.float64) for x in values]
+    with np.errstate(all="ignore"):
+        result = np.asarray(node.op.reference(*values, **node.attrs))
     return result.astype(node.types[0].dtype.numpy, copy=False)
 
 
 def fold(graph: Graph) -> Graph:
-    """The graph with exact ops on small constants computed."""
+    """The graph with ops on small constants computed, where that takes no accuracy."""
     return graph.with_results(rewrite(graph.results, [constants_folded]))
 
 

@@ -90,6 +90,13 @@ def test_big_arrays_are_left_alone():
     assert after(fold, product)[0] is product
 
 
+def test_inverse_roots_are_computed_and_rounded_once():
+    values = np.random.default_rng(0).uniform(0.1, 9, 1280).astype(np.float32)
+    folded = after(fold, gc.rsqrt(gc.constant(values)))[0]
+    (found,) = evaluate([folded])
+    np.testing.assert_array_equal(found, (1 / np.sqrt(values.astype(np.float64))).astype("f4"))
+
+
 def test_ops_that_backends_may_round_differently_are_left_alone():
     y = gc.exp(gc.constant(1.0))
     assert after(fold, y)[0] is y
