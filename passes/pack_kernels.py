@@ -9,8 +9,9 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild
 from graphc.ops.convolution import Convolution
 from graphc.ops.copying import copy
+from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import reshape, transpose
-from graphc.ops.packed_convolution import PANEL, packed, packed_convolution, panel_of
+from graphc.ops.packed_convolution import packed, packed_convolution, panel_of
 from graphc.ops.source import constant, constant_value
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.winograd import likely
@@ -34,7 +35,9 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         return None
     if any((dilation, spread) != (1, 1) for _, dilation, _, spread in lines):
         return None
-    u = None if _is_product(node) else _packed(w)
+    taken_in = _is_product(node) and _is_depthwise(x)
+    as_product = _is_product(node) and _has_many_positions(node) and not taken_in
+    u = None if as_product else _packed(w, least=8 if taken_in else 16)
     if u is None:
         return None
     first, taps = _is_few(w), (w.shape[2], w.shape[3])
@@ -48,12 +51,27 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
 
 
 def _is_product(node: Node) -> bool:
-    """Whether this is a product of images and kernels as they lie, better taken as such: of one tap
-    at all of many positions.
+    """Whether this is a product of images and kernels as they lie."""
+    return node.inputs[1].shape[2:] == (1, 1) and all(line[0] == 1 for line in node.attrs["lines"])
+
+
+def _has_many_positions(node: Node) -> bool:
+    """Whether such a product is better taken as one."""
+    (y,) = node.outputs
+    return likely(y.shape[0] * y.shape[2] * y.shape[3]) >= MANY_POSITIONS
+
+
+def _is_depthwise(x: Tensor) -> bool:
+    """Whether images are functions of those of a convolution channel by channel: then they are
+    computed as they are taken in.
     """
-    (_, w), (y,), lines = node.inputs, node.outputs, node.attrs["lines"]
-    dense = w.shape[2:] == (1, 1) and all(line[0] == 1 for line in lines)
-    return dense and likely(y.shape[0] * y.shape[2] * y.shape[3]) >= MANY_POSITIONS
+    while isinstance(x.node.op, Elementwise):
+        wide = [y for y in x.node.inputs if y.node.op.name != "broadcast"]
+        if len(wide) != 1:
+            return False
+        (x,) = wide
+    op = x.node.op
+    return isinstance(op, Convolution) and op.role == "y" and x.node.inputs[1].shape[1] == 1
 
 
 def _is_few(w: Tensor) -> bool:
@@ -62,12 +80,14 @@ def _is_few(w: Tensor) -> bool:
     return isinstance(channels, int) and channels < FEW_CHANNELS
 
 
-def _packed(w: Tensor) -> Tensor | None:
-    """The kernels as they are read; None where there is nothing to be gained."""
+def _packed(w: Tensor, least: int) -> Tensor | None:
+    """The kernels as they are read, of channels in multiples of the least number; None where there
+    is nothing to be gained.
+    """
     outputs, channels = w.shape[:2]
     if not isinstance(outputs, int) or not isinstance(channels, int):
         return None
-    if outputs == 0 or channels == 0 or outputs % (PANEL // 2):
+    if outputs == 0 or channels == 0 or outputs % least:
         return None
     value = constant_value(w)
     if value is not None:

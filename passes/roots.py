@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
+from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import Reshape, factor_groups
 from graphc.ops.windows import overlap
 
@@ -63,6 +64,10 @@ class _Chooser:
         for node in self.order:
             for x in dict.fromkeys(node.inputs):
                 self.readers[x] = self.readers.get(x, 0) + 1
+        products = [node for node in self.order if node.op.name == "convolution_packed"]
+        taken = {node: self._taken_in(node) for node in products}
+        self.taking = {node for node, found in taken.items() if found is not None}
+        self.taken = set(taken.values())
         for node in self.order:
             self._visit(node)
 
@@ -72,7 +77,7 @@ class _Chooser:
             if node.op.lowering != "reduce":
                 for x in node.inputs:
                     if node.op.lowering == "contraction":
-                        self._operand(x)
+                        self._operand(node, x)
                     else:
                         self._force(x)
             return
@@ -83,21 +88,27 @@ class _Chooser:
                 self._force(x)
             self.roots.update(node.outputs)
             return
+        self._keep_inputs(node)
+        if node.op.name == "depthwise" and node not in self.taken:
+            self.roots.update(node.outputs)
+        for x in node.outputs:
+            self._weigh(node, x)
+
+    def _keep_inputs(self, node: Node) -> None:
+        """Inputs that an op reads more than once for each element are kept where that is better."""
         if node.op.name == "broadcast":
             self._keep_if_expensive(node.inputs[0])
             self._keep_if_turned(node.inputs[0])
         if node.op.name == "gather":
             self._keep_if_expensive(node.inputs[0])
-        if node.op.name == "windows" and overlap(node):
+        if node.op.name == "depthwise" or (node.op.name == "windows" and overlap(node)):
             self._keep_if_computed(node.inputs[0])
-        for x in node.outputs:
-            self._weigh(node, x)
 
     def _force(self, x: Tensor) -> None:
         if not is_buffer(x):
             self.roots.add(x)
 
-    def _operand(self, x: Tensor) -> None:
+    def _operand(self, by: Node, x: Tensor) -> None:
         """What a product reads in place is in memory: x, or what x is windows of."""
         y = x
         while y.node.op.name in ("transpose", "broadcast", "windows") and y not in self.roots:
@@ -105,6 +116,8 @@ class _Chooser:
                 self._force(y.node.inputs[0])
                 return
             y = y.node.inputs[0]
+        if by in self.taking and x is by.inputs[0]:
+            return
         if not self._strided(x):
             self._force(x)
 
@@ -113,6 +126,21 @@ class _Chooser:
         while x.node.op.name in ("transpose", "broadcast") and x not in self.roots:
             x = x.node.inputs[0]
         return is_buffer(x) or x in self.roots
+
+    def _taken_in(self, node: Node) -> Node | None:
+        """The depthwise convolution that a packed one computes while it takes its images in: where
+        it sees each of their elements once, and nothing else reads them or what they are made of.
+        """
+        x, attrs = node.inputs[0], node.attrs
+        seen_once = attrs["taps"] == attrs["strides"] == (1, 1)
+        while seen_once and x not in self.roots and self.readers[x] == 1:
+            if x.node.op.name == "depthwise":
+                return x.node
+            wide = [y for y in x.node.inputs if y.node.op.name != "broadcast" and not is_buffer(y)]
+            if not isinstance(x.node.op, Elementwise) or len(wide) != 1:
+                return None
+            (x,) = wide
+        return None
 
     def _keep_if_expensive(self, x: Tensor) -> None:
         """What is repeated many times is not recomputed when that costs more than a load."""

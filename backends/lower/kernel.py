@@ -70,6 +70,11 @@ class Schedule:
     unroll: int = 4
     stream_bytes: int = 2**24
 
+    @property
+    def fused(self) -> bool:
+        """Whether multiply and add are one instruction."""
+        return self.vector_bits >= 256
+
     def lanes(self, bits: int) -> int:
         """Lanes of a vector of elements of that many bits."""
         return max(1, self.vector_bits // max(bits, 32)) if self.vector_bits else 1

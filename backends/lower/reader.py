@@ -114,7 +114,8 @@ class ExprReader:
     """The Reader that makes expressions.
 
     `stop(x)` gives the buffer name of a tensor in memory, else None. `values` holds what the kernel
-    has at hand at the current point of its loops. Checks are appended to `statements`.
+    has at hand at the current point of its loops. Checks are appended to `statements`. `fused`:
+    multiply and add are one instruction.
     """
 
     ops: Any = e
@@ -124,14 +125,17 @@ class ExprReader:
         stop: Callable[[Tensor], str | None],
         dims: DimWriter,
         fail: Callable[[Node, str], int],
+        fused: bool = False,
     ):
-        self.stop, self.dims, self.fail = stop, dims, fail
+        self.stop, self.dims, self.fail, self.fused = stop, dims, fail, fused
         self.values: dict[Tensor, Expr] = {}
         self.statements: list[Stmt] = []
         self._memo: dict[tuple[int, Index, int], Expr] = {}
         self._guards: list[Expr] = []
         self._dynamic = 0
         self._node: list[Node] = []
+        self._presumed: dict[Expr, None] | None = None
+        self._changing = ""
 
     def forget(self) -> None:
         """Drops what was computed at another point of the loops."""
@@ -174,12 +178,31 @@ class ExprReader:
         self.dims.variables[d.terms[0][0][0]] = e.cast(scalar, int64)
         return d
 
+    @contextmanager
+    def presuming(self, changing: str) -> Iterator[dict[Expr, None]]:
+        """Reads as though conditions hold that are the same for all values of the variable
+        `changing`; gives them.
+        """
+        self._presumed, self._changing = {}, changing
+        self.forget()
+        try:
+            yield self._presumed
+        finally:
+            self._presumed = None
+            self.forget()
+
     def choose(self, condition: Expr, yes: Callable[[], Expr], no: Callable[[], Expr]) -> Expr:
+        if self._presumed is not None and _is_uniform(condition, self._changing):
+            self._presumed[condition] = None
+            return yes()
         with self._guard(condition):
             a = yes()
         with self._guard(~condition):
             b = no()
         return e.select(condition, a, b)
+
+    def multiply_add(self, a: Expr, b: Expr, c: Expr) -> Expr:
+        return e.fma(a, b, c) if self.fused else a * b + c
 
     @contextmanager
     def _guard(self, condition: Expr) -> Iterator[None]:
@@ -194,3 +217,16 @@ class ExprReader:
             condition = condition | ~self._guards[-1]
         code = self.fail(self._node[-1], what)
         self.statements.append(Check(condition, code, e.cast(value, int64)))
+
+
+def _is_uniform(x: Expr, changing: str) -> bool:
+    """Whether an expression reads neither that variable nor memory."""
+    stack, seen = [x], {x}
+    while stack:
+        y = stack.pop()
+        if y.op == "load" or (y.op == "var" and y.attr == changing):
+            return False
+        new = [a for a in y.args if a not in seen]
+        seen.update(new)
+        stack += new
+    return True

@@ -41,6 +41,9 @@ class Reader(Protocol):
         happen.
         """
 
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """a * b + c for floats, rounded once where the target does so in one instruction."""
+
     def check(self, condition: Any, what: str, value: Any) -> None:
         """Makes the call fail with IndexRangeError (naming the op, the axis in `what` and the
         value) where the condition is false.

@@ -11,15 +11,15 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import Shape, TensorType
 
-#: Channels of a result that are kept together.
-PANEL = 32
+#: Channels of a result that are kept together: the first of these that divides their number.
+PANELS = (32, 16, 24, 8)
 
 Pair = tuple[Any, Any]
 
 
 def panel_of(channels: int) -> int:
     """How many channels of so many are kept together."""
-    return PANEL if channels % PANEL == 0 else PANEL // 2
+    return next(width for width in PANELS if channels % width == 0)
 
 
 def packed(w: np.ndarray, *, channels_first: bool) -> np.ndarray:

@@ -104,3 +104,65 @@ def test_the_pass_can_be_left_out():
     x, k = gc.placeholder("x", (1, 32, 12, 13)), gc.constant(np.ones((32, 32, 3, 3), np.float32))
     y = nn.conv(x, k, stride=2)
     assert is_packed(y) and not is_packed(y, disable=["pack_kernels"])
+
+
+def bottleneck(x, rng, outputs, **options):
+    """A convolution channel by channel, a function of it, and a product of one tap with that."""
+    channels = x.shape[1]
+    each = gc.constant(drawn(rng, channels, 1, 3, 3))
+    y = nn.conv(x, each, groups=channels, **options)
+    y = gc.clip(y * gc.constant(drawn(rng, channels, 1, 1)) + 1, 0, 6)
+    return y, nn.conv(y, gc.constant(drawn(rng, outputs, channels, 1, 1)))
+
+
+NARROW = {
+    "one block": ((1, 32, 7, 7), 32, {"padding": 1}),
+    "steps": ((2, 48, 15, 18), 24, {"padding": 1, "stride": 2}),
+    "dilation": ((1, 20, 12, 9), 40, {"padding": 2, "dilation": 2}),
+    "edges everywhere": ((3, 16, 2, 1), 8, {"padding": 1}),
+    "no edges": ((1, 37, 19, 23), 48, {}),
+    "no samples": ((0, 32, 7, 7), 32, {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("isa", ["host", "x86-64-v3", "x86-64-v2"])
+@pytest.mark.parametrize("case", NARROW)
+def test_images_are_computed_as_they_are_taken_in(case, isa):
+    shape, outputs, options = NARROW[case]
+    rng = np.random.default_rng(4)
+    x = gc.placeholder("x", shape, gc.float32)
+    _, y = bottleneck(x, rng, outputs, **options)
+    value = drawn(rng, *shape)
+    f = gc.compile([x], gc.relu(y), isa=isa)
+    assert [k.kind for k in f.kernels if "depthwise" in k.ops] == ["contraction"]
+    (want,) = evaluate([gc.relu(y)], {x: value})
+    np.testing.assert_allclose(f(value), want, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [(0, 9, 11), (1, 1, 1), (5, 31, 8), (1, 16, 67)])
+def test_images_of_any_size_are_computed_as_they_are_taken_in(sizes):
+    rng = np.random.default_rng(5)
+    x = gc.placeholder("x", ("batch", 32, "height", "width"), gc.float32)
+    _, y = bottleneck(x, rng, 16, padding=1)
+    n, h, w = sizes
+    feeds = {x: drawn(rng, n, 32, h, w)}
+    (got,), (want,) = evaluate([y], feeds, "cpu"), evaluate([y], feeds)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_what_others_read_too_is_not_computed_twice():
+    rng = np.random.default_rng(6)
+    x = gc.placeholder("x", (1, 32, 18, 18), gc.float32)
+    y, z = bottleneck(x, rng, 32, padding=1)
+    f = gc.compile([x], [y, z])
+    assert [k.kind for k in f.kernels if "depthwise" in k.ops] == ["nest"]
+
+
+def test_what_is_beyond_the_edge_is_zero_among_values_that_are_not_numbers():
+    rng = np.random.default_rng(7)
+    x = gc.placeholder("x", (1, 32, 12, 13), gc.float32)
+    _, y = bottleneck(x, rng, 32, padding=1)
+    value = drawn(rng, 1, 32, 12, 13)
+    value[0, 3, 0, 0], value[0, 5, 11, 12], value[0, 9, 6, 0] = np.nan, np.nan, np.nan
+    (got,), (want,) = evaluate([y], {x: value}, "cpu"), evaluate([y], {x: value})
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))

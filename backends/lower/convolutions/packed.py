@@ -9,15 +9,22 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, For, If, Let, Stmt, Store
 from graphc.backends.lower.convolutions.winograd_product import product
-from graphc.backends.lower.convolutions.winograd_sizes import GAP, KEPT_BYTES, parted, registers
+from graphc.backends.lower.convolutions.winograd_sizes import (
+    FEWEST_CHUNKS,
+    GAP,
+    KEPT_BYTES,
+    Block,
+    parted,
+    registers,
+)
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import index
 from graphc.ir.dims import product as size_of
-from graphc.ir.dtypes import float32
+from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.passes.fusion import Body
 
@@ -28,6 +35,8 @@ FIRST, COUNT, PANEL, GROUP, LINE, DEPTH = (
 #: Positions of a block, and panels whose sums are kept while their summands come bit by bit.
 MOST_POSITIONS = 64
 MOST_PANELS = 16
+#: Positions at which images are computed at once, so that what they share is read once.
+TOGETHER = 4
 
 
 def lower_packed(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -44,6 +53,7 @@ class _Packed(Epilogue):
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         super().__init__(body, fail)
+        self.reader.fused = schedule.fused
         node = body.node
         self.attrs = node.attrs
         self.x, self.u = node.inputs
@@ -55,7 +65,10 @@ class _Packed(Epilogue):
         self.line = taps[1] if self.first else summands // (taps[0] * taps[1])
         self.lines = summands // self.line
         self.positions = size_of(node.types[0].shape[:3])
+        self.computed = self.x not in self.names
         self.block = parted(self.positions, MOST_POSITIONS, panels)
+        if self.computed:
+            self.block = self._whole_block()
         fitting = KEPT_BYTES // (self.block.tiles * self.line * 4)
         self.depths = -(-self.lines // max(1, fitting))
         self.per = -(-self.lines // self.depths)
@@ -63,10 +76,19 @@ class _Packed(Epilogue):
             fewest = -(-panels // MOST_PANELS)
             groups = next(g for g in range(fewest, panels + 1) if panels % g == 0)
             self.block = replace(self.block, groups=max(groups, self.block.groups))
+        self.lanes = schedule.lanes(32)
         self.registers = registers(schedule, self.block.tiles, width)
         rows = self.registers.rows
-        self.rows = -(-self.block.tiles // rows) * rows
+        tiles = -(-self.block.tiles // TOGETHER) * TOGETHER
+        self.rows = max(-(-self.block.tiles // rows) * rows, tiles)
         self.apart = self.per * self.line + GAP, self.rows * width + GAP
+
+    def _whole_block(self) -> Block:
+        """A block whose panels are not parted, so that images are computed once."""
+        if not isinstance(self.positions, int):
+            return replace(self.block, groups=1)
+        fewest = -(-self.positions // FEWEST_CHUNKS)
+        return replace(parted(self.positions, min(MOST_POSITIONS, max(fewest, 1)), 1), groups=1)
 
     def one_call(self) -> Call:
         """The kernel."""
@@ -120,19 +142,21 @@ class _Packed(Epilogue):
 
     # --- what the taps see ------------------------------------------------------------------------
 
-    def _place(self) -> list[Stmt]:
-        """Where position w.first + w.t lies."""
+    def _place(self, at: Expr, name: str = "") -> list[Stmt]:
+        """Where a position lies: w.n, w.y and w.x of that name."""
         _, down, across = (self.dims(d) for d in self.body.node.types[0].shape[:3])
         return [
-            Let("w.at", FIRST + T),
-            Let("w.row", e.var("w.at") / across),
-            Let("w.n", e.var("w.row") / down),
-            Let("w.y", e.rem(e.var("w.row"), down)),
-            Let("w.x", e.rem(e.var("w.at"), across)),
+            Let(f"w.at{name}", at),
+            Let(f"w.row{name}", e.var(f"w.at{name}") / across),
+            Let(f"w.n{name}", e.var(f"w.row{name}") / down),
+            Let(f"w.y{name}", e.rem(e.var(f"w.row{name}"), down)),
+            Let(f"w.x{name}", e.rem(e.var(f"w.at{name}"), across)),
         ]
 
     def _laid_out(self) -> For:
         """Lays out lines w.l0 .. +w.ln for every position of the block."""
+        if self.computed:
+            return self._taken_in()
         taps = self.attrs["taps"]
         wide = e.const(taps[0] if self.first else taps[1], T.dtype)
         number = e.var("w.l0") + LINE
@@ -141,11 +165,47 @@ class _Packed(Epilogue):
             halves = [Let("w.a", number / wide), Let("w.b", e.rem(number, wide))]
         value = self._seen()
         store = Store(SEEN, T * self.apart[0] + LINE * self.line + K, value)
-        lanes = self.registers.lanes
-        even = self.line % lanes == 0
-        line = along("w.k", e.const(self.line, T.dtype), even, lanes, [store])
+        line = self._along_channels([store])
         lines = For("w.q", ZERO, e.var("w.ln"), (*halves, line))
-        return For("w.t", ZERO, COUNT, (*self._place(), lines))
+        return For("w.t", ZERO, COUNT, (*self._place(FIRST + T), lines))
+
+    def _taken_in(self) -> For:
+        """Computes what is laid out, at some positions at once."""
+        last = self.dims(self.positions) - 1
+        place: list[Stmt] = []
+        for i in range(TOGETHER):
+            at = e.minimum(FIRST + e.var("w.s") * TOGETHER + i, last)
+            place += self._place(at, f"{i}")
+        with self.reader.presuming(K.attr) as conditions:
+            within = self._computed()
+        for condition in conditions:
+            place.append(Let(f"w.c{len(place)}", condition))
+        holds = [e.var(s.name, bool_) for s in place[-len(conditions) :] if isinstance(s, Let)]
+        lines: list[Stmt] = [within]
+        if conditions:
+            lines = [If(every(holds), (within,), (self._computed(),))]
+        groups = (COUNT + (TOGETHER - 1)) / TOGETHER
+        return For("w.s", ZERO, groups, (*place, *lines))
+
+    def _computed(self) -> For:
+        """The values at positions w.y0, w.x0 ... of every channel."""
+        reader, out = self.reader, list[Stmt]()
+        reader.forget()
+        self.dims.bind(index("w.c"), K)
+        for i in range(TOGETHER):
+            for name in "nyx":
+                self.dims.bind(index(f"w.{name}{i}"), e.var(f"w.{name}{i}"))
+            at = (*(index(f"w.{name}{i}") for name in "nyx"), index("w.c"))
+            out.append(Let(f"w.v{i}", reader.at(self.x, at)))
+        for i in range(TOGETHER):
+            row = (e.var("w.s") * TOGETHER + i) * self.apart[0]
+            out.append(Store(SEEN, row + K, e.var(f"w.v{i}", float32)))
+        return self._along_channels(out)
+
+    def _along_channels(self, body: list[Stmt]) -> For:
+        return along(
+            "w.k", e.const(self.line, T.dtype), self.line % self.lanes == 0, self.lanes, body
+        )
 
     def _seen(self) -> Expr:
         """Element w.k of line (w.a, w.b), or (w.c, w.a) if channels come first."""
@@ -190,4 +250,4 @@ class _Packed(Epilogue):
         lanes = self.registers.lanes
         even = self.width % lanes == 0
         line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
-        return For("w.t", ZERO, COUNT, (*self._place(), line))
+        return For("w.t", ZERO, COUNT, (*self._place(FIRST + T), line))

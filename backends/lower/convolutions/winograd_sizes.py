@@ -14,6 +14,8 @@ MOST_TILES = 64
 FEWEST_CHUNKS = 4
 #: By the bits of a vector: rows of sums in registers, two vectors each, at most.
 _MOST_ROWS = {512: 14, 256: 6, 128: 6}
+#: The same for three vectors, of half the width where that is greatest.
+_MOST_OF_THREE = {512: 8, 256: 4}
 #: Elements between the transforms' points beyond what they hold: no power of two apart.
 GAP = 16
 
@@ -66,10 +68,12 @@ class Block:
 
 def registers(schedule: Schedule, rows: int, width: int) -> Registers:
     """A tile of sums for so many rows and for panels of this width."""
-    lanes = schedule.lanes(32)
-    most = _MOST_ROWS.get(schedule.vector_bits, 4)
-    vectors = 2 if width % (2 * lanes) == 0 else 1
-    return Registers(lanes, _rows(rows, most), vectors, schedule.vector_bits >= 256)
+    lanes, bits = schedule.lanes(32), schedule.vector_bits
+    while width % lanes:
+        lanes //= 2
+    vectors = next(n for n in (2, 3, 1) if width % (n * lanes) == 0)
+    most = _MOST_OF_THREE.get(bits, 2) if vectors == 3 else _MOST_ROWS.get(bits, 4)
+    return Registers(lanes, _rows(rows, most), vectors, schedule.fused)
 
 
 def _rows(needed: int, most: int) -> int:
@@ -106,9 +110,10 @@ def most_tiles(image: Image, channels: int) -> int:
 
 
 def _groups(blocks: int, panels: int) -> int:
-    """In how many parts panels are taken, where there are so few blocks."""
+    """In how many parts panels are taken, where there are so few blocks: best, evenly many."""
     wanted = min(panels, -(-FEWEST_CHUNKS // max(blocks, 1)))
-    return next(g for g in range(wanted, panels + 1) if panels % g == 0)
+    fitting = [g for g in range(wanted, panels + 1) if panels % g == 0]
+    return min(fitting, key=lambda g: (g * blocks % 2, g))
 
 
 def divide_up(x: Dim, y: int) -> Dim:

@@ -67,7 +67,7 @@ class Lowering:
             self._param("o", x, x.dtype, True)
         readable = set(body.inputs)
         self.reader = ExprReader(
-            lambda x: self.names[x] if x in readable else None, self.dims, fail
+            lambda x: self.names[x] if x in readable else None, self.dims, fail, schedule.fused
         )
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
