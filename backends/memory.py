@@ -16,6 +16,9 @@ from graphc.passes.roots import base
 
 Kind = Literal["input", "output", "variable", "constant", "arena"]
 ALIGNMENT = 64
+#: Bytes left free before a value of so many, or of nobody knows how many: what begins at the same
+#: place of a page as another operand would share a few sets of the cache with it.
+GAP, LARGE = 17 * ALIGNMENT, 2**15
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,19 @@ def _packed(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Pl
     slots: list[Slot] = []
     for x in sorted(lives, key=lambda x: (-sizes[x], lives[x])):
         (first, last), size = lives[x], sizes[x]
-        offset = 0
+        gap = _gap(size)
+        offset = gap
         for begin, end, a, b in taken:
-            if begin < offset + size and end > offset and a <= last and b >= first:
-                offset = end
-        bisect.insort(taken, (offset, offset + size, first, last))
+            if begin < offset + size and end > offset - gap and a <= last and b >= first:
+                offset = end + gap
+        bisect.insort(taken, (offset - gap, offset + size, first, last))
         places[x] = Place("arena", len(slots))
         slots.append(Slot(size, offset))
     return Plan(places, tuple(slots), max((end for _, end, _, _ in taken), default=0))
+
+
+def _gap(size: Dim) -> int:
+    return GAP if not isinstance(size, int) or size >= LARGE else 0
 
 
 def _lines(need: Dim) -> int:
@@ -138,6 +146,7 @@ def _lay_out(needs: Sequence[Dim]) -> tuple[tuple[Slot, ...], Dim]:
     offset: Dim = 0
     for need in needs:
         size = floordiv(need + (ALIGNMENT - 1), ALIGNMENT) * ALIGNMENT
+        offset = offset + _gap(need)
         slots.append(Slot(size, offset))
         offset = offset + size
     return tuple(slots), offset

@@ -4,8 +4,11 @@
     sum(square(x - repeated k), 0), where k = sum(x, 0) / n
 
 need all of x twice: once for m or k, and once more. Of a block of lines that the cache holds, the
-second reading is free: the block has an m or k of its own, and its sum is brought to the whole's m
-or k afterwards. Only roundings change.
+second reading is free: the block has an m of its own, and its sum is brought to the whole's m
+afterwards. Squares are not read twice at all: a block takes them about the mean of its first few
+lines. That is as far from the mean of all as the deviations of those lines are, so of n lines about
+the mean of f, no more than n / f times the squares themselves cancel when they are brought to the
+whole's mean, and about as much as they in all but odd cases. Only roundings change.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from graphc.ops.line_blocks import line_blocks
 from graphc.ops.powers import square
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
-from graphc.ops.slicing import strided
+from graphc.ops.slicing import narrow, strided
+from graphc.ops.source import constant
 from graphc.passes.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.roots import is_buffer
@@ -38,10 +42,10 @@ from graphc.passes.share_reductions import (
 )
 
 Axes = tuple[int, ...]
-#: Elements of a block: what stays in a core's cache while it is read twice.
-BLOCK = 2**16
-#: Elements of a line that are at work at once.
-TILE = 512
+#: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice.
+LINES = 128
+#: Lines of a block about whose mean its squares are taken.
+FIRST = 2
 #: Elements that the cache holds anyway.
 FEW = 2**18
 
@@ -103,14 +107,9 @@ def _blocked(node: Node) -> Tensor | None:
     if x is None or x.dtype.bits < 32:
         return None
     axes = node.attrs["axes"]
-    if isinstance(x.size, int) and (x.size < FEW or _Blocks(x, axes).number == 1):
+    if isinstance(x.size, int) and (x.size < FEW or _Blocks(x, axes).number in (0, 1)):
         return None
     return x if len(axes) == 1 or is_buffer(x) else None
-
-
-def _most_rows(line: Dim) -> Dim:
-    """Lines of so many elements in a block."""
-    return floordiv(BLOCK, maximum(1, minimum(TILE, line)))
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,11 @@ class _Blocks:
 
     @property
     def number(self) -> Dim:
-        most = _most_rows(product(self.rest))
-        return maximum(1, floordiv(self.count + most - 1, most))
+        return floordiv(self.count + LINES - 1, LINES)
 
     @property
     def rows(self) -> Dim:
-        return floordiv(self.count, self.number)
+        return floordiv(self.count, maximum(1, self.number))
 
     def of(self, x: Tensor) -> Tensor:
         """x as (number, rows, *rest)."""
@@ -205,20 +203,18 @@ def _less(x: Tensor, k: Tensor) -> Tensor:
 
 
 class _About:
-    """The elements of each block about its own mean: `deviations`, in blocks; `length` of a block
-    and the `shift` from k to its mean, for each block and element of a line.
+    """The elements of each block about a `pivot` near them: `deviations`, in blocks; `length` of a
+    block and the `shift` from k to the pivot, for each block and element of a line.
     """
 
     def __init__(self, x: Tensor, k: Tensor, axes: Axes):
         self.blocks, self.x, self.k = _Blocks(x, axes), x, k
         parts = self.blocks.of(x)
-        total = reduce_sum(parts, 1)
-        n = extent(self.blocks.rows, x.dtype)
-        mean = total * broadcast(1 / n, total.shape, ())
+        pivot = _pivot(parts)
         others = (0, *range(2, parts.ndim))
-        self.deviations = parts - broadcast(mean, parts.shape, others)
-        self.length = broadcast(n, total.shape, ())
-        self.shift = _less(mean, k)
+        self.deviations = parts - broadcast(pivot, parts.shape, others)
+        self.length = broadcast(extent(self.blocks.rows, x.dtype), pivot.shape, ())
+        self.shift = _less(pivot, k)
 
     def total(self, moved: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
         """What the blocks give, and what is left over; nothing of empty blocks, without a mean."""
@@ -226,6 +222,14 @@ class _About:
             moved = where(self.length > 0, moved, zeros_like(moved))
         whole, rest = reduce_sum(moved, 0), self.blocks.left_over(self.x)
         return whole if rest is None else whole + reduce_sum(of(_less(rest, self.k)), 0)
+
+
+def _pivot(parts: Tensor) -> Tensor:
+    """The mean of the first lines of each block, of which the last one may count repeatedly."""
+    number, rows, *rest = parts.shape
+    first, second = (narrow(parts, 1, minimum(k, rows - 1), 1) for k in range(FIRST))
+    total = reshape(first + second, (number, *rest))
+    return total * broadcast(constant(1 / FIRST, total.dtype), total.shape, ())
 
 
 BLOCK_REDUCTIONS = Pass(

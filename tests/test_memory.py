@@ -8,7 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Nested
-from graphc.backends.memory import ALIGNMENT, holder
+from graphc.backends.memory import ALIGNMENT, GAP, LARGE, holder
 from graphc.backends.program import Program
 from graphc.executable import Executable
 from graphc.ir.dims import evaluate
@@ -84,7 +84,18 @@ def test_a_chain_takes_two_slots_however_long_it_is() -> None:
         y = gc.cumsum(y, axis=1)
     run = gc.compile([x], y)
     arena = run.memory.at(n=3).arena
-    assert isinstance(arena, int) and 2 * 12000 <= arena < 2 * (12000 + ALIGNMENT)
+    assert isinstance(arena, int) and 2 * 12000 <= arena < 2 * (12000 + ALIGNMENT + GAP)
+
+
+@pytest.mark.parametrize("size", [LARGE // 4, "n"])
+def test_large_values_begin_at_places_of_a_page_of_their_own(size: int | str) -> None:
+    x = gc.placeholder("x", (size,))
+    y = [gc.cumsum(gc.cumsum(x * k)) for k in range(2, 6)]
+    run = gc.compile([x], sum(y[1:], y[0]))
+    assert run.program is not None
+    slots = [s for s in run.program.plan.slots if evaluate(s.bytes, {"n": LARGE // 4}) >= LARGE]
+    starts = [evaluate(s.offset, {"n": LARGE // 4}) % 4096 for s in slots]
+    assert len(starts) > 1 and len(set(starts)) == min(len(starts), 4096 // ALIGNMENT)
 
 
 def test_slots_of_symbolic_size_grow_where_that_is_provable() -> None:

@@ -58,3 +58,11 @@ def test_a_variance_takes_in_lines_whatever_is_known_of_its_sizes() -> None:
     for sizes in ((4096, 1024), ("n", 1024), ("n", "m")):
         x = gc.placeholder("x", sizes)
         assert "tile" in gc.compile([x], [gc.var(x, axis=0)]).dump("loops")
+
+
+def test_what_is_taken_in_once_is_asked_for_some_lines_before() -> None:
+    x = gc.placeholder("x", ("n", 2000, 1024))
+    text = gc.compile([x], [gc.sum(x, axis=1), gc.sum(x * x, axis=1)]).dump("loops")
+    assert text.count("prefetch a0") == lines.TOGETHER
+    later = f"+ {lines.LINES_AHEAD}) * 1024"
+    assert text.count(later) == lines.TOGETHER

@@ -19,8 +19,7 @@ Reduce = Callable[..., Tensor]
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few lines, for small arrays too."""
-    monkeypatch.setattr(block_reductions, "BLOCK", 24)
-    monkeypatch.setattr(block_reductions, "TILE", 4)
+    monkeypatch.setattr(block_reductions, "LINES", 6)
     monkeypatch.setattr(block_reductions, "FEW", 0)
 
 
@@ -108,3 +107,17 @@ def test_squares_about_something_else_stay() -> None:
     x, y = gc.placeholder("x", (48, 8)), gc.placeholder("y", (8,))
     assert ndims(found(gc.sum((x - y) ** 2, axis=0))) == {2}
     assert ndims(found(gc.sum((x - gc.mean(x, axis=0) * 2) ** 2, axis=0))) == {2}
+
+
+@pytest.mark.parametrize("first", [0.0, 1000.0, -3e4])
+def test_squares_do_not_cancel_though_a_blocks_first_lines_are_odd(
+    first: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_reductions, "LINES", 128)
+    value = np.random.default_rng(1).normal(5, 0.01, (512, 8)).astype(np.float32)
+    value[::128] = first
+    x = gc.placeholder("x", ("n", 8))
+    outputs = [gc.var(x, axis=0), gc.var(x)]
+    wanted = [value.var(0, dtype=np.float64), value.var(dtype=np.float64)]
+    for got, want in zip(evaluate(found(*outputs), {x: value}, "cpu"), wanted, strict=True):
+        np.testing.assert_allclose(got, want, 2e-5)

@@ -27,12 +27,14 @@ from graphc.ir.node import Node, Tensor
 from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
-#: Elements of the last axis in a tile.
-TILE = 512
+#: Elements of the last axis in a tile: few where lines are read again, which the cache then holds.
+TILE, WIDE_TILE = 512, 4096
 #: Fewer elements of the last axis are better kept in registers.
 NARROW_LINE = 64
 #: Lines that are taken in at once, so that accumulators are read and stored less often.
 TOGETHER = 4
+#: Lines between what is at work and what is asked for.
+LINES_AHEAD = 2 * TOGETHER
 TILE_NUMBER = index("tile")
 
 
@@ -61,6 +63,8 @@ class LineLowering(Lowering):
     """Row reductions into lines of accumulators; a line is in the result's own memory if it can."""
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        again = any(root.level for root in body.roots)
+        self.tile = TILE if again else WIDE_TILE
         super().__init__(body, schedule, fail)
         self.dims.bind(TILE_NUMBER, e.var("tile"))
         self._name_extents()
@@ -120,10 +124,10 @@ class LineLowering(Lowering):
         return self.dims(offset_of(x.shape, full_index(x.shape, self.rows)))
 
     def _scratch(self, dtype: DType) -> tuple[str, Expr]:
-        name = self._param("t", Temporary(dtype, self.chunks * TILE), dtype, True)
+        name = self._param("t", Temporary(dtype, self.chunks * self.tile), dtype, True)
         chunk: Dim = index("chunk") if self.chunks != 1 else 0
         last = self.nest.outer[-1].variable
-        return name, self.dims((chunk - TILE_NUMBER) * TILE + last)
+        return name, self.dims((chunk - TILE_NUMBER) * self.tile + last)
 
     def _line_result(self, root: Root, value: Expr) -> list[Stmt]:
         x = root.tensor
@@ -157,7 +161,7 @@ class LineLowering(Lowering):
         *others, rows = self.nest.inner
         extent = self.dims(rows.extent)
         together = 1 if steps else TOGETHER
-        ahead = self._ahead(values) if level else []
+        ahead = self._ahead(values) if level else self._lines_ahead(values)
         many = self._step(rows.name, together, steps, roots, values, lines, ahead)
         whole = extent / together
         quarter = e.var(f"{rows.name}.q")
@@ -194,22 +198,20 @@ class LineLowering(Lowering):
     def _along(self, body: list[Stmt]) -> For:
         """A loop over the tile of the last axis."""
         last = self.nest.outer[-1]
-        begin = TILE_NUMBER * TILE
-        end = minimum(begin + TILE, last.extent)
+        begin = TILE_NUMBER * self.tile
+        end = minimum(begin + self.tile, last.extent)
         lanes = self.schedule.lanes(self._bits())
         return For(last.name, self.dims(begin), self.dims(end), tuple(body), "vector", lanes, 1)
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
         extent = self.nest.outer[-1].extent
-        tiles = self.dims(floordiv(extent + (TILE - 1), TILE))
+        tiles = self.dims(floordiv(extent + (self.tile - 1), self.tile))
         return [For("tile", self.dims(0), tiles, tuple(row))]
 
     # --- what comes next --------------------------------------------------------------------------
 
-    def _ahead(self, values: Iterable[Expr]) -> list[tuple[str, Expr]]:
-        """The places of the next tile, of this block or the next one, that a later reduction of
-        this tile asks for.
-        """
+    def _read_in_lines(self, values: Iterable[Expr]) -> list[tuple[str, Expr]]:
+        """Large operands and the places where each line of them is read."""
         large = {self.names[x] for x in self.body.inputs if is_large(x)}
         last, rows = self.nest.outer[-1], self.nest.inner[-1]
         found = {
@@ -218,12 +220,28 @@ class LineLowering(Lowering):
             for x in _loads(value)
             if x.attr in large and {last.name, rows.name} <= _variables(x.args[0])
         }
-        if not found or not self.schedule.vector_bits:
+        return list(found)
+
+    def _lines_ahead(self, values: Iterable[Expr]) -> list[tuple[str, Expr]]:
+        """The places, some lines on, that the only reduction of a tile asks for."""
+        if self.tile == TILE:
             return []
-        tiles = floordiv(last.extent + (TILE - 1), TILE)
+        row = self.nest.inner[-1].name
+        later = Renaming({row: e.var(row) + LINES_AHEAD})
+        return [(buffer, later(place)) for buffer, place in self._read_in_lines(values)]
+
+    def _ahead(self, values: Iterable[Expr]) -> list[tuple[str, Expr]]:
+        """The places of the next tile, of this block or the next one, that a later reduction of
+        this tile asks for.
+        """
+        last, rows = self.nest.outer[-1], self.nest.inner[-1]
+        found = self._read_in_lines(values)
+        if not found:
+            return []
+        tiles = floordiv(last.extent + (self.tile - 1), self.tile)
         size = rows.extent * last.extent
         more = self.dims(TILE_NUMBER + 1) < self.dims(tiles)
-        step = e.select(more, self.dims(TILE), self.dims(size - (tiles - 1) * TILE))
+        step = e.select(more, self.dims(self.tile), self.dims(size - (tiles - 1) * self.tile))
         return [(buffer, place + step) for buffer, place in found]
 
 
