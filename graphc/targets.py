@@ -67,9 +67,11 @@ def build_cpu(
     from graphc.backends.cpu import cache
     from graphc.backends.cpu.entry import unpack
     from graphc.backends.cpu.executable import load
-    from graphc.backends.cpu.host import host
+    from graphc.backends.cpu.host import host, is_known
     from graphc.backends.llvm.target import named_target
 
+    if not is_known():
+        _begin_to_compile()
     try:
         target = host() if isa == "host" else named_target(isa)
     except ValueError as error:
@@ -81,6 +83,7 @@ def build_cpu(
     key = None if name is None else cache.key(name, target)
     data = None if key is None else cache.get(key)
     if data is None:
+        _begin_to_compile()
         from graphc.backends.cpu.compiling import compiled
 
         assert stages.program is not None
@@ -99,6 +102,14 @@ def build_cpu(
     executable = _executable(stages, signature, "cpu", call)
     executable.from_cache, executable.native = data is not None, native
     return executable
+
+
+def _begin_to_compile() -> None:
+    """Has LLVM loaded by another thread while this one imports the compiler."""
+    from graphc.backends.cpu import ahead
+
+    ahead.begin()
+    from graphc.backends.cpu import compiling  # noqa: F401 - for what importing it takes
 
 
 def variables_of(graph: Graph) -> list[Tensor]:

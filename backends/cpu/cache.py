@@ -15,11 +15,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from graphc.backends.cpu.threads import default_threads
-from graphc.backends.llvm import target as target_module
+from graphc.backends.llvm import library
 from graphc.backends.llvm.target import Target
 from graphc.ir.record import dataclass
 from graphc.ops.source import aligned_empty
@@ -71,13 +70,11 @@ def _generator() -> tuple[str, ...]:
     """What turns text into bytes: the engine as it is, and llvmlite, of which a file gives the
     release and a library is LLVM. Neither is loaded.
     """
-    ours = Path(target_module.__file__)
-    code = ours.read_bytes() + ours.with_name("engine.py").read_bytes()
-    found = PathFinder.find_spec("llvmlite")
-    assert found is not None and found.origin is not None, "llvmlite is not installed"
-    theirs = Path(found.origin).parent
-    version = (theirs / "_version.py").read_text()
-    libraries = sorted((theirs / "binding").glob("*llvmlite.*"))
+    ours = Path(library.__file__).parent
+    code = b"".join((ours / f"{name}.py").read_bytes() for name in ("engine", "library", "target"))
+    theirs = library.directory()
+    version = (theirs.parent / "_version.py").read_text()
+    libraries = sorted(theirs.glob("*llvmlite.*"))
     sizes = " ".join(f"{path.name} {path.stat().st_size}" for path in libraries)
     return (version, sizes, hashlib.sha256(code).hexdigest())
 

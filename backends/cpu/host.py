@@ -25,16 +25,29 @@ def host() -> Target:
     """LLVM's name for this machine, which the cache remembers for what the system and NumPy see of
     it.
     """
+    name, known = _remembered()
+    if known is not None:
+        return known
+    target = host_target()
+    if name is not None:
+        cache.put(name, json.dumps(asdict(target)).encode())
+    return target
+
+
+def is_known() -> bool:
+    """Whether `host` does without LLVM."""
+    return _remembered()[1] is not None
+
+
+@functools.cache
+def _remembered() -> tuple[str | None, Target | None]:
+    """The name under which the cache has this machine, where it has one, and what it has."""
     seen = _seen(CPU_INFO)
     if seen is None:
-        return host_target()
+        return None, None
     name = cache.key("the host", seen)
     known = cache.get(name)
-    if known is not None:
-        return Target(**json.loads(bytes(known)))
-    target = host_target()
-    cache.put(name, json.dumps(asdict(target)).encode())
-    return target
+    return name, None if known is None else Target(**json.loads(bytes(known)))
 
 
 def _seen(info: Path) -> Target | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.backends.cpu import cache
+from graphc.backends.cpu.ahead import once
 from graphc.backends.cpu.callspec import CallSpec
 from graphc.backends.cpu.entry_ir import call_ir
 from graphc.backends.cpu.host import host
@@ -71,7 +72,7 @@ class NativeCaller:
         ctypes.PYFUNCTYPE(None)(self.library.address("block_trim"))()
 
 
-@functools.cache
+@once
 def native_caller() -> NativeCaller | None:
     """The native caller, or None where this interpreter or NumPy is not laid out as it assumes."""
     if not layout_holds():

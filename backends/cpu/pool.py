@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 
+from graphc.backends.cpu.ahead import once
 from graphc.backends.cpu.cache import cached_object
 from graphc.backends.cpu.host import host
 from graphc.backends.cpu.runtime import runtime_ir
@@ -30,7 +30,7 @@ def get_num_threads() -> int:
     return int(ctypes.CFUNCTYPE(ctypes.c_int32)(_pool().address("gc_get_threads"))())
 
 
-@functools.cache
+@once
 def _pool() -> Library:
     code = cached_object(runtime_ir(host().triple), host(), level=0)
     library = load_object(code, {}, keep=True)

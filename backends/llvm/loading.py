@@ -66,9 +66,9 @@ def load_objects(
             linked.append(elf.link(memoryview(part), outside))
             exported.update(linked[-1].exported)
     except elf.NotLinkable:
-        from graphc.backends.llvm import engine
+        from graphc.backends.llvm import jit
 
-        return engine.load_objects([bytes(part) for part in parts], symbols, keep=keep)
+        return jit.load_objects([bytes(part) for part in parts], symbols, keep=keep)
     library = LinkedLibrary(linked, exported)
     if keep:
         keep_for_ever(library)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Set
 
 from graphc.ir.record import dataclass
 
@@ -40,13 +40,14 @@ def host_target() -> Target:
 
     Only this function loads LLVM.
     """
-    import llvmlite.binding as llvm
+    from graphc.backends.llvm import library
 
-    present = llvm.get_host_cpu_features()
-    triple, features = llvm.get_process_triple(), present.flatten()
+    signed = sorted(library.text("GetHostCPUFeatures").split(","), key=lambda word: word[1:])
+    triple, features = library.text("GetProcessTriple"), ",".join(signed)
     if triple.startswith("x86_64"):
         features = _full_width(features)
-    return Target(triple, llvm.get_host_cpu_name(), features, _vector_bits(present))
+    present = {word[1:] for word in signed if word.startswith("+")}
+    return Target(triple, library.text("GetHostCPUName"), features, _vector_bits(present))
 
 
 def named_target(name: str) -> Target:
@@ -64,8 +65,7 @@ def _full_width(features: str) -> str:
     return f"{features},-prefer-256-bit" if features else "-prefer-256-bit"
 
 
-def _vector_bits(present: Mapping[str, bool]) -> int:
-    wanted = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
-    if all(present.get(name, False) for name in wanted):
+def _vector_bits(present: Set[str]) -> int:
+    if present >= {"avx512f", "avx512bw", "avx512dq", "avx512vl"}:
         return 512
-    return 256 if present.get("avx2", False) and present.get("fma", False) else 128
+    return 256 if present >= {"avx2", "fma"} else 128

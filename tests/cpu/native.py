@@ -7,7 +7,8 @@ import functools
 import numpy as np
 
 from graphc.backends.cpu.callspec import CallSpec, InputSpec, OutputSpec
-from graphc.backends.llvm.engine import Library, compile_object, host_target, load_object
+from graphc.backends.llvm.engine import compile_object, host_target
+from graphc.backends.llvm.jit import Library, load_object
 
 F32 = np.dtype(np.float32)
 REFUSED_SIZE = 13

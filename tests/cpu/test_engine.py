@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from graphc.backends.llvm import engine
+from graphc.backends.llvm import engine, jit
 
 MULTIPLY_ADD = """
 define <16 x float> @f(<16 x float> %a, <16 x float> %b, <16 x float> %c) {
@@ -89,7 +89,7 @@ def test_unknown_target_lists_the_known_ones() -> None:
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_every_level_computes_the_same(level: int) -> None:
     data = engine.compile_object(ADD_ONE, engine.host_target(), level=level)
-    library = engine.load_object(data, {})
+    library = jit.load_object(data, {})
     assert integer_function(library.address("add_one"))(41) == 42
 
 
@@ -113,7 +113,7 @@ def test_outside_names_come_from_the_symbols_and_the_process() -> None:
     address = ctypes.cast(double, ctypes.c_void_p).value
     assert address is not None
     data = engine.compile_object(CALLS_OUT, engine.host_target())
-    library = engine.load_object(data, {"elsewhere": address})
+    library = jit.load_object(data, {"elsewhere": address})
     assert integer_function(library.address("f"))(5) == 17
     cosine = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(library.address("g"))
     assert cosine(0.0) == 1.0
@@ -121,26 +121,26 @@ def test_outside_names_come_from_the_symbols_and_the_process() -> None:
 
 def test_data_can_be_addressed() -> None:
     data = engine.compile_object(CALLS_OUT, engine.host_target())
-    library = engine.load_object(data, {"elsewhere": 1})
+    library = jit.load_object(data, {"elsewhere": 1})
     assert ctypes.c_int64.from_address(library.address("offset")).value == 7
 
 
 def test_a_name_that_nobody_has_is_a_link_error(capfd: pytest.CaptureFixture[str]) -> None:
-    library = engine.load_object(engine.compile_object(CALLS_OUT, engine.host_target()), {})
-    with pytest.raises(engine.LinkError, match="cannot link 'f'"):
+    library = jit.load_object(engine.compile_object(CALLS_OUT, engine.host_target()), {})
+    with pytest.raises(jit.LinkError, match="cannot link 'f'"):
         library.address("f")
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_name_that_is_not_exported_is_a_link_error() -> None:
-    library = engine.load_object(engine.compile_object(ADD_ONE, engine.host_target()), {})
-    with pytest.raises(engine.LinkError, match="'subtract'"):
+    library = jit.load_object(engine.compile_object(ADD_ONE, engine.host_target()), {})
+    with pytest.raises(jit.LinkError, match="'subtract'"):
         library.address("subtract")
 
 
 def test_many_libraries_live_beside_each_other() -> None:
     data = engine.compile_object(ADD_ONE, engine.host_target())
-    libraries = [engine.load_object(data, {}) for _ in range(100)]
+    libraries = [jit.load_object(data, {}) for _ in range(100)]
     addresses = {library.address("add_one") for library in libraries}
     assert len(addresses) == 100
     assert all(integer_function(address)(1) == 2 for address in addresses)
@@ -148,10 +148,10 @@ def test_many_libraries_live_beside_each_other() -> None:
 
 def test_kept_code_outlives_its_library() -> None:
     data = engine.compile_object(ADD_ONE, engine.host_target())
-    address = engine.load_object(data, {}, keep=True).address("add_one")
+    address = jit.load_object(data, {}, keep=True).address("add_one")
     gc.collect()
     for _ in range(20):
-        engine.load_object(data, {}).address("add_one")
+        jit.load_object(data, {}).address("add_one")
     assert integer_function(address)(1) == 2
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from graphc.backends.llvm import elf, engine, loading
+from graphc.backends.llvm import elf, engine, jit, loading
 
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64" or platform.system() != "Linux",
@@ -196,7 +196,7 @@ def test_thread_local_data_goes_to_llvm() -> None:
 
 def test_code_for_another_machine_is_left_to_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    monkeypatch.setattr(engine, "load_objects", lambda parts, symbols, keep: asked.extend(parts))
+    monkeypatch.setattr(jit, "load_objects", lambda parts, symbols, keep: asked.extend(parts))
     target = replace(engine.host_target(), triple="aarch64-unknown-linux-gnu", cpu="", features="")
     loading.load_object(engine.compile_object(EVERYTHING, target), {})
     assert len(asked) == 1
@@ -216,7 +216,7 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize("loader", [loading, engine])
+@pytest.mark.parametrize("loader", [loading, jit])
 def test_parts_use_names_of_those_before(loader: ModuleType) -> None:
     objects = [engine.compile_object(part, engine.host_target()) for part in PARTS]
     library = loader.load_objects(objects, {})

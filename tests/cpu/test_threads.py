@@ -21,7 +21,8 @@ import pytest
 
 from graphc.backends.cpu import pool, threads
 from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
-from graphc.backends.llvm.engine import Library, compile_object, host_target, load_object
+from graphc.backends.llvm.engine import compile_object, host_target
+from graphc.backends.llvm.jit import Library, load_object
 
 JOBS = """
 declare void @gc_parallel(ptr, ptr, i64)

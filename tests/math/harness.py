@@ -10,7 +10,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from graphc.backends.llvm.engine import Library, compile_object, load_object, named_target
+from graphc.backends.llvm.engine import compile_object, named_target
+from graphc.backends.llvm.jit import Library, load_object
 from graphc.backends.llvm.types import type_of
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.expr import Expr, math, var

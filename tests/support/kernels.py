@@ -4,8 +4,9 @@ import ctypes
 
 import numpy as np
 
-from graphc.backends.llvm.engine import compile_object, host_target, load_object
+from graphc.backends.llvm.engine import compile_object, host_target
 from graphc.backends.llvm.function import KernelFunction
+from graphc.backends.llvm.jit import load_object
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.backends.loops.vectorise import vectorise
 

@@ -1,0 +1,59 @@
+"""What every process makes once: by one thread, whoever asks, and never across a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from graphc.backends.cpu.ahead import once
+
+COLD = """
+import sys, threading
+import numpy as np
+import graphc as gc
+x = gc.placeholder("x", ("n",))
+print(float(gc.compile([x], gc.sum(x * 2))(np.ones(5, np.float32))))
+[t.join() for t in threading.enumerate() if t is not threading.current_thread()]
+print("llvmlite.binding" in sys.modules)
+"""
+
+
+def test_what_several_ask_for_is_made_once() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        time.sleep(0.02)
+        made.append(1)
+        return 7
+
+    ask, got = once(make), list[int]()
+    threads = [threading.Thread(target=lambda: got.append(ask())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), got) == (1, [7] * 8)
+
+
+def test_a_fork_waits_for_what_is_being_made() -> None:
+    begun, ask = threading.Event(), once(lambda: (begun.set(), time.sleep(0.05), 7)[2])
+    thread = threading.Thread(target=ask)
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if not child:
+        os._exit(ask())
+    assert os.waitpid(child, 0)[1] >> 8 == 7
+    thread.join()
+
+
+def test_a_first_compilation_works_with_any_number_of_threads(tmp_path: Path) -> None:
+    for count in ("1", "2"):
+        place = {"GRAPHC_CACHE_DIR": str(tmp_path / count), "GRAPHC_NUM_THREADS": count}
+        command = [sys.executable, "-c", COLD]
+        done = subprocess.check_output(command, text=True, env={**os.environ, **place})
+        assert done.split() == ["10.0", "False"]
