@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, For, Let, Stmt
+from graphc.backends.loops.stmt import Alloc, For, Let, Param, Stmt
 from graphc.backends.lower.convolutions.packed import lower_packed
 from graphc.backends.lower.convolutions.winograd import lower_winograd
 from graphc.backends.lower.convolutions.winograd_kernels import lower_kernels
-from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import accumulator_dtype
 from graphc.backends.lower.products.axes import product_of
 from graphc.backends.lower.products.direct import DirectProduct
@@ -20,13 +20,22 @@ from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.backends.lower.products.few import few_elements
 from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.products.pack import left_elements, right_elements
-from graphc.backends.lower.products.sizes import choose_sizes, cut
+from graphc.backends.lower.products.parted import (
+    PARTIAL,
+    Parted,
+    parted,
+    parted_results,
+    parted_sums,
+)
+from graphc.backends.lower.products.sizes import choose_sizes, cut, few_or_many
 from graphc.backends.lower.products.tile import block, sums_elements
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, minimum
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node
 from graphc.passes.fusion import Body
 
+#: No product has as many chunks.
+MOST_CHUNKS = 2**40
 M, N, M0, N0, R, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "r", "w"))
 
 
@@ -47,11 +56,40 @@ def lower_contraction(
     if lower is not None:
         return lower(body, schedule, fail)
     lowering = ProductLowering(body, schedule, fail)
-    plan = lowering.direct(schedule)
-    if plan is not None:
-        direct = DirectProduct(lowering.frame, plan, body.node.types[0].dtype, lowering.maps)
+    window = lowering.direct(schedule)
+    if window is not None:
+        direct = DirectProduct(lowering.frame, window, body.node.types[0].dtype, lowering.maps)
         return [lowering.call("dot", direct.statements(), direct.chunks)]
-    return [lowering.call("dot", lowering.statements(), lowering.frame.blocks.chunks)]
+    plan = parted(lowering.frame.product, lowering.frame.sizes)
+    if plan is None:
+        return [lowering.call("dot", lowering.statements(), lowering.frame.blocks.chunks)]
+    return _parted(body, schedule, fail, plan)
+
+
+def _parted(
+    body: Body, schedule: Schedule, fail: Callable[[Node, str], int], plan: Parted
+) -> list[Call]:
+    """The kernels of few rows, summed in parts, and that of more where there may be more."""
+    sums, results = (ProductLowering(body, schedule, fail, small=1) for _ in range(2))
+    packed = ProductLowering(body, schedule, fail, small=0)
+    small = few_or_many(sums.frame.product, sums.frame.sizes)
+    partial = Temporary(sums.frame.sum_type, plan.elements * small)
+    sums.take(partial, writes=True)
+    results.take(partial, writes=False)
+    dtype = body.node.types[0].dtype
+
+    def finished(total: Expr) -> list[Stmt]:
+        dot = Let("p.dot", e.cast(total, dtype))
+        return [dot, *results.maps(e.var("p.dot", dtype))]
+
+    calls = [
+        sums.call("dot_parts", parted_sums(sums.frame, plan), plan.chunks * small),
+        results.call("dot_sum", parted_results(results.frame, plan, finished), plan.across * small),
+    ]
+    if small == 1:
+        return calls
+    chunks = minimum(packed.frame.blocks.chunks, MOST_CHUNKS * (1 - small))
+    return [*calls, packed.call("dot", packed.statements(), chunks)]
 
 
 def _sum_type(dtype: DType) -> DType:
@@ -64,12 +102,28 @@ def _sum_type(dtype: DType) -> DType:
 class ProductLowering(Epilogue):
     """What every way to lower a product needs: parameters, readers, the maps over the result."""
 
-    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+    def __init__(
+        self,
+        body: Body,
+        schedule: Schedule,
+        fail: Callable[[Node, str], int],
+        small: int | None = None,
+    ):
         super().__init__(body, fail)
         sum_type = _sum_type(body.node.types[0].dtype)
         product = product_of(body, schedule.lanes(sum_type.bits))
         sizes = choose_sizes(product, schedule, sum_type)
-        self.frame = Frame(product, sizes, cut(product, sizes), sum_type, self.reader)
+        self.frame = Frame(product, sizes, cut(product, sizes, small), sum_type, self.reader)
+
+    def take(self, buffer: Buffer, *, writes: bool) -> None:
+        """One more buffer; a kernel that writes it writes no results."""
+        if writes:
+            kept = [
+                (p, b) for p, b in zip(self.params, self.arguments, strict=True) if not p.writes
+            ]
+            self.params, self.arguments = [p for p, _ in kept], [b for _, b in kept]
+        self.params.append(Param(PARTIAL, self.frame.sum_type, writes))
+        self.arguments.append(buffer)
 
     @property
     def loop_index(self) -> tuple[Dim, ...]:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, Stmt, Store
-from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
+from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, Prefetch, Stmt, Store
+from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
+from graphc.ir.record import dataclass
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
-ROW, COLUMN, K = e.var("p.m"), e.var("p.n"), e.var("p.k")
-#: Lines of the right operand that are added to the sums at once: in code that does nothing else,
-#: and in code that also packs.
-LINES, FEWER_LINES = 8, 4
+ROW, COLUMN, K, GROUP = (e.var(f"p.{name}") for name in ("m", "n", "k", "q"))
+#: Lines of the right operand that are added to the sums at once, of one that may be in the cache
+#: and of one that is not; what is left goes so many at a time.
+LINES, FAR_LINES, LAST_LINES = 8, 16, (4, 1)
+#: Columns after which the next row's sums are taken, so that the lines are still in the cache.
+STRETCH = 256
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Where the sums of a block are: rows `width` elements apart, from `start` on. `lines` of the
+    right operand are added at once, whose elements are asked for `ahead`.
+    """
+
+    buffer: str
+    start: Expr
+    width: Expr
+    lines: int = LINES
+    ahead: int = 0
+
+    def at(self, row: Expr, column: Expr) -> Expr:
+        """Where an element is."""
+        return self.start + row * self.width + column
 
 
 def few_elements(frame: Frame) -> int:
@@ -21,12 +43,13 @@ def few_elements(frame: Frame) -> int:
 
 def few_rows(frame: Frame) -> list[Stmt]:
     """The sums of a block, row after row, `few_width` apart."""
+    sums = Sums(SUMS, ZERO, e.const(frame.sizes.few_width, ZERO.dtype))
     if frame.product.right.along == "inner" and frame.product.left.along == "inner":
-        return _sums_along_lines(frame)
-    return _lines_added(frame)
+        return _sums_along_lines(frame, sums)
+    return lines_added(frame, sums, ZERO, frame.dims(frame.blocks.inner))
 
 
-def _sums_along_lines(frame: Frame) -> list[Stmt]:
+def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
     """Each element as a sum along both operands' lines."""
     decode = frame.bind(frame.product.rows, M0 + ROW)
     frame.bind(frame.product.columns, N0 + COLUMN)
@@ -37,39 +60,52 @@ def _sums_along_lines(frame: Frame) -> list[Stmt]:
     body: list[Stmt] = [
         *decode, Declare("p.total", e.const(0, frame.sum_type)),
         For("p.k", ZERO, inner, (step,), "vector", frame.sizes.lanes, 4),
-        Store(SUMS, ROW * frame.sizes.few_width + COLUMN, e.var("p.total", frame.sum_type)),
+        Store(sums.buffer, sums.at(ROW, COLUMN), e.var("p.total", frame.sum_type)),
     ]  # fmt: skip
     return [For("p.n", ZERO, W, (For("p.m", ZERO, H, tuple(body)),))]
 
 
-def _lines_added(frame: Frame) -> list[Stmt]:
-    """Lines of the right operand times elements of the left are added up, several at a time."""
-    summands = frame.blocks.inner
-    inner = frame.dims(summands)
-    lines = LINES if frame.few is True else FEWER_LINES
-    whole = inner / lines
-    rest = For("p.k", whole * lines, inner, (_added(frame, [K]),))
-    exact = isinstance(summands, int) and summands % lines == 0
-    clear = Store(SUMS, ROW * frame.sizes.few_width + COLUMN, e.const(0, frame.sum_type))
-    return [
-        For("p.m", ZERO, H, (frame.along_columns(ZERO, W, [clear]),)),
-        For("p.q", ZERO, whole, (_added(frame, [e.var("p.q") * lines + u for u in range(lines)]),)),
-        *([] if exact else [rest]),
-    ]
+def lines_added(frame: Frame, sums: Sums, first: Expr, last: Expr) -> list[Stmt]:
+    """Lines first .. last of the right operand times elements of the left are added up."""
+    clear = Store(sums.buffer, sums.at(ROW, COLUMN), e.const(0, frame.sum_type))
+    out: list[Stmt] = [For("p.m", ZERO, H, (frame.along_columns(ZERO, W, [clear]),))]
+    for lines in (sums.lines, *LAST_LINES):
+        groups = (last - first) / lines
+        summands = [first + GROUP * lines + u for u in range(lines)]
+        out.append(For("p.q", ZERO, groups, tuple(_added(frame, sums, summands))))
+        first = first + groups * lines
+        if isinstance(frame.blocks.inner, int) and frame.blocks.inner % lines == 0:
+            break
+    return out
 
 
-def _added(frame: Frame, summands: list[Expr]) -> For:
-    """These summands of every row."""
-    at = ROW * frame.sizes.few_width + COLUMN
-    total = e.load(SUMS, at, frame.sum_type)
+def _added(frame: Frame, sums: Sums, summands: Sequence[Expr]) -> list[Stmt]:
+    """These summands of every row: of one row at once, of several stretch by stretch."""
+    if frame.blocks.rows == 1:
+        return _stretch(frame, sums, summands, ZERO, W)
+    begin = e.var("p.c") * STRETCH
+    end = e.minimum(begin + STRETCH, W)
+    stretch = _stretch(frame, sums, summands, begin, end)
+    return [For("p.c", ZERO, parts(W, STRETCH), tuple(stretch))]
+
+
+def _stretch(
+    frame: Frame, sums: Sums, summands: Sequence[Expr], begin: Expr, end: Expr
+) -> list[Stmt]:
+    """These summands of every row, in some of the columns."""
+    at = sums.at(ROW, COLUMN)
+    total = e.load(sums.buffer, at, frame.sum_type)
     decode = frame.bind(frame.product.rows, M0 + ROW)
     frame.bind(frame.product.columns, N0 + COLUMN)
     factors: list[Stmt] = []
+    later: list[Stmt] = []
     for u, k in enumerate(summands):
         frame.bind(frame.product.left.inner, k)
         frame.bind(frame.product.right.inner, k)
         factors.append(Let(f"p.a{u}", frame.left()))
-        total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), frame.right(), total)
-    return For(
-        "p.m", ZERO, H, (*decode, *factors, frame.along_columns(ZERO, W, [Store(SUMS, at, total)]))
-    )
+        right = frame.right()
+        if sums.ahead and right.op == "load" and len(right.args) == 1:
+            later.append(Prefetch(str(right.attr), right.args[0] + sums.ahead))
+        total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), right, total)
+    columns = frame.along_columns(begin, end, [*later, Store(sums.buffer, at, total)])
+    return [For("p.m", ZERO, H, (*decode, *factors, columns))]

@@ -24,6 +24,9 @@ LEAST_HEIGHT = 96
 ENOUGH = 8
 #: Multiply-adds of a chunk at least.
 GRAIN = 2**18
+#: The same where every element of the right operand is read but for few rows, and columns at least.
+FEW_GRAIN = 2**15
+LEAST_WIDTH = 128
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
@@ -229,13 +232,20 @@ class Blocks:
         return divide_up(self.count, self.per_chunk)
 
 
-def cut(product: Product, sizes: Sizes) -> Blocks:
-    """The blocks of the result; only sizes count, never threads."""
+def few_or_many(product: Product, sizes: Sizes) -> Dim:
+    """1 where the rows are few, else 0."""
+    return maximum(0, minimum(1, sizes.few + 1 - extent_of(product.rows))) if sizes.few else 0
+
+
+def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
+    """The blocks of the result; only sizes count, never threads. `small` is known where there are
+    kernels for few rows and for many.
+    """
     axes = (product.batch, product.rows, product.columns, product.inner)
     batch, rows, columns, inner = (extent_of(a) for a in axes)
     if sizes.fold:
         columns = extent_of(product.columns[:-1]) * sizes.fold
-    small = maximum(0, minimum(1, sizes.few + 1 - rows)) if sizes.few else 0
+    small = few_or_many(product, sizes) if small is None else small
     panel = sizes.fold or sizes.panel
     tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
     wide: Dim = sizes.width // panel
@@ -249,13 +259,25 @@ def cut(product: Product, sizes: Sizes) -> Blocks:
         across, down = _shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
         height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
         work = height * minimum(columns, divide_up(panels, across) * panel) * inner
-    per_chunk = maximum(1, floordiv(GRAIN, maximum(1, work)))
+    if known and small:
+        across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
+        work = rows * minimum(columns, divide_up(panels, across) * panel) * inner
+    grain = GRAIN - small * (GRAIN - FEW_GRAIN)
+    per_chunk = maximum(1, floordiv(grain, maximum(1, work)))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, per_chunk)
 
 
 def _length(d: Dim) -> int:
     assert isinstance(d, int), "only known lengths are shared out"
     return d
+
+
+def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, inner: int) -> int:
+    """Blocks across a result of few rows: an even number, none narrow, where that is worth it."""
+    across = max(1, -(-columns // sizes.few_width))
+    wanted = -(-rows * columns * inner // FEW_GRAIN)
+    across = max(across, min(columns // LEAST_WIDTH, wanted))
+    return max(1, min(-(-columns // panel), across + (across > 1 and across % 2)))
 
 
 def _shares(

@@ -1,0 +1,136 @@
+"""Products of few rows with a large right operand: every chunk reads lines that lie together and
+sums its part of the summands; a second kernel adds the parts up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, Let, Stmt
+from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.few import COLUMN, FAR_LINES, LINES, ROW, Sums, lines_added
+from graphc.backends.lower.products.frame import ZERO, Frame
+from graphc.backends.lower.products.sizes import Sizes
+from graphc.ir.record import dataclass
+
+#: The sums of all parts.
+PARTIAL = "t0"
+#: Bytes of the right operand from which on its lines are read in order, and of a chunk's share.
+LARGE = SHARE = 2**18
+#: Bytes from which on they come from memory, and elements that are asked for ahead then.
+FAR, AHEAD = 2**21, 512
+#: Columns whose sums stay in the first cache.
+WIDEST = 4096
+#: Parts at most, and summands of a part at least, whole groups of so many.
+MOST_PARTS, LEAST_SUMMANDS, UNIT = 8, 64, 16
+
+CHUNK, PART, BLOCK = (e.var(name) for name in ("chunk", "p.part", "p.block"))
+N0, W = e.var("p.n0"), e.var("p.w")
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A chunk sums one of `parts` of `inner` summands for one of `across` blocks of `width` columns
+    of no more than `rows` rows. `far`: the right operand comes from memory.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    parts: int
+    across: int
+    width: int
+    far: bool
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of the sums."""
+        return self.parts * self.across
+
+    @property
+    def elements(self) -> int:
+        """Elements of the sums of all parts."""
+        return self.parts * self.rows * self.columns
+
+
+def parted(product: Product, sizes: Sizes) -> Parted | None:
+    """How to sum in parts, where the right operand is known to be large and lies line by line."""
+    axes = (product.batch, product.rows, product.columns, product.inner)
+    batch, rows, columns, inner = (extent_of(a) for a in axes)
+    lies = product.right.along == "free" and bool(product.columns) and sizes.lanes > 1
+    if not sizes.few or not lies or batch != 1 or (product.turned and rows != 1):
+        return None
+    if not isinstance(columns, int) or not isinstance(inner, int):
+        return None
+    size = columns * inner * product.right.tensor.dtype.bytes
+    if size < LARGE or (isinstance(rows, int) and not 0 < rows <= sizes.few):
+        return None
+    across = _even(-(-columns // WIDEST))
+    width = -(-columns // (across * sizes.lanes)) * sizes.lanes
+    most = max(1, min(MOST_PARTS, inner // LEAST_SUMMANDS))
+    parts = min(most, max(2, _even(size // (SHARE * across))))
+    most_rows = rows if isinstance(rows, int) else sizes.few
+    return Parted(most_rows, columns, inner, parts, across, width, size >= FAR)
+
+
+def _even(count: int) -> int:
+    """So many, or one more, so that two threads share them; one stays one."""
+    return max(1, count + (count > 1 and count % 2))
+
+
+def parted_sums(frame: Frame, plan: Parted) -> tuple[Stmt, ...]:
+    """The sums of a chunk."""
+    first, last = (_cut(plan, PART + i) for i in (0, 1))
+    place: list[Stmt] = [
+        Let("p.part", CHUNK / plan.across),
+        Let("p.block", e.rem(CHUNK, e.const(plan.across, CHUNK.dtype))),
+        *_columns(plan),
+        Let("p.m0", ZERO),
+        Let("p.h", frame.dims(frame.blocks.rows)),
+        Let("p.first", first),
+        Let("p.last", last),
+    ]
+    sums = _sums(plan, PART)
+    return (*place, *lines_added(frame, sums, e.var("p.first"), e.var("p.last")))
+
+
+def _cut(plan: Parted, part: Expr) -> Expr:
+    """The first summand of a part."""
+    at = part * (plan.inner // UNIT) / plan.parts * UNIT
+    if plan.inner % UNIT == 0:
+        return at
+    return e.select(part < plan.parts, at, e.const(plan.inner, at.dtype))
+
+
+def _columns(plan: Parted) -> list[Stmt]:
+    columns = e.const(plan.columns, ZERO.dtype)
+    return [Let("p.n0", BLOCK * plan.width), Let("p.w", e.minimum(columns - N0, plan.width))]
+
+
+def _sums(plan: Parted, part: Expr) -> Sums:
+    """Where the sums of a part lie, for the columns from p.n0 on."""
+    start = part * (plan.rows * plan.columns) + N0
+    width = e.const(plan.columns, ZERO.dtype)
+    if plan.far:
+        return Sums(PARTIAL, start, width, FAR_LINES, AHEAD)
+    return Sums(PARTIAL, start, width, LINES)
+
+
+def parted_results(
+    frame: Frame, plan: Parted, finished: Callable[[Expr], list[Stmt]]
+) -> tuple[Stmt, ...]:
+    """Every result of a block of columns: `finished(sum)` is what is done with it."""
+    decode = frame.bind(frame.product.rows, ROW)
+    frame.bind(frame.product.columns, COLUMN)
+    rows = frame.dims(frame.blocks.rows)
+    parts = [
+        e.load(PARTIAL, _sums(plan, e.const(part, ZERO.dtype)).at(ROW, COLUMN - N0), frame.sum_type)
+        for part in range(plan.parts)
+    ]
+    body = finished(reduce(add, parts))
+    line = frame.along_columns(N0, N0 + W, body)
+    return (Let("p.block", CHUNK), *_columns(plan), For("p.m", ZERO, rows, (*decode, line)))
