@@ -15,6 +15,7 @@ from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute, topological, users
+from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import add
 from graphc.ops.blocks import blocks_node
 from graphc.ops.control import SCAN, scan_node
@@ -25,9 +26,9 @@ from graphc.passes.row_parts import part_of, row_operands, summed_operands
 #: Names of the sizes of blocks begin so; loops over these are blocks already.
 ROWS = "_rows"
 #: A loop known to hand over no more bytes than this stays whole: they stay in a cache anyway.
-WHOLE_BYTES = 4 << 20
+WHOLE_BYTES = TYPICAL.shared // 8
 #: What is handed over in a block has about as many bytes, in this many steps.
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = TYPICAL.second // 2
 FEWEST, MOST = 8, 64
 #: Steps of a block where bytes are not known.
 USUAL = 32

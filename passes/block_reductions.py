@@ -20,6 +20,7 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.walk import blame, rebuild, topological, users
+from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import maximum as elementwise_maximum
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
@@ -43,11 +44,11 @@ from graphc.passes.share_reductions import (
 
 Axes = tuple[int, ...]
 #: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice.
-LINES = 128
+LINES = TYPICAL.twice_read // TYPICAL.line_tile
 #: Lines of a block about whose mean its squares are taken.
 FIRST = 2
 #: Elements that the cache holds anyway.
-FEW = 2**18
+FEW = TYPICAL.second // 4
 
 
 def block_reductions(graph: Graph) -> Graph:

@@ -13,12 +13,13 @@ from graphc.ir.dims import evaluate
 from graphc.ir.node import Tensor
 from graphc.ir.subgraph import total_cost
 from graphc.ir.walk import substitute
+from graphc.machine import TYPICAL
 from graphc.ops.barrier import barrier
 from graphc.passes.fusion import Body
 from graphc.passes.roots import base, is_buffer
 
 #: Bytes that are as dear to move as an arithmetic operation is to do, about.
-BYTES_PER_FLOP = 0.2
+BYTES_PER_FLOP = 1 / TYPICAL.flops_per_byte
 #: Kernels that are run again for one value, at most.
 DEEPEST = 6
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
+from graphc.machine import TYPICAL
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import Reshape, factor_groups
 from graphc.ops.windows import overlap
 
 #: Scalar operations that are worth a store and a load of the result.
-EXPENSIVE = 6
+EXPENSIVE = TYPICAL.again
 #: What one element that is repeated counts as.
 LITERAL = 1
 #: An expression of more nodes than this is cut: recomputation and recursion stay bounded.

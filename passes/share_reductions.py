@@ -16,6 +16,7 @@ import numpy as np
 from graphc.ir.dims import product
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild, topological
+from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import minimum
 from graphc.ops.classify import isfinite
 from graphc.ops.exponential import exp
@@ -33,7 +34,7 @@ from graphc.passes.pattern import literal
 
 Axes = tuple[int, ...]
 #: Elements below which a second reading costs less than a kernel of its own.
-FEW = 2**15
+FEW = TYPICAL.twice_read // 2
 COMBINES = frozenset({"sum", "prod", "min", "max", "and", "or"})
 
 

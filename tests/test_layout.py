@@ -24,9 +24,10 @@ COMPOSITIONS = (
 )  # fmt: skip
 MAY_IMPORT = {
     "ir": ("ir",),
-    "ops": ("ir", "ops"),
-    "passes": ("ir", "ops", "passes"),
-    "backends": ("ir", "ops", "passes", "backends"),
+    "machine": ("ir",),
+    "ops": ("ir", "machine", "ops"),
+    "passes": ("ir", "machine", "ops", "passes"),
+    "backends": ("ir", "machine", "ops", "passes", "backends"),
     "nn": COMPOSITIONS,
     "probability": (*COMPOSITIONS, "probability"),
     "vision": (*COMPOSITIONS, "vision"),

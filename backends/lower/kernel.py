@@ -9,6 +9,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
+from graphc.machine import MACHINES, TYPICAL, Machine
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
@@ -65,10 +66,15 @@ class Schedule:
     """
 
     vector_bits: int = 512
-    grain: int = 16384
-    most_chunks: int = 64
-    unroll: int = 4
-    stream_bytes: int = 2**24
+    grain: int = TYPICAL.chunk_elements
+    most_chunks: int = TYPICAL.most_partials
+    unroll: int = TYPICAL.in_flight
+    stream_bytes: int = TYPICAL.streamed
+
+    @property
+    def machine(self) -> Machine:
+        """The machine whose vectors these are."""
+        return MACHINES[self.vector_bits]
 
     @property
     def fused(self) -> bool:

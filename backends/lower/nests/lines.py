@@ -24,11 +24,12 @@ from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
+from graphc.machine import TYPICAL
 from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
 #: Elements of the last axis in a tile: few where lines are read again, which the cache then holds.
-TILE, WIDE_TILE = 512, 4096
+TILE, WIDE_TILE = TYPICAL.line_tile, 8 * TYPICAL.line_tile
 #: Fewer elements of the last axis are better kept in registers.
 NARROW_LINE = 64
 #: Lines that are taken in at once, so that accumulators are read and stored less often.

@@ -15,17 +15,18 @@ from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import bool_
 from graphc.ir.node import Tensor
+from graphc.machine import TYPICAL
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body, Root
 
 #: Iterations below which a loop neither begins where memory's lines do nor asks for others.
 SHORT = 256
 #: Bytes that a core's own cache holds, at least: what is smaller need not be asked for.
-NEAR_BYTES = 2**20
+NEAR_BYTES = TYPICAL.second
 #: Operations per element from which a map waits for its arithmetic, and would for streamed stores.
-BUSY = 50
+BUSY = TYPICAL.busy
 #: Elements between what is asked for and what is at work: two rows, within these bounds.
-LEAST_AHEAD, MOST_AHEAD = 2**11, 2**14
+LEAST_AHEAD, MOST_AHEAD = TYPICAL.ahead
 
 
 def when_streamed(

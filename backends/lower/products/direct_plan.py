@@ -13,9 +13,6 @@ from graphc.ir.record import dataclass
 from graphc.ops.windows import Windows
 from graphc.passes.access import AccessRecorder
 
-#: Vector registers for sums and operands, by the bits of a register; one more is kept free.
-REGISTERS = {512: 30}
-FEWEST = 14
 #: What a tile costs beside its multiplications, in multiplications of its sums.
 OVERHEAD = 3
 #: Vectors of columns up to which it does not pay to pack the rows' elements.
@@ -87,7 +84,7 @@ def plan_direct(
     left, right = (_source(x, reader, sum_type) for x in (product.left, product.right))
     if left is None or right is None:
         return None
-    registers = REGISTERS.get(schedule.vector_bits, FEWEST)
+    registers = schedule.machine.operands
     if not windows:
         return _few_rows(product, left, right, lanes, registers)
     return _along_columns(product, left, right, lanes, registers) or _along_sum(

@@ -7,25 +7,26 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
+from graphc.machine import TYPICAL
 
-#: Bytes of the summands of a column that are packed at once, by the bits of a vector, rows of a
-#: block at most, and its columns: the packed right operand fills a part of the second cache, and
-#: the rows pass by it.
-DEPTH_BYTES = {512: 4096}
-LESS_DEPTH_BYTES = 2048
-HEIGHT = 1032
+#: Columns of a block, bytes of the summands of a column that are packed at once, by the bits of a
+#: vector, and rows of a block at most: the packed right operand fills a part of the second cache,
+#: and the rows pass by it.
 WIDTH = 64
+DEPTH_BYTES = {512: TYPICAL.panel_bytes // WIDTH}
+LESS_DEPTH_BYTES = TYPICAL.panel_bytes // WIDTH // 2
+HEIGHT = -(-TYPICAL.panel_bytes // WIDTH // 4 // 24) * 24  # 24 rows are whole tiles
 #: Where rows are packed too, once for each block: half the summands. The height holds as well for
 #: sizes that are not known, so that there are enough blocks.
-PACKED_HEIGHT = 258
 PACKED_WIDTH = 256
+PACKED_HEIGHT = -(-TYPICAL.panel_bytes // PACKED_WIDTH // 4 // 6) * 6
 #: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
 ENOUGH = 8
 #: Multiply-adds of a chunk at least.
-GRAIN = 2**18
+GRAIN = TYPICAL.chunk_multiply_adds
 #: The same where every element of the right operand is read but for few rows, and columns at least.
-FEW_GRAIN = 2**15
+FEW_GRAIN = 2 * TYPICAL.chunk_elements  # which only come from memory
 LEAST_WIDTH = 128
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
@@ -43,9 +44,9 @@ _TILES: dict[int, tuple[_Tile, ...]] = {
 }
 _SCALAR: tuple[_Tile, ...] = ((4, 1, 1), (4, 1, 2))
 #: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
-COLLIDING = 4096
+COLLIDING = TYPICAL.colliding
 #: Rows that may lie any distance apart: as many lines find places in the cache.
-ANYWHERE = 6
+ANYWHERE = TYPICAL.anywhere
 #: Panels for which it is not worth while to pack the left operand.
 MOST_PANELS = 4
 
