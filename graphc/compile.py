@@ -20,6 +20,8 @@ from graphc.passes.pipeline import Graph
 from graphc.stages import Stages
 
 TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
+#: Passes whose ops the other targets have no kernels for.
+NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products")
 
 
 def compile(
@@ -65,7 +67,7 @@ def compile(
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     without = (disable,) if isinstance(disable, str) else disable
-    without = without if target == "cpu" else (*without, "winograd", "pack_kernels")
+    without = without if target == "cpu" else (*without, *NATIVE_ONLY)
     if memory_budget is not None and (type(memory_budget) is not int or memory_budget < 0):
         raise GraphError(f"a memory budget is a number of bytes, not {memory_budget!r}")
     stages = Stages(graph, without, memory_budget=memory_budget)

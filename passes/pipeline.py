@@ -23,6 +23,7 @@ from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.merge_scans import MERGE_SCANS
 from graphc.passes.pack_kernels import PACK_KERNELS
+from graphc.passes.pack_products import PACK_PRODUCTS
 from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
@@ -48,6 +49,7 @@ PIPELINE: tuple[Pass, ...] = (
     WINOGRAD,
     PACK_KERNELS,
     DECOMPOSE,
+    PACK_PRODUCTS,
 )
 
 

@@ -17,7 +17,7 @@ QUIET = {
     *("not_equal", "reshape", "slice", "stop_gradient", "transpose", "where"),
 }
 TITLE_OPS = 4
-_SHORT = {"dot_general": "dot"}
+_SHORT = {"dot_general": "dot", "dot_packed": "dot"}
 
 
 def kernel_infos(program: Program) -> tuple[KernelInfo, ...]:

@@ -11,7 +11,8 @@ from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, produc
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Index
 from graphc.ir.record import dataclass
-from graphc.ops.contraction import free_axes
+from graphc.ops.contraction import AxisPair, free_axes
+from graphc.ops.packed_product import PackedProduct
 from graphc.passes.access import AccessRecorder, domain_index, full_index
 from graphc.passes.fusion import Body
 
@@ -58,7 +59,8 @@ class Product:
 
     There is at most one column axis, or some before a short one: neighbours lie along the last.
     `loop_index` is the index of every axis of the body's domain.
-    `turned`: neighbours in the result lie along the rows.
+    `turned`: neighbours in the result lie along the rows. `packed`: the right operand lies in
+    panels.
     """
 
     left: Operand
@@ -69,6 +71,7 @@ class Product:
     inner: tuple[Axis, ...]
     loop_index: tuple[Dim, ...]
     turned: bool
+    packed: bool
 
 
 def extent_of(axes: Sequence[Axis]) -> Dim:
@@ -86,7 +89,7 @@ def product_of(body: Body, lanes: int) -> Product:
     inner = _inner_index(node)
     left, right = _operand_indices(node, out, inner)
     groups = _Groups(*_offsets(body, left, right))
-    (ba, _), (ca, _) = node.attrs["batch"], node.attrs["contract"]
+    (ba, _), (ca, _) = _axes(node)
     a, b = node.inputs
     n, m = len(ba), len(free_axes(a.ndim, ba, ca))
     extents = node.types[0].shape
@@ -95,8 +98,12 @@ def product_of(body: Body, lanes: int) -> Product:
     columns = groups.join(out[n + m :], extents[n + m :])
     summed = groups.join(inner, [a.shape[k] for k in ca])
     ours = _operand(body, a, groups.merge(left), summed, rows)
-    theirs = _operand(body, b, groups.merge(right), summed, columns)
-    turned = _narrow(rows, columns, lanes)
+    packed = right is None
+    if right is None:
+        theirs = Operand(b, (), summed, "free", None, ())
+    else:
+        theirs = _operand(body, b, groups.merge(right), summed, columns)
+    turned = not packed and _narrow(rows, columns, lanes)
     if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
@@ -104,7 +111,7 @@ def product_of(body: Body, lanes: int) -> Product:
         batch, rows = (*batch, *rows[:-1]), rows[-1:]
     if not columns or not _short(columns[-1], lanes):
         batch, columns = (*batch, *columns[:-1]), columns[-1:]
-    return Product(ours, theirs, batch, rows, columns, summed, loop, turned)
+    return Product(ours, theirs, batch, rows, columns, summed, loop, turned, packed)
 
 
 def _short(axis: Axis, lanes: int) -> bool:
@@ -121,20 +128,32 @@ def _narrow(rows: Sequence[Axis], columns: Sequence[Axis], lanes: int) -> bool:
     return isinstance(few, int) and 4 * few <= 3 * lanes and enough
 
 
+def _axes(node: Node) -> tuple[AxisPair, AxisPair]:
+    """The batch and summed axes of both operands; none of what lies in panels."""
+    if isinstance(node.op, PackedProduct):
+        return ((), ()), (node.attrs["contract"], ())
+    return node.attrs["batch"], node.attrs["contract"]
+
+
 def _inner_index(node: Node) -> tuple[Dim, ...]:
-    a, axes = node.inputs[0], node.attrs["contract"][0]
+    a, axes = node.inputs[0], _axes(node)[1][0]
     return tuple(0 if a.shape[k] == 1 else index(f"k{j}") for j, k in enumerate(axes))
 
 
-def _operand_indices(node: Node, out: Index, inner: Index) -> tuple[Index, Index]:
-    """The elements of both operands that belong to an element of the result and a summand."""
+def _operand_indices(node: Node, out: Index, inner: Index) -> tuple[Index, Index | None]:
+    """The elements of both operands that belong to an element of the result and a summand; None
+    for panels.
+    """
     a, b = node.inputs
-    (ba, bb), (ca, cb) = node.attrs["batch"], node.attrs["contract"]
+    (ba, bb), (ca, cb) = _axes(node)
     fa, fb = free_axes(a.ndim, ba, ca), free_axes(b.ndim, bb, cb)
     n, m = len(ba), len(fa)
     at_a = dict(zip((*ba, *fa, *ca), (*out[: n + m], *inner), strict=True))
+    left = tuple(at_a[k] for k in range(a.ndim))
+    if isinstance(node.op, PackedProduct):
+        return left, None
     at_b = dict(zip((*bb, *fb, *cb), (*out[:n], *out[n + m :], *inner), strict=True))
-    return tuple(at_a[k] for k in range(a.ndim)), tuple(at_b[k] for k in range(b.ndim))
+    return left, tuple(at_b[k] for k in range(b.ndim))
 
 
 def _recorded(body: Body, x: Tensor, at: Index) -> AccessRecorder:
@@ -144,13 +163,15 @@ def _recorded(body: Body, x: Tensor, at: Index) -> AccessRecorder:
     return recorder
 
 
-def _offsets(body: Body, left: Index, right: Index) -> tuple[list[Dim], frozenset[Atom]]:
+def _offsets(body: Body, left: Index, right: Index | None) -> tuple[list[Dim], frozenset[Atom]]:
     """Every offset that the body addresses, and the variables used for more than addressing."""
     loop = domain_index(len(body.domain))
     memory = set(body.inputs)
     opaque: list[Dim] = []
     offsets: list[Dim] = []
     for x, at in zip(body.node.inputs, (left, right), strict=True):
+        if at is None:
+            continue
         recorder = _recorded(body, x, at)
         offsets += [offset_of(access.tensor.shape, access.index) for access in recorder.accesses]
         opaque += recorder.opaque_dims

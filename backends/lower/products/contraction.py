@@ -152,7 +152,8 @@ class ProductLowering(Epilogue):
             sums = max(sums, sums_elements(frame))
             if left_elements(frame):
                 packed.append(Alloc(LEFT, frame.sum_type, left_elements(frame)))
-            packed.append(Alloc(RIGHT, frame.sum_type, right_elements(frame.sizes)))
+            if right_elements(frame):
+                packed.append(Alloc(RIGHT, frame.sum_type, right_elements(frame)))
         return [Alloc(SUMS, frame.sum_type, sums), *packed]
 
     def _place(self) -> list[Stmt]:

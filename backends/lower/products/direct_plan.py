@@ -76,7 +76,7 @@ def plan_direct(
 ) -> DirectPlan | None:
     """How to multiply with windows of what lies in memory; None where packing is better."""
     lanes = schedule.lanes(sum_type.bits)
-    if lanes == 1 or product.turned or not product.columns or not product.inner:
+    if lanes == 1 or product.turned or product.packed or not product.columns or not product.inner:
         return None
     windows = any(isinstance(x.tensor.node.op, Windows) for x in (product.left, product.right))
     if not windows and not _is_small(product, lanes):

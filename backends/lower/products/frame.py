@@ -16,6 +16,7 @@ from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.products.sizes import Blocks, Sizes
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dtypes import DType, int64
+from graphc.ops.packed_product import PANEL
 
 #: Scratch of a chunk: the packed operands and the sums of a block.
 LEFT, RIGHT, SUMS = "p.left", "p.right", "p.sums"
@@ -34,7 +35,11 @@ def ramp(index: Expr, lanes: int) -> Expr:
 
 
 class Frame:
-    """A product, its sizes, and the writers of its expressions."""
+    """A product, its sizes, and the writers of its expressions.
+
+    `panels`: the buffer in which the right operand lies in panels, `line` elements from line to
+    line.
+    """
 
     def __init__(
         self, product: Product, sizes: Sizes, blocks: Blocks, sum_type: DType, reader: ExprReader
@@ -51,6 +56,10 @@ class Frame:
         self.few: bool | Expr = (
             bool(small) if isinstance(small, int) else e.equal(self.dims(small), 1)
         )
+        panels = reader.stop(product.right.tensor) if product.packed else RIGHT
+        assert panels is not None, "panels lie in memory"
+        self.panels: str = panels
+        self.line: int = PANEL if product.packed else sizes.panel
         self._names = 0
 
     def bind(self, axes: Sequence[Axis], position: Expr) -> list[Stmt]:

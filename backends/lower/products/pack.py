@@ -15,6 +15,7 @@ from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, 
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.dtypes import bool_
+from graphc.ops.packed_product import PANEL
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
 #: Rows that are packed side by side at once, or all where they are known to be few.
@@ -23,8 +24,13 @@ ALL = 96
 K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0", "r"))
 
 
-def right_elements(sizes: Sizes) -> int:
-    """Elements of a packed block of the right operand, and a square of lanes beyond."""
+def right_elements(frame: Frame) -> int:
+    """Elements of a packed block of the right operand, and a square of lanes beyond; none where it
+    lies in panels.
+    """
+    sizes = frame.sizes
+    if frame.product.packed:
+        return 0
     return sizes.width * _depth(sizes) + sizes.lanes * sizes.panel
 
 
@@ -78,8 +84,20 @@ def by_rows(frame: Frame) -> bool:
 # --- the right operand ----------------------------------------------------------------------------
 
 
+def panel_at(frame: Frame, panel: Expr, column: Expr | int) -> Expr:
+    """Where the first line of a panel of the block lies, from a column of it on."""
+    if not frame.product.packed:
+        return panel * panel_stride(frame.sizes) + column
+    at = N0 + panel * frame.sizes.panel
+    inside = e.rem(at, e.const(PANEL, at.dtype)) if frame.sizes.panel < PANEL else ZERO
+    start = at / PANEL * frame.dims(frame.blocks.inner) + K0
+    return start * PANEL + inside + column
+
+
 def pack_right(frame: Frame) -> list[Stmt]:
     """Packs summands p.k0 .. +p.kn of columns p.n0 .. +p.w; lanes beyond hold anything."""
+    if frame.product.packed:
+        return []
     if frame.sizes.fold:
         return _pack_folded(frame)
     if frame.product.right.along == "inner" and frame.sizes.lanes > 1:

@@ -8,6 +8,7 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
+from graphc.ops.packed_product import PANEL
 
 #: Columns of a block, bytes of the summands of a column that are packed at once, by the bits of a
 #: vector, and rows of a block at most: the packed right operand fills a part of the second cache,
@@ -117,7 +118,11 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
         extent_of(axes) for axes in (product.rows, product.columns[-1:], product.inner)
     )
     folded = len(product.columns) > 1
-    tile_rows, tail_rows, vectors = _tile(columns, lanes, schedule.vector_bits, folded)
+    tile_rows, tail_rows, vectors = (
+        _panel_tile(lanes, schedule.vector_bits)
+        if product.packed
+        else _tile(columns, lanes, schedule.vector_bits, folded)
+    )
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     panel = lanes * vectors
@@ -182,6 +187,12 @@ def _tile(columns: Dim, lanes: int, vector_bits: int, folded: bool) -> _Tile:
     return min(reversed(tiles[1:]), key=lambda tile: -columns % (tile[2] * lanes))
 
 
+def _panel_tile(lanes: int, vector_bits: int) -> _Tile:
+    """The widest tile that panels packed before hold a whole number of."""
+    tiles = _TILES.get(vector_bits, _SCALAR)
+    return next(tile for tile in reversed(tiles) if PANEL % (tile[2] * lanes) == 0)
+
+
 def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
     """`size`, or what `needed` split evenly into a multiple of `parts` takes, in whole steps."""
     count = max(1, -(-needed // size))
@@ -196,6 +207,8 @@ def _less(x: Dim, limit: int) -> bool:
 
 
 def _few(product: Product) -> int:
+    if product.packed:
+        return 0
     inner = max(len(product.left.inner), len(product.right.inner))
     if inner > 1 or len(product.columns) > 1:
         return 0

@@ -9,7 +9,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.lower.products.few import few_rows
-from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, SUMS, ZERO, Frame, parts
+from graphc.backends.lower.products.frame import LEFT, ONE, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.pack import (
     KN,
     K,
@@ -18,7 +18,7 @@ from graphc.backends.lower.products.pack import (
     left_line,
     pack_left,
     pack_right,
-    panel_stride,
+    panel_at,
     row_stride,
 )  # fmt: skip
 from graphc.backends.lower.products.sizes import divide_up
@@ -84,7 +84,7 @@ def _panels(frame: Frame, line: Expr) -> list[Stmt]:
     """Whole panels, and what is left of the columns: at once where known, or vector by vector."""
     sizes, columns = frame.sizes, frame.blocks.columns
     panel, whole = sizes.panel, W / sizes.panel
-    tile = _Tile(frame, line, sizes.vectors, PANEL * panel_stride(sizes), PANEL * panel)
+    tile = _Tile(frame, line, sizes.vectors, panel_at(frame, PANEL, 0), PANEL * panel)
     known = isinstance(columns, int)
     rest = columns % panel if isinstance(columns, int) else panel
     full = For("p.j", ZERO, whole if rest else parts(W, panel), tuple(tile.rows()))
@@ -94,7 +94,7 @@ def _panels(frame: Frame, line: Expr) -> list[Stmt]:
     if vectors == sizes.vectors:
         return [replace(full, end=parts(W, panel))]
     at = e.var("p.v") * sizes.lanes
-    tile = _Tile(frame, line, vectors, whole * panel_stride(sizes) + at, whole * panel + at)
+    tile = _Tile(frame, line, vectors, panel_at(frame, whole, at), whole * panel + at)
     count = parts(W - whole * panel, vectors * sizes.lanes)
     return [full, For("p.v", ZERO, count, tuple(tile.rows()))]
 
@@ -161,8 +161,8 @@ class _Tile:
         out: list[Stmt] = []
         line: list[Expr] = []
         for v in range(self.vectors):
-            at = frame.vector(self.start + K * sizes.panel + v * sizes.lanes)
-            out.append(Let(f"p.b{v}", e.load(RIGHT, at, dtype)))
+            at = frame.vector(self.start + K * frame.line + v * sizes.lanes)
+            out.append(Let(f"p.b{v}", e.load(frame.panels, at, dtype)))
             line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
         for i in range(rows):
             a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
