@@ -46,7 +46,8 @@ def compile(
     together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
     isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
-    relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0).
+    relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0), and
+    instructions for products of bfloat16 that take subnormal numbers for zero.
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`): with "winograd",
     convolutions are summed directly.
     memory_budget: bytes that may lie between the kernels of a call (`Executable.memory.arena`).

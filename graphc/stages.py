@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from graphc.passes.pipeline import Graph, optimise
 
 if TYPE_CHECKING:
+    from graphc.backends.lower.kernel import Schedule
     from graphc.backends.program import Program
 
 
 class Stages:
     """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for
-    (0: scalars; None: it is not).
+    (0: scalars; None: it is not), `dots` the products that the machine has instructions for.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Stages:
     ):
         self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits
         self.memory_budget = memory_budget
+        self.dots: tuple[str, ...] = ()
 
     @cached_property
     def graph(self) -> Graph:
@@ -37,18 +39,22 @@ class Stages:
         graph = optimise(self.source, self.disable)
         if self.memory_budget is None or self.vector_bits is None:
             return graph
-        from graphc.backends.lower.kernel import Schedule
         from graphc.budget import within_budget
 
-        return within_budget(graph, Schedule(vector_bits=self.vector_bits), self.memory_budget)
+        return within_budget(graph, self._schedule(), self.memory_budget)
 
     @cached_property
     def program(self) -> Program | None:
         """The kernels, with every buffer's place."""
         if self.vector_bits is None:
             return None
-        from graphc.backends.lower.kernel import Schedule
         from graphc.backends.program import build_program
 
-        graph, schedule = self.graph, Schedule(vector_bits=self.vector_bits)
+        graph, schedule = self.graph, self._schedule()
         return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
+
+    def _schedule(self) -> Schedule:
+        from graphc.backends.lower.kernel import Schedule
+
+        assert self.vector_bits is not None
+        return Schedule(vector_bits=self.vector_bits, dots=self.dots)

@@ -77,6 +77,7 @@ def build_cpu(
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     stages.vector_bits = target.vector_bits
+    stages.dots = target.dots(relaxed=stages.source.relaxed)
     variables = variables_of(stages.source)
     budget = () if stages.memory_budget is None else (f"{stages.memory_budget} bytes",)
     name = fingerprint(stages.source, *stages.disable, *budget)

@@ -119,12 +119,14 @@ class _Chooser:
             y = y.node.inputs[0]
         if by in self.taking and x is by.inputs[0]:
             return
-        if not self._strided(x):
+        if not self._lies(x):
             self._force(x)
 
-    def _strided(self, x: Tensor) -> bool:
-        """Whether x is a transposition of something in memory, which a product reads in place."""
-        while x.node.op.name in ("transpose", "broadcast") and x not in self.roots:
+    def _lies(self, x: Tensor) -> bool:
+        """Whether x is a transposition of something in memory, which a product reads in place,
+        or the same in a narrower dtype.
+        """
+        while x not in self.roots and (x.node.op.name in ("transpose", "broadcast") or _widens(x)):
             x = x.node.inputs[0]
         return is_buffer(x) or x in self.roots
 
@@ -177,6 +179,11 @@ class _Chooser:
         several = self.readers.get(x, 0) > 1
         if (several and self.flops[x] >= EXPENSIVE) or self.nodes[x] > LARGEST_CONE:
             self.roots.add(x)
+
+
+def _widens(x: Tensor) -> bool:
+    """Whether x is made of numbers of at most 16 bits, which take less time to read."""
+    return x.node.op.name == "cast" and x.node.inputs[0].dtype.bits <= 16 < x.dtype.bits
 
 
 def _is_one(shape: tuple[Dim, ...]) -> bool:

@@ -27,6 +27,15 @@ class Target:
         """Whether `feature` is named as present (levels imply features that are not named)."""
         return f"+{feature}" in self.features.split(",")
 
+    def dots(self, *, relaxed: bool) -> tuple[str, ...]:
+        """Kinds of dot products of narrow numbers with instructions of their own: those of floats
+        take subnormal numbers for zero, which has to be allowed.
+        """
+        feature = {512: "avx512vnni", 256: "avxvnni"}.get(self.vector_bits, "")
+        integers = ("u8i8", "i16") if self.has(feature) else ()
+        floats = ("bf16",) if relaxed and self.vector_bits == 512 and self.has("avx512bf16") else ()
+        return (*integers, *floats)
+
     @property
     def converts_halves(self) -> bool:
         """Whether there are instructions that convert 16-bit floats."""

@@ -36,6 +36,7 @@ _ROUND = {
     "sqrt": "sqrt",
     "abs": "fabs",
 }
+_DOTS = {"u8i8": "avx512.vpdpbusd", "i16": "avx512.vpdpwssd", "bf16": "avx512bf16.dpbf16ps"}
 
 
 class Values(Scope):
@@ -72,6 +73,24 @@ class Values(Scope):
 
     def _fma(self, x: Expr) -> str:
         return self.intrinsic("fma", x, x.args)
+
+    def _dot(self, x: Expr) -> str:
+        a, b, total = x.args
+        kind, result = _DOTS[x.attr], type_of(x)
+        operand = type_of(a) if x.dtype.is_integer else vector_type("bfloat", 2 * x.lanes)
+        name = f"llvm.x86.{kind}.{x.lanes * x.dtype.bits}"
+        self.declare(f"declare {result} @{name}({result}, {operand}, {operand})")
+        words = [f"{operand} {self._as(operand, y)}" for y in (a, b)]
+        return self.assign(f"call {result} @{name}({self.typed(total)}, {', '.join(words)})")
+
+    def _join(self, x: Expr) -> str:
+        return self._as(type_of(x), x.args[0])
+
+    def _as(self, type_: str, x: Expr) -> str:
+        """The bits of x as another type."""
+        if type_of(x) == type_:
+            return self.value(x)
+        return self.assign(f"bitcast {self.typed(x)} to {type_}")
 
     def _abs(self, x: Expr) -> str:
         if x.dtype.is_float:

@@ -31,6 +31,11 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
   lane                 attr: number; one lane as a scalar
   shuffle              attr: lane numbers; args: two vectors of equal lanes, whose lanes are counted
                        through
+  dot                  attr: kind; args: words a and b, total; total + the products of the narrow
+                       numbers that the words hold: "u8i8" four bytes, those of a unsigned, "i16"
+                       two integers, "bf16" two floats, of which subnormal ones count as zero.
+                       For machines that have such instructions
+  join                 neighbouring lanes as the words that they are in memory
 """
 
 from __future__ import annotations
@@ -339,6 +344,17 @@ def shuffle(a: Expr, b: Expr, lanes: tuple[int, ...]) -> Expr:
     """The chosen lanes of a and b, those of b counted after those of a."""
     assert a.lanes == b.lanes and a.dtype is b.dtype, f"cannot shuffle {a!r} with {b!r}"
     return make("shuffle", (a, b), a.dtype, len(lanes), lanes)
+
+
+def dot(kind: str, a: Expr, b: Expr, total: Expr) -> Expr:
+    """total + the products of the narrow numbers in the words a and b, lane by lane."""
+    lanes = total.lanes
+    return make("dot", (broadcast(a, lanes), broadcast(b, lanes), total), total.dtype, lanes, kind)
+
+
+def join(x: Expr, dtype: DType) -> Expr:
+    """Neighbouring lanes of x as wider numbers, the first one in the lowest bits."""
+    return make("join", (x,), dtype, x.lanes * x.dtype.bits // dtype.bits)
 
 
 def transpose(rows: list[Expr]) -> list[Expr]:

@@ -62,7 +62,8 @@ class Schedule:
 
     `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
     on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
-    in flight. `stream_bytes`: results of as many bytes and more are stored past the cache.
+    in flight. `stream_bytes`: results of as many bytes and more are stored past the cache. `dots`:
+    kinds of dot products that the machine has instructions for (`graphc.backends.loops.expr`).
     """
 
     vector_bits: int = 512
@@ -70,6 +71,7 @@ class Schedule:
     most_chunks: int = TYPICAL.most_partials
     unroll: int = TYPICAL.in_flight
     stream_bytes: int = TYPICAL.streamed
+    dots: tuple[str, ...] = ()
 
     @property
     def machine(self) -> Machine:

@@ -92,10 +92,11 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
         target = named_target(isa)
     except ValueError as error:
         raise ArgumentError(str(error)) from None
-    schedule = Schedule(vector_bits=target.vector_bits)
     programs = {}
     for function, executable in functions.items():
         graph = executable.graph
+        dots = target.dots(relaxed=graph.relaxed)
+        schedule = Schedule(vector_bits=target.vector_bits, dots=dots)
         programs[function] = build_program(
             graph.inputs, graph.outputs, graph.updates, schedule, function
         )

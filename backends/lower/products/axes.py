@@ -41,8 +41,8 @@ class Operand:
 
     That is the last summed axis, the last free one (of the left's rows, the right's columns), or
     neither. `step`: elements from neighbour to neighbour along the other one, where that is one
-    step. `inner` are the summed axes as this operand steps along them, `shared` is its element over
-    the axes of the product.
+    step. `stored`: elements are in memory as they are. `inner` are the summed axes as this operand
+    steps along them, `shared` is its element over the axes of the product.
     """
 
     tensor: Tensor
@@ -50,6 +50,7 @@ class Operand:
     inner: tuple[Axis, ...]
     along: Along
     step: Dim | None
+    stored: bool
     shared: Index
 
 
@@ -100,7 +101,7 @@ def product_of(body: Body, lanes: int) -> Product:
     ours = _operand(body, a, groups.merge(left), summed, rows)
     packed = right is None
     if right is None:
-        theirs = Operand(b, (), summed, "free", None, ())
+        theirs = Operand(b, (), summed, "free", None, stored=True, shared=())
     else:
         theirs = _operand(body, b, groups.merge(right), summed, columns)
     turned = not packed and _narrow(rows, columns, lanes)
@@ -231,7 +232,9 @@ def _operand(
         along = "inner"
     elif free and _contiguous(offsets, free[-1]):
         along = "free"
-    return Operand(x, at, own, along, _step(offsets, free if along == "inner" else own), shared)
+    step = _step(offsets, free if along == "inner" else own)
+    stored = all(access.tensor.dtype is x.dtype for access in accesses.accesses)
+    return Operand(x, at, own, along, step, stored, shared)
 
 
 def _step(offsets: Sequence[Dim], axes: Sequence[Axis]) -> Dim | None:

@@ -20,6 +20,7 @@ from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.backends.lower.products.few import few_elements
 from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.products.pack import left_elements, right_elements
+from graphc.backends.lower.products.pack_words import STARTS
 from graphc.backends.lower.products.parted import (
     PARTIAL,
     Parted,
@@ -29,6 +30,7 @@ from graphc.backends.lower.products.parted import (
 )
 from graphc.backends.lower.products.sizes import choose_sizes, cut, few_or_many
 from graphc.backends.lower.products.tile import block, sums_elements
+from graphc.backends.lower.products.words import plan_words
 from graphc.ir.dims import Dim, minimum
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node
@@ -112,8 +114,10 @@ class ProductLowering(Epilogue):
         super().__init__(body, fail)
         sum_type = _sum_type(body.node.types[0].dtype)
         product = product_of(body, schedule.lanes(sum_type.bits))
-        sizes = choose_sizes(product, schedule, sum_type)
-        self.frame = Frame(product, sizes, cut(product, sizes, small), sum_type, self.reader)
+        words = plan_words(product, self.reader, sum_type, schedule)
+        sizes = choose_sizes(product, schedule, sum_type, words)
+        blocks = cut(product, sizes, small)
+        self.frame = Frame(product, sizes, blocks, sum_type, self.reader, words)
 
     def take(self, buffer: Buffer, *, writes: bool) -> None:
         """One more buffer; a kernel that writes it writes no results."""
@@ -133,6 +137,8 @@ class ProductLowering(Epilogue):
     def direct(self, schedule: Schedule) -> DirectPlan | None:
         """How to compute the product without packing, where that is better."""
         frame = self.frame
+        if frame.words is not None and frame.few is not True:
+            return None
         return plan_direct(frame.product, frame.reader, frame.sum_type, schedule)
 
     def statements(self) -> tuple[Stmt, ...]:
@@ -151,9 +157,11 @@ class ProductLowering(Epilogue):
         if frame.blocks.small != 1:
             sums = max(sums, sums_elements(frame))
             if left_elements(frame):
-                packed.append(Alloc(LEFT, frame.sum_type, left_elements(frame)))
+                packed.append(Alloc(LEFT, frame.packed_type, left_elements(frame)))
             if right_elements(frame):
-                packed.append(Alloc(RIGHT, frame.sum_type, right_elements(frame)))
+                packed.append(Alloc(RIGHT, frame.packed_type, right_elements(frame)))
+            if frame.words is not None and frame.words.offset:
+                packed.append(Alloc(STARTS, frame.sum_type, frame.sizes.width))
         return [Alloc(SUMS, frame.sum_type, sums), *packed]
 
     def _place(self) -> list[Stmt]:

@@ -14,8 +14,9 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt
 from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.products.sizes import Blocks, Sizes
+from graphc.backends.lower.products.words import Words, lines_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
-from graphc.ir.dtypes import DType, int64
+from graphc.ir.dtypes import DType, int64, uint32
 from graphc.ops.packed_product import PANEL
 
 #: Scratch of a chunk: the packed operands and the sums of a block.
@@ -42,7 +43,13 @@ class Frame:
     """
 
     def __init__(
-        self, product: Product, sizes: Sizes, blocks: Blocks, sum_type: DType, reader: ExprReader
+        self,
+        product: Product,
+        sizes: Sizes,
+        blocks: Blocks,
+        sum_type: DType,
+        reader: ExprReader,
+        words: Words | None = None,
     ):
         self.product, self.sizes, self.blocks, self.sum_type, self.reader = (
             product,
@@ -51,6 +58,9 @@ class Frame:
             sum_type,
             reader,
         )
+        self.words = words
+        self.lines = lines_of(blocks.inner, words)
+        self.packed_type = sum_type if words is None else uint32
         self.dims: DimWriter = reader.dims
         small = blocks.small
         self.few: bool | Expr = (
@@ -101,6 +111,12 @@ class Frame:
     def multiply_add(self, a: Expr, b: Expr, total: Expr) -> Expr:
         """total + a * b, rounded once where the machine does so."""
         return e.fma(a, b, total) if self.sizes.fused else total + a * b
+
+    def add_packed(self, a: Expr, b: Expr, total: Expr) -> Expr:
+        """total + the products of what is packed in a and b."""
+        if self.words is None:
+            return self.multiply_add(a, b, total)
+        return self.words.dot(a, b, total)
 
     def choose(self, few: Expr, packed: Expr) -> Expr:
         """One value where the rows are few, another where operands are packed."""

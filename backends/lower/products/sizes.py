@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.words import Words, lines_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
@@ -111,7 +112,9 @@ def divide_up(x: Dim, y: Dim) -> Dim:
     return floordiv(x + y - 1, y)
 
 
-def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes:
+def choose_sizes(
+    product: Product, schedule: Schedule, sum_type: DType, words: Words | None = None
+) -> Sizes:
     """Sizes that fit the registers and the caches, and what is known of the product's sizes."""
     lanes = schedule.lanes(sum_type.bits)
     rows, columns, inner = (
@@ -130,7 +133,8 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
     if folded:
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
-    in_place = _in_place(product, tile_rows, panel, sum_type)
+    in_place = words is None and _in_place(product, tile_rows, panel, sum_type)
+    inner = lines_of(inner, words)
     high, wide = (HEIGHT, WIDTH) if in_place else (PACKED_HEIGHT, PACKED_WIDTH)
     most = _depth_bytes(schedule.vector_bits) // (1 if in_place else 2) // sum_type.bytes
     unit = _unit(product, lanes, most // 2)
@@ -159,7 +163,9 @@ def choose_sizes(product: Product, schedule: Schedule, sum_type: DType) -> Sizes
 def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
     """Whether the left operand is read where it lies: from lines that do not collide, few times."""
     left = product.left
-    if left.along == "neither" or left.step is None or left.tensor.dtype is not sum_type:
+    if left.along == "neither" or left.step is None:
+        return False
+    if left.tensor.dtype is not sum_type or not left.stored:
         return False
     if len(left.inner) != 1 or len(product.rows) != 1:
         return False

@@ -21,6 +21,7 @@ from graphc.backends.lower.products.pack import (
     panel_at,
     row_stride,
 )  # fmt: skip
+from graphc.backends.lower.products.pack_words import STARTS, WordPacking
 from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import maximum
 from graphc.ir.record import dataclass
@@ -32,8 +33,7 @@ H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "
 
 def one_depth(frame: Frame) -> bool:
     """Whether the whole sum is known to be taken at once, so that only a tile of sums is kept."""
-    inner = frame.blocks.inner
-    return isinstance(inner, int) and inner <= frame.sizes.depth
+    return isinstance(frame.lines, int) and frame.lines <= frame.sizes.depth
 
 
 def sums_elements(frame: Frame) -> int:
@@ -47,13 +47,14 @@ def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
 
     The first of these rows has its sums in that line. Few rows are one tile of one depth.
     """
-    sizes, inner = frame.sizes, frame.blocks.inner
-    depths = maximum(1, divide_up(inner, sizes.depth))
-    depth = frame.dims(divide_up(divide_up(inner, depths), sizes.unit) * sizes.unit)
+    sizes, lines, words = frame.sizes, frame.lines, frame.words
+    depths = maximum(1, divide_up(lines, sizes.depth))
+    depth = frame.dims(divide_up(divide_up(lines, depths), sizes.unit) * sizes.unit)
     steps = frame.choose(ONE, frame.dims(depths))
     line = ZERO if one_depth(frame) or frame.few is True else R
     tile_rows = e.const(sizes.tile_rows, H.dtype)
-    packed = [*pack_left(frame), *_panels(frame, line)]
+    pack = None if words is None else WordPacking(frame, words)
+    packed = [*(pack_left(frame) if pack is None else pack.left()), *_panels(frame, line)]
     tile: list[Stmt] = [
         Let("p.r", e.var("p.t") * sizes.tile_rows),
         Let("p.rows", frame.choose(H, e.minimum(H - R, tile_rows))),
@@ -63,8 +64,8 @@ def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
     tiles = frame.choose(ONE, parts(H, sizes.tile_rows))
     body: list[Stmt] = [
         Let("p.k0", e.var("p.d") * depth),
-        Let("p.kn", e.minimum(depth, frame.dims(inner) - e.var("p.k0"))),
-        *frame.either([], pack_right(frame)),
+        Let("p.kn", e.minimum(depth, frame.dims(lines) - e.var("p.k0"))),
+        *frame.either([], pack_right(frame) if pack is None else pack.right()),
         For("p.t", ZERO, tiles, tuple(tile)),
     ]
     return [*frame.either([], _clear(frame)), For("p.d", ZERO, steps, tuple(body))]
@@ -126,9 +127,9 @@ class _Tile:
     def _sums(self, rows: int, first: Expr) -> list[Stmt]:
         """Sums of `rows` rows from `first` on, added to what other depths have summed."""
         frame, sizes = self.frame, self.frame.sizes
-        zero = e.broadcast(e.const(0, frame.sum_type), sizes.lanes)
         places = [(i, v) for i in range(rows) for v in range(self.vectors)]
-        declared: list[Stmt] = [Declare(_name(i, v), zero) for i, v in places]
+        begin = [self._start(v) for v in range(self.vectors)]
+        declared: list[Stmt] = [Declare(_name(i, v), begin[v]) for i, v in places]
         ahead = self._rows_ahead() if rows == sizes.tile_rows else []
         loop = For("p.k", ZERO, KN, (*ahead, *self._step(rows, first)))
         corner = (self.line + first) * sizes.width + self.column
@@ -139,6 +140,13 @@ class _Tile:
             before = e.load(SUMS, at, frame.sum_type)
             stores.append(Store(SUMS, at, total if one_depth(frame) else before + total))
         return [*declared, loop, *stores]
+
+    def _start(self, v: int) -> Expr:
+        """What the sums of a vector of columns begin with."""
+        frame, lanes = self.frame, self.frame.sizes.lanes
+        if frame.words is not None and frame.words.offset:
+            return e.load(STARTS, frame.vector(self.column + v * lanes), frame.sum_type)
+        return e.broadcast(e.const(0, frame.sum_type), lanes)
 
     def _rows_ahead(self) -> list[Stmt]:
         """Asks for the next tile's elements where they lie, each panel for some of its rows."""
@@ -162,13 +170,13 @@ class _Tile:
         line: list[Expr] = []
         for v in range(self.vectors):
             at = frame.vector(self.start + K * frame.line + v * sizes.lanes)
-            out.append(Let(f"p.b{v}", e.load(frame.panels, at, dtype)))
-            line.append(e.var(f"p.b{v}", dtype, sizes.lanes))
+            out.append(Let(f"p.b{v}", e.load(frame.panels, at, frame.packed_type)))
+            line.append(e.var(f"p.b{v}", frame.packed_type, sizes.lanes))
         for i in range(rows):
             a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
             for v in range(self.vectors):
                 total = e.var(_name(i, v), dtype, sizes.lanes)
-                out.append(Assign(_name(i, v), frame.multiply_add(a, line[v], total)))
+                out.append(Assign(_name(i, v), frame.add_packed(a, line[v], total)))
         return out
 
 
@@ -183,9 +191,9 @@ def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
         row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
         return _element(frame, R + row)
     if by_rows(frame):
-        return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.sum_type)
+        return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.packed_type)
     tile = e.rem(e.var("p.t"), group(frame)) * sizes.tile_rows if group(frame) > 1 else ZERO
-    return e.load(LEFT, tile + first + K * left_line(frame) + i, frame.sum_type)
+    return e.load(LEFT, tile + first + K * left_line(frame) + i, frame.packed_type)
 
 
 def _element(frame: Frame, row: Expr) -> Expr:
