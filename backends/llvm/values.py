@@ -146,12 +146,17 @@ class Values(Scope):
         )
 
     def _extreme(self, x: Expr, order: str) -> str:
-        a, b = map(self.value, x.args)
+        """Of floats, the second one where they do not compare: alone that is enough if the first is
+        a number, and one instruction of x86.
+        """
+        numbers = [y for y in x.args if _is_number(y)]
+        first, second = x.args if not numbers or numbers[0] is x.args[0] else x.args[::-1]
+        a, b = self.value(first), self.value(second)
         type_, flags = type_of(x), vector_type("i1", x.lanes)
         compare = "fcmp" if x.dtype.is_float else "icmp"
         wins = self.assign(f"{compare} {order} {type_} {a}, {b}")
         chosen = self.assign(f"select {flags} {wins}, {type_} {a}, {type_} {b}")
-        if not x.dtype.is_float:
+        if not x.dtype.is_float or numbers:
             return chosen
         nan = self.assign(f"fcmp uno {type_} {a}, {a}")
         return self.assign(f"select {flags} {nan}, {type_} {a}, {type_} {chosen}")
@@ -380,3 +385,9 @@ class Values(Scope):
             arguments = f"{type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)}"
             self.emit(f"call void @{name}({arguments})")
         self.changed(buffer)
+
+
+def _is_number(x: Expr) -> bool:
+    """Whether x is a literal, or that in every lane, and not NaN."""
+    y = x.args[0] if x.op == "broadcast" else x
+    return y.op == "const" and bool(y.attr == y.attr)

@@ -375,3 +375,16 @@ def test_a_custom_gradient_of_the_wrong_shape_is_an_error() -> None:
 def test_a_method_is_that_of_an_array(method: Any) -> None:
     x = np.array([[0.0, 1.26, -3.0], [4.5, 2.0, 0.75]])
     np.testing.assert_allclose(computed(method, x), method(x), rtol=1e-15, strict=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_extremes_of_numbers_and_what_is_none(target):
+    x = gc.placeholder("x", (19,), "float32")
+    values = np.linspace(-9, 9, 19, dtype=np.float32)
+    values[[2, 5, 18]] = np.nan, -np.inf, np.nan
+    nan = gc.constant(np.float32(np.nan))
+    outputs = [gc.clip(x, 0, 6), gc.maximum(2, x), gc.minimum(x, -1), gc.maximum(x, nan)]
+    found = evaluate(outputs, {x: values}, target)
+    wanted = (np.clip(values, 0, 6), np.maximum(2, values), np.minimum(values, -1), values * np.nan)
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
