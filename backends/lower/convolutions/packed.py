@@ -10,6 +10,7 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, If, Let, Stmt, Store
+from graphc.backends.lower.convolutions.rows import lower_by_rows
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
     FEWEST_CHUNKS,
@@ -41,7 +42,7 @@ TOGETHER = 4
 
 def lower_packed(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
     """The kernel of a convolution with packed kernels."""
-    return [_Packed(body, schedule, fail).one_call()]
+    return lower_by_rows(body, schedule, fail) or [_Packed(body, schedule, fail).one_call()]
 
 
 class _Packed(Epilogue):

@@ -21,14 +21,15 @@ def product(
     r: Registers,
     rows: Expr,
     columns: int,
-    depth: Expr,
+    depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
     left: Callable[[Expr, Expr], Expr],
     right: tuple[str, Place],
     result: tuple[str, Place],
     added: bool = False,
 ) -> For:
     """result[row, column] = the sum over k < depth of left(row, k) * right[k, column], added to
-    what is there if `added`. Rows are written in whole tiles, beyond the last row too.
+    what is there if `added`. Rows are written in whole tiles, beyond the last row too. `depth` is
+    a number, or what gives the loops around a step at k.
     """
     start = Let("w.column", e.var("w.j") * r.columns)
     body = (start, *_tile(r, depth, left, right, result, added))
@@ -39,7 +40,7 @@ def product(
 
 def _tile(
     r: Registers,
-    depth: Expr,
+    depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
     left: Callable[[Expr, Expr], Expr],
     right: tuple[str, Place],
     result: tuple[str, Place],
@@ -51,7 +52,8 @@ def _tile(
     zero = e.broadcast(e.const(0, float32), r.lanes)
     start = {p: e.load(target, at[p], float32) if added else zero for p in places}
     sums = {p: e.var(f"w.sum{p[0]}.{p[1]}", float32, r.lanes) for p in places}
-    loop = For("w.k", ZERO, depth, tuple(_step(r, left, right, sums)))
+    step = tuple(_step(r, left, right, sums))
+    loop = For("w.k", ZERO, depth, step) if isinstance(depth, Expr) else depth(step)
     return [
         *(Declare(sums[p].attr, start[p]) for p in places),
         loop,

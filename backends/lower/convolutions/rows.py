@@ -1,0 +1,149 @@
+"""Lowers convolutions of images of few channels with packed kernels: the lines that some rows of
+results see are laid out between zeros, and multiplied where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
+from graphc.backends.lower.convolutions.winograd_product import product
+from graphc.backends.lower.convolutions.winograd_sizes import (
+    GAP,
+    KEPT_BYTES,
+    divide_up,
+    registers,
+)
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.products.epilogue import Epilogue
+from graphc.ir.dims import index
+from graphc.ir.dtypes import float32
+from graphc.ir.node import Node
+from graphc.passes.fusion import Body
+
+SEEN, SUMS = "w.seen", "w.sums"
+N, FIRST, LINE, CHANNEL, TAP, AT, PANEL = (
+    e.var(f"w.{name}") for name in ("n", "first", "line", "c", "a", "b", "panel")
+)
+#: Positions of a chunk, in whole rows.
+POSITIONS = 256
+
+
+def lower_by_rows(
+    body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
+) -> list[Call] | None:
+    """The kernel of a convolution whose images have their channels first; None where the length of
+    a row is not known, or too great.
+    """
+    across = body.node.types[0].shape[2]
+    if not body.node.attrs["channels_first"] or not isinstance(across, int) or across == 0:
+        return None
+    lowering = _ByRows(body, schedule, fail, across)
+    return [lowering.one_call()] if lowering.lines * lowering.long * 4 <= KEPT_BYTES else None
+
+
+class _ByRows(Epilogue):
+    """A chunk is `rows` rows of a sample's results.
+
+    Of each channel `high` lines of the image are laid out, `long` elements each.
+    """
+
+    def __init__(
+        self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int], across: int
+    ):
+        super().__init__(body, fail)
+        node = body.node
+        self.attrs, self.across = node.attrs, across
+        self.x, self.u = node.inputs
+        panels, _, width = self.u.shape
+        channels = self.x.shape[1]
+        assert isinstance(panels, int) and isinstance(width, int) and isinstance(channels, int)
+        self.panels, self.width, self.channels = panels, width, channels
+        self.lanes = schedule.lanes(32)
+        self.registers = registers(schedule, across, width)
+        self.tiled = -(-across // self.registers.rows) * self.registers.rows
+        self.rows = max(1, POSITIONS // across)
+        (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
+        self.high = (self.rows - 1) * down + high
+        self.long = (self.tiled - 1) * right + wide
+        self.lines = channels * self.high
+
+    def one_call(self) -> Call:
+        """The kernel."""
+        samples, down = self.body.node.types[0].shape[:2]
+        blocks = divide_up(down, self.rows)
+        rows = e.minimum(e.const(self.rows, T.dtype), self.dims(down) - FIRST)
+        panels = e.const(self.panels, T.dtype)
+        each = For("w.panel", ZERO, panels, (self._products(), self._results()))
+        statements: tuple[Stmt, ...] = (
+            Alloc(SEEN, float32, self.lines * self.long),
+            Alloc(SUMS, float32, self.tiled * self.width + GAP),
+            Let("w.n", e.var("chunk") / self.dims(blocks)),
+            Let("w.first", e.rem(e.var("chunk"), self.dims(blocks)) * self.rows),
+            self._laid_out(),
+            For("w.line", ZERO, rows, (each,)),
+        )
+        return self.call("convolution", statements, samples * blocks)
+
+    def _laid_out(self) -> For:
+        """Lays out what the taps see."""
+        reader, sizes = self.reader, self.x.shape[2:]
+        reader.forget()
+        starts = (FIRST * self.attrs["strides"][0] + TAP, K)
+        inside: list[Expr] = []
+        for name, start, before, size in zip(
+            "yx", starts, self.attrs["before"], sizes, strict=True
+        ):
+            at = start - self.dims(before)
+            inside += [at >= ZERO, at < self.dims(size)]
+            self.dims.bind(index(f"w.{name}"), at)
+        self.dims.bind(index("w.n"), N)
+        self.dims.bind(index("w.c"), CHANNEL)
+        place = tuple(index(f"w.{name}") for name in "ncyx")
+        zero = e.const(0, float32)
+        value = reader.choose(every(inside), lambda: reader.at(self.x, place), lambda: zero)
+        store = Store(SEEN, (CHANNEL * self.high + TAP) * self.long + K, value)
+        length = e.const(self.long, T.dtype)
+        line = along("w.k", length, self.long % self.lanes == 0, self.lanes, [store])
+        lines = For("w.a", ZERO, e.const(self.high, T.dtype), (line,))
+        return For("w.c", ZERO, e.const(self.channels, T.dtype), (lines,))
+
+    def _products(self) -> For:
+        """The sums of a panel for a row of results."""
+        (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
+        summands = self.channels * high * wide
+
+        def steps(step: tuple[Stmt, ...]) -> Stmt:
+            number = (CHANNEL * high + TAP) * wide + AT
+            row = CHANNEL * self.high + LINE * down + TAP
+            start = Let("w.seen.at", row * self.long + AT)
+            loop = For("w.b", ZERO, e.const(wide, T.dtype), (Let("w.k", number), start, *step))
+            loop = For("w.a", ZERO, e.const(high, T.dtype), (loop,))
+            return For("w.c", ZERO, e.const(self.channels, T.dtype), (loop,))
+
+        return product(
+            self.registers,
+            e.const(self.across, T.dtype),
+            self.width,
+            steps,
+            lambda t, k: element(SEEN, e.var("w.seen.at") + t * right),
+            (
+                self.names[self.u],
+                lambda k, column: (PANEL * summands + k) * self.width + column,
+            ),
+            (SUMS, lambda t, column: t * self.width + column),
+        )
+
+    def _results(self) -> For:
+        """The maps over the sums of a panel."""
+        where = (N, FIRST + LINE, T, PANEL * self.width + K)
+        self.bind(self.body.node.types[0].shape, where)
+        dot = element(SUMS, T * self.width + K)
+        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
+        lanes = self.registers.lanes
+        even = self.width % lanes == 0
+        line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
+        return For("w.t", ZERO, e.const(self.across, T.dtype), (line,))
