@@ -16,7 +16,6 @@ from types import MappingProxyType
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
-from graphc.backends.lower.products.contraction import lower_contraction
 from graphc.backends.memory import Place, Plan, holder, plan_memory
 from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
@@ -30,9 +29,19 @@ from graphc.passes.inplace import overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
 
 Update = tuple[Tensor, Tensor]
-Lower = Callable[[Body, Schedule, Callable[[Node, str], int]], Sequence[Call]]
+Fail = Callable[[Node, str], int]
+Lower = Callable[[Body, Schedule, Fail], Sequence[Call]]
+
+
+def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
+    """Products and convolutions, whose many modules only programs that have some load."""
+    from graphc.backends.lower.products.contraction import lower_contraction
+
+    return lower_contraction(body, schedule, fail)
+
+
 LOWERINGS: Mapping[str, Lower] = MappingProxyType(
-    {"nest": lower_rows, "loops": lower_opaque, "contraction": lower_contraction}
+    {"nest": lower_rows, "loops": lower_opaque, "contraction": _lower_contraction}
 )
 
 
