@@ -58,12 +58,18 @@ class Nested:
 @dataclass(frozen=True)
 class Schedule:
     """How a body is looped over; no choice here changes a value, but for the fixed order in which
-    sums are taken.
+    sums are taken. A lowering chooses what is 0 or None, and may do without what is True.
 
     `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
     on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
     in flight. `stream_bytes`: results of as many bytes and more are stored past the cache. `dots`:
     kinds of dot products that the machine has instructions for (`graphc.backends.loops.expr`).
+    Reductions: `across`: lanes are neighbours in the result, not in the row. `by_lines`: those
+    lanes take in whole lines, in tiles of `line_tile` elements. Maps: `turned`: squares are
+    transposed where reads and stores go different ways. Products: `direct`: both operands are read
+    where they lie, `in_place`: the left one is. `few`: rows up to which nothing is packed.
+    `tile_vectors`: vectors side by side in a tile of sums, of blocks of `height` rows, `width`
+    columns and `depth` summands. Convolutions: `positions` of a block.
     """
 
     vector_bits: int = 512
@@ -72,6 +78,18 @@ class Schedule:
     unroll: int = TYPICAL.in_flight
     stream_bytes: int = TYPICAL.streamed
     dots: tuple[str, ...] = ()
+    across: bool | None = None
+    by_lines: bool = True
+    line_tile: int = 0
+    turned: bool = True
+    direct: bool = True
+    in_place: bool = True
+    few: int | None = None
+    tile_vectors: int = 0
+    height: int = 0
+    width: int = 0
+    depth: int = 0
+    positions: int = 0
 
     @property
     def machine(self) -> Machine:

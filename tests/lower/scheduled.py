@@ -28,7 +28,12 @@ def function(inputs: Sequence[Tensor], outputs: Sequence[Tensor], schedule: Sche
     """A native function with all its kernels under one schedule."""
     packed = compiled(program_of(inputs, outputs, schedule), (), host_target())
     signature = Signature("scheduled", tuple(inputs))
-    run: Run = load("scheduled", packed, (), "tuple", signature.bind).call
+    native = load("scheduled", packed, (), "tuple", signature.bind)
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        results: tuple[np.ndarray, ...] = native.call(*arrays)  # while the constants are held
+        return results
+
     return run
 
 
@@ -40,4 +45,16 @@ def draw_schedule(rng: np.random.Generator) -> Schedule:
         most_chunks=int(rng.choice([1, 2, 7, 64])),
         unroll=int(rng.choice([1, 2, 3, 4])),
         stream_bytes=int(rng.choice([1, 2**24])),
+        across=[None, False, True][rng.integers(3)],
+        by_lines=bool(rng.integers(2)),
+        line_tile=int(rng.choice([0, 1, 48, 2048])),
+        turned=bool(rng.integers(2)),
+        direct=bool(rng.integers(2)),
+        in_place=bool(rng.integers(2)),
+        few=[None, 0, 3][rng.integers(3)],
+        tile_vectors=int(rng.integers(5)),
+        height=int(rng.choice([0, 1, 96, 10**6])),
+        width=int(rng.choice([0, 1, 128, 10**6])),
+        depth=int(rng.choice([0, 1, 200, 10**6])),
+        positions=int(rng.choice([0, 1, 7, 100, 10**6])),
     )

@@ -67,7 +67,7 @@ class _Packed(Epilogue):
         self.lines = summands // self.line
         self.positions = size_of(node.types[0].shape[:3])
         self.computed = self.x not in self.names
-        self.block = parted(self.positions, MOST_POSITIONS, panels)
+        self.block = parted(self.positions, self._most(schedule), panels)
         if self.computed:
             self.block = self._whole_block()
         fitting = KEPT_BYTES // (self.block.tiles * self.line * 4)
@@ -90,6 +90,10 @@ class _Packed(Epilogue):
             return replace(self.block, groups=1)
         fewest = -(-self.positions // FEWEST_CHUNKS)
         return replace(parted(self.positions, min(MOST_POSITIONS, max(fewest, 1)), 1), groups=1)
+
+    def _most(self, schedule: Schedule) -> int:
+        """Positions of a block."""
+        return min(schedule.positions, 4 * MOST_POSITIONS) or MOST_POSITIONS
 
     def one_call(self) -> Call:
         """The kernel."""

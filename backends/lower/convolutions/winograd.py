@@ -55,7 +55,7 @@ class _Convolution(Epilogue):
         panels, _, channels, width = self.u.shape
         assert isinstance(panels, int) and isinstance(channels, int) and isinstance(width, int)
         self.panels, self.channels, self.width = panels, channels, width
-        self.block = choose_block(self.image, channels, panels)
+        self.block = choose_block(self.image, channels, panels, schedule.positions)
         self.registers = registers(schedule, self.block.tiles, width)
         rows = self.registers.rows
         self.rows = -(-self.block.tiles // rows) * rows

@@ -62,7 +62,7 @@ class _Kernels(Epilogue):
         self.parts = channels // self.channels
         extent = (self.y.shape[1], self.y.shape[2])
         self.image = Image(self.transforms, node.types[0].shape[0], extent)
-        self.tiles = most_tiles(self.image, self.channels + self.width)
+        self.tiles = most_tiles(self.image, self.channels + self.width, schedule.positions)
         self.registers = registers(schedule, self.channels, self.width)
         matrices, r = self.transforms, self.registers
         self.of_images = Transform(matrices.of_images, self.channels, r)

@@ -82,9 +82,9 @@ def _rows(needed: int, most: int) -> int:
     return min(counts, key=lambda r: (-(-needed // r) * (r + 1.5), -r))
 
 
-def choose_block(image: Image, channels: int, panels: int) -> Block:
-    """Blocks that stay in the cache."""
-    return parted(image.samples * image.each, _fitting(image, channels), panels)
+def choose_block(image: Image, channels: int, panels: int, most: int = 0) -> Block:
+    """Blocks that stay in the cache, or of at most so many tiles."""
+    return parted(image.samples * image.each, _wanted(image, channels, most), panels)
 
 
 def parted(tiles: Dim, most: int, panels: int) -> Block:
@@ -103,9 +103,15 @@ def _fitting(image: Image, channels: int) -> int:
     return max(1, min(KEPT_BYTES // (image.transforms.reach**2 * channels * 4), MOST_TILES))
 
 
-def most_tiles(image: Image, channels: int) -> int:
-    """Tiles of one sample that are kept at once."""
-    most, each = _fitting(image, channels), image.each
+def _wanted(image: Image, channels: int, most: int) -> int:
+    """At most so many tiles, if not far more than are kept; with 0, as many as are."""
+    fitting = _fitting(image, channels)
+    return min(most, 2 * fitting) or fitting
+
+
+def most_tiles(image: Image, channels: int, most: int = 0) -> int:
+    """Tiles of one sample that are kept at once: what stays in the cache, or at most so many."""
+    most, each = _wanted(image, channels, most), image.each
     return most if not isinstance(each, int) else max(1, -(-each // max(1, -(-each // most))))
 
 

@@ -53,9 +53,10 @@ def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     """The kernels of a nest, by lines where that is better; the sum over a few taps of windows,
     which see the same lines again, stays in registers.
     """
-    nest = plan_nest(body)
+    nest = plan_nest(body, schedule.across)
     blocks = not nest.inner or (len(nest.inner) > 1 and is_short(nest.inner))
-    if schedule.vector_bits and not blocks and has_lines(body, nest.across, nest.outer):
+    whole = schedule.vector_bits and schedule.by_lines and not blocks
+    if whole and has_lines(body, nest.across, nest.outer):
         return LineLowering(body, schedule, fail).run()
     return lower_nest(body, schedule, fail)
 
@@ -64,8 +65,8 @@ class LineLowering(Lowering):
     """Row reductions into lines of accumulators; a line is in the result's own memory if it can."""
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
-        again = any(root.level for root in body.roots)
-        self.tile = TILE if again else WIDE_TILE
+        self.again = any(root.level for root in body.roots)
+        self.tile = schedule.line_tile or (TILE if self.again else WIDE_TILE)
         super().__init__(body, schedule, fail)
         self.dims.bind(TILE_NUMBER, e.var("tile"))
         self._name_extents()
@@ -225,7 +226,7 @@ class LineLowering(Lowering):
 
     def _lines_ahead(self, values: Iterable[Expr]) -> list[tuple[str, Expr]]:
         """The places, some lines on, that the only reduction of a tile asks for."""
-        if self.tile == TILE:
+        if self.again:
             return []
         row = self.nest.inner[-1].name
         later = Renaming({row: e.var(row) + LINES_AHEAD})

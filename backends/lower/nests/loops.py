@@ -76,8 +76,8 @@ def is_short(loops: Sequence[Loop]) -> bool:
     return isinstance(extent, int) and 0 < extent <= SHORT
 
 
-def plan_nest(body: Body) -> Nest:
-    """The loops for a body."""
+def plan_nest(body: Body, across: bool | None = None) -> Nest:
+    """The loops for a body; `across` says which way vectors of a reduction go, where both do."""
     offsets, opaque = _offsets(body)
     roles = {root.role for root in body.roots}
     inner_axes = body.row_axes
@@ -94,8 +94,9 @@ def plan_nest(body: Body) -> Nest:
             if len(inner) == 1 or "row" in roles
             else Nest(tuple(inner[:-1]), tuple(inner[-1:]))
         )
-    across = not roles & {"column", "total"} and _is_better(outer, inner, body)
-    return Nest(tuple(outer), tuple(inner), across)
+    empty = extent_of([*outer, *inner]) == 0
+    wanted = _is_better(outer, inner, body) if across is None or empty else across
+    return Nest(tuple(outer), tuple(inner), wanted and not roles & {"column", "total"})
 
 
 def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:

@@ -53,7 +53,7 @@ class Lowering:
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         self.body, self.schedule = body, schedule
-        self.nest = plan_nest(body)
+        self.nest = plan_nest(body, schedule.across)
         self.index = self.nest.loop_index
         self.rows = tuple(v for k, v in enumerate(self.index) if k not in body.row_axes)
         self.inner = tuple(v for k, v in enumerate(self.index) if k in body.row_axes)

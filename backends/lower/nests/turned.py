@@ -52,6 +52,8 @@ def plan_turned(body: Body, schedule: Schedule) -> Turned | None:
     lanes = schedule.lanes(root.tensor.dtype.bits)
     if len(body.roots) != 1 or root.role != "map" or lanes < 4 or root.tensor.dtype.bits < 32:
         return None
+    if not schedule.turned:
+        return None
     nest = plan_nest(body)
     if not nest.outer or not root.accesses:
         return None

@@ -78,6 +78,8 @@ def plan_direct(
     lanes = schedule.lanes(sum_type.bits)
     if lanes == 1 or product.turned or product.packed or not product.columns or not product.inner:
         return None
+    if not schedule.direct:
+        return None
     windows = any(isinstance(x.tensor.node.op, Windows) for x in (product.left, product.right))
     if not windows and not _is_small(product, lanes):
         return None

@@ -8,7 +8,7 @@ from graphc.backends.lower.products.words import Words, lines_of
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
-from graphc.machine import TYPICAL
+from graphc.machine import FLOAT, TYPICAL
 from graphc.ops.packed_product import PANEL
 
 #: Columns of a block, bytes of the summands of a column that are packed at once, by the bits of a
@@ -22,6 +22,8 @@ HEIGHT = -(-TYPICAL.panel_bytes // WIDTH // 4 // 24) * 24  # 24 rows are whole t
 #: sizes that are not known, so that there are enough blocks.
 PACKED_WIDTH = 256
 PACKED_HEIGHT = -(-TYPICAL.panel_bytes // PACKED_WIDTH // 4 // 6) * 6
+#: Columns of a block, whatever a schedule asks for.
+WIDEST = 512
 #: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
 ENOUGH = 8
@@ -124,7 +126,7 @@ def choose_sizes(
     tile_rows, tail_rows, vectors = (
         _panel_tile(lanes, schedule.vector_bits)
         if product.packed
-        else _tile(columns, lanes, schedule.vector_bits, folded)
+        else _tile(columns, lanes, schedule, folded)
     )
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
@@ -133,16 +135,21 @@ def choose_sizes(
     if folded:
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
-    in_place = words is None and _in_place(product, tile_rows, panel, sum_type)
+    in_place = schedule.in_place and words is None
+    in_place = in_place and _in_place(product, tile_rows, panel, sum_type)
     inner = lines_of(inner, words)
     high, wide = (HEIGHT, WIDTH) if in_place else (PACKED_HEIGHT, PACKED_WIDTH)
+    wide = min(schedule.width or wide, WIDEST)
+    width = max(1, wide // (fold or panel)) * (fold or panel)
+    high = min(schedule.height or high, _fitting(width))
     most = _depth_bytes(schedule.vector_bits) // (1 if in_place else 2) // sum_type.bytes
+    most = min(schedule.depth, _fitting(width)) or most
     unit = _unit(product, lanes, most // 2)
     depth = _depth(inner, unit, most)
-    height = high // tile_rows * tile_rows
-    width = max(1, wide // (fold or panel)) * (fold or panel)
+    height = max(1, high // tile_rows) * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
+    few = few if schedule.few is None else min(few, schedule.few)
     return Sizes(
         lanes,
         tile_rows,
@@ -158,6 +165,11 @@ def choose_sizes(
         fused,
         in_place,
     )
+
+
+def _fitting(width: int) -> int:
+    """Lines of so many columns that scratch memory has room for."""
+    return TYPICAL.second // FLOAT // width
 
 
 def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
@@ -177,12 +189,14 @@ def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> 
     return left.step * sum_type.bytes % period != 0
 
 
-def _tile(columns: Dim, lanes: int, vector_bits: int, folded: bool) -> _Tile:
+def _tile(columns: Dim, lanes: int, schedule: Schedule, folded: bool) -> _Tile:
     """Rows of a tile and of one at the last rows, vectors side by side: what fits the registers.
 
     Where every line of columns is on its own (`folded`), what loses fewest lanes.
     """
-    tiles = _TILES.get(vector_bits, _SCALAR)
+    tiles = _TILES.get(schedule.vector_bits, _SCALAR)
+    if schedule.tile_vectors:
+        return tiles[min(schedule.tile_vectors, len(tiles)) - 1]
     if not isinstance(columns, int):
         return tiles[-1]
     for tile in tiles:
