@@ -171,3 +171,9 @@ def test_bits_do_not_depend_on_threads():
         np.testing.assert_array_equal(one, run(value))
     finally:
         gc.set_num_threads(before)
+
+
+def test_what_follows_a_panel_is_asked_for():
+    x, w = gc.placeholder("x", (96, 64)), gc.constant(np.ones((64, 128), np.float32))
+    run = gc.compile([x], x @ w, isa="x86-64-v4")
+    assert "prefetch a1[" in run.dump("vectors")

@@ -130,7 +130,7 @@ class _Tile:
         places = [(i, v) for i in range(rows) for v in range(self.vectors)]
         begin = [self._start(v) for v in range(self.vectors)]
         declared: list[Stmt] = [Declare(_name(i, v), begin[v]) for i, v in places]
-        ahead = self._rows_ahead() if rows == sizes.tile_rows else []
+        ahead = self._rows_ahead() + self._panel_ahead() if rows == sizes.tile_rows else []
         loop = For("p.k", ZERO, KN, (*ahead, *self._step(rows, first)))
         corner = (self.line + first) * sizes.width + self.column
         stores: list[Stmt] = []
@@ -162,6 +162,17 @@ class _Tile:
             if x.op == "load" and len(x.args) == 1:
                 out.append(Prefetch(str(x.attr), x.args[0]))
         return out
+
+    def _panel_ahead(self) -> list[Stmt]:
+        """Asks for what follows the panel where it lies packed, each tile for a line of each
+        summand's.
+        """
+        frame, sizes = self.frame, self.frame.sizes
+        if not (frame.product.packed and AHEAD <= sizes.vectors == self.vectors):
+            return []
+        part = e.rem(e.var("p.t"), e.const(sizes.vectors, K.dtype)) * KN
+        at = self.start + KN * frame.line + (part + K) * sizes.lanes
+        return [Prefetch(frame.panels, at)]
 
     def _step(self, rows: int, first: Expr) -> list[Stmt]:
         """One summand: a line of the panel times every row's element."""
