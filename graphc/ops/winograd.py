@@ -21,6 +21,10 @@ from graphc.ops.winograd_matrices import TAPS, on_both_axes, transforms
 
 Pair = tuple[Any, Any]
 
+#: Channels that are transformed at once: what the cache holds, and a library multiplies without
+#: waking threads for it.
+AT_ONCE = 16
+
 
 class TransformedKernels(Op):
     """Kernels (3, 3, C, O) at the points of Winograd's transform, as its products read them: (O /
@@ -48,8 +52,11 @@ class TransformedKernels(Op):
         width = panel_of(outputs)
         result = np.empty((outputs // width, len(both), channels, width), w.dtype)
         for k, panel in enumerate(result):
-            taps = wide[..., k * width : (k + 1) * width].astype(np.float64)
-            panel[...] = (both @ taps.reshape((TAPS**2, -1))).reshape(panel.shape)
+            taps = wide[..., k * width : (k + 1) * width]
+            for first in range(0, channels, AT_ONCE):
+                some = taps[:, :, first : first + AT_ONCE].astype(np.float64)
+                points = both @ some.reshape((TAPS**2, -1))
+                panel[:, first : first + AT_ONCE] = points.reshape((len(both), -1, width))
         return result
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
