@@ -307,3 +307,12 @@ def test_transposing_exchanges_rows_and_lanes(n: int) -> None:
 def test_a_single_block_is_halved_where_halves_are_worth_a_thread(inner: int, chunks: int) -> None:
     a, b = gc.placeholder("a", (32, inner)), gc.placeholder("b", (inner, 128))
     assert f"dot, chunks {chunks}" in gc.compile([a, b], a @ b).dump("memory")
+
+
+@pytest.mark.parametrize("size", [1024, "n"], ids=str)
+def test_long_sums_are_taken_in_short_chains(size: Any) -> None:
+    x, y = (gc.placeholder(name, (size, size), gc.float32) for name in "xy")
+    a, b = draw(gc.float32, (1024, 1024), 1), draw(gc.float32, (1024, 1024), 2)
+    wanted = exact(a, b)
+    error = np.linalg.norm(gc.compile([x, y], x @ y)(a, b) - wanted) / np.linalg.norm(wanted)
+    assert error < 3e-7
