@@ -306,8 +306,6 @@ def _reduction_role(group: _Group, x: Tensor, axes: tuple[int, ...]) -> Role | N
         return "row"
     if len(axes) == ndim and ndim > 0:
         return "total"
-    if _gives_places(x):
-        return "row" if rows is None else None
     leading = axes == tuple(range(len(axes)))
     if rows is None:
         return "column" if leading and axes else "row"

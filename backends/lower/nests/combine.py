@@ -52,6 +52,14 @@ def beats(combine: str, value: Expr, best: Expr, position: Expr, best_position: 
     return better | (same & earlier)
 
 
+def succeeds(combine: str, later: Expr, best: Expr) -> Expr:
+    """Whether a later value takes the place of the best one before it in argmin/argmax."""
+    if not later.dtype.is_float:
+        return later > best if combine == "argmax" else later < best
+    worse = later <= best if combine == "argmax" else later >= best
+    return ~worse & e.equal(best, best)
+
+
 def combine_partials(
     op: Any,
     partial: Temporary,

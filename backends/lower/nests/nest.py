@@ -21,12 +21,8 @@ from graphc.backends.loops.stmt import (
     Store,
 )  # fmt: skip
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
-from graphc.backends.lower.nests.combine import (
-    accumulator_dtype,
-    combine_partials,
-    combined,
-    identity,
-)
+from graphc.backends.lower.nests.accumulators import LineAccumulator
+from graphc.backends.lower.nests.combine import accumulator_dtype, combine_partials, identity
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear, plan_nest
 from graphc.backends.lower.nests.phases import turn_index, turns_of
 from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
@@ -308,35 +304,46 @@ class Lowering:
         self.later.append(combine_partials(op, partial, places, self.chunks, 1, x, self.schedule))
 
     def _column(self, root: Root, value: Expr, inside: list[Stmt]) -> None:
-        """Adds to a line of partial results; the chunk's line starts out neutral."""
+        """Takes in a line; the chunk's line starts out neutral."""
+        op: Any = root.tensor.node.op
+        size = extent_of(self.nest.inner)
+        best, places = self._part_lines(root, value.dtype, self.chunks, size)
+        first: Dim = CHUNK * size if self.chunks != 1 else 0
+        position = None if places is None else self._position(root.tensor)
+
+        def line(at: Expr) -> LineAccumulator:
+            name, neutral = f"s{self.body.roots.index(root)}", identity(op, value.dtype)
+            place = None if places is None else (places, at)
+            return LineAccumulator(name, op.combine, neutral, value, (best, at), place, position)
+
+        for s in line(self.dims(first) + e.var("z")).start(self.dims(self.begin)):
+            lanes = self.schedule.lanes(value.dtype.bits)
+            self.start.append(For("z", self.dims(0), self.dims(size), (s,), "vector", lanes, 1))
+        inside += line(self.dims(first + linear(self.nest.inner))).take_in([lambda x: x])
+
+    def _part_lines(
+        self, root: Root, dtype: DType, parts: Dim, size: Dim
+    ) -> tuple[str, str | None]:
+        """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
+        reduction leave; unless one of them is the result, a kernel more will combine them.
+        """
         x = root.tensor
         op: Any = x.node.op
-        size = extent_of(self.nest.inner)
-        position = linear(self.nest.inner)
-        if self.chunks == 1 and x.dtype is value.dtype:
-            name, offset = self.names[x], position
-        else:
-            partial = Temporary(value.dtype, self.chunks * size)
-            name = self._param("p", partial, value.dtype, True)
-            offset = CHUNK * size + position if self.chunks != 1 else position
-            self.later.append(
-                combine_partials(op, partial, None, self.chunks, size, x, self.schedule)
-            )
-        first = offset - position
-        fill = Store(name, self.dims(first) + e.var("z"), identity(op, value.dtype))
-        self.start.append(
-            For(
-                "z",
-                self.dims(0),
-                self.dims(size),
-                (fill,),
-                "vector",
-                self.schedule.lanes(value.dtype.bits),
-                1,
-            )
-        )
-        line = e.load(name, self.dims(offset), value.dtype)
-        inside.append(Store(name, self.dims(offset), combined(op.combine, line, value)))
+        arg = op.combine.startswith("arg")
+        own = parts == 1 and x.dtype is (int64 if arg else dtype)
+
+        def kept(dtype: DType, own: bool) -> tuple[str, Temporary | None]:
+            if own:
+                return self.names[x], None
+            memory = Temporary(dtype, parts * size)
+            return self._param("p", memory, dtype, True), memory
+
+        best, partial = kept(dtype, own and not arg)
+        spots, places = kept(int64, own) if arg else (None, None)
+        if partial is not None and not own:
+            later = combine_partials(op, partial, places, parts, size, x, self.schedule)
+            self.later.append(later)
+        return best, spots
 
     # --- values that a later loop over the row reads again ----------------------------------------
 

@@ -1,0 +1,138 @@
+"""Lines of accumulators: what a reduction has found so far, for each place along a line of what it
+reads; in memory, so that several lines are taken in at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, Let, Prefetch, Stmt, Store
+from graphc.backends.loops.tidy import Renaming
+from graphc.backends.lower.nests.combine import combined, succeeds
+from graphc.ir.dtypes import int32, int64
+
+#: Lines that are taken in at once, so that accumulators are read and stored less often.
+TOGETHER = 4
+#: Lines between what is at work and what is asked for.
+LINES_AHEAD = 2 * TOGETHER
+#: A buffer, and a place in it.
+At = tuple[str, Expr]
+
+
+@dataclass(frozen=True)
+class LineAccumulator:
+    """The line of one reduction: `value` along the line, and for argmin and argmax `place`, the
+    lines where the best values so far were. `term` is what the line at hand gives, `position` the
+    number of that line.
+    """
+
+    name: str
+    combine: str
+    neutral: Expr
+    term: Expr
+    value: At
+    place: At | None = None
+    position: Expr | None = None
+
+    @property
+    def best(self) -> Expr:
+        """What has been found, at a place along the line."""
+        return e.load(*self.value, self.term.dtype)
+
+    @property
+    def result(self) -> Expr:
+        """The reduction's value: of argmin and argmax, the place."""
+        return self.best if self.place is None else e.load(*self.place, int64)
+
+    def start(self, first: Expr) -> list[Stmt]:
+        """What nothing but line `first`, which is not taken in yet, has to give."""
+        fill: list[Stmt] = [Store(*self.value, self.neutral)]
+        return fill if self.place is None else [*fill, Store(*self.place, first)]
+
+    def take_in(self, lines: Sequence[Callable[[Expr], Expr]]) -> list[Stmt]:
+        """Takes in neighbouring lines, given what makes of the first one's expressions theirs."""
+        terms = [line(self.term) for line in lines]
+        if self.place is None:
+            return [Store(*self.value, _pairwise(self.combine, [self.best, *terms]))]
+        assert self.position is not None
+        steps: list[Stmt] = []
+
+        def named(kind: str, value: Expr) -> Expr:
+            name = f"{self.name}.{kind}{len(steps)}"
+            steps.append(Let(name, value))
+            return e.var(name, value.dtype)
+
+        found = [(named("x", x), e.const(k, int32)) for k, x in enumerate(terms)]
+        while len(found) > 1:
+            pairs = zip(found[::2], found[1::2], strict=True)
+            found = [_better(self.combine, a, b, named) for a, b in pairs]
+        ((value, line),) = found
+        best = named("best", self.best)
+        wins = named("wins", succeeds(self.combine, value, best))
+        place = self.position + e.cast(line, int64)
+        return [
+            *steps,
+            Store(*self.value, e.select(wins, value, best)),
+            Store(*self.place, e.select(wins, place, e.load(*self.place, int64))),
+        ]
+
+
+def _better(
+    combine: str,
+    a: tuple[Expr, Expr],
+    b: tuple[Expr, Expr],
+    named: Callable[[str, Expr], Expr],
+) -> tuple[Expr, Expr]:
+    """Value and line of the better one of two, of which b is later."""
+    wins = named("wins", succeeds(combine, b[0], a[0]))
+    value, line = (e.select(wins, y, x) for x, y in zip(a, b, strict=True))
+    return named("x", value), named("line", line)
+
+
+def take_in_lines(
+    row: str,
+    begin: Expr,
+    end: Expr,
+    lines: Iterable[LineAccumulator],
+    along: Callable[[list[Stmt]], For],
+    ahead: Sequence[At],
+    steps: Sequence[Stmt] = (),
+    even: bool = False,
+) -> list[Stmt]:
+    """The loops that take in the lines from `begin` to `end`, several at once, then one by one
+    unless nothing is left (`even`). `along` makes a loop along a line; `ahead` is asked for.
+    Statements that belong to one line are its `steps`, and let no others join it.
+    """
+    lines = list(lines)
+
+    def step(together: int) -> Stmt:
+        moved = [Renaming({row: e.var(row) + k}) for k in range(together)]
+        body = [*steps, *(s for line in lines for s in line.take_in(moved))]
+        return along(body + [Prefetch(name, move(at)) for name, at in ahead for move in moved])
+
+    together = 1 if steps else TOGETHER
+    whole = (end - begin) / together
+    quarter = e.var(f"{row}.q")
+    first = Let(row, begin + quarter * together)
+    loops: list[Stmt] = [For(quarter.attr, e.const(0, int64), whole, (first, step(together)))]
+    if together > 1 and not even:
+        loops.append(For(row, begin + whole * together, end, (step(1),)))
+    return loops
+
+
+def lines_ahead(row: str, read: Iterable[At]) -> list[At]:
+    """The same places some lines on."""
+    later = Renaming({row: e.var(row) + LINES_AHEAD})
+    return [(buffer, later(place)) for buffer, place in read]
+
+
+def _pairwise(combine: str, terms: Sequence[Expr]) -> Expr:
+    """The first term combined with all others, those in pairs."""
+    first, *others = terms
+    while len(others) > 1:
+        pairs = zip(others[::2], others[1::2], strict=False)
+        others = [combined(combine, a, b) for a, b in pairs] + others[len(others) // 2 * 2 :]
+    return combined(combine, first, others[0])

@@ -1,0 +1,103 @@
+"""Lowers reductions along leading axes: lines are taken in as they lie, by parts of all lines and
+tiles of their length; each part leaves a line of partial results, which are combined in order.
+"""
+
+from __future__ import annotations
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.stmt import For, Let, LoopKernel, Stmt
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.nests.accumulators import (
+    At,
+    lines_ahead,
+    take_in_lines,
+)
+from graphc.backends.lower.nests.in_lines import InLines
+from graphc.backends.lower.nests.loops import plan_nest
+from graphc.ir.dims import floordiv, index, maximum, minimum
+from graphc.ir.dtypes import DType
+from graphc.machine import TYPICAL
+from graphc.passes.fusion import Body, Root
+
+#: Elements of a tile: its accumulators stay in a core's second cache.
+TILE = 8 * TYPICAL.line_tile
+#: Lines of a part, at least, so that what parts leave is little beside what they read.
+LEAST_LINES = 64
+PART, TILE_NUMBER, LINES = index("part"), index("tile"), index("lines")
+
+
+def is_columns(body: Body, schedule: Schedule) -> bool:
+    """Whether a body does nothing but reduce along leading axes, in one loop over lines."""
+    if not schedule.vector_bits or not schedule.by_lines:
+        return False
+    if any(root.role != "column" for root in body.roots):
+        return False
+    nest = plan_nest(body)
+    return len(nest.outer) == len(nest.inner) == 1
+
+
+class ColumnLowering(InLines):
+    """Writes the kernel of such a body, and those that combine the results of its parts."""
+
+    def _chunks(self) -> None:
+        """A chunk is a tile of a part; only sizes count, never threads."""
+        (rows,), (line,) = self.nest.outer, self.nest.inner
+        self.flat, self.split = False, ()
+        self.tile = self.schedule.line_tile or TILE
+        self.tiles = floordiv(line.extent + (self.tile - 1), self.tile)
+        most = maximum(1, floordiv(self.schedule.most_chunks, maximum(1, self.tiles)))
+        fill = floordiv(self.schedule.grain, maximum(1, minimum(self.tile, line.extent)))
+        share = floordiv(rows.extent + (most - 1), most)
+        self.per = maximum(maximum(LEAST_LINES, fill), share)
+        self.parts = floordiv(rows.extent + (self.per - 1), self.per)
+        self.chunks = self.parts * self.tiles
+
+    def run(self) -> list[Call]:
+        (rows,), (line,) = self.nest.outer, self.nest.inner
+        chunks = self.dims(self.chunks)
+        self.start += self._place()
+        for loop in (rows, line):
+            self.dims.bind(loop.variable, e.var(loop.name))
+        steps: list[Stmt] = []
+        self.reader.statements = steps
+        lines = [self._accumulator(root) for root in self.body.roots]
+        begin = self.dims(PART * LINES)
+        end = self.dims(minimum(PART * LINES + LINES, rows.extent))
+        ahead = lines_ahead(rows.name, self._lines_along(rows.name, line.name, lines))
+        body = [
+            *self.start,
+            *(self._along([s]) for accumulator in lines for s in accumulator.start(begin)),
+            *take_in_lines(rows.name, begin, end, lines, self._along, ahead, steps),
+        ]
+        ops = dict.fromkeys(root.tensor.node.op.name for root in self.body.roots[-3:])
+        kernel = LoopKernel(
+            "_".join(("columns", *ops)),
+            tuple(self.params), tuple(sorted(self.dims.sizes)), chunks, tuple(body),
+        )  # fmt: skip
+        return [Call(kernel, tuple(self.arguments), self.chunks), *self.later]
+
+    def _place(self) -> list[Stmt]:
+        """Which part and tile the chunk is: the tiles of a part follow each other."""
+        chunk, tiles = e.var("chunk"), self.dims(self.tiles)
+        found = [
+            Let("part", chunk / tiles),
+            Let("tile", e.rem(chunk, tiles)),
+            Let("lines", self.dims(self.per)),
+        ]
+        for variable, s in zip((PART, TILE_NUMBER, LINES), found, strict=True):
+            self.dims.bind(variable, e.var(s.name))
+        return list(found)
+
+    def _along(self, body: list[Stmt]) -> For:
+        """A loop over the tile."""
+        (line,) = self.nest.inner
+        begin = TILE_NUMBER * self.tile
+        end = minimum(begin + self.tile, line.extent)
+        lanes = self.schedule.lanes(self._bits())
+        return For(line.name, self.dims(begin), self.dims(end), tuple(body), "vector", lanes, 1)
+
+    def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
+        (line,) = self.nest.inner
+        best, places = self._part_lines(root, dtype, self.parts, line.extent)
+        at = self.dims(PART * line.extent + line.variable)
+        return (best, at), None if places is None else (places, at)

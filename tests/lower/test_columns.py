@@ -1,0 +1,75 @@
+"""Reductions along leading axes take in lines as they lie, and give what the reference gives."""
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.nests import columns
+from graphc.backends.reference import evaluate
+from graphc.ir.node import Tensor
+from tests.lower.scheduled import function
+
+SHAPES = ((300, 17), (7, 4100), (1, 5), (129, 1), (0, 6), (5, 0), (64, 3, 21), (1031, 2))
+
+
+def reductions(x: Tensor) -> list[Tensor]:
+    found = [gc.sum(x, axis=0), gc.min(x, axis=0)] if x.shape[0] != 0 else [gc.sum(x, axis=0)]
+    if x.dtype.is_float:
+        found.append(gc.sum(x * x, axis=0))
+    if x.shape[0] != 0:
+        found += [gc.max(x, axis=0), gc.argmax(x, axis=0), gc.argmin(gc.round(x), axis=0)]
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32", "int64"])
+def test_values_are_the_references(shape: tuple[int, ...], dtype: str) -> None:
+    value = np.random.default_rng(shape).uniform(-3, 3, shape).astype(dtype)
+    if dtype.startswith("float"):
+        value[np.random.default_rng(1).random(shape) < 0.01] = np.nan
+        value[:, :1] = -np.inf
+    rtol = {"float16": 4e-3, "float64": 1e-12}.get(dtype, 2e-5)
+    for sizes in (shape, tuple("abc"[: len(shape)])):
+        if sizes != shape and shape[0] == 0:
+            continue  # the reference has no largest of nothing
+        x = gc.placeholder("x", sizes, dtype)
+        outputs = reductions(x)
+        wanted = evaluate(outputs, {x: value})
+        for schedule in (Schedule(), Schedule(vector_bits=128, grain=64, most_chunks=3)):
+            for got, want in zip(function([x], outputs, schedule)(value), wanted, strict=True):
+                a, b = np.asarray(got, np.float64), np.asarray(want, np.float64)
+                np.testing.assert_allclose(a, b, rtol, 10 * rtol)
+
+
+def test_parts_follow_the_number_of_lines_and_tiles_their_length() -> None:
+    for sizes, parts, tiles in (
+        ((4096, 4096), 64, 1),
+        ((10, 10**6), 1, 245),
+        ((300, 9000), 5, 3),
+        ((10**6, 8), 64, 1),
+    ):
+        x = gc.placeholder("x", sizes)
+        run = gc.compile([x], [gc.argmax(x, axis=0)])
+        assert run.program is not None
+        call = run.program.calls[0]
+        assert call.kernel.name == "columns_argmax"  # type: ignore[union-attr]
+        assert call.chunks == parts * tiles  # type: ignore[union-attr]
+
+
+def test_a_column_beside_rows_gives_places_too() -> None:
+    value = np.random.default_rng(2).normal(size=(333, 70)).astype(np.float32)
+    x = gc.placeholder("x", ("n", 70))
+    shares = gc.softmax(x, axis=1)
+    outputs = [shares, gc.argmax(shares, axis=0), gc.sum(shares, axis=0)]
+    got, want = function([x], outputs, Schedule())(value), evaluate(outputs, {x: value})
+    np.testing.assert_allclose(got[2], want[2], 1e-5)
+    np.testing.assert_array_equal(got[1], np.argmax(got[0], axis=0))
+
+
+def test_short_lines_are_no_columns_without_vectors() -> None:
+    assert columns.TILE % 16 == 0
+    x = gc.placeholder("x", (40, 8))
+    value = np.arange(320, dtype=np.float32).reshape(40, 8)
+    (got,) = function([x], [gc.argmax(x, axis=0)], Schedule(vector_bits=0))(value)
+    np.testing.assert_array_equal(got, np.full(8, 39))
