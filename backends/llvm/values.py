@@ -151,6 +151,8 @@ class Values(Scope):
         """
         numbers = [y for y in x.args if _is_number(y)]
         first, second = x.args if not numbers or numbers[0] is x.args[0] else x.args[::-1]
+        if not numbers and x.dtype.is_float and x.dtype.bits >= 32 and x.lanes > 1:
+            return self._float_extreme(x)
         a, b = self.value(first), self.value(second)
         type_, flags = type_of(x), vector_type("i1", x.lanes)
         compare = "fcmp" if x.dtype.is_float else "icmp"
@@ -160,6 +162,13 @@ class Values(Scope):
             return chosen
         nan = self.assign(f"fcmp uno {type_} {a}, {a}")
         return self.assign(f"select {flags} {nan}, {type_} {a}, {type_} {chosen}")
+
+    def _float_extreme(self, x: Expr) -> str:
+        """One comparison, where selects would be taken for two; of two zeros either (nsz)."""
+        name = f"llvm.{x.op}imum.{mangled(x.dtype, x.lanes)}"
+        self.declare(f"declare {type_of(x)} @{name}({type_of(x)}, {type_of(x)})")
+        operands = ", ".join(map(self.typed, x.args))
+        return self.assign(f"call nsz {type_of(x)} @{name}({operands})")
 
     def _compare(self, x: Expr) -> str:
         a, b = x.args

@@ -9,7 +9,7 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
   rem                  integer remainder of `div`; not for floats
   fma                  a*b + c rounded once
   neg abs sqrt floor ceil trunc rint     rint rounds halves to even
-  min max              a NaN operand gives NaN; integers too
+  min max              a NaN operand gives NaN, zeros of both signs either; integers too
   and or xor not shl shr                 bits (and bool); shr is logical for unsigned, arithmetic
                        for signed
   eq ne lt le gt ge    bool; comparisons with NaN are false, but ne

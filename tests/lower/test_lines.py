@@ -10,7 +10,7 @@ from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of
 
-SHAPES = ((3, 70, 1030), (2, 7, 64), (1, 9, 700), (4, 0, 100), (2, 3, 4, 100), (5, 6, 3))
+SHAPES = ((3, 70, 1030), (2, 7, 64), (1, 9, 4100), (4, 0, 100), (2, 3, 4, 100), (5, 6, 3))
 
 
 def reductions(x: Tensor, dtype: str) -> list[Tensor]:
@@ -37,6 +37,19 @@ def test_values_are_the_references(shape: tuple[int, ...], dtype: str) -> None:
         ):
             a, b = np.asarray(got, np.float64), np.asarray(want, np.float64)
             np.testing.assert_allclose(a, b, rtol, 10 * rtol)
+
+
+@pytest.mark.parametrize("shape", [(40, 100), (1, 9, 70), (70, 3)])
+def test_an_extreme_of_nan_is_nan_wherever_it_is(shape: tuple[int, ...]) -> None:
+    x = gc.placeholder("x", shape)
+    outputs = [op(x, axis=axis) for op in (gc.max, gc.min) for axis in (len(shape) - 2, -1, None)]
+    compiled = function([x], outputs, Schedule())
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        value = rng.normal(size=shape).astype(np.float32)
+        value[tuple(map(rng.integers, shape))] = np.nan
+        for got, want in zip(compiled(value), evaluate(outputs, {x: value}), strict=True):
+            np.testing.assert_array_equal(got, want)
 
 
 def kernel_text(x: Tensor, y: Tensor, schedule: Schedule) -> str:

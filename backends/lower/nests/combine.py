@@ -27,14 +27,17 @@ def identity(op: Any, dtype: DType) -> Expr:
 
 
 def combined(combine: str, a: Expr, b: Expr) -> Expr:
-    """One step of a combination."""
+    """One step of a combination: `a` is what there is already, `b` is new.
+
+    An extreme asks its first operand whether it is NaN, and b need not wait for the last step.
+    """
     if combine in ("and", "or"):
         return a & b if combine == "and" else a | b
     return {
         "sum": lambda: a + b,
         "prod": lambda: a * b,
-        "min": lambda: e.minimum(a, b),
-        "max": lambda: e.maximum(a, b),
+        "min": lambda: e.minimum(b, a),
+        "max": lambda: e.maximum(b, a),
     }[combine]()
 
 
