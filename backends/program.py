@@ -25,7 +25,7 @@ from graphc.ir.walk import topological
 from graphc.ops.control import Control
 from graphc.ops.copying import copy
 from graphc.passes.fusion import Body, copy_body, fuse
-from graphc.passes.inplace import overwrites, settle_order
+from graphc.passes.inplace import is_block_write, overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
 
 Update = tuple[Tensor, Tensor]
@@ -56,7 +56,8 @@ class Failure:
     def message(self) -> str:
         """The error's text, with `{value}` where the value at fault belongs."""
         where = f"\n  at {self.node.source}" if self.node.source else ""
-        return f"{self.node.op.name}: index {{value}} is out of range for {self.what}{where}"
+        op = self.node.attrs.get("of", self.node.op.name)
+        return f"{op}: index {{value}} is out of range for {self.what}{where}"
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ def build_program(
                 continue
             if position > last_check and overwrites(bodies[: len(lowered)], position, x, variable):
                 fixed[x] = fixed[variable]
+                if is_block_write(body):
+                    lowered[body] = _Lowered(lowered[body].calls[-1:], lowered[body].can_fail)
             else:
                 late = copy_body(x)
                 fixed[late.outputs[0]] = fixed[variable]
@@ -201,7 +204,20 @@ class _Builder:
             calls = [self._nested(body.node)]
         else:
             calls = self.lowerings[body.kind](body, self.schedule, self.fail)
+        if is_block_write(body):
+            calls = [*self._copied(body.node), *calls]
         return _Lowered(tuple(calls), len(self.failures) > known)
+
+    def _copied(self, node: Node) -> list[Call]:
+        """The kernels that copy the first input into the memory of the output."""
+        body = copy_body(node.inputs[0])
+        copied, (y,) = body.outputs[0], node.outputs
+        calls = self.lowerings["nest"](body, self.schedule, self.fail)
+        return [
+            Call(c.kernel, tuple(y if b is copied else b for b in c.arguments), c.chunks)
+            for c in calls
+            if isinstance(c, Call)
+        ]
 
     @contextmanager
     def _inside(self, rows: str | None) -> Iterator[None]:

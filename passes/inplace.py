@@ -114,7 +114,15 @@ def overwrites(bodies: Sequence[Body], position: int, x: Tensor, variable: Tenso
     body = bodies[position]
     if all(base(y) is not variable for y in body.inputs):
         return True
+    if is_block_write(body):
+        old, *others = body.node.inputs
+        return old is variable and all(base(y) is not variable for y in others)
     return body.kind != "loops" and _reads_only_own_element(body, x, variable)
+
+
+def is_block_write(body: Body) -> bool:
+    """Whether the kernel writes a block alone, of an array that is in the result's memory."""
+    return body.node.op.name == "block_write"
 
 
 def _reads_only_own_element(body: Body, x: Tensor, variable: Tensor) -> bool:

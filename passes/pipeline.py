@@ -16,6 +16,7 @@ from graphc.ops.blocks import BLOCKS
 from graphc.ops.control import Control
 from graphc.passes.block_loops import BLOCK_LOOPS
 from graphc.passes.block_reductions import BLOCK_REDUCTIONS
+from graphc.passes.block_writes import WRITE_BLOCKS
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
@@ -50,6 +51,7 @@ PIPELINE: tuple[Pass, ...] = (
     PACK_KERNELS,
     DECOMPOSE,
     PACK_PRODUCTS,
+    WRITE_BLOCKS,
 )
 
 

@@ -84,6 +84,8 @@ class _Chooser:
             return
         if node.op.lowering != "read":
             return
+        if node.op.name == "checked_place":
+            self.roots.update(node.outputs)
         if is_view(node):
             for x in node.inputs:
                 self._force(x)
