@@ -169,3 +169,14 @@ def test_what_is_beyond_the_edge_is_zero_among_values_that_are_not_numbers():
     value[0, 3, 0, 0], value[0, 5, 11, 12], value[0, 9, 6, 0] = np.nan, np.nan, np.nan
     (got,), (want,) = evaluate([y], {x: value}, "cpu"), evaluate([y], {x: value})
     np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+
+
+def test_sums_over_many_channels_are_taken_in_short_chains() -> None:
+    rng = np.random.default_rng(3)
+    w, a = rng.standard_normal((64, 2048, 1, 1)), rng.standard_normal((1, 2048, 7, 7))
+    x = gc.placeholder("x", (1, 2048, 7, 7), gc.float32)
+    run = gc.compile([x], nn.conv(x, gc.constant(w.astype(np.float32))))
+    kernels = w.astype(np.float32).astype(np.float64)[:, :, 0, 0]
+    images = a.astype(np.float32)
+    wanted = np.einsum("oc,ncyx->noyx", kernels, images.astype(np.float64))
+    assert np.linalg.norm(run(images) - wanted) < 3e-7 * np.linalg.norm(wanted)

@@ -243,6 +243,7 @@ class _Packed(Epilogue):
             (self.names[self.u], lambda k, column: (start + k) * self.width + column),
             (SUMS, self._sum),
             added=self.depths > 1,
+            most=self.per * self.line,
         )
 
     def _results(self) -> For:

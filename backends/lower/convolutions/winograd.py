@@ -110,6 +110,7 @@ class _Convolution(Epilogue):
             lambda t, k: element(IMAGES, POINT * self.apart[0] + t * channels + k),
             (self.names[self.u], lambda k, column: start + k * width + column),
             (SUMS, lambda t, column: POINT * self.apart[1] + t * width + column),
+            most=channels,
         )
         return For("w.p", ZERO, e.const(self.points, T.dtype), (body,))
 

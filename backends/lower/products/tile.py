@@ -8,6 +8,7 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Prefetch, Stmt, Store
+from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.few import few_rows
 from graphc.backends.lower.products.frame import LEFT, ONE, SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.pack import (
@@ -28,8 +29,6 @@ from graphc.ir.record import dataclass
 
 #: Vectors of a tile in whose loop there is time to ask for later rows.
 AHEAD = 4
-#: Summands of a chain, about; a sum of 1024 then errs by 2e-7 of its size, not by 6e-7.
-CHAIN = 128
 C = e.var("p.c")
 H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
 
@@ -37,18 +36,6 @@ H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "
 def one_depth(frame: Frame) -> bool:
     """Whether the whole sum is known to be taken at once, so that only a tile of sums is kept."""
     return isinstance(frame.lines, int) and frame.lines <= frame.sizes.depth
-
-
-def _chain(frame: Frame) -> int | None:
-    """Summands that are added one after the other, before they are added to other such sums: a
-    rounding error grows with their number. None: all of a depth.
-    """
-    lines = frame.lines
-    if not frame.sum_type.is_float:
-        return None
-    if not isinstance(lines, int):
-        return CHAIN
-    return None if 2 * lines <= 3 * CHAIN else -(-lines // -(-lines // CHAIN))
 
 
 def sums_elements(frame: Frame) -> int:
@@ -147,7 +134,8 @@ class _Tile:
         declared: list[Stmt] = [Declare(_name(i, v), begin[v]) for i, v in places]
         ahead = self._rows_ahead() + self._panel_ahead() if rows == sizes.tile_rows else []
         step = (*ahead, *self._step(rows, first))
-        corner, chain = (self.line + first) * sizes.width + self.column, _chain(frame)
+        corner = (self.line + first) * sizes.width + self.column
+        chain = chain_of(frame.lines) if frame.sum_type.is_float else None
         stores: list[Stmt] = []
         for i, v in places:
             at = frame.vector(corner + (i * sizes.width + v * sizes.lanes))
