@@ -24,6 +24,7 @@ from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.ops.control import Control
 from graphc.ops.copying import copy
+from graphc.ops.strips import STRIPS
 from graphc.passes.fusion import Body, copy_body, fuse
 from graphc.passes.inplace import is_block_write, overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
@@ -75,7 +76,8 @@ class Program:
     Buffers of the native entry are inputs, outputs, variables, constants, in this order. The call
     `first_commit` is the first that writes a variable; no check comes after it. `aliases` names,
     for each call, the buffers that share memory; `owners` the body that it belongs to. A program
-    nested in a loop or branch has the `frame` of the outermost one.
+    nested in a loop or branch has the `frame` of the outermost one; the kernels of one that is
+    `alone` run on the thread that calls it.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Program:
     aliases: tuple[frozenset[str], ...] = field(default=())
     owners: tuple[int, ...] = field(default=())
     frame: Frame | None = None
+    alone: bool = False
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -159,6 +162,7 @@ def build_program(
         aliases=tuple(_aliased(call, plan) for call in calls),
         owners=tuple(owners),
         frame=builder.frame if builder.depth else None,
+        alone=builder.alone,
     )
 
 
@@ -192,6 +196,7 @@ class _Builder:
         self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
         self.failures: list[Failure] = []
         self.depth = 0
+        self.alone = False
 
     def fail(self, node: Node, what: str) -> int:
         self.failures.append(Failure(node, what))
@@ -220,24 +225,28 @@ class _Builder:
         ]
 
     @contextmanager
-    def _inside(self, rows: str | None) -> Iterator[None]:
-        """In a node's bodies, which know one more size if they work on blocks of rows."""
-        frame = self.frame
+    def _inside(self, rows: str | None, alone: bool) -> Iterator[None]:
+        """In a node's bodies, which know one more size if they work on blocks of rows, and of which
+        several run at once if they are `alone`.
+        """
+        frame, before = self.frame, self.alone
+        self.alone = alone or before
         if rows is not None:
             self.frame = Frame((*frame.sizes, rows), len(frame.sizes) + 1)
         self.depth += 1
         yield
         self.depth -= 1
-        self.frame = frame
+        self.frame, self.alone = frame, before
 
     def _nested(self, node: Node) -> Nested:
         """The programs of a node's bodies, with room for two generations of its carries and for the
-        arena of one of them: they never run at once, and keep nothing there.
+        arena of one of them, or of each strip: others never run at once, and keep nothing there.
         """
         op = node.op
         assert isinstance(op, Control)
-        rows = node.attrs.get("rows")
-        with self._inside(rows):
+        strips = node.attrs["height"] // node.attrs["rows"] if op is STRIPS else 1
+        rows = None if op is STRIPS else node.attrs.get("rows")
+        with self._inside(rows, alone=op is STRIPS):
             programs = tuple(
                 build_program(g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self)
                 for g in op.bodies(node.attrs)
@@ -247,7 +256,7 @@ class _Builder:
         most = reduce(maximum, (p.plan.arena_bytes for p in programs))
         if rows is not None:
             most = substitute(most, lambda a: node.attrs["most"] if a.name == rows else None)
-        arena = Temporary(uint8, most)
+        arena = Temporary(uint8, most * strips)
         scratch += [arena] * len(programs)
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
 

@@ -28,6 +28,8 @@ from graphc.passes.pack_products import PACK_PRODUCTS
 from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
+from graphc.passes.straighten import STRAIGHTEN
+from graphc.passes.strips import STRIPS
 from graphc.passes.verify import verify
 from graphc.passes.winograd import WINOGRAD
 
@@ -43,7 +45,9 @@ PIPELINE: tuple[Pass, ...] = (
     CANONICALISE,
     MERGE_SCANS,
     DROP,
+    STRAIGHTEN,
     BLOCK_LOOPS,
+    STRIPS,
     SHARE_REDUCTIONS,
     BLOCK_REDUCTIONS,
     RECIPROCATE,

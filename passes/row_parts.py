@@ -5,6 +5,7 @@ apart, and those that add it up.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
@@ -12,6 +13,9 @@ from graphc.ir.types import Shape
 from graphc.ops.contraction import free_axes
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import broadcast, reshape
+
+#: Ops that are told the shape of what they give, and by which attribute.
+_SHAPED = MappingProxyType({"slice": "sizes", "place": "shape"})
 
 
 def row_operands(node: Node, length: Dim) -> tuple[Tensor, ...] | None:
@@ -32,6 +36,24 @@ def row_operands(node: Node, length: Dim) -> tuple[Tensor, ...] | None:
         return node.inputs if node.attrs["axes"][0] == 0 else None
     if name == "dot_general":
         return _rows_of_product(node)
+    return None
+
+
+def strip_operands(node: Node, height: Dim) -> tuple[Tensor, ...] | None:
+    """The same, also of what rearranges or adds up within each row."""
+    known = row_operands(node, height)
+    if known is not None or len(node.outputs) > 1 or not node.inputs:
+        return known
+    shape, attrs, x = node.types[0].shape, node.attrs, node.inputs[0]
+    if not shape or shape[0] != height or not x.shape or x.shape[0] != height:
+        return None
+    if node.op.name in ("slice", "place"):
+        whole = attrs["starts"][0] == 0 and attrs["steps"][0] == 1
+        return node.inputs if whole and 0 not in attrs.get("checked", ()) else None
+    if node.op.name == "concat":
+        return node.inputs if attrs["axis"] > 0 else None
+    if node.op.lowering == "reduce":
+        return node.inputs if 0 not in attrs["axes"] else None
     return None
 
 
@@ -64,6 +86,9 @@ def of_block(node: Node, inputs: Sequence[Tensor], rows: Dim) -> Tensor:
         return broadcast(inputs[0], _with_rows(node, rows), node.attrs["axes"])
     if node.op.name == "reshape":
         return reshape(inputs[0], _with_rows(node, rows))
+    if node.op.name in _SHAPED:
+        attrs = {**node.attrs, _SHAPED[node.op.name]: _with_rows(node, rows)}
+        return apply(node.op, *inputs, **attrs).outputs[0]
     return apply(node.op, *inputs, **node.attrs).outputs[0]
 
 
@@ -83,7 +108,7 @@ def part_of(
     """
     found = dict(known)
     for node in nodes:
-        by_rows = summed_operands(node) if node in summed else row_operands(node, length)
+        by_rows = summed_operands(node) if node in summed else strip_operands(node, length)
         cut = set(by_rows or ())
         inputs = [found[x] if x in cut else x for x in node.inputs]
         if node in summed:

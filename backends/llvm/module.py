@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.parts import Parts
+from graphc.backends.llvm.strips import emit_strips, strip_function
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
@@ -68,6 +69,7 @@ def part_of(program: Program, prefix: str, parts: Parts | None = None) -> Part:
         names.append(name)
     entry = _Entry(program, names, prefix)
     functions[f"{prefix}_plan"], functions[f"{prefix}_run"] = entry.plan(), entry.run()
+    functions.update(entry.outlined)
     if program.frame is not None:
         del functions[f"{prefix}_plan"]
     declarations.update(entry.declarations)
@@ -106,6 +108,7 @@ class _Entry:
     def __init__(self, program: Program, kernels: Sequence[str], prefix: str):
         self.program, self.kernels, self.prefix = program, kernels, prefix
         self.declarations: dict[str, None] = {}
+        self.outlined: dict[str, str] = {}
 
     def _values(self) -> tuple[Values, DimWriter]:
         values = Values()
@@ -166,7 +169,7 @@ class _Entry:
             if k == program.first_commit and program.failures:
                 self._stop_if_failed(values, k)
             if isinstance(call, Nested):
-                emit_nested(values, dims, call, kernel, lambda b: self._pointer(values, dims, b))
+                self._nested(values, dims, call, kernel)
             else:
                 self._call(values, dims, call, kernel)
         code = values.assign("load i64, ptr %status")
@@ -193,9 +196,43 @@ class _Entry:
             values.emit(f"store {word}, ptr {at}")
         if call.chunks == 1:
             values.emit(f"call void @{kernel}(ptr %frame, i64 0)")
+            return
+        chunks = self._dim(values, dims, call.chunks)
+        if self.program.alone:
+            self._in_turn(values, kernel, chunks)
         else:
-            chunks = self._dim(values, dims, call.chunks)
             values.emit(f"call void @gc_parallel(ptr @{kernel}, ptr %frame, i64 {chunks})")
+
+    def _in_turn(self, values: Values, kernel: str, chunks: str) -> None:
+        """All chunks of a kernel on the calling thread."""
+        chunk, following = values.fresh("chunk"), values.fresh("next")
+        before, head, inside, after = (
+            f"{part}.{chunk[1:]}" for part in ("before", "head", "inside", "after")
+        )
+        values.emit(f"br label %{before}")
+        values.lines.append(f"{before}:")
+        values.emit(f"br label %{head}")
+        values.lines.append(f"{head}:")
+        values.emit(f"{chunk} = phi i64 [ 0, %{before} ], [ {following}, %{inside} ]")
+        more = values.assign(f"icmp slt i64 {chunk}, {chunks}")
+        values.emit(f"br i1 {more}, label %{inside}, label %{after}")
+        values.lines.append(f"{inside}:")
+        values.emit(f"call void @{kernel}(ptr %frame, i64 {chunk})")
+        values.emit(f"{following} = add nsw i64 {chunk}, 1")
+        values.emit(f"br label %{head}")
+        values.lines.append(f"{after}:")
+
+    def _nested(self, values: Values, dims: DimWriter, call: Nested, prefix: str) -> None:
+        def pointer(buffer: Buffer) -> str:
+            return self._pointer(values, dims, buffer)
+
+        if call.node.op.name != "strips":
+            emit_nested(values, dims, call, prefix, pointer)
+            return
+        emit_strips(values, call, prefix, pointer)
+        own, its_dims = self._values()
+        self.outlined[f"{prefix}.strip"] = strip_function(own, its_dims, call, prefix)
+        self.declarations.update(own.declarations)
 
     def _pointer(self, values: Values, dims: DimWriter, buffer: Buffer) -> str:
         program = self.program

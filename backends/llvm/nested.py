@@ -21,13 +21,15 @@ def emit_nested(
     values: Values, dims: DimWriter, nested: Nested, prefix: str, pointer: Callable[[Buffer], str]
 ) -> None:
     """The statements of a scan, while or switch; nested program j is the function PREFIX.j_run."""
-    writer = _Writer(values, dims, nested, prefix, pointer)
+    writer = LoopWriter(values, dims, nested, prefix, pointer)
     ways = {"scan": writer.scan, "blocks": writer.blocks}
     ways |= {"while": writer.repeat, "switch": writer.switch}
     ways[nested.node.op.name]()
 
 
-class _Writer:
+class LoopWriter:
+    """Writes one loop or branch."""
+
     def __init__(
         self,
         values: Values,
@@ -95,7 +97,7 @@ class _Writer:
 
     def _results(self, come: Sequence[str]) -> None:
         for k in range(self.carries):
-            self._copy(self.outputs[k], come[k], self.nested.node.outputs[k])
+            self._copy(self.outputs[k], come[k], self.nested.node.attrs["body"].outputs[k])
 
     def _slice(self, base: str, step: str, position: str) -> str:
         offset = self.values.assign(f"mul i64 {position}, {step}")
@@ -158,7 +160,7 @@ class _Writer:
         elements = body.inputs[self.carries : self.carries + stacks]
         rows_in = [self._row_bytes(x, skip) for x in elements]
         rows_out = [self._row_bytes(y, skip) for y in body.outputs[self.carries :]]
-        for x in node.outputs[: self.carries]:
+        for x in body.outputs[: self.carries]:
             self._bytes(x)  # evaluated here, where it holds for the end too
         entry, head, inside, latch, after = (
             self._label(h) for h in ("entry", "head", "body", "latch", "after")
@@ -191,7 +193,7 @@ class _Writer:
     def repeat(self) -> None:
         v = self.values
         shared = self.inputs[self.carries :]
-        for x in self.nested.node.outputs:
+        for x in self.nested.node.attrs["body"].outputs:
             self._bytes(x)  # evaluated here, where it holds for the end too
         entry, head, inside, latch, after, test = (
             self._label(h) for h in ("entry", "head", "body", "latch", "after", "test")

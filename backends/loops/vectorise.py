@@ -14,6 +14,7 @@ from itertools import groupby
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.joints import at_joints
 from graphc.backends.loops.masked import load_in_place, one_of_two
 from graphc.backends.loops.stmt import (
     Accumulate,
@@ -51,7 +52,8 @@ def _body(
     out: list[Stmt] = []
     for s in body:
         if isinstance(s, For) and s.kind == "vector" and s.width > 1:
-            out.extend(_VectorLoop(s, types, neutral).statements())
+            for part in at_joints(s):
+                out.extend(_VectorLoop(part, types, neutral).statements())
         elif isinstance(s, For):
             out.append(
                 replace(

@@ -120,7 +120,7 @@ def functions_of(call: Call | Nested, name: str) -> list[str]:
         for each, its_name in zip(program.calls, inner, strict=True):
             found += functions_of(each, its_name)
         found.append(f"{name}.{k}_run")
-    return found
+    return [*found, f"{name}.strip"] if call.node.op.name == "strips" else found
 
 
 def memory_text(program: Program) -> str:

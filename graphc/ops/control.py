@@ -65,8 +65,9 @@ class Scan(Control):
         )
         for k, (given, symbol) in enumerate(zip(inputs, body.inputs, strict=True)):
             wanted = symbol.type
-            if carries <= k < carries + stacks:
-                wanted = self.stacked(wanted, attrs)
+            if k < carries + stacks:
+                whole = self.carried if k < carries else self.stacked
+                wanted = whole(wanted, attrs)
             if given != wanted:
                 raise ShapeError(f"operand {k} of {self} is {given}, its body needs {wanted}")
         for k, (symbol, result) in enumerate(
@@ -74,7 +75,12 @@ class Scan(Control):
         ):
             if symbol.type != result.type:
                 raise _carry_error(k, symbol.type, result.type)
-        return (*body.types[:carries], *(self.stacked(y, attrs) for y in body.types[carries:]))
+        carried = (self.carried(y, attrs) for y in body.types[:carries])
+        return (*carried, *(self.stacked(y, attrs) for y in body.types[carries:]))
+
+    def carried(self, part: TensorType, attrs: Any) -> TensorType:
+        """The type of a carry that the body takes as `part`."""
+        return part
 
     def stacked(self, part: TensorType, attrs: Any) -> TensorType:
         """The type of all parts that the body takes or gives, one behind the other."""

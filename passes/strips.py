@@ -1,0 +1,102 @@
+"""Scans by strips of rows: where rows never meet in a scan's body, as in a recurrent network, some
+of them go through all steps before others do, or on another thread, with no hand-over at any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.ir.dims import Dim
+from graphc.ir.node import Node, Tensor
+from graphc.ir.subgraph import Subgraph
+from graphc.ir.types import TensorType
+from graphc.ir.walk import rebuild, topological
+from graphc.ops.control import SCAN
+from graphc.ops.strips import strips_node
+from graphc.passes.graph import Graph, Pass
+from graphc.passes.loop_gradients import like
+from graphc.passes.row_parts import part_of, strip_operands
+
+#: Rows of a strip, at least and at most, and strips for as many threads, if there are enough rows.
+FEWEST, MOST = 5, 16
+ENOUGH = 4
+#: Elements of what all rows are multiplied by, at most: a second cache has room for them, and they
+#: are read again for each strip.
+IN_CACHE = 2**17
+#: Floating-point operations of a whole loop of which parts are worth a thread.
+WORK = 2**21
+
+
+def strips(graph: Graph) -> Graph:
+    """The graph with scans run by strips of rows where that pays."""
+    return graph.with_results(rebuild(graph.results, _by_strips))
+
+
+def _by_strips(scan: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+    """The scan's outputs from one by strips, on new inputs; None where it stays whole."""
+    height = _height(scan) if scan.op is SCAN else None
+    rows = None if height is None else _rows(height)
+    if height is None or rows is None:
+        return None
+    body: Subgraph = scan.attrs["body"]
+    own = scan.attrs["carries"] + scan.attrs["stacks"]
+    cut = _row_nodes(body, own, height)
+    if cut is None or not _pays(scan, cut):
+        return None
+    symbols = {
+        x: like(TensorType(x.dtype, (rows, *x.shape[1:])), x.node.attrs["name"])
+        for x in body.inputs[:own]
+    }
+    known = part_of(cut, symbols, height, rows)
+    outputs = tuple(known[y] for y in body.outputs)
+    inner = Subgraph((*symbols.values(), *body.inputs[own:]), outputs)
+    return strips_node(inputs, {**scan.attrs, "body": inner}, height, rows)
+
+
+def _height(scan: Node) -> int | None:
+    """The rows of all carries, of all elements of stacks and of all outputs, if they are known."""
+    body: Subgraph = scan.attrs["body"]
+    own = scan.attrs["carries"] + scan.attrs["stacks"]
+    heights = {x.shape[0] if x.shape else None for x in (*body.inputs[:own], *body.outputs)}
+    height = heights.pop() if len(heights) == 1 else None
+    return height if isinstance(height, int) else None
+
+
+def _rows(height: int) -> int | None:
+    """Rows of a strip, the most that all rows are whole strips of; None where that is too few."""
+    whole = [n for n in range(MOST, FEWEST - 1, -1) if height % n == 0 and n < height]
+    return next((n for n in whole if height // n >= ENOUGH), next(iter(whole), None))
+
+
+def _row_nodes(body: Subgraph, own: int, height: int) -> list[Node] | None:
+    """The nodes that make rows from rows, in order; None where rows of the outputs need others."""
+    rows = set(body.inputs[:own])
+    found: list[Node] = []
+    for node in topological(body.outputs):
+        meets = rows.intersection(node.inputs)
+        if not meets and node.op.name != "broadcast":
+            continue
+        operands = strip_operands(node, height)
+        if operands is not None and meets == set(operands):
+            found.append(node)
+            rows.update(node.outputs)
+        elif meets:
+            return None
+    return found if rows.issuperset(body.outputs) else None
+
+
+def _pays(scan: Node, cut: list[Node]) -> bool:
+    """Whether rows are multiplied by little, but often enough."""
+    shared = [n.inputs[1] for n in cut if n.op.name == "dot_general" and not _has_batch(n)]
+    sizes = [x.size for x in dict.fromkeys(shared)]
+    known = [size for size in sizes if isinstance(size, int)]
+    work: Dim = scan.op.cost(scan)
+    enough = not isinstance(work, int) or work >= WORK
+    return bool(sizes) and len(known) == len(sizes) and sum(known) <= IN_CACHE and enough
+
+
+def _has_batch(product: Node) -> bool:
+    return bool(product.attrs["batch"][0])
+
+
+STRIPS = Pass("strips", strips, "scans whose rows never meet run by strips of rows")

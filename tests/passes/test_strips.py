@@ -1,0 +1,206 @@
+"""Scans by strips of rows: the same values, and none where rows meet or too little is gained."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import nn
+from graphc.backends.reference import evaluate
+from graphc.ir.node import Node, Tensor
+from graphc.ir.walk import topological
+from graphc.passes import strips
+from graphc.passes.graph import Graph
+from graphc.passes.pipeline import optimise
+
+RNG = np.random.default_rng(0)
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small loops go by strips too."""
+    monkeypatch.setattr(strips, "WORK", 0)
+
+
+def draw(*shape: int, dtype: str = "float64") -> np.ndarray:
+    return RNG.uniform(-1, 1, shape).astype(dtype)
+
+
+def nodes(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Node]:
+    return topological(optimise(Graph(tuple(inputs), tuple(outputs))).results)
+
+
+def names(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[str]:
+    return [node.op.name for node in nodes(inputs, outputs)]
+
+
+def symbols(length: int | str, height: int | str) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        gc.placeholder("x", (length, height, 4), gc.float64),
+        gc.placeholder("w", (4, 4), gc.float64),
+        gc.placeholder("c", (height, 4), gc.float64),
+    )
+
+
+def feed(inputs: Sequence[Tensor], length: int = 7) -> list[np.ndarray]:
+    sizes = {"time": length}
+    return [draw(*(d if isinstance(d, int) else sizes[str(d)] for d in x.shape)) for x in inputs]
+
+
+def recurrent(inputs: Sequence[Tensor], reverse: bool = False) -> list[Tensor]:
+    """The last and all states of h = tanh(h w + x), and gradients."""
+    x, w, c = inputs
+
+    def step(h: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        new = gc.tanh(h @ w + z)
+        return new, gc.concat([new * h, h[:, 1:]], 1)
+
+    last, rows = gc.scan(step, c, x, reverse=reverse)
+    return [last, rows, *gc.grad(gc.sum(last * last) + gc.sum(gc.sin(rows)), [*inputs])]
+
+
+def alike(inputs: Sequence[Tensor], outputs: Sequence[Tensor], given: Any, **options: Any) -> None:
+    """With and without strips, and against the reference."""
+    runs = [
+        gc.compile(inputs, outputs, **options),
+        gc.compile(inputs, outputs, disable=["strips", "straighten"]),
+        gc.compile(inputs, outputs, target="reference"),
+    ]
+    ours, *others = [run(*given) for run in runs]
+    for theirs in others:
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize(("height", "rows"), [(32, 8), (10, 5), (96, 16), (26, 13), (35, 7)])
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_strips_change_no_value_and_no_gradient(
+    length: int, height: int, rows: int, reverse: bool
+) -> None:
+    inputs = symbols(length, height)
+    outputs = recurrent(inputs, reverse)
+    found = [n for n in nodes(inputs, outputs) if n.op.name == "strips"]
+    assert [n.attrs["rows"] for n in found] == [rows] * 2
+    alike(inputs, outputs, feed(inputs))
+
+
+def test_numba_runs_strips() -> None:
+    inputs = symbols(5, 10)
+    alike(inputs, recurrent(inputs), feed(inputs), target="numba")
+
+
+@pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3"])
+def test_narrow_vectors(isa: str) -> None:
+    inputs = symbols(5, 16)
+    alike(inputs, recurrent(inputs), feed(inputs), isa=isa)
+
+
+def test_any_number_of_steps() -> None:
+    inputs = symbols("time", 16)
+    outputs = recurrent(inputs)
+    assert names(inputs, outputs).count("strips") == 2
+    for length in (0, 1, 40):
+        alike(inputs, outputs, feed(inputs, length))
+
+
+def test_the_reference_of_a_scan_by_strips() -> None:
+    inputs = symbols(6, 12)
+    outputs = recurrent(inputs)
+    optimised = optimise(Graph(tuple(inputs), tuple(outputs))).results
+    given = dict(zip(inputs, feed(inputs), strict=True))
+    for a, b in zip(evaluate(optimised, given), evaluate(outputs, given), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_recurrent_layers(cell: Any, norm: bool) -> None:
+    x = gc.placeholder("x", (9, 20, 6), gc.float64)
+    layer = cell(6, 8, dtype=gc.float64)
+    h = layer(x)[0]
+    h = nn.LayerNorm(8, dtype=gc.float64)(h) if norm else h
+    outputs = [h, *gc.grad(gc.sum(h * h), [x, *layer.parameters()])]
+    assert names([x], outputs).count("strips") == 2
+    alike([x], outputs, feed([x]))
+
+
+def test_sums_within_rows_stay_within_strips() -> None:
+    x, w, c = inputs = symbols(6, 12)
+
+    def step(h: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        new = gc.softmax(h @ w + z, axis=1) - gc.mean(h, axis=1, keepdims=True)
+        return new, new
+
+    last, rows = gc.scan(step, c, x)
+    outputs = [last, rows, *gc.grad(gc.sum(rows * rows), [*inputs])]
+    assert names(inputs, outputs).count("strips") == 2
+    alike(inputs, outputs, feed(inputs))
+
+
+def whole(step: Step, length: int | str = 6, height: int | str = 12) -> bool:
+    """Whether a scan of this step stays as it is; its values are right in any case."""
+    x, w, c = inputs = symbols(length, height)
+    last, rows = gc.scan(lambda h, z: step(gc.tanh(h @ w) + z, z), c, x)
+    if isinstance(height, int):
+        alike(inputs, [last, rows], feed(inputs))
+    return "strips" not in names(inputs, [last, rows])
+
+
+def test_rows_that_meet_stay_together() -> None:
+    assert not whole(lambda h, z: (h, h))
+    assert whole(lambda h, z: (h - gc.mean(h, axis=0), h))
+    assert whole(lambda h, z: (h, h[1:]))
+    assert whole(lambda h, z: (h, gc.sum(h)))
+    assert whole(lambda h, z: (h[::-1], h))
+    assert whole(lambda h, z: (gc.concat([h[6:], h[:6]], 0), h))
+    assert whole(lambda h, z: (h, h @ z.T))
+    assert whole(lambda h, z: (h, h.T))
+    assert whole(lambda h, z: (h + gc.cumsum(h, axis=0), h))
+
+
+@pytest.mark.parametrize("height", [1, 4, 5, 11, 37, "batch"])
+def test_rows_that_are_no_whole_strips_stay_together(height: int | str) -> None:
+    assert whole(lambda h, z: (h, h), height=height)
+
+
+def test_a_scan_of_small_work_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "WORK", 6 * 12 * 1000)
+    assert whole(lambda h, z: (h, h))
+
+
+def test_a_scan_without_products_or_with_large_ones_stays_whole() -> None:
+    x, _, c = symbols(6, 12)
+    assert "strips" not in names([x, c], gc.scan(lambda h, z: (h * z, h), c, x))
+    big = gc.placeholder("w", (512, 512), gc.float64)
+    x, c = gc.placeholder("x", (6, 12, 512), gc.float64), gc.zeros((12, 512), gc.float64)
+    assert "strips" not in names([x, big], gc.scan(lambda h, z: (h @ big + z, h), c, x))
+
+
+def test_a_scan_by_strips_inside_a_loop() -> None:
+    x, w, c = inputs = symbols(6, 12)
+
+    def outer(k: Tensor, _: None) -> tuple[Tensor, Tensor]:
+        last, rows = gc.scan(lambda h, z: (gc.tanh(h @ w) + z * k, h), c, x)
+        return k + gc.sum(last), gc.sum(rows)
+
+    last, sums = gc.scan(outer, gc.sum(w), length=3)
+    outputs = [last, sums, *gc.grad(last + gc.sum(sums), [*inputs])]
+    alike(inputs, outputs, feed(inputs))
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    inputs = symbols(20, 48)
+    run, given = gc.compile(inputs, recurrent(inputs)), feed(inputs)
+    before = gc.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3, 5):
+            gc.set_num_threads(threads)
+            results.append([y.tobytes() for y in run(*given)])
+    finally:
+        gc.set_num_threads(before)
+    assert all(r == results[0] for r in results)
