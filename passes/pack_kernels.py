@@ -20,6 +20,8 @@ from graphc.passes.winograd import likely
 FEW_CHANNELS = 16
 #: Positions in which a product of one tap does not wait for its kernels.
 MANY_POSITIONS = 256
+#: Summands after which finishing a sum in registers gains something.
+FEW_SUMMANDS = 64
 
 
 def pack_kernels(graph: Graph) -> Graph:
@@ -36,7 +38,7 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if any((dilation, spread) != (1, 1) for _, dilation, _, spread in lines):
         return None
     taken_in = _is_product(node) and _is_depthwise(x)
-    as_product = _is_product(node) and _has_many_positions(node) and not taken_in
+    as_product = _is_product(node) and _is_long(node) and not taken_in
     u = None if as_product else _packed(w, least=8 if taken_in else 16)
     if u is None:
         return None
@@ -55,10 +57,13 @@ def _is_product(node: Node) -> bool:
     return node.inputs[1].shape[2:] == (1, 1) and all(line[0] == 1 for line in node.attrs["lines"])
 
 
-def _has_many_positions(node: Node) -> bool:
-    """Whether such a product is better taken as one."""
-    (y,) = node.outputs
-    return likely(y.shape[0] * y.shape[2] * y.shape[3]) >= MANY_POSITIONS
+def _is_long(node: Node) -> bool:
+    """Whether such a product is better taken as one: of many positions, and summands so many that
+    what is done with a sum counts for little.
+    """
+    (_, w), (y,) = node.inputs, node.outputs
+    many = likely(y.shape[0] * y.shape[2] * y.shape[3]) >= MANY_POSITIONS
+    return many and likely(w.shape[1]) > FEW_SUMMANDS
 
 
 def _is_depthwise(x: Tensor) -> bool:

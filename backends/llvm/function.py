@@ -153,7 +153,17 @@ class KernelFunction:
             self.values.changed(what)
 
     def _for(self, s: For) -> None:
-        self._counted(s, self.values.value(s.begin), 1)
+        if s.begin.op == s.end.op == "const" and s.end.attr - s.begin.attr == 1:
+            self._once(s)
+        else:
+            self._counted(s, self.values.value(s.begin), 1)
+
+    def _once(self, s: For) -> None:
+        """A loop of one iteration."""
+        self.values.push()
+        self.values.names[-1][s.var] = self.values.value(s.begin)
+        self._body(s.body)
+        self.values.pop()
 
     def _counted(self, s: For, begin: str, step: int) -> None:
         """The loop from a value on, in steps."""

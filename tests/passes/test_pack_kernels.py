@@ -180,3 +180,31 @@ def test_sums_over_many_channels_are_taken_in_short_chains() -> None:
     images = a.astype(np.float32)
     wanted = np.einsum("oc,ncyx->noyx", kernels, images.astype(np.float64))
     assert np.linalg.norm(run(images) - wanted) < 3e-7 * np.linalg.norm(wanted)
+
+
+FOLLOWING = {
+    "nothing": lambda y, z: y,
+    "an image": lambda y, z: gc.relu(y + z),
+    "a number for each row": lambda y, z: y * z[:, :, :, :1],
+    "a number for each column": lambda y, z: y * z[:, :, :1],
+    "a number for each sample": lambda y, z: y * z[:, :1, :1, :1],
+    "much": lambda y, z: gc.gelu(y) * gc.tanh(z),
+    "neighbours": lambda y, z: y + gc.pad(z, ((0, 0), (0, 0), (1, 0), (0, 1)))[:, :, :-1, 1:],
+}
+
+
+@pytest.mark.parametrize("following", FOLLOWING)
+@pytest.mark.parametrize("channels", [3, 32])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_what_follows_is_computed_at_each_position(following, channels, samples):
+    rng = np.random.default_rng(8)
+    x = gc.placeholder("x", (samples, channels, 13, 18), gc.float32)
+    z = gc.placeholder("z", (samples, 24 if channels == 32 else 32, 13, 18), gc.float32)
+    if channels == 32:
+        _, y = bottleneck(x, rng, 24, padding=1)
+    else:
+        y = nn.conv(x, gc.constant(drawn(rng, 32, channels, 3, 3)), padding=1)
+    y = FOLLOWING[following](y, z)
+    feeds = {x: drawn(rng, *x.shape), z: drawn(rng, *z.shape)}
+    (got,), (want,) = evaluate([y], feeds, "cpu"), evaluate([y], feeds)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)

@@ -16,12 +16,15 @@ from graphc.backends.lower.convolutions.winograd_sizes import (
     FEWEST_CHUNKS,
     GAP,
     KEPT_BYTES,
+    MOST_WORK,
     Block,
     parted,
     registers,
 )
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
 from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.nests.loops import steps_as_one
+from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import index
 from graphc.ir.dims import product as size_of
@@ -47,6 +50,9 @@ def lower_packed(body: Body, schedule: Schedule, fail: Callable[[Node, str], int
 
 class _Packed(Epilogue):
     """A chunk is a block of positions and a group of panels of the result's channels.
+
+    The sums of `kept` panels are in memory before what follows them is computed; of none, where
+    that is done in registers.
 
     Summands come in `lines` of `line` neighbours: the channels under a tap or, if channels come
     first, a row of taps in a channel. `per` lines are laid out at a time.
@@ -82,6 +88,11 @@ class _Packed(Epilogue):
         rows = self.registers.rows
         tiles = -(-self.block.tiles // TOGETHER) * TOGETHER
         self.rows = max(-(-self.block.tiles // rows) * rows, tiles)
+        self.as_one = steps_as_one(body)
+        in_chains = chain_of(self.per * self.line) is not None
+        self.kept = 1 if in_chains or self.work > MOST_WORK else 0
+        if self.depths > 1:
+            self.kept = panels // self.block.groups
         self.apart = self.per * self.line + GAP, self.rows * width + GAP
 
     def _whole_block(self) -> Block:
@@ -97,7 +108,7 @@ class _Packed(Epilogue):
 
     def one_call(self) -> Call:
         """The kernel."""
-        each, kept = self.panels // self.block.groups, self._kept()
+        each = self.panels // self.block.groups
         count = self.dims(self.block.count)
         block = e.rem(e.var("chunk"), count)
         tiles = e.const(self.block.tiles, T.dtype)
@@ -107,8 +118,8 @@ class _Packed(Epilogue):
             Let("w.group", e.var("chunk") / count * each),
         ]
         panels = e.const(each, T.dtype)
-        whole = [self._results()] if self.depths == 1 else []
-        later = [] if whole else [For("w.panel", ZERO, panels, (self._results(),))]
+        whole = [self._results()] if self.kept and self.depths == 1 else []
+        later = [] if self.depths == 1 else [For("w.panel", ZERO, panels, (self._results(),))]
         depth: list[Stmt] = [
             Let("w.l0", DEPTH * self.per),
             Let(
@@ -120,17 +131,13 @@ class _Packed(Epilogue):
         ]
         statements: tuple[Stmt, ...] = (
             Alloc(SEEN, float32, self.rows * self.apart[0]),
-            Alloc(SUMS, float32, kept * self.apart[1]),
+            *([Alloc(SUMS, float32, self.kept * self.apart[1])] if self.kept else []),
             *start,
-            *self._cleared(kept),
+            *self._cleared(self.kept),
             For("w.d", ZERO, e.const(self.depths, T.dtype), tuple(depth)),
             *later,
         )
         return self.call("convolution", statements, self.block.count * self.block.groups)
-
-    def _kept(self) -> int:
-        """Panels whose sums are kept at once."""
-        return self.panels // self.block.groups if self.depths > 1 else 1
 
     def _sum(self, position: Expr, column: Expr) -> Expr:
         """Where a sum of panel w.panel is kept."""
@@ -241,7 +248,7 @@ class _Packed(Epilogue):
             e.var("w.ln") * self.line,
             lambda t, k: element(SEEN, t * self.apart[0] + k),
             (self.names[self.u], lambda k, column: (start + k) * self.width + column),
-            (SUMS, self._sum),
+            (SUMS, self._sum) if self.kept else self._finish,
             added=self.depths > 1,
             most=self.per * self.line,
         )
@@ -249,11 +256,25 @@ class _Packed(Epilogue):
     def _results(self) -> For:
         """The maps over the sums of a panel."""
         channel = (GROUP + PANEL) * self.width + K
-        where = (e.var("w.n"), e.var("w.y"), e.var("w.x"), channel)
-        self.bind(self.body.node.types[0].shape, where)
+        place = self._bound(FIRST + T, channel)
         dot = element(SUMS, self._sum(T, K))
         maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
         lanes = self.registers.lanes
         even = self.width % lanes == 0
         line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
-        return For("w.t", ZERO, COUNT, (*self._place(FIRST + T), line))
+        return For("w.t", ZERO, COUNT, (*place, line))
+
+    def _finish(self, t: Expr, column: Expr, total: Expr) -> list[Stmt]:
+        """The maps over a sum in registers."""
+        place = self._bound(FIRST + t, (GROUP + PANEL) * self.width + column)
+        return [*place, Let("w.dot", total), *self.maps(e.var("w.dot", float32))]
+
+    def _bound(self, at: Expr, channel: Expr) -> list[Stmt]:
+        """Binds the domain's variables at a position."""
+        shape = self.body.node.types[0].shape
+        if not self.as_one:
+            self.bind(shape, (e.var("w.n"), e.var("w.y"), e.var("w.x"), channel))
+            return self._place(at)
+        last = max((k for k, d in enumerate(shape[:3]) if d != 1), default=0)
+        self.bind(shape, (*(at if k == last else ZERO for k in range(3)), channel))
+        return []

@@ -13,6 +13,7 @@ from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
     GAP,
     KEPT_BYTES,
+    MOST_WORK,
     divide_up,
     registers,
 )
@@ -48,7 +49,8 @@ def lower_by_rows(
 class _ByRows(Epilogue):
     """A chunk is `rows` rows of a sample's results.
 
-    Of each channel `high` lines of the image are laid out, `long` elements each.
+    Of each channel `high` lines of the image are laid out, `long` elements each. The sums are
+    `kept` in memory where what follows them is too long to be written out for each register.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class _ByRows(Epilogue):
         self.high = (self.rows - 1) * down + high
         self.long = (self.tiled - 1) * right + wide
         self.lines = channels * self.high
+        self.kept = self.work > MOST_WORK
 
     def one_call(self) -> Call:
         """The kernel."""
@@ -77,10 +80,12 @@ class _ByRows(Epilogue):
         blocks = divide_up(down, self.rows)
         rows = e.minimum(e.const(self.rows, T.dtype), self.dims(down) - FIRST)
         panels = e.const(self.panels, T.dtype)
-        each = For("w.panel", ZERO, panels, (self._products(), self._results()))
+        later = [self._results()] if self.kept else []
+        each = For("w.panel", ZERO, panels, (self._products(), *later))
+        scratch = [Alloc(SUMS, float32, self.tiled * self.width + GAP)] if self.kept else []
         statements: tuple[Stmt, ...] = (
             Alloc(SEEN, float32, self.lines * self.long),
-            Alloc(SUMS, float32, self.tiled * self.width + GAP),
+            *scratch,
             Let("w.n", e.var("chunk") / self.dims(blocks)),
             Let("w.first", e.rem(e.var("chunk"), self.dims(blocks)) * self.rows),
             self._laid_out(),
@@ -134,16 +139,22 @@ class _ByRows(Epilogue):
                 self.names[self.u],
                 lambda k, column: (PANEL * summands + k) * self.width + column,
             ),
-            (SUMS, lambda t, column: t * self.width + column),
+            (SUMS, self._sum) if self.kept else self._finish,
         )
+
+    def _sum(self, t: Expr, column: Expr) -> Expr:
+        """Where a sum of the panel is kept."""
+        return t * self.width + column
 
     def _results(self) -> For:
         """The maps over the sums of a panel."""
-        where = (N, FIRST + LINE, T, PANEL * self.width + K)
-        self.bind(self.body.node.types[0].shape, where)
-        dot = element(SUMS, T * self.width + K)
-        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
+        maps = self._finish(T, K, element(SUMS, self._sum(T, K)))
         lanes = self.registers.lanes
-        even = self.width % lanes == 0
-        line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
+        line = along("w.k", e.const(self.width, T.dtype), True, lanes, maps)
         return For("w.t", ZERO, e.const(self.across, T.dtype), (line,))
+
+    def _finish(self, t: Expr, column: Expr, total: Expr) -> list[Stmt]:
+        """The maps over a sum."""
+        where = (N, FIRST + LINE, t, PANEL * self.width + column)
+        self.bind(self.body.node.types[0].shape, where)
+        return [Let("w.dot", total), *self.maps(e.var("w.dot", float32))]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Assign, Declare, For, Let, Stmt, Store
+from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.convolutions.winograd_sizes import Registers
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO
 from graphc.backends.lower.products.chains import chain_of
@@ -15,7 +15,11 @@ from graphc.ir.dtypes import float32
 
 #: An operand's or the result's element, by row (or summand) and column (or summand).
 Place = Callable[[Expr, Expr], Expr]
-ROW, COLUMN, K, CHAIN = (e.var(f"w.{name}") for name in ("row", "column", "k", "chain"))
+#: What is done with a sum, as registers, by row and column.
+Finish = Callable[[Expr, Expr, Expr], list[Stmt]]
+ROW, COLUMN, K, CHAIN, LANE = (
+    e.var(f"w.{name}") for name in ("row", "column", "k", "chain", "lane")
+)
 
 
 def product(
@@ -25,17 +29,18 @@ def product(
     depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
     left: Callable[[Expr, Expr], Expr],
     right: tuple[str, Place],
-    result: tuple[str, Place],
+    result: tuple[str, Place] | Finish,
     added: bool = False,
     most: int = 0,
 ) -> For:
     """result[row, column] = the sum over k < depth of left(row, k) * right[k, column], added to
     what is there if `added`. Rows are written in whole tiles, beyond the last row too. `depth` is
-    a number, at most `most`, or what gives the loops around a step at k.
+    a number, at most `most`, or what gives the loops around a step at k. Of `result` a function,
+    which statements finish a sum of one chain; then rows beyond the last one are not.
     """
     chain = chain_of(most) if most else None
     start = Let("w.column", e.var("w.j") * r.columns)
-    body = (start, *_tile(r, depth, left, right, result, added, chain))
+    body = (start, *_tile(r, rows, depth, left, right, result, added, chain))
     tile = For("w.j", ZERO, e.const(columns // r.columns, ROW.dtype), body)
     tiles = (rows + (r.rows - 1)) / r.rows
     return For("w.i", ZERO, tiles, (Let("w.row", e.var("w.i") * r.rows), tile))
@@ -43,32 +48,72 @@ def product(
 
 def _tile(
     r: Registers,
+    rows: Expr,
     depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
     left: Callable[[Expr, Expr], Expr],
     right: tuple[str, Place],
-    result: tuple[str, Place],
+    result: tuple[str, Place] | Finish,
     added: bool,
     chain: int | None,
 ) -> list[Stmt]:
     places = [(i, v) for i in range(r.rows) for v in range(r.vectors)]
-    target, where = result
-    at = {p: ramp(where(ROW + p[0], COLUMN + p[1] * r.lanes), r.lanes) for p in places}
-    zero = e.broadcast(e.const(0, float32), r.lanes)
     sums = {p: e.var(f"w.sum{p[0]}.{p[1]}", float32, r.lanes) for p in places}
+    zero = e.broadcast(e.const(0, float32), r.lanes)
     step = tuple(_step(r, left, right, sums))
     declared: list[Stmt] = [Declare(sums[p].attr, zero) for p in places]
-    stores: list[Stmt] = []
-    for p in places:
-        before = e.load(target, at[p], float32)
-        if chain is not None and not added:
-            before = e.select(CHAIN > 0, before, e.const(0, float32))
-        total = sums[p] if chain is None and not added else before + sums[p]
-        stores.append(Store(target, at[p], total))
+    if isinstance(result, tuple):
+        last = _stored(r, result, sums, added, chain)
+    else:
+        assert chain is None and not added, "sums in registers are whole"
+        last = _finished(r, rows, result, sums)
     if chain is None or not isinstance(depth, Expr):
         loop = For("w.k", ZERO, depth, step) if isinstance(depth, Expr) else depth(step)
-        return [*declared, loop, *stores]
+        return [*declared, loop, *last]
     loop = For("w.k", CHAIN * chain, e.minimum(CHAIN * chain + chain, depth), step)
-    return [For("w.chain", ZERO, parts(depth, chain), (*declared, loop, *stores))]
+    return [For("w.chain", ZERO, parts(depth, chain), (*declared, loop, *last))]
+
+
+def _stored(
+    r: Registers,
+    result: tuple[str, Place],
+    sums: dict[tuple[int, int], Expr],
+    added: bool,
+    chain: int | None,
+) -> list[Stmt]:
+    """Each vector of sums goes to its place, or is added to what came before."""
+    target, where = result
+    stores: list[Stmt] = []
+    for (i, v), total in sums.items():
+        at = ramp(where(ROW + i, COLUMN + v * r.lanes), r.lanes)
+        before = e.load(target, at, float32)
+        if chain is not None and not added:
+            before = e.select(CHAIN > 0, before, e.const(0, float32))
+        stores.append(Store(target, at, total if chain is None and not added else before + total))
+    return stores
+
+
+def _finished(
+    r: Registers, rows: Expr, finish: Finish, sums: dict[tuple[int, int], Expr]
+) -> list[Stmt]:
+    """What is done with each vector of sums."""
+    out: list[Stmt] = []
+    whole = rows.op == "const" and rows.attr % r.rows == 0
+    for i in range(r.rows):
+        row = tuple(
+            For(
+                "w.lane",
+                ZERO,
+                e.const(r.lanes, ROW.dtype),
+                tuple(finish(ROW + i, COLUMN + v * r.lanes + LANE, sums[i, v])),
+                "vector",
+                r.lanes,
+                1,
+                even=True,
+            )
+            for v in range(r.vectors)
+        )
+        out += row if whole else [If(ROW + i < rows, row)]
+    return out
 
 
 def _step(

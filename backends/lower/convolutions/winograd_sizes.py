@@ -10,6 +10,8 @@ from graphc.ops.winograd_matrices import Transforms
 #: Bytes of transformed tiles that a chunk keeps, and tiles of a block, at most.
 KEPT_BYTES = 420 * 1024
 MOST_TILES = 64
+#: Operations for each sum that are written out for each register of sums.
+MOST_WORK = 16
 #: Chunks that there are at least, where channels can be parted.
 FEWEST_CHUNKS = 4
 #: By the bits of a vector: rows of sums in registers, two vectors each, at most.

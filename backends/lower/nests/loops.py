@@ -148,6 +148,13 @@ def _collapse(
     return loops
 
 
+def steps_as_one(body: Body) -> bool:
+    """Whether all axes of a body but the last may be run through as one."""
+    offsets, opaque = _offsets(body)
+    axes = range(len(body.domain) - 1)
+    return len(_collapse(axes, body.domain, offsets, opaque)) <= 1
+
+
 def _together(
     j: int, k: int, domain: tuple[Dim, ...], offsets: list[Dim], opaque: frozenset[Atom]
 ) -> bool:

@@ -69,6 +69,20 @@ class Epilogue:
         reader.statements = []
         return statements + stores
 
+    @property
+    def work(self) -> int:
+        """Operations of the maps for an element, roughly."""
+        known: set[Tensor] = {*self.body.inputs, *self.body.node.outputs}
+        stack = [root.tensor for root in self.body.roots[1:]]
+        total = 0
+        while stack:
+            x = stack.pop()
+            if x not in known:
+                known.add(x)
+                total += getattr(x.node.op, "flops", 1)
+                stack.extend(x.node.inputs)
+        return total
+
     def call(self, name: str, statements: tuple[Stmt, ...], chunks: Dim) -> Call:
         """The kernel of these statements in so many chunks."""
         count = self.dims(chunks)
