@@ -4,31 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from graphc.ir.dims import Dim, evaluate, sizes
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ir.walk import topological
 from graphc.ops.axes import moveaxis
+from graphc.ops.einsum import NOMINAL
 from graphc.ops.einsum import Term as Factor
 from graphc.passes.assemble import assembled, shortened
 from graphc.passes.batch import batch_node
 from graphc.passes.term_rules import MOVES, RULES, Terms
 from graphc.passes.terms import Line, Term, fresh_line
 
+#: How many terms of a value may fill boxes, of which the best is taken: none is to multiply with
+#: every basis vector. Of deep networks most terms would be made for nothing.
+BOUNDS, DEEP = (0, 1, 4), 256
+#: Operations that a node is counted for, what its kernel takes to be called and to be compiled, and
+#: those of an element, which is stored and read.
+OVERHEAD, MOVED = 10_000, 4
+
 
 def along_basis(results: Sequence[Tensor], vector: Tensor, last: bool) -> list[Tensor]:
     """The results, linear in the symbol `vector`, for every basis vector, along a new first axis or
     a new `last` one.
 
-    Values are kept as sums of products with linked axes as far as `RULES` know how; an op without a
-    rule is batched.
+    Values are kept as sums of products with linked axes as far as `RULES` know how, and as far as
+    that saves work; an op without a rule is batched.
     """
-    return _Basis(results, vector).run(results, last)
+    order = topological(results, since=vector.node.serial)
+    bounds = BOUNDS if len(order) <= DEEP else BOUNDS[:-1]
+    found = [_Basis(results, order, vector, most).run(results, last) for most in bounds]
+    return min(found, key=_effort)
+
+
+def _effort(results: Sequence[Tensor]) -> int:
+    """About how many operations it takes to make the results."""
+    nodes = topological(results)
+    work: Dim = 0
+    for node in nodes:
+        work = work + node.op.cost(node) + MOVED * node.types[0].size
+    return evaluate(work, dict.fromkeys(sizes(work), NOMINAL)) + OVERHEAD * len(nodes)
 
 
 class _Basis:
-    def __init__(self, results: Sequence[Tensor], vector: Tensor):
-        self.size = vector.size
-        self.order = topological(results, since=vector.node.serial)
+    """The way to the results by at most so many terms of a value."""
+
+    def __init__(self, results: Sequence[Tensor], order: Sequence[Node], vector: Tensor, most: int):
+        self.size, self.order, self.most = vector.size, order, most
         self.uses = _uses(self.order)
         self.lazy = _moved_only(self.order, results)
         self.terms: dict[Tensor, Terms] = {vector: (_identity(vector.shape),)}
@@ -47,7 +69,7 @@ class _Basis:
         return assembled(self.terms.get(y, ()), shape, y.dtype, last)
 
     def _visit(self, node: Node) -> None:
-        rule = RULES.get(node.op.name)
+        rule = RULES.get(node.op.name) if self.most else None
         y = node.outputs[0]
         inputs = [self.terms.get(x) for x in node.inputs]
         same = all(x.dtype is y.dtype for x in node.inputs if x in self.terms)
@@ -55,14 +77,15 @@ class _Basis:
             found = rule(node, inputs, y in self.lazy)
             if found is not None:
                 known = [term for term in found if term.scale != 0]
-                often = self.uses.get(y, 0) > 1
-                lazy = y in self.lazy
-                self.terms[y] = tuple(known if lazy else shortened(known, y.shape, y.dtype, often))
+                self.terms[y] = tuple(known if y in self.lazy else self._bounded(known, y))
                 return
         arrays = {x: self._array(x) for x in node.inputs if x in self.terms}
         for y, array in zip(node.outputs, batch_node(node, arrays, self.size), strict=True):
             self.arrays[y] = array
             self.terms[y] = (_dense(array),)
+
+    def _bounded(self, terms: Sequence[Term], y: Tensor) -> list[Term]:
+        return shortened(terms, y.shape, y.dtype, self.uses.get(y, 0) > 1, self.most)
 
     def _array(self, x: Tensor) -> Tensor:
         """The value for every basis vector, along a new first axis."""

@@ -35,9 +35,6 @@ T = TypeVar("T")
 
 #: An array is made of terms on the way if it has at most so many times their factors' elements.
 MOST_DENSE = 8
-#: Terms of a value that fill boxes before they become one, and twice as many of all terms: more
-#: terms are more kernels, which pay where arrays would have more than `SMALL` elements.
-FEW_BOXES, MANY_BOXES, SMALL = 2, 4, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -189,15 +186,16 @@ def _neighbours(a: Box, b: Box) -> Box | None:
     return Box(a.starts, concat([a.x, b.x], axis))
 
 
-def shortened(terms: Sequence[Term], shape: Shape, dtype: DType, often: bool) -> list[Term]:
+def shortened(
+    terms: Sequence[Term], shape: Shape, dtype: DType, often: bool, most: int
+) -> list[Term]:
     """The terms of a value, or fewer of them, made arrays of many basis vectors: where those are
-    small and read `often`, and where the terms would become too many.
+    small and read `often`, and where more than `most` fill boxes, or twice as many there are.
     """
     boxes = [t for t in terms if _is_box(t, shape)]
     rest = [t for t in terms if not _is_box(t, shape)]
     dense = sum(volume(t.shown) for t in boxes)
     small = dense <= MOST_DENSE * sum(volume(f.labels) for t in boxes for f in t.factors)
-    most = FEW_BOXES if sum(volume(t.shown) for t in terms) <= SMALL else MANY_BOXES
     if len(boxes) > most or (len(boxes) > 1 and not rest and small and often):
         boxes = _joined(boxes, shape, dtype)
     if len(boxes) + len(rest) > 2 * most:

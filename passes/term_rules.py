@@ -10,31 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphc.ir.dims import Dim, product
-from graphc.ir.dtypes import DType
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ops.arithmetic import reciprocal
 from graphc.ops.contraction import free_axes
 from graphc.ops.convert import cast
 from graphc.ops.einsum import Term as Factor
-from graphc.ops.layout import factor_groups
 from graphc.ops.logic import invert
 from graphc.ops.select import where
 from graphc.ops.source import constant, constant_value
+from graphc.passes import term_moves
 from graphc.passes.fold import EXACT, constants_folded
 from graphc.passes.pattern import literal
+from graphc.passes.term_sums import simplified
 from graphc.passes.terms import (
-    Label,
-    Line,
     Term,
-    added,
-    adjoined,
     fresh_line,
     indexed,
-    row_major,
     summed,
     with_factor,
-    with_labels,
     without,
 )  # fmt: skip
 
@@ -55,36 +49,13 @@ def _each(rule: OneTerm) -> Rule:
     return apply
 
 
-def simplified(terms: Sequence[Term], node: Node) -> Terms:
-    """The terms with those added up that are alike, and those put together that go on from each
-    other.
-    """
-    result: list[Term] = []
-    for term in terms:
-        k = 0
-        while k < len(result):
-            both = _as_one(result[k], term, node.types[0].dtype)
-            if both is not None:
-                del result[k]
-                term, k = both, 0
-            else:
-                k += 1
-        result.append(term)
-    return tuple(result)
-
-
-def _as_one(a: Term, b: Term, dtype: DType) -> Term | None:
-    return added(a, b, dtype) or adjoined(a, b, dtype) or adjoined(b, a, dtype)
-
-
 def _add(node: Node, inputs: Inputs, lazily: bool) -> Terms | None:
-    sign = -1 if node.op.name == "subtract" else 1
-    terms: list[Term] = []
-    for x, given, factor in zip(node.inputs, inputs, (1, sign), strict=True):
-        if given is None and not _is_zero(x):
-            return None
-        terms += [replace(term, scale=factor * term.scale) for term in given or ()]
-    return simplified(terms, node)
+    if any(given is None and not _is_zero(x) for x, given in zip(node.inputs, inputs, strict=True)):
+        return None
+    first, second = (given or () for given in inputs)
+    if node.op.name == "subtract":
+        second = _scaled(second, -1)
+    return simplified(first, second, node.types[0].dtype)
 
 
 def _is_zero(x: Tensor) -> bool:
@@ -162,7 +133,7 @@ def _where(node: Node, inputs: Inputs, lazily: bool) -> Terms | None:
             if chosen is None:
                 return None
             terms.append(chosen)
-    return simplified(terms, node)
+    return simplified((), terms, node.types[0].dtype)
 
 
 def _masked(term: Term, mask: Tensor, x: Tensor) -> Term | None:
@@ -185,68 +156,6 @@ def _masked(term: Term, mask: Tensor, x: Tensor) -> Term | None:
         factors[k] = Factor(where(spread.reshape(shape), f.x, zero), f.labels)
     term = replace(term, factors=tuple(factors))
     return term if inside else with_factor(term, Factor(cast(found.x, x.dtype), found.labels))
-
-
-def _broadcast(node: Node, term: Term, lazily: bool) -> Term:
-    axes = node.attrs["axes"]
-    lines = [
-        term.value[axes.index(k)] if k in axes else fresh_line(d)
-        for k, d in enumerate(node.attrs["shape"])
-    ]
-    return replace(term, value=tuple(lines))
-
-
-def _transpose(node: Node, term: Term, lazily: bool) -> Term:
-    return replace(term, value=tuple(term.value[a] for a in node.attrs["axes"]))
-
-
-def _reshape(node: Node, term: Term, lazily: bool) -> Term | None:
-    old, new = node.inputs[0].shape, node.types[0].shape
-    if product(new) == 0:
-        return None
-    value: list[Line] = [Line()] * len(new)
-    for ours, theirs in factor_groups(old, new):
-        joined = Line()
-        for axis in ours:
-            joined = _side_by_side(joined, term.value[axis], old[axis])
-        wide = [axis for axis in theirs if new[axis] != 1]
-        if len(wide) == 1:
-            value[wide[0]] = joined
-        elif wide:
-            split = _split(joined, [new[axis] for axis in wide])
-            if split is None:
-                return None
-            lines, cut = split
-            if cut:
-                term = with_labels(term, cut)
-            for axis, line in zip(wide, lines, strict=True):
-                value[axis] = line
-    return replace(term, value=tuple(value))
-
-
-def _side_by_side(a: Line, b: Line, length: Dim) -> Line:
-    """The positions along two axes as one, the second of this length."""
-    front = a.moved(0, length)
-    return Line(front.start + b.start, (*front.parts, *b.parts))
-
-
-def _split(line: Line, lengths: Sequence[Dim]) -> tuple[list[Line], dict[Label, Line]] | None:
-    """A whole line as lines along several axes, and labels to be cut for that."""
-    if not line.is_whole(product(lengths)):
-        return None
-    labels = line.labels
-    found: list[Line] = []
-    cut: dict[Label, Line] = {}
-    for ours, theirs in factor_groups(tuple(k.size for k in labels), tuple(lengths)):
-        if len(theirs) == 1:
-            found.append(Line(0, row_major([labels[k] for k in ours])))
-        elif len(ours) == 1:
-            parts = [Label(lengths[k]) for k in theirs]
-            cut[labels[ours[0]]] = Line(0, row_major(parts))
-            found += [Line(0, ((k, 1),)) for k in parts]
-        elif ours or theirs:
-            return None
-    return found, cut
 
 
 def _sum(node: Node, term: Term, lazily: bool) -> Term:
@@ -281,34 +190,6 @@ def _dot_term(node: Node, term: Term, side: int, lazily: bool) -> Term | None:
     return summed(without(with_factor(term, factor), gone, kept, dtype), dtype, lazily)
 
 
-def _slice(node: Node, term: Term, lazily: bool) -> Term | None:
-    shape, attrs = node.inputs[0].shape, node.attrs
-    if attrs["checked"]:
-        return None
-    new: dict[Label, Line] = {}
-    value: list[Line] = []
-    steps = zip(term.value, shape, attrs["starts"], attrs["sizes"], attrs["steps"], strict=True)
-    for line, d, start, size, step in steps:
-        if (start, size, step) == (0, d, 1):
-            value.append(line)
-        elif step < 1 or not line.is_whole(d) or len(line.parts) != 1 or size == 0:
-            return None
-        else:
-            narrow = fresh_line(size)
-            new[line.labels[0]] = narrow.moved(start, step)
-            value.append(narrow)
-    cut = with_labels(replace(term, value=()), new)
-    return replace(cut, value=tuple(value))
-
-
-def _place(node: Node, term: Term, lazily: bool) -> Term | None:
-    attrs = node.attrs
-    if attrs["fill"].array.item() != 0 or any(step < 1 for step in attrs["steps"]):
-        return None
-    steps = zip(term.value, attrs["starts"], attrs["steps"], strict=True)
-    return replace(term, value=tuple(line.moved(start, step) for line, start, step in steps))
-
-
 def _concat(node: Node, inputs: Inputs, lazily: bool) -> Terms | None:
     axis = node.attrs["axis"]
     terms: list[Term] = []
@@ -331,13 +212,13 @@ RULES: dict[str, Rule] = {
     "multiply": _multiply,
     "divide": _divide,
     "where": _where,
-    "broadcast": _each(_broadcast),
-    "transpose": _each(_transpose),
-    "reshape": _each(_reshape),
+    "broadcast": _each(term_moves.broadcast),
+    "transpose": _each(term_moves.transpose),
+    "reshape": _each(term_moves.reshape),
     "sum": _each(_sum),
     "dot_general": _dot,
-    "slice": _each(_slice),
-    "place": _each(_place),
+    "slice": _each(term_moves.slice),
+    "place": _each(term_moves.place),
     "concat": _concat,
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from graphc.ir.dims import Dim, product
 from graphc.ir.dtypes import DType
@@ -19,13 +20,9 @@ from graphc.ir.record import dataclass
 from graphc.ops.einsum import NOMINAL, Labels, contract, multiplied
 from graphc.ops.einsum import Term as Factor
 from graphc.ops.elementwise import Elementwise
-from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.slicing import narrow
 from graphc.ops.source import constant
-
-#: Two sums of factors become one factor if that has at most so many times their elements.
-MOST_GROWTH = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +44,11 @@ class Line:
     @property
     def labels(self) -> tuple[Label, ...]:
         return tuple(label for label, _ in self.parts)
+
+    @property
+    def steps(self) -> tuple[tuple[Dim, Dim], ...]:
+        """The size and the stride of each label."""
+        return tuple((label.size, stride) for label, stride in self.parts)
 
     @property
     def size(self) -> Dim:
@@ -85,6 +87,13 @@ class Term:
     @property
     def lines(self) -> tuple[Line, ...]:
         return (self.basis, *self.value)
+
+    @cached_property
+    def places(self) -> tuple[object, ...]:
+        """What lines have in common that have the same positions, by the same steps."""
+        return tuple(
+            (p.start, tuple((k.size, stride) for k, stride in p.parts)) for p in self.lines
+        )
 
     @property
     def shown(self) -> tuple[Label, ...]:
@@ -243,107 +252,3 @@ def with_labels(term: Term, new: Mapping[Label, Line]) -> Term:
 
     factors = tuple(map(factor_of, term.factors))
     return Term(term.scale, factors, line_of(term.basis), tuple(map(line_of, term.value)))
-
-
-def added(a: Term, b: Term, dtype: DType) -> Term | None:
-    """The sum of two terms as one, if they have the same lines and sum to no more than they are."""
-    names = _names(list(zip(a.lines, b.lines, strict=True)))
-    if names is None:
-        return None
-    first, second, common = _parted(a.factors, _renamed(b, names))
-    if not first and not second:
-        return replace(a, scale=a.scale + b.scale)
-    rest = [*first, *second]
-    labels = tuple(dict.fromkeys(k for f in rest for k in f.labels if isinstance(k, Label)))
-    if any(k not in a.shown for k in labels):
-        return None
-    if volume(labels) > MOST_GROWTH * sum(volume(f.labels) for f in rest):
-        return None
-    ratio = b.scale / a.scale if a.scale else 0.0
-    if abs(ratio) == 1:
-        left, right, scale = 1.0, ratio, a.scale
-    else:
-        left, right, scale = a.scale, b.scale, 1.0
-    total = evaluated(first, labels, dtype, left) + evaluated(second, labels, dtype, right)
-    return Term(scale, (*common, Factor(total, labels)), a.basis, a.value)
-
-
-def adjoined(a: Term, b: Term, dtype: DType) -> Term | None:
-    """Both terms as one, if a has one factor more than b, along a label of its own, and b stands
-    where a would go on, or before it: weights and their bias are weights of inputs with a one.
-    """
-    lines = list(zip(a.lines, b.lines, strict=True))
-    differ = [k for k, (p, q) in enumerate(lines) if not _alike(p, q)]
-    if len(differ) != 1 or a.scale != b.scale or not a.lines[differ[0]].parts:
-        return None
-    ours, theirs = lines[differ[0]]
-    (label, stride), *rest = ours.parts
-    after = theirs.start == ours.start + label.size * stride
-    if not after and ours.start != theirs.start + stride:
-        return None
-    lines[differ[0]] = Line(0, tuple(rest)), replace(theirs, start=0)
-    names = _names(lines)
-    own = [f for f in a.factors if label in f.labels]
-    if names is None or len(own) != 1 or any(label in p.labels for p, _ in lines):
-        return None
-    others = [f for f in a.factors if f is not own[0]]
-    first, second, _ = _parted(others, _renamed(b, names))
-    if first or second:
-        return None
-    longer, factor = _with_one(own[0], label, after, dtype)
-    line = Line(ours.start if after else theirs.start, ((longer, stride), *rest))
-    joint = [line if k == differ[0] else p for k, p in enumerate(a.lines)]
-    return Term(a.scale, (*others, factor), joint[0], tuple(joint[1:]))
-
-
-def _with_one(f: Factor, label: Label, after: bool, dtype: DType) -> tuple[Label, Factor]:
-    """The factor with a one after (or before) the others along a label; that label, longer."""
-    axis = f.labels.index(label)
-    one = broadcast(constant(1, dtype), (*f.x.shape[:axis], 1, *f.x.shape[axis + 1 :]), ())
-    longer = Label(label.size + 1)
-    x = concat([f.x, one] if after else [one, f.x], axis)
-    return longer, Factor(x, (*f.labels[:axis], longer, *f.labels[axis + 1 :]))
-
-
-def _parted(
-    ours: Sequence[Factor], theirs: Sequence[Factor]
-) -> tuple[list[Factor], list[Factor], list[Factor]]:
-    """The factors that only the first have, those that only the second have, and common ones."""
-    first, common = list[Factor](), list[Factor]()
-    second = list(theirs)
-    for f in ours:
-        alike = [k for k, g in enumerate(second) if g.x is f.x and g.labels == f.labels]
-        (common if alike else first).append(f)
-        if alike:
-            del second[alike[0]]
-    return first, second, common
-
-
-def _alike(a: Line, b: Line) -> bool:
-    """Whether two lines have the same positions, by the same steps."""
-    parts = [[(k.size, stride) for k, stride in line.parts] for line in (a, b)]
-    return a.start == b.start and parts[0] == parts[1]
-
-
-def _names(pairs: Sequence[tuple[Line, Line]]) -> dict[Label, Label] | None:
-    """The label of the first line for each of the second, if the lines are alike and linked in the
-    same way.
-    """
-    names: dict[Label, Label] = {}
-    for ours, theirs in pairs:
-        if not _alike(ours, theirs):
-            return None
-        for k, j in zip(ours.labels, theirs.labels, strict=True):
-            if names.setdefault(j, k) is not k:
-                return None
-    return names if len(set(names.values())) == len(names) else None
-
-
-def _renamed(term: Term, names: dict[Label, Label]) -> list[Factor]:
-    """The factors with these labels named anew; others that would be mistaken for them too."""
-    others = {k for f in term.factors for k in f.labels if isinstance(k, Label)} - set(names)
-    every = names | {k: Label(k.size) for k in others & set(names.values())}
-    return [
-        Factor(f.x, tuple(every.get(k, k) if isinstance(k, Label) else k for k in f.labels))
-        for f in term.factors
-    ]
