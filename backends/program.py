@@ -208,7 +208,7 @@ class _Builder:
         if body.node.op.lowering == "control":
             calls = [self._nested(body.node)]
         else:
-            calls = self.lowerings[body.kind](body, self.schedule, self.fail)
+            calls = self.lowerings[body.kind](body, self.schedule.of(body), self.fail)
         if is_block_write(body):
             calls = [*self._copied(body.node), *calls]
         return _Lowered(tuple(calls), len(self.failures) > known)

@@ -83,6 +83,7 @@ from graphc.ops.trigonometric import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, rad2deg,
     sin, sinh, tan, tanh,
 )  # fmt: skip
+from graphc.tuning import Tuning, load_tuning, tune
 
 # isort: on
 # The names of the Python Array API where they are not NumPy's.
@@ -139,7 +140,8 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "Executable", "compile", "dump", "export", "get_num_threads", "set_num_threads",
+    "Artefact", "Executable", "Tuning", "compile", "dump", "export", "get_num_threads",
+    "load_tuning", "set_num_threads", "tune",
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers

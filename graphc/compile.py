@@ -18,6 +18,7 @@ from graphc.ops.convert import as_tensor
 from graphc.ops.source import automatic_updates
 from graphc.passes.pipeline import Graph
 from graphc.stages import Stages
+from graphc.tuning import Tuning
 
 TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
 #: Passes whose ops the other targets have no kernels for.
@@ -34,6 +35,7 @@ def compile(
     disable: Sequence[str] = (),
     relaxed: bool = False,
     memory_budget: int | None = None,
+    tuning: Tuning | None = None,
 ) -> Executable:
     """A function of arrays that computes `outputs` and then gives each variable of `updates` its
     new value.
@@ -54,6 +56,8 @@ def compile(
     Values are computed again where they are read late until they keep to it, the cheapest first;
     results are the same. It needs sizes that are known, takes longer to compile, and is a
     GraphError where it cannot be kept. The reference takes no notice of it.
+    tuning: schedules that `graphc.tune` has found to be quicker, for "cpu". Kernels that it does
+    not know are compiled as without it; a UserWarning says so if that is all of them.
     name: what the function is called in errors and dumps.
 
     One compilation serves all values of symbolic sizes. Raises GraphError for a graph that needs a
@@ -71,8 +75,12 @@ def compile(
     without = without if target == "cpu" else (*without, *NATIVE_ONLY)
     if memory_budget is not None and (type(memory_budget) is not int or memory_budget < 0):
         raise GraphError(f"a memory budget is a number of bytes, not {memory_budget!r}")
+    if tuning is not None and not isinstance(tuning, Tuning):
+        raise GraphError(
+            f"a tuning comes from graphc.tune or graphc.load_tuning; this is {tuning!r}"
+        )
     stages = Stages(graph, without, memory_budget=memory_budget)
-    executable = _build(stages, outputs, target, isa)
+    executable = _build(stages, outputs, target, isa, tuning)
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 
@@ -150,7 +158,9 @@ def _tensors(results: Sequence[Tensor]) -> Iterator[Tensor]:
     return (y for node in reversed(topological(results)) for y in node.outputs)
 
 
-def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
+def _build(
+    stages: Stages, outputs: Any, target: str, isa: str, tuning: Tuning | None
+) -> Executable:
     signature = Signature(stages.source.name, stages.source.inputs)
     structure = _structure(outputs)
     from graphc.targets import build_cpu, build_cuda, build_numba, build_numba_cuda, build_reference
@@ -158,7 +168,7 @@ def _build(stages: Stages, outputs: Any, target: str, isa: str) -> Executable:
     if target == "reference":
         return build_reference(stages, signature, outputs)
     if target == "cpu":
-        return build_cpu(stages, signature, outputs, structure, isa)
+        return build_cpu(stages, signature, outputs, structure, isa, tuning)
     build = {"numba": build_numba, "cuda": build_cuda, "numba-cuda": build_numba_cuda}[target]
     return build(stages, signature, outputs)
 

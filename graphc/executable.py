@@ -69,7 +69,7 @@ class KernelInfo:
 
 class Executable:
     """A compiled function. Call it by position or by name; the outputs have the structure that was
-    given to `compile`.
+    given to `compile`. `machine` is what its code was made for, on the CPU.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Executable:
     stages: Stages
     compile_seconds: float
     from_cache: bool = False
+    machine: Any = None
     native: Any = None
 
     def __repr__(self) -> str:

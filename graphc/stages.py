@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from graphc.passes.pipeline import Graph, optimise
 
 if TYPE_CHECKING:
+    from graphc.backends.lower.choices import Choices
     from graphc.backends.lower.kernel import Schedule
     from graphc.backends.program import Program
 
 
 class Stages:
     """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for
-    (0: scalars; None: it is not), `dots` the products that the machine has instructions for.
+    (0: scalars; None: it is not), `dots` the products that the machine has instructions for,
+    `choices` what was chosen for some kernels.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Stages:
         self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits
         self.memory_budget = memory_budget
         self.dots: tuple[str, ...] = ()
+        self.choices: Choices = {}
 
     @cached_property
     def graph(self) -> Graph:
@@ -54,6 +57,12 @@ class Stages:
         return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
 
     def _schedule(self) -> Schedule:
+        from graphc.backends.lower.choices import with_choices
+
+        return with_choices(self.plain_schedule(), self.choices)
+
+    def plain_schedule(self) -> Schedule:
+        """The schedule of all kernels for which nothing was chosen."""
         from graphc.backends.lower.kernel import Schedule
 
         assert self.vector_bits is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from graphc.ir.structure import restore
 from graphc.ir.walk import topological
 from graphc.passes.pipeline import Graph
 from graphc.stages import Stages
+from graphc.tuning import Tuning, digest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,7 +61,12 @@ def state_of(variable: Tensor) -> Array:
 
 
 def build_cpu(
-    stages: Stages, signature: Signature, outputs: Any, structure: str, isa: str
+    stages: Stages,
+    signature: Signature,
+    outputs: Any,
+    structure: str,
+    isa: str,
+    tuning: Tuning | None = None,
 ) -> Executable:
     """Native code through LLVM, called without Python in between; a graph compiled before comes
     from the cache as it is.
@@ -78,9 +85,13 @@ def build_cpu(
         raise ArgumentError(str(error)) from None
     stages.vector_bits = target.vector_bits
     stages.dots = target.dots(relaxed=stages.source.relaxed)
+    stages.choices = tuning.choices(target.family) if tuning else {}
     variables = variables_of(stages.source)
-    budget = () if stages.memory_budget is None else (f"{stages.memory_budget} bytes",)
-    name = fingerprint(stages.source, *stages.disable, *budget)
+    more: tuple[str, ...] = (
+        () if stages.memory_budget is None else (f"{stages.memory_budget} bytes",)
+    )
+    more += (digest(stages.choices),) if stages.choices else ()
+    name = fingerprint(stages.source, *stages.disable, *more)
     key = None if name is None else cache.key(name, target)
     data = None if key is None else cache.get(key)
     if data is None:
@@ -89,7 +100,7 @@ def build_cpu(
 
         assert stages.program is not None
         packed = compiled(stages.program, variables, target)
-        if key is not None:
+        if key is not None and not _all_unknown(stages):
             cache.put(key, packed.data)
     else:
         packed = unpack(data)
@@ -102,7 +113,23 @@ def build_cpu(
         call = _restoring(native.call, outputs)
     executable = _executable(stages, signature, "cpu", call)
     executable.from_cache, executable.native = data is not None, native
+    executable.machine = target
     return executable
+
+
+def _all_unknown(stages: Stages) -> bool:
+    """Whether choices are given and none is for a kernel of this function: then it says so."""
+    from graphc.backends.cpu.tuner import bodies_of
+
+    assert stages.program is not None
+    if not stages.choices or bodies_of(stages.program).keys() & stages.choices.keys():
+        return False
+    warnings.warn(
+        f"{stages.source.name}: no kernel is one of the {len(stages.choices)} that were tuned; "
+        "the function or graphc has changed since\n  hint: tune again",
+        stacklevel=4,
+    )
+    return True
 
 
 def _begin_to_compile() -> None:

@@ -40,15 +40,16 @@ def identity_of(body: Body) -> str | None:
     """
     number: dict[Node, int] = {}
     lines: list[str] = []
+    given, stored = set(body.inputs), set(body.outputs)
     for node in _within(body):
-        known = any(x in body.inputs for x in node.outputs)
+        known = not given.isdisjoint(node.outputs)
         if not known and not is_own(node.op):
             return None
         number[node] = len(number)
         types = ",".join(map(str, node.types))
         lines.append(f"given:{types}\n" if known else line_of(node, number, where=False))
     for root in body.roots:
-        kept = root.tensor in body.outputs
+        kept = root.tensor in stored
         lines.append(f"{reference(root.tensor, number)} {root.role} {root.level} {kept}\n")
     loops = f"{body.kind} {'x'.join(map(str, body.domain))} {body.row_axes}"
     return hashlib.sha256("".join([*lines, loops]).encode()).hexdigest()[:16]

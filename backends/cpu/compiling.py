@@ -12,20 +12,23 @@ from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.engine import Compilation
 from graphc.backends.llvm.module import PLAN, RUN, compound_dims, emit_parts, slots
 from graphc.backends.llvm.target import Target
+from graphc.backends.llvm.timers import Timers
 from graphc.backends.program import Program
 from graphc.ir.dims import is_name
 from graphc.ir.node import Tensor
 
 
-def compiled(program: Program, variables: Sequence[Tensor], target: Target) -> Packed:
+def compiled(
+    program: Program, variables: Sequence[Tensor], target: Target, timers: Timers | None = None
+) -> Packed:
     """Entry, object code and constants of a program; equal code is taken from the cache."""
-    objects = _objects(program, target)
+    objects = _objects(program, target, timers)
     constants = [_value(x) for x in program.constants]
     code_bytes = tuple(map(len, objects))
     return pack(_entry_of(program, variables, code_bytes), objects, constants)
 
 
-def _objects(program: Program, target: Target) -> list[bytes | memoryview]:
+def _objects(program: Program, target: Target, timers: Timers | None) -> list[bytes | memoryview]:
     """Object code of each part of a program, from the cache where it is there."""
     keys: list[str] = []
     known: dict[str, bytes | memoryview] = {}
@@ -39,7 +42,7 @@ def _objects(program: Program, target: Target) -> list[bytes | memoryview]:
             else:
                 known[keys[-1]] = found
 
-        ready(emit_parts(program, ready), last=True)
+        ready(emit_parts(program, ready, timers), last=True)
         missing = [key for key in keys if key not in known]
         for key, code in zip(missing, compilation.objects(), strict=True):
             cache.put(key, code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,14 @@ def load(
     variables: Sequence[np.ndarray],
     structure: str,
     prepare: Prepare,
+    symbols: Mapping[str, int] | None = None,
 ) -> Native:
     """A callable of compiled code. `variables` are the arrays behind the caller's variables;
     `structure` is "one", "tuple", "list" or "none"; `prepare` turns arguments that do not conform
-    into arrays that do.
+    into arrays that do. `symbols` are the addresses of other names that the code uses.
     """
     entry = packed.entry
-    library = load_objects(packed.objects, pool_symbols(), keep=True)
+    library = load_objects(packed.objects, {**pool_symbols(), **(symbols or {})}, keep=True)
     held = [variables[k] for k in entry.variables] + list(packed.constants)
     spec = CallSpec(
         name=name,

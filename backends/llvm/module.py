@@ -11,6 +11,7 @@ from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.parts import Parts
 from graphc.backends.llvm.strips import emit_strips, strip_function
+from graphc.backends.llvm.timers import Timers
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
@@ -45,10 +46,12 @@ class Part:
     kernels: tuple[str, ...]
 
 
-def part_of(program: Program, prefix: str, parts: Parts | None = None) -> Part:
+def part_of(
+    program: Program, prefix: str, parts: Parts | None = None, timers: Timers | None = None
+) -> Part:
     """The kernels of a program under their content hashes, with PREFIX_plan and PREFIX_run.
 
-    `parts` gets each kernel when it is written.
+    `parts` gets each kernel when it is written; with `timers` their calls are timed.
     """
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
@@ -56,7 +59,7 @@ def part_of(program: Program, prefix: str, parts: Parts | None = None) -> Part:
     for k, (call, aliased) in enumerate(zip(program.calls, program.aliases, strict=True)):
         if isinstance(call, Nested):
             for j, inner in enumerate(call.programs):
-                part = part_of(inner, f"{prefix}.{k}.{j}", parts)
+                part = part_of(inner, f"{prefix}.{k}.{j}", parts, timers)
                 functions.update(part.functions)
                 declarations.update(part.declarations)
             names.append(f"{prefix}.{k}")
@@ -67,7 +70,7 @@ def part_of(program: Program, prefix: str, parts: Parts | None = None) -> Part:
             parts.add(name, text, needed)
         declarations.update(needed)
         names.append(name)
-    entry = _Entry(program, names, prefix)
+    entry = _Entry(program, names, prefix, timers)
     functions[f"{prefix}_plan"], functions[f"{prefix}_run"] = entry.plan(), entry.run()
     functions.update(entry.outlined)
     if program.frame is not None:
@@ -83,12 +86,12 @@ def module_of(program: Program) -> Module:
     return Module(text, part.kernels)
 
 
-def emit_parts(program: Program, ready: Callable[[str], None]) -> str:
+def emit_parts(program: Program, ready: Callable[[str], None], timers: Timers | None = None) -> str:
     """The module of a program, or its last part: `ready` is called with each of the others as soon
     as it is written.
     """
     parts = Parts(ready)
-    part = part_of(program, "gc", parts)
+    part = part_of(program, "gc", parts, timers)
     kernels = parts.open.keys() | parts.closed
     rest = [text for name, text in part.functions.items() if name not in kernels]
     return parts.last(rest, part.declarations)
@@ -105,8 +108,10 @@ def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, No
 class _Entry:
     """Writes the two entry functions."""
 
-    def __init__(self, program: Program, kernels: Sequence[str], prefix: str):
-        self.program, self.kernels, self.prefix = program, kernels, prefix
+    def __init__(
+        self, program: Program, kernels: Sequence[str], prefix: str, timers: Timers | None
+    ):
+        self.program, self.kernels, self.prefix, self.timers = program, kernels, prefix, timers
         self.declarations: dict[str, None] = {}
         self.outlined: dict[str, str] = {}
 
@@ -171,7 +176,10 @@ class _Entry:
             if isinstance(call, Nested):
                 self._nested(values, dims, call, kernel)
             else:
+                begun = self.timers and self.timers.begin(values)
                 self._call(values, dims, call, kernel)
+                if self.timers and begun:
+                    self.timers.end(values, program, k, begun)
         code = values.assign("load i64, ptr %status")
         values.emit(f"ret i64 {code}")
         self.declarations.update(values.declarations)

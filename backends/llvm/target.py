@@ -23,6 +23,11 @@ class Target:
     def __str__(self) -> str:
         return f"{self.cpu} ({self.triple}, {self.vector_bits}-bit vectors)"
 
+    @property
+    def family(self) -> str:
+        """The architecture and the width of its vectors, which is what schedules depend on."""
+        return f"{self.triple.split('-')[0]}-{self.vector_bits}"
+
     def has(self, feature: str) -> bool:
         """Whether `feature` is named as present (levels imply features that are not named)."""
         return f"+{feature}" in self.features.split(",")

@@ -13,6 +13,7 @@ from graphc.machine import MACHINES, TYPICAL, Machine
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
+    from graphc.passes.fusion import Body
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,10 @@ class Schedule:
     def fused(self) -> bool:
         """Whether multiply and add are one instruction."""
         return self.vector_bits >= 256
+
+    def of(self, body: Body) -> Schedule:
+        """The schedule of one body."""
+        return self
 
     def lanes(self, bits: int) -> int:
         """Lanes of a vector of elements of that many bits."""

@@ -85,6 +85,7 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
     from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
     from graphc.backends.llvm.artefact import artefact_ir
     from graphc.backends.llvm.engine import compile_object, named_target
+    from graphc.backends.lower.choices import with_choices
     from graphc.backends.lower.kernel import Schedule
     from graphc.backends.program import build_program
 
@@ -96,7 +97,9 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
     for function, executable in functions.items():
         graph = executable.graph
         dots = target.dots(relaxed=graph.relaxed)
-        schedule = Schedule(vector_bits=target.vector_bits, dots=dots)
+        plain = Schedule(vector_bits=target.vector_bits, dots=dots)
+        same = executable.machine is not None and executable.machine.family == target.family
+        schedule = with_choices(plain, executable.stages.choices if same else {})
         programs[function] = build_program(
             graph.inputs, graph.outputs, graph.updates, schedule, function
         )
