@@ -13,6 +13,8 @@ GLOBAL, SHARED, LOCAL = 1, 3, 0
 class DeviceValues(Values):
     """The values of one thread's function. `spaces` has the address space of every buffer."""
 
+    tables = False
+
     def __init__(self) -> None:
         super().__init__()
         self.spaces: dict[str, int] = {}

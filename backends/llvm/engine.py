@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from graphc.backends.llvm import library
 from graphc.backends.llvm.halves import half_functions
+from graphc.backends.llvm.tables import table_functions
 from graphc.backends.llvm.target import LEVELS, Target, host_target, named_target
 
 __all__ = [
@@ -107,6 +108,7 @@ def _optimised(ir_text: str, target: Target, pic: bool, level: int) -> Iterator[
         raise ValueError(f"optimisation level must be 0, 1, 2 or 3, not {level}")
     if not target.converts_halves:
         ir_text += half_functions(ir_text)
+    ir_text += table_functions(ir_text, target)
     with library.machine(target, pic, level) as machine, library.parsed(ir_text) as module:
         library.settle(module, machine, target.triple)
         library.verify(module)

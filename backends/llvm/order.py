@@ -51,8 +51,10 @@ def _has_function(block: Sequence[str]) -> bool:
 
 
 def _is_pure(result: str, call: str) -> bool:
-    """Whether a call only computes: one of pointers, or without a result, does more."""
-    return bool(result) and not _POINTER.search(call)
+    """Whether a call only computes: one of pointers, or without a result, does more; but a table
+    is a constant.
+    """
+    return bool(result) and not (_POINTER.search(call) and "@gc.lookup." not in call)
 
 
 class _Block:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from graphc.backends.llvm.scope import Scope
 from graphc.backends.llvm.types import (
+    literal,
     mangled,
     memory_type,
     scalar_type,
@@ -42,6 +44,9 @@ _DOTS = {"u8i8": "avx512.vpdpbusd", "i16": "avx512.vpdpwssd", "bf16": "avx512bf1
 class Values(Scope):
     """The values of one function."""
 
+    tables = True
+    """Whether tables may be looked up."""
+
     def make(self, x: Expr) -> str:
         if x.op == "var":
             slot, dtype, lanes = self.registers[x.attr]
@@ -49,7 +54,7 @@ class Values(Scope):
         if x.op == "broadcast":
             return self._broadcast(x)
         if x.op == "math":
-            return self.value(expand(x))
+            return self.value(expand(x, self.tables))
         if x.op in ("eq", "ne", "lt", "le", "gt", "ge"):
             return self._compare(x)
         handler = getattr(self, f"_{x.op}", None)
@@ -134,6 +139,18 @@ class Values(Scope):
         shift = str(x.dtype.bits) if x.lanes == 1 else f"splat (i{2 * x.dtype.bits} {x.dtype.bits})"
         upper = self.assign(f"lshr {wide} {product}, {shift}")
         return self.assign(f"trunc {wide} {upper} to {type_of(x)}")
+
+    def _scale(self, x: Expr) -> str:
+        """See `tables`, which has the function of each target."""
+        operands = ", ".join(map(self.typed, x.args))
+        return self.assign(f"call {type_of(x)} @gc.scale.v{x.lanes}({operands})")
+
+    def _lookup(self, x: Expr) -> str:
+        numbers = ", ".join(f"float {literal(number, x.dtype)}" for number in x.attr)
+        name = f"@gc.table.{hashlib.sha256(numbers.encode()).hexdigest()[:8]}"
+        self.declare(f"{name} = private unnamed_addr constant [16 x float] [{numbers}], align 64")
+        operands = f"{self.typed(x.args[0])}, ptr {name}"
+        return self.assign(f"call {type_of(x)} @gc.lookup.v{x.lanes}({operands})")
 
     def _min(self, x: Expr) -> str:
         return self._extreme(

@@ -19,6 +19,9 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
                        to bool is `!= 0`
   bitcast              the same bits as another dtype of equal width
   mulhi                upper half of the product of two unsigned integers
+  scale                x 2^floor(n) of float32, rounded once; |x| is within 2^-66 and 2^2, n a whole
+                       number of sixteenths within -151 and 151
+  lookup               attr: sixteen float32; the one whose number the low bits of a float32 say
   math                 a function of the math library (attr: its name), expanded by
                        `graphc.backends.math`
   load                 attr: buffer name; args: element index, then a mask (bool) or nothing;
@@ -47,7 +50,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Union
 
-from graphc.ir.dtypes import DType, bool_, int64
+from graphc.ir.dtypes import DType, bool_, float32, int64
 
 Operand = Union["Expr", bool, int, float]
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
@@ -247,6 +250,17 @@ def maximum(a: Operand, b: Operand) -> Expr:
 def mulhi(a: Expr, b: Expr) -> Expr:
     """The upper half of the product of two unsigned integers."""
     return binary("mulhi", a, b)
+
+
+def scale(x: Expr, n: Expr) -> Expr:
+    """x 2^floor(n), rounded once."""
+    return binary("scale", x, n)
+
+
+def lookup(index: Expr, table: tuple[float, ...]) -> Expr:
+    """The number of the table that the lowest four bits of a float32 say."""
+    assert len(table) == 16 and index.dtype is float32, "a table has sixteen float32"
+    return make("lookup", (index,), float32, index.lanes, table)
 
 
 def rem(a: Operand, b: Operand) -> Expr:

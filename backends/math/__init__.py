@@ -22,9 +22,11 @@ from graphc.backends.math import (
     logistic,
     power,
     root,
+    tabled,
     trigonometric,
 )
 from graphc.backends.math.floats import format_of
+from graphc.ir.dtypes import float32
 
 FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
     {
@@ -64,9 +66,19 @@ FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
 )
 
 
-def expand(call: Expr) -> Expr:
-    """The primitives that compute a `math` expression of float32 or float64 operands."""
+TABLED: Mapping[str, Callable[..., Expr]] = MappingProxyType(
+    {"exp": tabled.exp, "sigmoid": tabled.sigmoid, "tanh": tabled.tanh}
+)
+"""Functions of float32 that are cheaper where tables can be looked up."""
+
+
+def expand(call: Expr, tables: bool = False) -> Expr:
+    """The primitives that compute a `math` expression of float32 or float64 operands: with
+    `tables`, `lookup` and `scale` are among them.
+    """
     assert call.op == "math", f"{call.op} is not a function of the math library"
     assert call.attr in FUNCTIONS, f"the math library has no {call.attr}"
     format_of(call)
+    if tables and call.dtype is float32 and call.attr in TABLED:
+        return TABLED[call.attr](*call.args)
     return FUNCTIONS[call.attr](*call.args)

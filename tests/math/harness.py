@@ -41,10 +41,10 @@ def operations(root: Expr) -> int:
     return sum(node.op not in free for node in nodes(root, rare=False))
 
 
-def expansion(name: str, dtype: DType, lanes: int = 1) -> Expr:
+def expansion(name: str, dtype: DType, lanes: int = 1, tables: bool = True) -> Expr:
     """The primitives of a math function of x0, x1."""
     inputs = 2 if name in BINARY else 1
-    return expand(math(name, *(var(f"x{i}", dtype, lanes) for i in range(inputs))))
+    return expand(math(name, *(var(f"x{i}", dtype, lanes) for i in range(inputs))), tables)
 
 
 def module_text(root: Expr, inputs: int) -> str:
@@ -95,9 +95,11 @@ def compile_expression(root: Expr, inputs: int, target: str = "host") -> Callabl
 
 
 @cache
-def compiled(name: str, dtype: DType, lanes: int = 0, target: str = "host") -> Callable[..., Any]:
+def compiled(
+    name: str, dtype: DType, lanes: int = 0, target: str = "host", tables: bool = True
+) -> Callable[..., Any]:
     """The math function `name` over arrays."""
-    root = expansion(name, dtype, lanes or LANES[dtype])
+    root = expansion(name, dtype, lanes or LANES[dtype], tables)
     return compile_expression(root, 2 if name in BINARY else 1, target)
 
 

@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from graphc.backends.math import TABLED
 from graphc.ir.dtypes import float32, float64
 from tests.math.bounds import FLOAT32, FLOAT64
 from tests.math.harness import BINARY, compiled, ulps32, ulps64
@@ -14,12 +15,13 @@ from tests.math.references import EXACT, IN_FLOAT64, arguments
 UNARY = sorted(set(FLOAT32) - set(BINARY))
 
 
-def worst_float32(name: str, start: int, stride: int) -> tuple[float, float]:
+def worst_float32(name: str, start: int, stride: int, tables: bool = True) -> tuple[float, float]:
     """The greatest error over every stride-th float32, and where it is."""
     bits = np.arange(start, 1 << 32, stride, dtype=np.uint64).astype(np.uint32)
     x = bits.view(np.float32)
     with np.errstate(all="ignore"):
-        errors = ulps32(compiled(name, float32)(x), IN_FLOAT64[name](x.astype(np.float64)))
+        y = compiled(name, float32, tables=tables)(x)
+        errors = ulps32(y, IN_FLOAT64[name](x.astype(np.float64)))
     at = int(np.argmax(errors))
     return float(errors[at]), float(x[at])
 
@@ -27,6 +29,12 @@ def worst_float32(name: str, start: int, stride: int) -> tuple[float, float]:
 @pytest.mark.parametrize("name", UNARY)
 def test_float32_error_is_within_its_bound(name: str) -> None:
     error, at = worst_float32(name, start=11, stride=65521)
+    assert error <= FLOAT32[name], f"{name}({at!r}) is off by {error} ulp"
+
+
+@pytest.mark.parametrize("name", sorted(TABLED))
+def test_float32_error_without_tables_is_within_its_bound(name: str) -> None:
+    error, at = worst_float32(name, start=13, stride=65519, tables=False)
     assert error <= FLOAT32[name], f"{name}({at!r}) is off by {error} ulp"
 
 

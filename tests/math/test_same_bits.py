@@ -24,9 +24,10 @@ def any_floats(dtype: DType, count: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", NAMES)
 def test_bits_do_not_depend_on_the_target(name: str, dtype: DType) -> None:
     arguments = any_floats(dtype, 500)[: 2 if name in BINARY else 1]
-    variants = [(1, "host"), (4, "host")]
-    if host_target().triple.startswith("x86_64") and host_target().vector_bits >= 256:
-        variants += [(8, "x86-64-v3")]
+    variants = [(1, "host"), (4, "host"), (8, "host")]
+    if host_target().triple.startswith("x86_64"):
+        levels = {128: "x86-64-v2", 256: "x86-64-v3"}
+        variants += [(w // 32, t) for w, t in levels.items() if w <= host_target().vector_bits]
     expected = compiled(name, dtype)(*arguments)
     for lanes, target in variants:
         np.testing.assert_array_equal(compiled(name, dtype, lanes, target)(*arguments), expected)

@@ -1,0 +1,143 @@
+"""Look-ups in tables of sixteen float32, and products with powers of two, as each target does them.
+
+Kernels call `@gc.lookup.vN(sums, table)` and `@gc.scale.vN(x, n)`, for vectors of N; what a module
+calls is added to it when its target is known, and inlined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from graphc.backends.llvm.target import Target
+
+_CALLED = re.compile(r"@gc\.(lookup|scale)\.v(\d+)\(")
+_TABLE = "<16 x float>"
+
+
+def table_functions(ir_text: str, target: Target) -> str:
+    """The definitions that the text lacks."""
+    called = sorted({(name, int(lanes)) for name, lanes in _CALLED.findall(ir_text)})
+    width = target.vector_bits if target.triple.startswith("x86_64") else 128
+    return "".join(_function(name, lanes, width) for name, lanes in called)
+
+
+def _function(name: str, lanes: int, width: int) -> str:
+    if name == "scale":
+        wide = width == 512 and lanes in (4, 8, 16)
+        return _scale_at_once(lanes) if wide else _scale(lanes)
+    if (lanes, width) in ((16, 512), (8, 512), (8, 256)):
+        return _permutation(lanes, width)
+    return _loads(lanes)
+
+
+def _define(head: str, lines: Sequence[str], *declared: str) -> str:
+    body = "".join(f"  {line}\n" for line in lines)
+    return (
+        "".join(f"{d}\n" for d in declared) + f"define internal {head} alwaysinline {{\n{body}}}\n"
+    )
+
+
+def _of(element: str, lanes: int) -> str:
+    return f"<{lanes} x {element}>" if lanes > 1 else element
+
+
+def _every(element: str, lanes: int, value: float) -> str:
+    """A constant in every lane, without its type."""
+    return f"splat ({element} {value})" if lanes > 1 else str(value)
+
+
+def _scale_at_once(lanes: int) -> str:
+    v, flags = _of("float", lanes), f"i{max(8, lanes)}"
+    name = f"@llvm.x86.avx512.mask.scalef.ps.{32 * lanes}"
+    last, mode = ("i32", "i32 4") if lanes == 16 else ("", "")
+    types = ", ".join(filter(None, (v, v, v, flags, last)))
+    values = ", ".join(
+        filter(None, (f"{v} %x", f"{v} %n", f"{v} zeroinitializer", f"{flags} -1", mode))
+    )
+    return _define(
+        f"{v} @gc.scale.v{lanes}({v} %x, {v} %n)",
+        [f"%r = call {v} {name}({values})", f"ret {v} %r"],
+        f"declare {v} {name}({types})",
+    )  # fmt: skip
+
+
+def _scale(lanes: int) -> str:
+    """x 2^a 2^b with a + b = floor(n), of which a is half: the first product is exact.
+
+    1.5 2^19 + 254 leaves the sixteenths of n + 2 bias in the low bits.
+    """
+    v, i = _of("float", lanes), _of("i32", lanes)
+    exponent, rounder = _every("i32", lanes, -(1 << 23)), _every("float", lanes, 786686.0)
+    return _define(
+        f"{v} @gc.scale.v{lanes}({v} %x, {v} %n)",
+        [
+            f"%sums = fadd {v} %n, {rounder}",
+            f"%bits = bitcast {v} %sums to {i}",
+            f"%half = shl {i} %bits, {_every('i32', lanes, 18)}",
+            f"%a = and {i} %half, {exponent}",
+            f"%whole = shl {i} %bits, {_every('i32', lanes, 19)}",
+            f"%both = and {i} %whole, {exponent}",
+            f"%b = sub {i} %both, %a",
+            f"%first = bitcast {i} %a to {v}",
+            f"%second = bitcast {i} %b to {v}",
+            f"%product = fmul {v} %x, %first",
+            f"%r = fmul {v} %product, %second",
+            f"ret {v} %r",
+        ],
+    )
+
+
+def _permutation(lanes: int, width: int) -> str:
+    v, i = f"<{lanes} x float>", f"<{lanes} x i32>"
+    head = f"{v} @gc.lookup.v{lanes}({v} %sums, ptr %table)"
+    lines = [f"%k = bitcast {v} %sums to {i}"]
+    if lanes == 16:
+        name, types = "@llvm.x86.avx512.permvar.sf.512", f"{_TABLE}, {i}"
+        lines += [f"%all = load {_TABLE}, ptr %table, align 64"]
+        lines += [f"%r = call {v} {name}({_TABLE} %all, {i} %k)", f"ret {v} %r"]
+        return _define(head, lines, f"declare {v} {name}({types})")
+    lines += [
+        "%upper = getelementptr i8, ptr %table, i64 32",
+        f"%a = load {v}, ptr %table, align 32",
+        f"%b = load {v}, ptr %upper, align 32",
+    ]
+    if width == 512:
+        name, types = "@llvm.x86.avx512.vpermi2var.ps.256", f"{v}, {i}, {v}"
+        lines += [f"%r = call {v} {name}({v} %a, {i} %k, {v} %b)", f"ret {v} %r"]
+        return _define(head, lines, f"declare {v} {name}({types})")
+    name = "@llvm.x86.avx2.permps"
+    lines += [
+        f"%low = call {v} {name}({v} %a, {i} %k)",
+        f"%high = call {v} {name}({v} %b, {i} %k)",
+        f"%bit = shl {i} %k, splat (i32 28)",
+        f"%in.upper = icmp slt {i} %bit, zeroinitializer",
+        f"%r = select <8 x i1> %in.upper, {v} %high, {v} %low",
+        f"ret {v} %r",
+    ]
+    return _define(head, lines, f"declare {v} {name}({v}, {i})")
+
+
+def _loads(lanes: int) -> str:
+    v, i = _of("float", lanes), _of("i32", lanes)
+    lines = [
+        f"%bits = bitcast {v} %sums to {i}",
+        f"%k = and {i} %bits, {_every('i32', lanes, 15)}",
+    ]
+    result = "poison"
+    for lane in range(lanes):
+        index = "%k"
+        if lanes > 1:
+            index = f"%k{lane}"
+            lines.append(f"{index} = extractelement {i} %k, i64 {lane}")
+        lines += [
+            f"%at{lane} = getelementptr float, ptr %table, i32 {index}",
+            f"%t{lane} = load float, ptr %at{lane}, align 4",
+        ]
+        if lanes > 1:
+            lines.append(f"%r{lane} = insertelement {v} {result}, float %t{lane}, i64 {lane}")
+            result = f"%r{lane}"
+        else:
+            result = "%t0"
+    head = f"{v} @gc.lookup.v{lanes}({v} %sums, ptr %table)"
+    return _define(head, [*lines, f"ret {v} {result}"])

@@ -1,0 +1,96 @@
+"""exp, sigmoid and tanh of float32 with tables of sixteen numbers, which a register holds.
+
+A table leaves a remainder so small that two coefficients do: fewer operations than the polynomials
+of the other files, which have to do where a look-up is no single instruction.
+"""
+
+from __future__ import annotations
+
+import math
+
+from graphc.backends.loops.expr import Expr, absolute, fma, lookup, maximum, minimum, scale
+from graphc.backends.math.exponential import EXP_RANGE, LN2_HIGH, LN2_LOW, LOG2_E
+from graphc.backends.math.floats import (
+    larger,
+    literal,
+    pick,
+    rounded_product,
+    sign_of,
+    smaller,
+    with_sign,
+)
+from graphc.backends.math.logistic import ONE_FROM
+from graphc.ir.dtypes import float32
+
+SIZE = 16
+#: Rounds to whole sixteenths, and leaves them in the low bits.
+ROUNDER = 1.5 * 2.0**23 / SIZE
+POWERS = tuple(math.exp2(k / SIZE) for k in range(SIZE))
+#: The same as small a number as keeps both 1 + exp(104) and its inverse finite.
+DOWN = 2.0**-64
+SMALL_POWERS = tuple(DOWN * power for power in POWERS)
+#: Logarithms of what the roundings of POWERS multiply them with.
+ROUNDINGS = tuple(math.log(float(float32.numpy.type(power)) / power) for power in POWERS)
+# exp(r) = 1 + r + r^2 (a + b r) for |r| <= ln(2)/32
+EXP_A, EXP_B = 0.5000162, 0.16667058
+
+#: Where tanh is nearly a float of few bits, about 5/8 apart, and what it is there.
+STEP = 0.625
+CENTRES = (
+    0.0, 0.6250293254852295, 1.2500208616256714, 1.8739579916000366, 2.497992992401123,
+    3.119654655456543, 3.7462427616119385, 4.374646186828613, 4.991311550140381,
+    5.623223781585693, 6.254197120666504, 6.845546245574951, 7.624619007110596,
+    8.317766189575195, 8.317766189575195, 9.375,
+)  # fmt: skip
+TANH = (
+    0.0, 0.5546200275421143, 0.8482894897460938, 0.9539515972137451, 0.9865608215332031,
+    0.9961051940917969, 0.9988861083984375, 0.9996829032897949, 0.9999076128005981,
+    0.9999738931655884, 0.9999926090240479, 0.9999977350234985, 0.9999995231628418,
+    0.9999998807907104, 0.9999998807907104, 1.0,
+)  # fmt: skip
+# r / tanh(r) = 1 + r^2 (c + d r^2) for |r| <= STEP / 2
+TANH_C, TANH_D = 0.33332476, -0.0219374
+
+
+def exp(x: Expr) -> Expr:
+    """e^x = 2^n t (1 + expm1(r)), t = 2^(k/16) from the table."""
+    low, high = EXP_RANGE[x.dtype]
+    inside = larger(smaller(x, high), low)
+    sums = fma(inside, pick(LOG2_E, x), literal(ROUNDER, x))
+    n = sums - ROUNDER
+    r = fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), inside))
+    t = lookup(sums, POWERS)
+    return scale(fma(t, _expm1(r, EXP_B, r), t), n)
+
+
+def _expm1(r: Expr, b: float, linear: Expr) -> Expr:
+    """linear + r^2 (EXP_A + b r)."""
+    return fma(fma(r, literal(b, r), literal(EXP_A, r)), r * r, linear)
+
+
+def sigmoid(x: Expr) -> Expr:
+    """1 / (1 + exp(-x)), all of it times DOWN.
+
+    exp(-x) = p (1 + expm1(-r)), with what p lacks in r, and the smaller of p and 1 is added first:
+    what that sum rounds off is little beside what the second one does.
+    """
+    low, one = EXP_RANGE[x.dtype][0], literal(DOWN, x)
+    inside = larger(smaller(x, ONE_FROM), low)
+    sums = fma(inside, literal(-LOG2_E[x.dtype], x), literal(ROUNDER, x))
+    n = sums - ROUNDER
+    r = fma(n, pick(LN2_LOW, x), fma(n, pick(LN2_HIGH, x), inside)) + lookup(sums, ROUNDINGS)
+    p = scale(lookup(sums, SMALL_POWERS), n)
+    return one / (fma(p, _expm1(r, -EXP_B, -r), minimum(p, one)) + maximum(p, one))
+
+
+def tanh(x: Expr) -> Expr:
+    """(t + u) / (1 + t u), where t is that of a near number a, and u that of the remainder r.
+
+    With u = r / (1 + w), v = t r + w and g = t^2 + v that is s - r g / (1 + v): s = t + r is exact,
+    the rest a quarter of it at most, so that hardly any rounding counts but the last.
+    """
+    size = smaller(absolute(x), CENTRES[-1])
+    sums = fma(size, literal(1 / STEP, x), literal(ROUNDER * SIZE, x))
+    r, t = size - lookup(sums, CENTRES), lookup(sums, TANH)
+    v = rounded_product(r, fma(r, fma(r * r, literal(TANH_D, x), literal(TANH_C, x)), t))
+    return with_sign(fma(-r, fma(t, t, v) / (v + 1.0), t + r), sign_of(x))

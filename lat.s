@@ -1,0 +1,74 @@
+.text
+
+.globl lat
+lat:
+  mov %rdi,%rcx
+1:
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+  lea 1(%rax),%rax
+
+  dec %rcx
+  jnz 1b
+  ret
