@@ -5,10 +5,11 @@
     i32  gc_get_threads()
     void gc_stop_threads()                            ends the workers; the next job starts new ones
 
-Each thread has a fixed contiguous range of chunks, so what a chunk computes never depends on who is
-free. A caller that finds the pool taken (another thread, or a chunk that calls again) runs its
-chunks itself. Workers spin for some ten microseconds, then sleep in the kernel; where there are
-more threads than CPUs nobody spins. After a fork the child starts its own workers.
+Each thread has a contiguous range of chunks, and takes what is left of the others' when it is done:
+who runs a chunk depends on who is free, what the chunk computes never does. A caller that finds the
+pool taken (another thread, or a chunk that calls again) runs its chunks itself. Workers spin for
+some ten microseconds, then sleep in the kernel; where there are more threads than CPUs nobody
+spins. After a fork the child starts its own workers.
 
 Hand-over: the caller fills the job, then adds one to each worker's ticket (release); a worker that
 sees its ticket change (acquire) reads the job and at last counts down `pending` (release), which
@@ -23,13 +24,17 @@ from graphc.backends.cpu.runtime_sleep import sleep_ir
 
 MAX_THREADS = 256
 SPINS = 2000
+FEW_CHUNKS = 4
+"""Chunks of a thread from which on others help it: fewer are over before they could."""
 
 _POOL_IR = """
 %Worker = type { i32, i32, i64, [112 x i8] }  ; ticket, asleep, thread, padding to 128 bytes
 %Job = type { ptr, ptr, i64, i64, i32 }       ; fn, frame, chunks, parts, float mode
+%Range = type { i64, i64, [112 x i8] }        ; next chunk, end, padding to 128 bytes
 %Finish = type { i32, i32, [120 x i8] }       ; workers still at it, caller asleep
 
 @gc_workers = internal global [MAX_THREADS x %Worker] zeroinitializer, align 128
+@gc_ranges = internal global [MAX_THREADS x %Range] zeroinitializer, align 128
 @gc_job = internal global %Job zeroinitializer, align 128
 @gc_finish = internal global %Finish zeroinitializer, align 128
 @gc_busy = internal global i32 0, align 128
@@ -105,8 +110,73 @@ done:
   ret i32 %now
 }
 
-; Chunks [t * chunks / parts, (t + 1) * chunks / parts) of the job.
+; Gives part t the chunks [t * chunks / parts, (t + 1) * chunks / parts) of a job, for every part.
+define internal void @gc_divide(i64 %chunks, i64 %parts) {
+entry:
+  %long = call i1 @gc_is_long(i64 %chunks, i64 %parts)
+  br i1 %long, label %next, label %done
+next:
+  %t = phi i64 [ 0, %entry ], [ %t.next, %next ]
+  %first = phi i64 [ 0, %entry ], [ %end, %next ]
+  %t.next = add i64 %t, 1
+  %b = mul i64 %t.next, %chunks
+  %end = udiv i64 %b, %parts
+  %next.p = getelementptr [MAX_THREADS x %Range], ptr @gc_ranges, i64 0, i64 %t, i32 0
+  %end.p = getelementptr [MAX_THREADS x %Range], ptr @gc_ranges, i64 0, i64 %t, i32 1
+  store atomic i64 %first, ptr %next.p monotonic, align 8
+  store i64 %end, ptr %end.p
+  %more = icmp ult i64 %t.next, %parts
+  br i1 %more, label %next, label %done
+done:
+  ret void
+}
+
+; Whether threads help each other: jobs of few chunks are over before they could.
+define internal i1 @gc_is_long(i64 %chunks, i64 %parts) {
+  %few = mul i64 %parts, FEW_CHUNKS
+  %long = icmp uge i64 %chunks, %few
+  ret i1 %long
+}
+
+; Runs the chunks of part t, then what is left of the parts that follow it.
 define internal void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t) {
+entry:
+  %long = call i1 @gc_is_long(i64 %chunks, i64 %parts)
+  br i1 %long, label %begin, label %short
+short:
+  call void @gc_range(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t)
+  ret void
+begin:
+  %last = add i64 %t, %parts
+  br label %part
+part:
+  %p = phi i64 [ %t, %begin ], [ %p.next, %empty ]
+  %r = urem i64 %p, %parts
+  %next.p = getelementptr [MAX_THREADS x %Range], ptr @gc_ranges, i64 0, i64 %r, i32 0
+  %end.p = getelementptr [MAX_THREADS x %Range], ptr @gc_ranges, i64 0, i64 %r, i32 1
+  %end = load i64, ptr %end.p
+  br label %look
+look:
+  %seen = load atomic i64, ptr %next.p monotonic, align 8
+  %some = icmp ult i64 %seen, %end
+  br i1 %some, label %take, label %empty
+take:
+  %i = atomicrmw add ptr %next.p, i64 1 monotonic
+  %mine = icmp ult i64 %i, %end
+  br i1 %mine, label %work, label %empty
+work:
+  call void %fn(ptr %frame, i64 %i)
+  br label %look
+empty:
+  %p.next = add i64 %p, 1
+  %more = icmp ult i64 %p.next, %last
+  br i1 %more, label %part, label %done
+done:
+  ret void
+}
+
+; Runs chunks [t * chunks / parts, (t + 1) * chunks / parts).
+define internal void @gc_range(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t) {
 entry:
   %t.next = add i64 %t, 1
   %a = mul i64 %t, %chunks
@@ -277,6 +347,7 @@ job:
   store i64 %chunks, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 2)
   store i64 %parts, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 3)
   store i32 %mode, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
+  call void @gc_divide(i64 %chunks, i64 %parts)
   store atomic i32 %helpers32, ptr @gc_finish monotonic, align 4
   call void @gc_publish(i64 %helpers)
   call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 0)
@@ -293,7 +364,7 @@ release:
   store atomic i32 0, ptr @gc_busy release, align 4
   ret void
 alone:
-  call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 1, i64 0)
+  call void @gc_range(ptr %fn, ptr %frame, i64 %chunks, i64 1, i64 0)
   ret void
 }
 
@@ -348,6 +419,7 @@ def runtime_ir(triple: str) -> str:
     for name, value in (
         ("MAX_THREADS", MAX_THREADS),
         ("SPINS", SPINS),
+        ("FEW_CHUNKS", FEW_CHUNKS),
         ("SIG_SETMASK", signal_setmask),
     ):
         text = text.replace(name, str(value))

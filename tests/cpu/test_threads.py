@@ -68,13 +68,15 @@ define void @nest_all(ptr %frame, i64 %chunks, i64 %times) {
   ret void
 }
 
-; Which thread ran the chunk, each chunk long enough for a sleeper to wake.
+; Which thread ran the chunk, each chunk long enough for a sleeper to wake, the first one longer.
 define internal void @who(ptr %frame, i64 %chunk) {
   %counts = load ptr, ptr %frame
   %p = getelementptr i64, ptr %counts, i64 %chunk
   %self = call i64 @pthread_self()
   store i64 %self, ptr %p
-  %r = call i32 @usleep(i32 100)
+  %first = icmp eq i64 %chunk, 0
+  %long = select i1 %first, i32 200000, i32 20000
+  %r = call i32 @usleep(i32 %long)
   ret void
 }
 
@@ -147,11 +149,16 @@ def test_the_threads_asked_for_take_part() -> None:
     assert len(set(run("who_all", 6, 6).tolist())) == 3
 
 
-def test_each_thread_has_neighbouring_chunks() -> None:
-    pool.set_num_threads(3)
-    owners = run("who_all", 7, 7).tolist()
-    assert [owners[0]] * 2 == owners[:2]
-    assert len(set(owners[2:4])) == len(set(owners[4:])) == 1
+def test_each_thread_begins_with_neighbouring_chunks() -> None:
+    pool.set_num_threads(2)
+    owners = run("who_all", 6, 6).tolist()
+    assert owners[3] == owners[4] != owners[0]
+
+
+def test_others_take_what_a_slow_thread_leaves() -> None:
+    pool.set_num_threads(2)
+    owners = run("who_all", 8, 8).tolist()
+    assert len(set(owners[1:])) == 1 and owners[1] != owners[0]
 
 
 def test_fewer_threads_may_be_asked_for_later() -> None:
