@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from graphc.backends.llvm.scope import Scope
 from graphc.backends.llvm.types import (
     literal,
     mangled,
-    memory_type,
     scalar_type,
     type_of,
     vector_type,
 )
+from graphc.backends.llvm.vectors import Vectors
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.casts import expand_cast
 from graphc.backends.loops.expr import Expr
 from graphc.backends.math import expand
-from graphc.ir.dtypes import DType, int64
+from graphc.ir.dtypes import int64
 
 _INTEGER = {
     "add": "add",
@@ -41,7 +40,7 @@ _ROUND = {
 _DOTS = {"u8i8": "avx512.vpdpbusd", "i16": "avx512.vpdpwssd", "bf16": "avx512bf16.dpbf16ps"}
 
 
-class Values(Scope):
+class Values(Vectors):
     """The values of one function."""
 
     tables = True
@@ -262,155 +261,6 @@ class Values(Scope):
     def _saturating(self, x: Expr, a: Expr) -> str:
         kind = "s" if x.dtype.kind == "i" else "u"
         return f"fpto{kind}i.sat.{mangled(x.dtype, x.lanes)}.{mangled(a.dtype, a.lanes)}"
-
-    # --- vectors ----------------------------------------------------------------------------------
-
-    def _broadcast(self, x: Expr) -> str:
-        (a,) = x.args
-        element = scalar_type(x.dtype)
-        if a.op == "const":
-            return f"splat ({element} {self.value(a)})"
-        one = self.assign(f"insertelement {type_of(x)} poison, {element} {self.value(a)}, i64 0")
-        mask = f"<{x.lanes} x i32> zeroinitializer"
-        return self.assign(f"shufflevector {type_of(x)} {one}, {type_of(x)} poison, {mask}")
-
-    def _ramp(self, x: Expr) -> str:
-        base = self.value(e.broadcast(x.args[0], x.lanes))
-        steps = ", ".join(f"i{x.dtype.bits} {k}" for k in range(x.lanes))
-        return self.assign(f"add {type_of(x)} {base}, <{steps}>")
-
-    def _lane(self, x: Expr) -> str:
-        return self.assign(f"extractelement {self.typed(x.args[0])}, i64 {x.attr}")
-
-    def _shuffle(self, x: Expr) -> str:
-        a, b = map(self.typed, x.args)
-        chosen = ", ".join(f"i32 {k}" for k in x.attr)
-        return self.assign(f"shufflevector {a}, {b}, <{x.lanes} x i32> <{chosen}>")
-
-    def _across(self, x: Expr) -> str:
-        from graphc.backends.lower.nests.combine import combined
-
-        (a,) = x.args
-        if x.attr in ("and", "or"):
-            return self._across_bits(x, a)
-        lanes, value = a.lanes, a
-        while lanes > 1:
-            half = lanes // 2
-            low, high = (self._part(value, start, half) for start in (0, half))
-            value, lanes = combined(x.attr, low, high), half
-        return self.value(value)
-
-    def _part(self, x: Expr, start: int, count: int) -> Expr:
-        """Lanes start .. start+count of x, under a name."""
-        if count == 1:
-            name = self.assign(f"extractelement {self.typed(x)}, i64 {start}")
-        else:
-            chosen = ", ".join(f"i32 {k}" for k in range(start, start + count))
-            name = self.assign(
-                f"shufflevector {self.typed(x)}, {type_of(x)} poison, <{count} x i32> <{chosen}>"
-            )
-        self.names[-1][name] = name
-        return e.var(name, x.dtype, count)
-
-    def _across_bits(self, x: Expr, a: Expr) -> str:
-        name = f"llvm.vector.reduce.{x.attr}.{mangled(a.dtype, a.lanes)}"
-        self.declare(f"declare {type_of(x)} @{name}({type_of(a)})")
-        return self.assign(f"call {type_of(x)} @{name}({self.typed(a)})")
-
-    # --- memory -----------------------------------------------------------------------------------
-
-    def address(self, buffer: str, index: Expr, dtype: DType) -> str:
-        """Pointer (or vector of pointers) to elements of a buffer."""
-        base = self._named(buffer)
-        where = index.args[0] if index.op == "ramp" else index
-        return self.assign(
-            f"getelementptr inbounds {memory_type(dtype)}, ptr {base}, {self.typed(where)}"
-        )
-
-    def _load(self, x: Expr) -> str:
-        index = x.args[0]
-        mask = x.args[1] if len(x.args) > 1 else None
-        pointer = self.address(x.attr, index, x.dtype)
-        type_ = vector_type(memory_type(x.dtype), x.lanes)
-        align = x.dtype.bytes
-        if x.lanes > 1 and index.op != "ramp":
-            raw = self._gather(type_, pointer, mask, x, align)
-        elif mask is None:
-            raw = self.assign(f"load {type_}, ptr {pointer}, align {align}")
-        elif x.lanes == 1:
-            safe = self.assign(f"select {self.typed(mask)}, ptr {pointer}, ptr %zeros")
-            raw = self.assign(f"load {type_}, ptr {safe}, align {align}")
-        else:
-            name = f"llvm.masked.load.v{x.lanes}{self._memory_mangled(x.dtype)}.p0"
-            flags = vector_type("i1", x.lanes)
-            self.declare(f"declare {type_} @{name}(ptr, i32, {flags}, {type_})")
-            arguments = f"ptr {pointer}, i32 {align}, {self.typed(mask)}, {type_} zeroinitializer"
-            raw = self.assign(f"call {type_} @{name}({arguments})")
-        return self._from_memory(raw, x.dtype, x.lanes)
-
-    def _memory_mangled(self, dtype: DType) -> str:
-        return "i8" if dtype.kind == "b" else mangled(dtype, 1)
-
-    def _gather(self, type_: str, pointer: str, mask: Expr | None, x: Expr, align: int) -> str:
-        name = f"llvm.masked.gather.v{x.lanes}{self._memory_mangled(x.dtype)}.v{x.lanes}p0"
-        flags = vector_type("i1", x.lanes)
-        self.declare(f"declare {type_} @{name}(<{x.lanes} x ptr>, i32, {flags}, {type_})")
-        on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
-        arguments = f"<{x.lanes} x ptr> {pointer}, i32 {align}, {on}, {type_} zeroinitializer"
-        return self.assign(f"call {type_} @{name}({arguments})")
-
-    def _from_memory(self, raw: str, dtype: DType, lanes: int) -> str:
-        if dtype.kind != "b":
-            return raw
-        zero = "zeroinitializer" if lanes > 1 else "0"
-        return self.assign(f"icmp ne {vector_type('i8', lanes)} {raw}, {zero}")
-
-    def _address(self, x: Expr) -> str:
-        pointer = self.assign(
-            f"getelementptr i8, ptr {self._named(x.attr)}, {self.typed(x.args[0])}"
-        )
-        return self.assign(f"ptrtoint ptr {pointer} to i64")
-
-    def prefetch(self, buffer: str, index: Expr, dtype: DType) -> None:
-        """Asks for a line, into the second cache: the first has enough with what is in use."""
-        pointer = self.assign(
-            f"getelementptr {memory_type(dtype)}, ptr {self._named(buffer)}, {self.typed(index)}"
-        )
-        self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.emit(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
-
-    def store(
-        self, buffer: str, index: Expr, x: Expr, mask: Expr | None, stream: bool = False
-    ) -> None:
-        """Writes elements; a masked scalar store is a branch of the caller's. A streamed vector
-        lies at a multiple of its size.
-        """
-        value = self.value(x)
-        if x.dtype.kind == "b":
-            value = self.assign(f"zext {type_of(x)} {value} to {vector_type('i8', x.lanes)}")
-        pointer = self.address(buffer, index, x.dtype)
-        type_ = vector_type(memory_type(x.dtype), x.lanes)
-        align, lanes = x.dtype.bytes, x.lanes
-        flags = vector_type("i1", lanes)
-        if lanes > 1 and index.op != "ramp":
-            name = f"llvm.masked.scatter.v{lanes}{self._memory_mangled(x.dtype)}.v{lanes}p0"
-            self.declare(f"declare void @{name}({type_}, <{lanes} x ptr>, i32, {flags})")
-            on = f"{flags} splat (i1 true)" if mask is None else self.typed(mask)
-            self.emit(
-                f"call void @{name}({type_} {value}, <{lanes} x ptr> {pointer}, i32 {align}, {on})"
-            )
-        elif mask is None:
-            how = f"align {align}"
-            if stream and lanes > 1:
-                self.declare("!0 = !{i32 1}")
-                how = f"align {align * lanes}, !nontemporal !0"
-            self.emit(f"store {type_} {value}, ptr {pointer}, {how}")
-        else:
-            name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
-            self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")
-            arguments = f"{type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)}"
-            self.emit(f"call void @{name}({arguments})")
-        self.changed(buffer)
 
 
 def _is_number(x: Expr) -> bool:
