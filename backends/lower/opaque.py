@@ -125,12 +125,12 @@ class LoopWriter:
         self._blocks.pop()
 
     @contextmanager
-    def parallel(self, extents: Sequence[Dim], work: int = 64) -> Iterator[tuple[Expr, ...]]:
+    def parallel(self, extents: Sequence[Dim], work: Dim = 64) -> Iterator[tuple[Expr, ...]]:
         """`work`: about how many elements one instance touches."""
         assert self.chunks == 1 and len(self._blocks) == 1, "one parallel loop, outermost"
         total = product(extents)
-        per = max(1, self.grain // work)
-        whole = isinstance(total, int) and total <= per
+        per = maximum(1, floordiv(self.grain, maximum(1, work)))
+        whole = isinstance(total, int) and isinstance(per, int) and total <= per
         chunk = index("chunk")
         self.dims.bind(chunk, e.var("chunk"))
         self.chunks = 1 if whole else maximum(1, floordiv(total + per - 1, per))

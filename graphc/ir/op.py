@@ -81,7 +81,7 @@ class KernelWriter(Protocol):
         """An element of an output or workspace, as stored before by the same instance."""
 
     def parallel(
-        self, extents: Sequence[Dim], work: int = 64
+        self, extents: Sequence[Dim], work: Dim = 64
     ) -> AbstractContextManager[tuple[Any, ...]]:
         """Instances that run in any order, one for each index of `extents`; at most once,
         outermost. () means one instance.

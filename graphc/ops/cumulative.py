@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import FLOATS, NUMBERS, DType, bool_, float32, float64, int64
+from graphc.ir.dtypes import FLOATS, NUMBERS, DType, bool_, float64
 from graphc.ir.errors import DTypeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op, Sample
@@ -18,6 +18,7 @@ from graphc.ops.exponential import exp
 from graphc.ops.layout import broadcast, normal_axis, reshape
 from graphc.ops.located import locate_errors
 from graphc.ops.recurrence import linear_recurrence, shift
+from graphc.ops.running import carried, write_running
 from graphc.ops.sampling import moved
 from graphc.ops.select import where
 from graphc.ops.source import constant
@@ -76,17 +77,13 @@ class Cumulative(Op):
         return np.moveaxis(result, 0, attrs["axis"]).astype(x.dtype)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
-        axis, dtype = node.attrs["axis"], node.types[0].dtype
-        shape, ops = node.types[0].shape, kernel.ops
-        wide = float32 if dtype.is_float and dtype.bits == 16 else dtype
-        n = kernel.dim(shape[axis])
-        with kernel.parallel((*shape[:axis], *shape[axis + 1 :])) as others:
-            total = kernel.register(ops.const(self.identity(wide), wide))
-            with kernel.loop(ops.const(0, int64), n) as t:
-                place = n - ops.const(1, int64) - t if node.attrs["reverse"] else t
-                at = (*others[:axis], place, *others[axis:])
-                total.set(self.combine(ops, total.get(), ops.cast(kernel.load(0, at), wide)))
-                kernel.store(0, at, ops.cast(total.get(), dtype))
+        wide = carried(node.types[0].dtype)
+        start = kernel.ops.const(self.identity(wide), wide)
+        write_running(
+            node,
+            kernel,
+            lambda x, total: self.combine(kernel.ops, start if total is None else total, x[0]),
+        )
 
     def samples(self) -> Sequence[Sample]:
         return tuple(

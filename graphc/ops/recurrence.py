@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import NUMBERS, float32, float64
+from graphc.ir.dtypes import NUMBERS, float64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, KernelWriter, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import cast
 from graphc.ops.layout import broadcast, normal_axis
+from graphc.ops.running import write_running
 from graphc.ops.sampling import moved
 
 
@@ -137,24 +138,7 @@ class LinearRecurrence(Op):
         return np.moveaxis(y, 0, attrs["axis"]).astype(inputs[0].dtype)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
-        axis, dtype = node.attrs["axis"], node.types[0].dtype
-        shape = node.types[0].shape
-        wide = float32 if dtype.is_float and dtype.bits == 16 else dtype
-        cast_ = kernel.ops.cast
-        one, n = kernel.ops.const(1, _INT), kernel.dim(shape[axis])
-        with kernel.parallel((*shape[:axis], *shape[axis + 1 :])) as others:
-
-            def at(t: Any) -> tuple[Any, ...]:
-                place = n - one - t if node.attrs["reverse"] else t
-                return (*others[:axis], place, *others[axis:])
-
-            y = kernel.register(kernel.ops.const(0, wide))
-            with kernel.loop(kernel.ops.const(0, _INT), n) as t:
-                a = cast_(kernel.load(0, at(t)), wide)
-                b = cast_(kernel.load(1, at(t)), wide)
-                first = kernel.ops.equal(t, kernel.ops.const(0, _INT))
-                y.set(kernel.ops.select(first, b, a * y.get() + b))
-                kernel.store(0, at(t), cast_(y.get(), dtype))
+        write_running(node, kernel, lambda ab, y: ab[1] if y is None else ab[0] * y + ab[1])
 
     def cost(self, node: Node) -> Dim:
         return 2 * node.types[0].size

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from graphc.backends.reference import evaluate
+from graphc.compile import compile
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops import cumulative as c
@@ -136,3 +137,17 @@ def test_an_axis_out_of_range_is_named() -> None:
 def test_cumlogsumexp_is_of_floats() -> None:
     with pytest.raises(DTypeError, match="does not take i64"):
         c.cumlogsumexp(placeholder("x", (3,), "int64"), 0)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(5, 300), (1, 129), (3, 4, 131), (2, 5, 3, 70), (0, 200), (7, 0)]
+)
+def test_lines_go_along_an_axis_together(shape: tuple[int, ...], symbolic: bool) -> None:
+    value = np.random.default_rng(shape).normal(size=shape).astype(np.float32)
+    axis = max(0, len(shape) - 3)
+    x = placeholder("x", tuple("abcd")[: len(shape)] if symbolic else shape)
+    outputs = [c.cumsum(x, axis), c.cumsum(x, axis, reverse=True), c.cummax(x, axis)]
+    outputs.append(c.cumlogsumexp(x, axis))
+    for got, y in zip(compile([x], outputs)(value), outputs, strict=True):
+        np.testing.assert_allclose(got, evaluate([y], {x: value})[0], 1e-5, 1e-5)
