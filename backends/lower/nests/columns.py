@@ -48,8 +48,9 @@ class ColumnLowering(InLines):
         most = maximum(1, floordiv(self.schedule.most_chunks, maximum(1, self.tiles)))
         fill = floordiv(self.schedule.grain, maximum(1, minimum(self.tile, line.extent)))
         share = floordiv(rows.extent + (most - 1), most)
-        self.per = maximum(maximum(LEAST_LINES, fill), share)
-        self.parts = floordiv(rows.extent + (self.per - 1), self.per)
+        least = maximum(maximum(LEAST_LINES, fill), share)
+        self.parts = floordiv(rows.extent + (least - 1), least)
+        self.per = floordiv(rows.extent + (self.parts - 1), maximum(1, self.parts))
         self.chunks = self.parts * self.tiles
 
     def run(self) -> list[Call]:

@@ -23,10 +23,10 @@ from graphc.backends.lower.nests.accumulators import (
 )
 from graphc.backends.lower.nests.columns import ColumnLowering, is_columns
 from graphc.backends.lower.nests.in_lines import InLines
-from graphc.backends.lower.nests.loops import Loop, is_short, plan_nest
-from graphc.backends.lower.nests.nest import lower_nest
+from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
+from graphc.backends.lower.nests.nest import CHUNK, lower_nest
 from graphc.backends.lower.reader import DimWriter, offset_of
-from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, minimum
+from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
@@ -62,6 +62,14 @@ def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     return lower_nest(body, schedule, fail)
 
 
+class Tiles(Loop):
+    """The loop over the tiles of the last axis."""
+
+    @property
+    def name(self) -> str:
+        return "tile"
+
+
 class LineLowering(InLines):
     """Row reductions into lines of accumulators; a line is in the result's own memory if it can."""
 
@@ -71,6 +79,19 @@ class LineLowering(InLines):
         super().__init__(body, schedule, fail)
         self.dims.bind(TILE_NUMBER, e.var("tile"))
         self._name_extents()
+
+    def _chunks(self) -> None:
+        """Chunks are of tiles: they too go to several threads."""
+        *outer, last = self.nest.outer
+        tiles = floordiv(last.extent + (self.tile - 1), self.tile)
+        self.flat, self.split = False, (*outer, *([Tiles((), tiles)] if tiles != 1 else []))
+        total, size = extent_of(self.split), extent_of((*self.nest.inner, last))
+        rest = maximum(1, floordiv(size, maximum(1, tiles)))
+        per = maximum(1, floordiv(self.schedule.grain, rest))
+        self.chunks = floordiv(total + (per - 1), per)
+        self.begin = CHUNK * per
+        self.end = minimum(self.begin + per, total)
+        self.dims.bind(CHUNK, e.var("chunk"))
 
     def run(self) -> list[Call]:
         first, *others = super().run()
@@ -171,9 +192,8 @@ class LineLowering(InLines):
         return For(last.name, self.dims(begin), self.dims(end), tuple(body), "vector", lanes, 1)
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
-        extent = self.nest.outer[-1].extent
-        tiles = self.dims(floordiv(extent + (self.tile - 1), self.tile))
-        return [For("tile", self.dims(0), tiles, tuple(row))]
+        """A tile is one of a chunk's, or the only one."""
+        return row if isinstance(self.split[-1], Tiles) else [Let("tile", self.dims(0)), *row]
 
     # --- what comes next --------------------------------------------------------------------------
 
