@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 from graphc.backends.lower.choices import Choice, Choices
 
+WHOLE = ""
+"""Stands for the whole program among the names of kernels."""
+
 Sample = Mapping[str, float]
-"""Seconds that a call spent in each kernel, by name."""
+"""Seconds that a call spent in each kernel, by name, and in all (`WHOLE`)."""
 
 Measure = Callable[[Sequence[Choices], float], Sequence[Sequence[Sample]]]
 """Samples of some programs, called in turn for so many seconds; those at the end may be missing
@@ -84,11 +87,12 @@ def _round(
 
 
 def _proved(best: Choices, measure: Measure, seconds: float) -> dict[str, Found]:
-    """What is quicker when it is measured again, all choices together."""
+    """What is quicker when it is measured again, all choices together, if the whole is too."""
     if not best:
         return {}
     samples = measure([{}, best], seconds)
-    if len(samples) < 2:
+    whole = [median([s.get(WHOLE, 0.0) for s in these]) for these in samples]
+    if len(samples) < 2 or whole[1] > whole[0]:
         return {}
     found: dict[str, Found] = {}
     for name, choice in best.items():

@@ -16,6 +16,7 @@ from graphc.backends.cpu.callspec import Prepare
 from graphc.backends.cpu.compiling import compiled
 from graphc.backends.cpu.executable import load
 from graphc.backends.cpu.host import host
+from graphc.backends.cpu.search import WHOLE
 from graphc.backends.llvm.loading import Library, load_object
 from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.timers import MOST, TIMERS_IR, Timers
@@ -24,8 +25,8 @@ from graphc.ir.node import Tensor
 from graphc.ops.source import aligned_empty
 from graphc.passes.identity import identity_of
 
-WHOLE = ""
-"""Stands for the whole program among the names of kernels."""
+#: Seconds that the calls of a sample take together, about, and how many they are at most.
+SAMPLE, MOST_CALLS = 2e-4, 50
 
 
 class Variables:
@@ -56,16 +57,24 @@ class Timed:
         self._names = [names[body] for body in timers.bodies]
 
     def seconds(self, arguments: Sequence[np.ndarray]) -> Mapping[str, float]:
-        """How long one call spends in the kernels of each body, and in all (`WHOLE`)."""
+        """How long one call spends in the kernels of each body, and in all (`WHOLE`).
+
+        It is one of several calls in a row, after one that wakes threads and fills caches.
+        """
         self._variables.set_back()
-        spent = _spent()
+        call, spent = self._native.call, _spent()[: len(self._names)]
+        begin = time.perf_counter()
+        call(*arguments)
+        count = int(SAMPLE / (time.perf_counter() - begin))
+        count = max(1, min(MOST_CALLS, count))
         spent[:] = 0
         begin = time.perf_counter()
-        self._native.call(*arguments)
-        found = {WHOLE: time.perf_counter() - begin}
-        for name, nanoseconds in zip(self._names, spent.tolist(), strict=False):
+        for _ in range(count):
+            call(*arguments)
+        found = {WHOLE: (time.perf_counter() - begin) / count}
+        for name, nanoseconds in zip(self._names, spent.tolist(), strict=True):
             if name is not None:
-                found[name] = found.get(name, 0.0) + nanoseconds * 1e-9
+                found[name] = found.get(name, 0.0) + nanoseconds * 1e-9 / count
         return found
 
 

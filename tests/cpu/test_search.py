@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from graphc.backends.cpu.search import FEWEST, Found, is_gain, search
+from graphc.backends.cpu.search import FEWEST, WHOLE, Found, is_gain, search
 from graphc.backends.lower.choices import Choice, Choices
 
 Cost = Callable[[str, Choice], float]
@@ -89,3 +89,10 @@ def test_programs_for_which_there_was_no_time_are_not_chosen() -> None:
 )
 def test_a_gain_is_beyond_the_noise(before: list[float], after: list[float], gain: bool) -> None:
     assert is_gain(before, after) is gain
+
+
+def test_choices_that_slow_the_whole_program_are_dropped() -> None:
+    def measure(trials: Sequence[Choices], seconds: float) -> list[list[Mapping[str, float]]]:
+        return [[{"a": 1.0 if c else 2.0, WHOLE: 5.0 if c else 4.0}] * 20 for c in trials]
+
+    assert search(["a"], variants, measure, 1.0) == {}
