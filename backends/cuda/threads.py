@@ -14,6 +14,7 @@ from dataclasses import replace
 from graphc.backends.cuda.barriers import fenced
 from graphc.backends.cuda.device import BLOCK, THREAD, DeviceKernel
 from graphc.backends.loops import expr as e
+from graphc.backends.loops.accumulate import accumulate
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
     Accumulate,
@@ -29,7 +30,6 @@ from graphc.backends.loops.stmt import (
     While,
     walk,
 )
-from graphc.backends.loops.vectorise import accumulate
 from graphc.backends.lower.nests.combine import beats, combined
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.record import dataclass

@@ -9,7 +9,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.strided import WIDEST
-from graphc.backends.loops.vectorise import widened
+from graphc.backends.loops.widen import widened
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.products.epilogue import Epilogue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
-from graphc.backends.loops.vectorise import widened
+from graphc.backends.loops.widen import widened
 from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.sizes import Sizes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
-from graphc.backends.loops.vectorise import widened
+from graphc.backends.loops.widen import widened
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.frame import LEFT, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.pack import group, left_line, panel_stride, row_stride

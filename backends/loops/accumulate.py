@@ -1,0 +1,48 @@
+"""What accumulating is: how values come together in registers, and the best of all lanes."""
+
+from __future__ import annotations
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Accumulate, Assign, Combine, Let, Stmt
+from graphc.backends.lower.nests.combine import beats, combined
+from graphc.ir.dtypes import DType, bool_, int64
+
+
+def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = None) -> list[Stmt]:
+    """The assignments that an accumulation means."""
+    best = e.var(s.name, dtype, lanes)
+    value = e.broadcast(s.value, lanes)
+    if s.position is None:
+        result = combined(s.combine, best, value)
+        return [Assign(s.name, result if mask is None else e.select(mask, result, best))]
+    at = e.var(s.name + ".at", int64, lanes)
+    position = e.broadcast(s.position, lanes)
+    better = beats(s.combine, value, best, position, at)
+    if mask is not None:
+        better = better & mask
+    flag = s.name + ".better"
+    wins = e.var(flag, bool_, lanes)
+    chosen = [
+        Assign(s.name, e.select(wins, value, best)),
+        Assign(s.name + ".at", e.select(wins, position, at)),
+    ]
+    return [Let(flag, better), *chosen]
+
+
+def best_of(combine: Combine, values: list[Expr], places: list[Expr]) -> tuple[Expr, Expr]:
+    """The best value in any lane of some vectors, and the first of the places where it is."""
+    while len(values) > 1:
+        pairs = list(zip(values[::2], values[1::2], places[::2], places[1::2], strict=False))
+        wins = [beats(combine, b, a, q, p) for a, b, p, q in pairs]
+        rest = slice(len(values) // 2 * 2, None)
+        chosen = [e.select(w, q, p) for w, (_, _, p, q) in zip(wins, pairs, strict=True)]
+        places = chosen + places[rest]
+        chosen = [e.select(w, b, a) for w, (a, b, _, _) in zip(wins, pairs, strict=True)]
+        values = chosen + values[rest]
+    value, place = values[0], places[0]
+    best = e.across(combine.removeprefix("arg"), value)
+    here = e.equal(value, e.broadcast(best, value.lanes))
+    if value.dtype.is_float:
+        here = here | e.not_equal(value, value)
+    return best, e.across("min", e.select(here, place, e.const(2**62, int64)))
