@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 PART_SIZE = 60_000
 """About how much text makes a part worth a thread: some 40 ms of compilation."""
+LARGE = 20_000
+"""Text of a kernel that is a part by itself, and is found again by other programs that have it."""
 
 
 class Parts:
@@ -24,17 +26,20 @@ class Parts:
         """A kernel; one that is known already is left out."""
         if name in self.closed or name in self.open:
             return
+        if len(text) >= LARGE:
+            self._close({name: text}, dict.fromkeys(declarations))
+            return
         self.open[name] = text
         self.size += len(text)
         self.declarations.update(dict.fromkeys(declarations))
         if self.size >= PART_SIZE:
-            self._close()
+            self._close(self.open, self.declarations)
+            self.open, self.declarations, self.size = {}, {}, 0
 
-    def _close(self) -> None:
-        texts = [_exported(text, name) for name, text in self.open.items()]
-        self.ready(_module([*texts, *self.declarations]))
-        self.closed.update(dict.fromkeys(self.open))
-        self.open, self.declarations, self.size = {}, {}, 0
+    def _close(self, kernels: Mapping[str, str], declarations: Iterable[str]) -> None:
+        texts = [_exported(text, name) for name, text in kernels.items()]
+        self.ready(_module([*texts, *declarations]))
+        self.closed.update(dict.fromkeys(kernels))
 
     def last(self, functions: Iterable[str], declarations: Iterable[str]) -> str:
         """A module of what is left and of functions that are no kernels, with what they declare."""

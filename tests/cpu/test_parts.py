@@ -52,6 +52,22 @@ def test_a_part_declares_what_its_kernels_need(monkeypatch: pytest.MonkeyPatch) 
         assert needed == defined(text)
 
 
+def test_a_large_kernel_is_a_part_that_other_programs_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def texts(*outputs: gc.Tensor) -> set[str]:
+        found: list[str] = []
+        program = gc.compile([a, b], list(outputs)).program
+        assert program is not None
+        emit_parts(program, found.append)
+        return set(found)
+
+    a, b = gc.placeholder("a", (64, 64)), gc.placeholder("b", (64, 64))
+    monkeypatch.setattr(module, "LARGE", 10_000)
+    one, other = texts(a @ b, gc.sum(a)), texts(gc.exp(a), a @ b)
+    assert len(one) == 1 and one <= other
+
+
 def test_a_program_in_parts_computes_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -69,6 +85,7 @@ def test_a_program_in_parts_computes_the_same(
     for size in (10**9, 1000):
         monkeypatch.setenv("GRAPHC_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         monkeypatch.setattr(module, "PART_SIZE", size)
+        monkeypatch.setattr(module, "LARGE", size)
         step, again = gc.compile([x, w], outputs), gc.compile([x, w], outputs)
         assert again.from_cache
         assert step.program is not None
