@@ -5,12 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from graphc.backends.cpu.threads import default_threads
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
+from graphc.ops.source import Literal
 from graphc.passes.identity import is_own, line_of, reference
 from graphc.passes.pipeline import Graph
+
+LARGE_BYTES = 1 << 20
+"""Constants of so many bytes take longer than it takes to tell a thread of them."""
 
 
 def fingerprint(graph: Graph, *more: str) -> str | None:
@@ -22,9 +28,9 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
     for part in (*more, graph.name, str(graph.relaxed)):
         digest.update(part.encode() + b"\0")
     number: dict[Node, int] = {}
-    for node in topological(
-        [*graph.inputs, *results, *(variable for variable, _ in graph.updates)]
-    ):
+    nodes = topological([*graph.inputs, *results, *(variable for variable, _ in graph.updates)])
+    _name_large_constants(nodes)
+    for node in nodes:
         if not is_own(node.op):
             return None
         number[node] = len(number)
@@ -32,6 +38,17 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
     for tensors in (graph.inputs, graph.outputs, *graph.updates):
         digest.update(("|" + ",".join(reference(x, number) for x in tensors)).encode())
     return digest.hexdigest()
+
+
+def _name_large_constants(nodes: Iterable[Node]) -> None:
+    """Has their digests computed by several threads, for whoever asks for them next."""
+    values = [node.attrs.get("value") for node in nodes]
+    large = [v for v in values if isinstance(v, Literal) and v.array.nbytes >= LARGE_BYTES]
+    if len(large) > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(default_threads()) as pool:
+            list(pool.map(lambda value: value.digest, large))
 
 
 @functools.cache

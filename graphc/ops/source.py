@@ -163,23 +163,26 @@ def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 class Literal:
     """The array of a constant, compared by its bytes: 0.0 and -0.0, 1 and True differ."""
 
-    __slots__ = ("_hash", "array", "key")
+    __slots__ = ("_digest", "_hash", "array", "key")
 
     def __init__(self, array: np.ndarray):
         data = array.tobytes()
         self.array: np.ndarray = np.ndarray(array.shape, array.dtype, data)  # not writeable
         self.key = (array.dtype.str, array.shape, data)
         self._hash = hash((*self.key[:2], data[:4096]))
+        self._digest: bytes | None = None
 
     @property
     def digest(self) -> bytes:
         """A name for this value that no other has, the same in every process."""
-        import hashlib  # loads OpenSSL, which a graph can do without
+        if self._digest is None:
+            import hashlib  # loads OpenSSL, which a graph can do without
 
-        kind, shape, data = self.key
-        digest = hashlib.sha256(f"{kind} {shape}".encode())
-        digest.update(data)
-        return digest.digest()
+            kind, shape, data = self.key
+            digest = hashlib.sha256(f"{kind} {shape}".encode())
+            digest.update(data)
+            self._digest = digest.digest()
+        return self._digest
 
     def __hash__(self) -> int:
         return self._hash
