@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from graphc.backends.cpu.threads import default_threads
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
 from graphc.ops.source import Literal
@@ -46,6 +45,8 @@ def _name_large_constants(nodes: Iterable[Node]) -> None:
     large = [v for v in values if isinstance(v, Literal) and v.array.nbytes >= LARGE_BYTES]
     if len(large) > 1:
         from concurrent.futures import ThreadPoolExecutor
+
+        from graphc.backends.cpu.threads import default_threads
 
         with ThreadPoolExecutor(default_threads()) as pool:
             list(pool.map(lambda value: value.digest, large))
