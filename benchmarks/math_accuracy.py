@@ -46,9 +46,13 @@ the table holds below zero and beside the crossings too, and each operation is o
 is reduced with as many bits of 2/pi as the exponent asks for, behind a branch that vectors of
 ordinary arguments do not take.
 
-All code is straight-line and the same on every target; products that are added are explicit fused
-multiply-adds, so contraction cannot change a bit. NaN, infinities, signed zeros and denormals are
-as in C99's annex F and NumPy.
+All code is straight-line and has the same bits on every target; products that are added are
+explicit fused multiply-adds, so contraction cannot change one. NaN, infinities, signed zeros and
+denormals are as in C99's annex F and NumPy.
+
+`exp`, `sigmoid` and `tanh` of float32 look numbers up in tables of sixteen, which vector registers
+hold. Only there Numba and GPUs, which would find them in memory, give other bits: they compute
+polynomials as for float64, with errors of at most 2 too.
 
 Regenerate with `python -m benchmarks.math_accuracy`.
 

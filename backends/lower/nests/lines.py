@@ -33,8 +33,9 @@ from graphc.machine import TYPICAL
 from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
-#: Elements of the last axis in a tile: few where lines are read again, which the cache then holds.
-TILE, WIDE_TILE = TYPICAL.line_tile, 8 * TYPICAL.line_tile
+#: Elements of the last axis in a tile, some pages of memory: fewer where lines are read again,
+#: which the cache then holds.
+TILE, WIDE_TILE = 4 * TYPICAL.line_tile, 8 * TYPICAL.line_tile
 #: Fewer elements of the last axis are better kept in registers.
 NARROW_LINE = 64
 TILE_NUMBER = index("tile")
