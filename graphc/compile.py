@@ -22,7 +22,7 @@ from graphc.tuning import Tuning
 
 TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
 #: Passes whose ops the other targets have no kernels for.
-NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products")
+NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products", "strips")
 
 
 def compile(

@@ -19,8 +19,7 @@ from graphc.ir.node import Tensor
 
 PARAMETERS = ("status", "inputs", "outputs", "variables", "constants", "sizes")
 _LOCAL = (
-    "after", "branches", "carry", "chosen", "empty", "end", "inner", "launch", "more", "strip", "t",
-    "x",
+    "after", "branches", "carry", "chosen", "empty", "end", "inner", "launch", "more", "t", "x",
 )  # fmt: skip
 _TAKEN = (*PARAMETERS, *_LOCAL, "np", "max", "min", "range", "reversed")
 
@@ -132,7 +131,7 @@ class _Entry:
     def _nested(self, call: Nested, name: str) -> None:
         inputs = [self._argument(x) for x in call.node.inputs]
         outputs = [self._argument(x) for x in call.node.outputs]
-        writer = {"scan": self._scan, "blocks": self._blocks, "strips": self._strips}
+        writer = {"scan": self._scan, "blocks": self._blocks}
         writer |= {"while": self._while, "switch": self._switch}
         writer[call.node.op.name](call, name, inputs, outputs)
 
@@ -167,37 +166,6 @@ class _Entry:
         self._step(call, name, inputs, outputs, ("t", "end"), sizes)
         self._depth -= 1
         self._keep_carry(outputs[: attrs["carries"]])
-
-    def _strips(
-        self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]
-    ) -> None:
-        """One strip after the other goes through all steps."""
-        attrs = call.node.attrs
-        height, rows, body = attrs["height"], attrs["rows"], attrs["body"]
-        own = attrs["carries"] + attrs["stacks"]
-
-        def part(x: Tensor, array: str, begin: str) -> str:
-            row = self.dim(product(x.shape[1:]))
-            return f"{array}[({begin}) * ({row}) : ({begin} + {rows}) * ({row})]"
-
-        def element(x: Tensor, array: str) -> str:
-            return part(x, array, f"t * {height} + strip")
-
-        count = attrs["carries"]
-        first = [part(x, a, "strip") for x, a in zip(body.inputs[:count], inputs, strict=False)]
-        xs = list(map(element, body.inputs[count:own], inputs[count:]))
-        ys = list(map(element, body.outputs[count:], outputs[count:]))
-        steps = f"range({self.dim(attrs['length'])})"
-        self.emit(f"for strip in range(0, {height}, {rows}):")
-        self._depth += 1
-        self.emit(f"carry = [{', '.join(first)}]")
-        self.emit(f"for t in {f'reversed({steps})' if attrs['reverse'] else steps}:")
-        self._depth += 1
-        self._new_carry(f"{name}_0", [*xs, *inputs[own:]], ys)
-        self._depth -= 1
-        for k, (x, array) in enumerate(zip(body.outputs[:count], outputs, strict=False)):
-            self.emit(f"{part(x, array, 'strip')} = carry[{k}]")
-        self._depth -= 1
 
     def _step(
         self,

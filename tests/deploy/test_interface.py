@@ -273,3 +273,19 @@ def test_generators_step_on(tmp_path: Path) -> None:
     for _ in range(3):
         assert lib.model_draw(state, pointer(out), None) == 0
         np.testing.assert_array_equal(out, f())
+
+
+def test_recurrent_rows_go_by_strips_here_too(tmp_path: Path) -> None:
+    x, w = gc.placeholder("x", (40, 16, 64)), gc.placeholder("w", (64, 64))
+    last, rows = gc.scan(lambda h, z: (gc.tanh(h @ w + z), h), gc.zeros((16, 64)), x)
+    f = gc.compile([x, w], gc.grad(gc.sum(last * last) + gc.sum(rows), w))
+    assert "strips(" in f.dump("optimised")
+    lib = library(gc.export({"slope": f}, path=tmp_path / "model"))
+    rng = np.random.default_rng(0)
+    given = [rng.uniform(-0.2, 0.2, v.shape).astype(np.float32) for v in (x, w)]
+    out = np.zeros((64, 64), np.float32)
+    for threads in (1, 2):
+        lib.model_set_threads(threads)
+        state = ctypes.c_void_p(lib.model_create())
+        assert lib.model_slope(state, *map(pointer, (*given, out)), None) == 0
+        np.testing.assert_array_equal(out, f(*given))

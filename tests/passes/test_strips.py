@@ -88,8 +88,10 @@ def test_strips_change_no_value_and_no_gradient(
     alike(inputs, outputs, feed(inputs))
 
 
-def test_numba_runs_strips() -> None:
+def test_numba_runs_all_rows_at_once() -> None:
     inputs = symbols(5, 10)
+    run = gc.compile(inputs, recurrent(inputs), target="numba")
+    assert "strips(" not in run.dump("optimised")
     alike(inputs, recurrent(inputs), feed(inputs), target="numba")
 
 
