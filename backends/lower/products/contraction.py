@@ -29,6 +29,7 @@ from graphc.backends.lower.products.parted import (
     parted_sums,
 )
 from graphc.backends.lower.products.sizes import choose_sizes, cut, few_or_many
+from graphc.backends.lower.products.thin import is_thin, thin, thin_chunks
 from graphc.backends.lower.products.tile import block, sums_elements
 from graphc.backends.lower.products.words import plan_words
 from graphc.ir.dims import Dim, minimum
@@ -63,9 +64,19 @@ def lower_contraction(
         direct = DirectProduct(lowering.frame, window, body.node.types[0].dtype, lowering.maps)
         return [lowering.call("dot", direct.statements(), direct.chunks)]
     plan = parted(lowering.frame.product, lowering.frame.sizes)
-    if plan is None:
-        return [lowering.call("dot", lowering.statements(), lowering.frame.blocks.chunks)]
-    return _parted(body, schedule, fail, plan)
+    if plan is not None:
+        return _parted(body, schedule, fail, plan)
+    chunks = lowering.frame.blocks.chunks
+    thinness = 0 if lowering.frame.words else is_thin(lowering.frame.product, lowering.frame.sizes)
+    if thinness == 0:
+        return [lowering.call("dot", lowering.statements(), chunks)]
+    columns = ProductLowering(body, schedule, fail)
+    few = minimum(thin_chunks(columns.frame), MOST_CHUNKS * thinness)
+    many = minimum(chunks, MOST_CHUNKS * (1 - thinness))
+    return [
+        columns.call("dot_thin", thin(columns.frame, columns.finished), few),
+        lowering.call("dot", lowering.statements(), many),
+    ]
 
 
 def _parted(
@@ -78,15 +89,10 @@ def _parted(
     partial = Temporary(sums.frame.sum_type, plan.elements * small)
     sums.take(partial, writes=True)
     results.take(partial, writes=False)
-    dtype = body.node.types[0].dtype
-
-    def finished(total: Expr) -> list[Stmt]:
-        dot = Let("p.dot", e.cast(total, dtype))
-        return [dot, *results.maps(e.var("p.dot", dtype))]
-
+    parts = parted_results(results.frame, plan, results.finished)
     calls = [
         sums.call("dot_parts", parted_sums(sums.frame, plan), plan.chunks * small),
-        results.call("dot_sum", parted_results(results.frame, plan, finished), plan.across * small),
+        results.call("dot_sum", parts, plan.across * small),
     ]
     if small == 1:
         return calls
@@ -128,6 +134,11 @@ class ProductLowering(Epilogue):
             self.params, self.arguments = [p for p, _ in kept], [b for _, b in kept]
         self.params.append(Param(PARTIAL, self.frame.sum_type, writes))
         self.arguments.append(buffer)
+
+    def finished(self, total: Expr) -> list[Stmt]:
+        """The maps over an element with this sum."""
+        dtype = self.body.node.types[0].dtype
+        return [Let("p.dot", e.cast(total, dtype)), *self.maps(e.var("p.dot", dtype))]
 
     @property
     def loop_index(self) -> tuple[Dim, ...]:

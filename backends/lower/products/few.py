@@ -11,12 +11,14 @@ from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.ir.record import dataclass
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
-ROW, COLUMN, K, GROUP = (e.var(f"p.{name}") for name in ("m", "n", "k", "q"))
+ROW, COLUMN, K, GROUP, TILE = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "t4"))
 #: Lines of the right operand that are added to the sums at once, of one that may be in the cache
 #: and of one that is not; what is left goes so many at a time.
 LINES, FAR_LINES, LAST_LINES = 8, 16, (4, 1)
 #: Columns after which the next row's sums are taken, so that the lines are still in the cache.
 STRETCH = 256
+#: Columns that are summed at once where both operands lie along the sum.
+TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,25 @@ def few_rows(frame: Frame) -> list[Stmt]:
 
 
 def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
-    """Each element as a sum along both operands' lines."""
+    """Each element as a sum along both operands' lines, some columns at a time."""
     decode = frame.bind(frame.product.rows, M0 + ROW)
-    frame.bind(frame.product.columns, N0 + COLUMN)
     frame.bind(frame.product.left.inner, K)
     frame.bind(frame.product.right.inner, K)
-    step = Accumulate("p.total", "sum", frame.left() * frame.right())
-    inner = frame.dims(frame.blocks.inner)
-    body: list[Stmt] = [
-        *decode, Declare("p.total", e.const(0, frame.sum_type)),
-        For("p.k", ZERO, inner, (step,), "vector", frame.sizes.lanes, 4),
-        Store(sums.buffer, sums.at(ROW, COLUMN), e.var("p.total", frame.sum_type)),
-    ]  # fmt: skip
-    return [For("p.n", ZERO, W, (For("p.m", ZERO, H, tuple(body)),))]
+    dtype, columns = frame.sum_type, [TILE * TOGETHER + i for i in range(TOGETHER)]
+    declared: list[Stmt] = []
+    steps: list[Stmt] = [Let("p.a", frame.left())]
+    stores: list[Stmt] = []
+    for i, column in enumerate(columns):
+        name = f"p.total{i}"
+        frame.bind(frame.product.columns, N0 + e.minimum(column, W - 1))
+        steps.append(Accumulate(name, "sum", e.var("p.a", dtype) * frame.right()))
+        declared.append(Declare(name, e.const(0, dtype)))
+        stores.append(Store(sums.buffer, sums.at(ROW, column), e.var(name, dtype)))
+    along = For(
+        "p.k", ZERO, frame.dims(frame.blocks.inner), tuple(steps), "vector", frame.sizes.lanes
+    )
+    body = (*decode, *declared, along, *stores)
+    return [For("p.t4", ZERO, parts(W, TOGETHER), (For("p.m", ZERO, H, body),))]
 
 
 def lines_added(frame: Frame, sums: Sums, first: Expr, last: Expr) -> list[Stmt]:

@@ -1,0 +1,191 @@
+"""Products that may have few columns while they run: sums along the left operand's lines where it
+lies, column by column.
+
+Values of a block, by name: `p.m0`, `p.h` its first row and its rows; `p.w` all columns; `p.k0`,
+`p.kn` the first summand and the number of those that are taken at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.widen import widened
+from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.few import LINES
+from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
+from graphc.backends.lower.products.sizes import FEW_GRAIN, Sizes, divide_up
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dtypes import bool_
+
+#: The columns at most, the right operand's part turned to lie along the sum, and its summands.
+MOST_COLUMNS, TURNED, DEPTH = 8, "p.turned", 512
+#: Rows of a block, and those that are summed at once.
+HEIGHT, ROWS = 256, 4
+
+M, N, K, M0, K0, KN, H, W = (e.var(f"p.{x}") for x in ("m", "n", "k", "m0", "k0", "kn", "h", "w"))
+BLOCK, GROUP, TILE, VECTOR = (e.var(f"p.{x}") for x in ("block", "q", "t", "v"))
+
+
+def is_thin(product: Product, sizes: Sizes) -> Dim:
+    """1 where there are few columns, else 0; a literal 0 where this is not asked while running."""
+    columns = extent_of(product.columns)
+    axes = (product.columns, product.rows, product.left.inner, product.right.inner)
+    if isinstance(columns, int) or sizes.fold or product.packed or product.turned:
+        return 0
+    if sizes.lanes == 1 or product.left.along == "neither" or any(len(a) != 1 for a in axes):
+        return 0
+    few = maximum(0, minimum(1, MOST_COLUMNS + 1 - columns))
+    if product.left.along == "free":
+        return few
+    # The lanes of a sum meet at last: the more sums, the longer they have to be.
+    long = extent_of(product.inner) + 3 - 2 * columns * columns
+    return few * maximum(0, minimum(1, long))
+
+
+def thin_chunks(frame: Frame) -> Dim:
+    """Chunks of blocks of rows; only sizes count, never threads."""
+    return divide_up(_count(frame), _per_chunk(frame))
+
+
+def _count(frame: Frame) -> Dim:
+    return frame.blocks.batch * divide_up(frame.blocks.rows, HEIGHT)
+
+
+def _per_chunk(frame: Frame) -> Dim:
+    work = minimum(frame.blocks.rows, HEIGHT) * frame.blocks.inner
+    return maximum(1, floordiv(2 * FEW_GRAIN, maximum(1, work)))
+
+
+def thin(frame: Frame, finished: Callable[[Expr], list[Stmt]]) -> tuple[Stmt, ...]:
+    """The kernel's body; `finished(sum)` is what is done with an element."""
+    per, down = frame.dims(_per_chunk(frame)), frame.dims(divide_up(frame.blocks.rows, HEIGHT))
+    first = e.var("chunk") * per
+    last = e.minimum(first + per, frame.dims(_count(frame)))
+    place: list[Stmt] = [
+        Let("p.m0", e.rem(BLOCK, down) * HEIGHT),
+        Let("p.h", e.minimum(frame.dims(frame.blocks.rows) - M0, HEIGHT)),
+        Let("p.w", frame.dims(frame.blocks.columns)),
+        *frame.bind(frame.product.batch, BLOCK / down),
+    ]
+    along = frame.product.left.along == "inner"
+    sums = _along_lines(frame) if along else _lines_added(frame)
+    body = (*place, *_cleared(frame), *sums, _finish(frame, finished))
+    scratch = [Alloc(SUMS, frame.sum_type, MOST_COLUMNS * HEIGHT)]
+    if along:
+        scratch.append(Alloc(TURNED, frame.sum_type, MOST_COLUMNS * DEPTH))
+    return (*scratch, For("p.block", first, last, body))
+
+
+def _at(row: Expr) -> Expr:
+    """Where the sum of a row and column p.n is."""
+    return N * HEIGHT + row
+
+
+def _cleared(frame: Frame) -> list[Stmt]:
+    zero = Store(SUMS, _at(M), e.const(0, frame.sum_type))
+    height = parts(H, ROWS) * ROWS
+    return [For("p.n", ZERO, W, (For("p.m", ZERO, height, (zero,), "vector", frame.sizes.lanes),))]
+
+
+def _finish(frame: Frame, finished: Callable[[Expr], list[Stmt]]) -> For:
+    frame.bind(frame.product.rows, M0 + M)
+    frame.bind(frame.product.columns, N)
+    body = finished(e.load(SUMS, _at(M), frame.sum_type))
+    return For("p.m", ZERO, H, (For("p.n", ZERO, W, tuple(body)),))
+
+
+# --- rows that lie along the sum ------------------------------------------------------------------
+
+
+def _along_lines(frame: Frame) -> list[Stmt]:
+    """Some rows at a time, times each column, which is turned to lie as they do."""
+    inner = frame.dims(frame.blocks.inner)
+    depths: list[Stmt] = [
+        Let("p.k0", e.var("p.d") * DEPTH),
+        Let("p.kn", e.minimum(inner - K0, DEPTH)),
+        _turned(frame),
+        For("p.t", ZERO, parts(H, ROWS), (For("p.n", ZERO, W, tuple(_tile(frame))),)),
+    ]
+    return [For("p.d", ZERO, parts(inner, DEPTH), tuple(depths))]
+
+
+def _turned(frame: Frame) -> For:
+    frame.bind(frame.product.columns, N)
+    frame.bind(frame.product.right.inner, K0 + K)
+    store = Store(TURNED, N * DEPTH + K, frame.right())
+    if frame.product.right.along == "inner":
+        line = For("p.k", ZERO, KN, (store,), "vector", frame.sizes.lanes)
+        return For("p.n", ZERO, W, (line,))
+    return For("p.k", ZERO, KN, (For("p.n", ZERO, W, (store,)),))
+
+
+def _tile(frame: Frame) -> list[Stmt]:
+    """Sums of some rows, of which the last may be taken several times, with column p.n."""
+    lanes, dtype = frame.sizes.lanes, frame.sum_type
+    names = [f"p.sum{i}" for i in range(ROWS)]
+    zero = e.broadcast(e.const(0, dtype), lanes)
+    whole = KN / lanes
+    inside = e.var("p.inside", bool_, lanes)
+    rest = [
+        Let("p.inside", e.ramp(whole * lanes, lanes) < KN),
+        *_step(frame, names, whole * lanes, inside),
+    ]
+    out: list[Stmt] = [Declare(name, zero) for name in names]
+    out.append(For("p.v", ZERO, whole, tuple(_step(frame, names, VECTOR * lanes, None))))
+    inner = frame.blocks.inner
+    if not isinstance(inner, int) or inner % lanes:
+        out.append(If(whole * lanes < KN, tuple(rest)))
+    for i, name in enumerate(names):
+        at = _at(TILE * ROWS + i)
+        total = e.across("sum", e.var(name, dtype, lanes))
+        out.append(Store(SUMS, at, e.load(SUMS, at, dtype) + total))
+    return out
+
+
+def _step(frame: Frame, names: list[str], start: Expr, mask: Expr | None) -> list[Stmt]:
+    """A vector of summands of every row of a tile."""
+    lanes, dtype = frame.sizes.lanes, frame.sum_type
+    column = e.load(TURNED, e.ramp(N * DEPTH + start, lanes), dtype, mask)
+    out: list[Stmt] = [Let("p.b", column)]
+    for i, name in enumerate(names):
+        row = e.minimum(TILE * ROWS + i, H - 1)
+        frame.bind(frame.product.rows, M0 + row)
+        frame.bind(frame.product.left.inner, K0 + K)
+        left = widened(frame.left(), "p.k", start, lanes, mask)
+        total = frame.multiply_add(left, e.var("p.b", dtype, lanes), e.var(name, dtype, lanes))
+        out.append(Assign(name, total))
+    return out
+
+
+# --- rows that lie side by side -------------------------------------------------------------------
+
+
+def _lines_added(frame: Frame) -> list[Stmt]:
+    """Lines of the left operand times elements of the right are added up, several at a time."""
+    inner = frame.dims(frame.blocks.inner)
+    out: list[Stmt] = []
+    first: Expr = ZERO
+    for lines in (LINES, 1):
+        groups = (inner - first) / lines
+        summands = [first + GROUP * lines + u for u in range(lines)]
+        out.append(For("p.q", ZERO, groups, (_added(frame, summands),)))
+        first = first + groups * lines
+    return out
+
+
+def _added(frame: Frame, summands: list[Expr]) -> For:
+    total = e.load(SUMS, _at(M), frame.sum_type)
+    frame.bind(frame.product.rows, M0 + M)
+    frame.bind(frame.product.columns, N)
+    factors: list[Stmt] = []
+    for u, k in enumerate(summands):
+        frame.bind(frame.product.left.inner, k)
+        frame.bind(frame.product.right.inner, k)
+        factors.append(Let(f"p.b{u}", frame.right()))
+        factor = e.var(f"p.b{u}", frame.sum_type)
+        total = frame.multiply_add(frame.left(), factor, total)
+    line = For("p.m", ZERO, H, (Store(SUMS, _at(M), total),), "vector", frame.sizes.lanes)
+    return For("p.n", ZERO, W, (*factors, line))
