@@ -9,7 +9,13 @@ import pytest
 import graphc as gc
 from tests.support.documents import ROOT, code_blocks
 
-TOURS = ("README.md", "docs/training.md", "docs/settings.md", "docs/deployment.md")
+TOURS = (
+    "README.md",
+    "docs/training.md",
+    "docs/settings.md",
+    "docs/deployment.md",
+    "docs/tuning.md",
+)
 
 
 @pytest.mark.parametrize("document", TOURS)

@@ -25,8 +25,8 @@ from graphc.ir.node import Tensor
 from graphc.ops.source import aligned_empty
 from graphc.passes.identity import identity_of
 
-#: Seconds that the calls of a sample take together, about, and how many they are at most.
-SAMPLE, MOST_CALLS = 2e-4, 50
+#: Seconds that the calls of a sample take together, about, and how many they are.
+SAMPLE, FEWEST_CALLS, MOST_CALLS = 4e-4, 2, 50
 
 
 class Variables:
@@ -66,7 +66,7 @@ class Timed:
         begin = time.perf_counter()
         call(*arguments)
         count = int(SAMPLE / (time.perf_counter() - begin))
-        count = max(1, min(MOST_CALLS, count))
+        count = max(FEWEST_CALLS, min(MOST_CALLS, count))
         spent[:] = 0
         begin = time.perf_counter()
         for _ in range(count):
