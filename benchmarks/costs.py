@@ -119,6 +119,15 @@ def _added():
 
 
 COST = {name: Cost(*cost) for name, cost in (_core() | _added()).items()}
+# What moves bytes as these do cannot move them faster than plain loops that do nothing else.
+KIND = {
+    "softmax_rows": "copy",
+    "layernorm_rows": "copy",
+    "layernorm_grad": "triad",
+    "logsumexp_all": "read",
+    "mean_var": "read",
+    "adam_fused": "update",
+}
 # Largest accepted relative error: L2 norm, per output, against a float64 run; for state, of its
 # change over 3 steps.  adam_fused: p is near 1 and moves by 1e-4 a step, float32 itself is coarse.
 TOLERANCE = dict.fromkeys(NAMES, 1e-4) | dict.fromkeys(
@@ -142,12 +151,15 @@ def floor_ms(name, limits):
     """The time below which nobody should get, from the machine's measured limits; None without.
 
     The products' operations at the best measured rate, or the compulsory bytes at the best
-    measured bandwidth, whichever takes longer.
+    bandwidth measured, of loops that read and write alike where it is known which those are;
+    whichever takes longer.
     """
     operations, size, steps = COST[name]
     place = "cache" if size < CACHE_BYTES else "dram"
     rates = [v for k, v in limits.items() if k.endswith("gflops")]
-    bandwidths = [v for k, v in limits.items() if k.startswith(place)]
+    kind = f"{place}_{KIND.get(name, '')}"
+    bandwidths = [v for k, v in limits.items() if k.startswith(kind)]
+    bandwidths = bandwidths or [v for k, v in limits.items() if k.startswith(place)]
     if not rates or not bandwidths:
         return None
     return steps * max(operations / max(rates), size / max(bandwidths)) / 1e6

@@ -12,8 +12,10 @@ LEGEND = (
 )
 NOTES = """\
 Floor: the larger of the products' operations at the best of the measured rates and the compulsory
-bytes at the best measured bandwidth (in cache below 16 MB).  It leaves out elementwise arithmetic;
-a convolution that multiplies less (Winograd) can beat it.
+bytes at the best bandwidth of loops that read and write as the workload does (in cache below
+16 MB).  It leaves out elementwise arithmetic; a convolution that multiplies less (Winograd) can
+beat it.
+"Of the floor" compares it with the best single sample, since limits are best samples too.
 
 NAME@keep: the same peer with a malloc that keeps freed pages; what it saves is the cost of taking
 fresh memory from the kernel for every output.
@@ -128,9 +130,9 @@ class Report:
                 yield peer, [mean(r) for r in ratios]
 
     def reached(self, workload, result):
-        """How much of graphc's time the floor is, in percent."""
+        """How much of graphc's best time the floor is, in percent; limits are best times too."""
         ms = costs.floor_ms(workload, self.limits)
-        return "" if ms is None else f"{100 * ms / result['median_ms']:.0f}%"
+        return "" if ms is None else f"{100 * ms / result['best_ms']:.0f}%"
 
     def fastest(self, row):
         """The fastest peer of a row, or None."""

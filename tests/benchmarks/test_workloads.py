@@ -29,6 +29,15 @@ def test_floor_counts_every_step_of_a_loop():
     assert costs.floor_ms("shallow_water", limits) == pytest.approx(steps * size / 10.0 / 1e6)
 
 
+def test_what_is_only_read_is_held_against_reading_alone():
+    limits = {"a_gflops": 100.0, "dram_read_gbs": 40.0, "dram_triad_stream_gbs": 80.0}
+    read, written = (
+        costs.COST[name].bytes / costs.floor_ms(name, limits) for name in ("mean_var", "ew_chain")
+    )
+    assert (read, written) == (pytest.approx(40e6), pytest.approx(80e6))
+    assert set(costs.KIND) <= set(costs.COST)
+
+
 @pytest.mark.parametrize(
     ("layers", "features", "millions", "multiplications"),
     [
