@@ -125,3 +125,14 @@ def test_shares_of_few_rows_are_even() -> None:
         x, y = gc.placeholder("x", (1, k)), gc.placeholder("y", (k, n))
         run = gc.compile([x, y], gc.matmul(x, y))
         assert run.program.calls[0].chunks % 2 == 0, (k, n)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_far_lines_are_summed_one_by_one(rows: int) -> None:
+    a, b = draw(1, rows, 517), draw(2, 1033, 517)
+    x, y = gc.placeholder("x", (rows, 517)), gc.placeholder("y", b.shape)
+    assert_close(gc.compile([x, y], gc.matmul(x, y.T))(a, b), a, b.T)
+    x, y = gc.placeholder("x", (rows, "k")), gc.placeholder("y", ("n", "k"))
+    run = gc.compile([x, y], gc.matmul(x, y.T))
+    assert_close(run(a, b), a, b.T)
+    assert_close(run(a[:, :19], b[:30, :19]), a[:, :19], b[:30, :19].T)

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Accumulate, Declare, For, Let, Prefetch, Stmt, Store
+from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.ir.record import dataclass
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
-ROW, COLUMN, K, GROUP, TILE = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "t4"))
+ROW, COLUMN, K, GROUP, TILE = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "c"))
 #: Lines of the right operand that are added to the sums at once, of one that may be in the cache
 #: and of one that is not; what is left goes so many at a time.
 LINES, FAR_LINES, LAST_LINES = 8, 16, (4, 1)
 #: Columns after which the next row's sums are taken, so that the lines are still in the cache.
 STRETCH = 256
-#: Columns that are summed at once where both operands lie along the sum.
-TOGETHER = 4
+#: Columns that are summed at once where both operands lie along the sum, and elements of the right
+#: one from which on it comes from memory.
+TOGETHER, FAR_ELEMENTS = 4, 2**19
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,22 @@ def few_rows(frame: Frame) -> list[Stmt]:
 
 
 def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
-    """Each element as a sum along both operands' lines, some columns at a time."""
+    """Each element as a sum along both operands' lines: some columns at a time, or one after the
+    other where the right operand comes from memory, which is best read in order.
+    """
+    size = frame.blocks.inner * frame.blocks.columns
+    if isinstance(size, int):
+        return _columns_summed(frame, sums, 1 if size >= FAR_ELEMENTS else TOGETHER)
+    each, several = (tuple(_columns_summed(frame, sums, n)) for n in (1, TOGETHER))
+    return [If(frame.dims(size) < FAR_ELEMENTS, several, each)]
+
+
+def _columns_summed(frame: Frame, sums: Sums, count: int) -> list[Stmt]:
+    """The sums of so many columns at a time, of which the last may be taken several times."""
     decode = frame.bind(frame.product.rows, M0 + ROW)
     frame.bind(frame.product.left.inner, K)
     frame.bind(frame.product.right.inner, K)
-    dtype, columns = frame.sum_type, [TILE * TOGETHER + i for i in range(TOGETHER)]
+    dtype, columns = frame.sum_type, [TILE * count + i for i in range(count)]
     declared: list[Stmt] = []
     steps: list[Stmt] = [Let("p.a", frame.left())]
     stores: list[Stmt] = []
@@ -66,11 +78,10 @@ def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
         steps.append(Accumulate(name, "sum", e.var("p.a", dtype) * frame.right()))
         declared.append(Declare(name, e.const(0, dtype)))
         stores.append(Store(sums.buffer, sums.at(ROW, column), e.var(name, dtype)))
-    along = For(
-        "p.k", ZERO, frame.dims(frame.blocks.inner), tuple(steps), "vector", frame.sizes.lanes
-    )
+    inner, lanes = frame.dims(frame.blocks.inner), frame.sizes.lanes
+    along = For("p.k", ZERO, inner, tuple(steps), "vector", lanes, TOGETHER // count)
     body = (*decode, *declared, along, *stores)
-    return [For("p.t4", ZERO, parts(W, TOGETHER), (For("p.m", ZERO, H, body),))]
+    return [For("p.c", ZERO, parts(W, count), (For("p.m", ZERO, H, body),))]
 
 
 def lines_added(frame: Frame, sums: Sums, first: Expr, last: Expr) -> list[Stmt]:
