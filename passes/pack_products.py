@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.ir.dims import product
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild, topological
@@ -14,8 +13,6 @@ from graphc.ops.source import constant, constant_value
 from graphc.ops.windows import Windows
 from graphc.passes.graph import Graph, Pass
 
-#: Rows up to which a product reads the matrix once, where it lies.
-FEW_ROWS = 8
 #: Elements of the panels at most, for each one of the matrix.
 MOST_PADDING = 1.25
 
@@ -57,7 +54,7 @@ def _panels(results: Sequence[Tensor]) -> Mapping[Tensor, Tensor]:
 
 
 def _pays(node: Node) -> bool:
-    """Whether a product of many rows reads a matrix that fills panels."""
+    """Whether a product of rows, not of a vector alone, reads a matrix that fills panels."""
     if not isinstance(node.op, DotGeneral) or node.attrs["batch"] != ((), ()):
         return False
     (x, w), (ours, theirs) = node.inputs, node.attrs["contract"]
@@ -65,12 +62,11 @@ def _pays(node: Node) -> bool:
     if w.dtype not in (float32, float64) or len(free) != 1 or 0 in w.shape:
         return False
     columns = w.shape[free[0]]
-    rows = product(x.shape[k] for k in free_axes(x.ndim, ours))
     if isinstance(x.node.op, Windows):
         return False
     if not isinstance(columns, int) or -(-columns // PANEL) * PANEL > MOST_PADDING * columns:
         return False
-    return x.ndim > len(ours) and (not isinstance(rows, int) or rows > FEW_ROWS)
+    return x.ndim > len(ours)
 
 
 PACK_PRODUCTS = Pass("pack_products", pack_products, "constant matrices lie as products read them")
