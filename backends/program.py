@@ -129,6 +129,7 @@ def build_program(
     lowered = {body: builder.lower(body) for body in fuse([*results, *news])}
     failing = {body for body, made in lowered.items() if made.can_fail}
     bodies = settle_order(list(lowered), targets, failing)
+    made = {x for body in bodies for x in body.outputs}
     last_check = max((k for k, body in enumerate(bodies) if body in failing), default=-1)
     for position, body in enumerate(tuple(bodies)):
         for x in body.outputs:
@@ -137,10 +138,11 @@ def build_program(
                 continue
             if position > last_check and overwrites(bodies[: len(lowered)], position, x, variable):
                 fixed[x] = fixed[variable]
-                if is_block_write(body):
+                if is_block_write(body) and body.node.inputs[0] is variable:
                     lowered[body] = _Lowered(lowered[body].calls[-1:], lowered[body].can_fail)
             else:
-                late = copy_body(x)
+                late = copy_body(x, made)
+                made.update(late.outputs)
                 fixed[late.outputs[0]] = fixed[variable]
                 bodies.append(late)
     lowered.update({body: builder.lower(body) for body in bodies[len(lowered) :]})

@@ -9,7 +9,7 @@ Promises: every output and update is a root; the kernels' order respects every d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import field
 from typing import Literal
 
@@ -317,8 +317,12 @@ def fuse(outputs: Sequence[Tensor], window: int = 24) -> list[Body]:
     return _Fuser(list(dict.fromkeys(outputs)), window).run()
 
 
-def copy_body(x: Tensor) -> Body:
-    """The kernel that copies x, which lies in memory, into memory of its own."""
+def copy_body(x: Tensor, others: Container[Tensor] = ()) -> Body:
+    """The kernel that copies x, which lies in memory, into memory of its own, under a name that
+    none of the others has.
+    """
     y, domain = copy(x), space(x.shape)
+    while y in others:
+        y = copy(y)
     access = Access(x, full_index(x.shape, domain_index(len(domain))))
     return Body("nest", domain, (), (Root(y, "map", 0, (access,)),), (x,), (y,))

@@ -267,3 +267,22 @@ def random_value(rng: np.random.Generator, xs: Sequence[Tensor]) -> Tensor:
     ]
     x, y = (moves[rng.integers(len(moves))](xs[rng.integers(len(xs))]) for _ in range(2))
     return x if rng.random() < 0.3 else x * 0.5 + y * 0.25
+
+
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_variables_take_one_value_that_is_kept_aside(count: int, target: str) -> None:
+    found = after([A, B, B][:count], lambda a, *_: dict.fromkeys(range(count), a[::-1]), target)
+    for value in found:
+        np.testing.assert_array_equal(value, A[::-1])
+
+
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_another_variable_takes_a_variable_with_a_block_replaced(first: int, target: str) -> None:
+    def step(*xs: Tensor) -> dict[int, Any]:
+        block = gc.dynamic_update_slice(xs[1], xs[0][:2], [1], axes=[0])
+        return {first: block, 1 - first: block}
+
+    for value in after([A, B], step, target):
+        np.testing.assert_array_equal(value, [10, 1, 2, 40])
