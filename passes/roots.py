@@ -137,7 +137,8 @@ class _Chooser:
         it sees each of their elements once, and nothing else reads them or what they are made of.
         """
         x, attrs = node.inputs[0], node.attrs
-        seen_once = attrs["taps"] == attrs["strides"] == (1, 1)
+        in_place = attrs["before"] == (0, 0) and attrs["extent"] == x.shape[1:3]
+        seen_once = in_place and attrs["taps"] == attrs["strides"] == (1, 1)
         while seen_once and x not in self.roots and self.readers[x] == 1:
             if x.node.op.name == "depthwise":
                 return x.node

@@ -77,6 +77,18 @@ def test_a_bottleneck(stride, constant):
     agrees(build, arrays[:1] if constant else arrays, "cpu")
 
 
+@pytest.mark.parametrize("names", [None, [("n", 16, "h", "v")]])
+@pytest.mark.parametrize("padding", [1, ((0, 1), (0, 1)), ((1, 0), (0, 0)), ((0, -1), (0, 0))])
+def test_a_product_that_sees_beyond_the_images_finds_zeros(padding, names):
+    x, each, narrow = drawn(2, 16, 7, 9), drawn(16, 1, 3, 3), drawn(24, 16, 1, 1)
+
+    def build(x):
+        y = gc.clip(nn.conv(x, gc.constant(each), padding=1, groups=16), 0.5, 6)
+        return nn.conv(y, gc.constant(narrow), padding=padding)
+
+    agrees(build, [x], "cpu", names)
+
+
 def test_values_that_are_not_numbers_stay_within_their_channel():
     x, w = drawn(1, 16, 5, 5), drawn(16, 1, 3, 3)
     x[0, 3, 2, 2], x[0, 5, 0, 0] = np.nan, np.inf
