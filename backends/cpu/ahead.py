@@ -48,11 +48,12 @@ def begin() -> None:
 
 
 def _make() -> None:
-    from graphc.backends.cpu.native_call import native_caller
-    from graphc.backends.cpu.pool import pool_symbols
-    from graphc.backends.llvm.library import load
-
     with _making, suppress(RuntimeError, OSError):
+        # A child could never import what this thread is importing while the process forks.
+        from graphc.backends.cpu.native_call import native_caller
+        from graphc.backends.cpu.pool import pool_symbols
+        from graphc.backends.llvm.library import load
+
         load()
         pool_symbols()
         native_caller()

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from graphc.backends.cpu.ahead import once
 
 COLD = """
@@ -49,6 +51,30 @@ def test_a_fork_waits_for_what_is_being_made() -> None:
         os._exit(ask())
     assert os.waitpid(child, 0)[1] >> 8 == 7
     thread.join()
+
+
+FORKED = """
+import os, signal, time
+import numpy as np
+import graphc as gc
+from graphc.backends.cpu import ahead
+ahead.begin()
+time.sleep(DELAY)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    x = gc.placeholder("x", ("n",))
+    os._exit(int(gc.compile([x], gc.sum(x * 2))(np.ones(5, np.float32))))
+print(os.waitpid(child, 0)[1] >> 8)
+"""
+
+
+@pytest.mark.parametrize("delay", ["0", "0.003", "0.02"])
+def test_a_child_compiles_whenever_its_parent_forked(delay: str, tmp_path: Path) -> None:
+    place = {"GRAPHC_CACHE_DIR": str(tmp_path), "GRAPHC_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", FORKED.replace("DELAY", delay)]
+    done = subprocess.check_output(command, text=True, env={**os.environ, **place})
+    assert done.split() == ["10"]
 
 
 def test_a_first_compilation_works_with_any_number_of_threads(tmp_path: Path) -> None:
