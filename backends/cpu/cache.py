@@ -27,6 +27,8 @@ MAGIC = b"graphc2\n"
 HEAD = len(MAGIC) + 32
 PIECE = 1 << 24
 """Bytes of a piece that has a checksum of its own."""
+GENERATING = ("engine", "halves", "library", "tables", "target")
+"""The modules that have a part in the bytes which a text becomes."""
 LIMIT_BYTES = 1 << 30
 SUFFIX = ".code"
 SWEEPS = 128
@@ -71,7 +73,7 @@ def _generator() -> tuple[str, ...]:
     release and a library is LLVM. Neither is loaded.
     """
     ours = Path(library.__file__).parent
-    code = b"".join((ours / f"{name}.py").read_bytes() for name in ("engine", "library", "target"))
+    code = b"".join((ours / f"{name}.py").read_bytes() for name in GENERATING)
     theirs = library.directory()
     version = (theirs.parent / "_version.py").read_text()
     libraries = sorted(theirs.glob("*llvmlite.*"))

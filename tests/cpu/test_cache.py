@@ -49,6 +49,18 @@ def test_the_key_depends_on_everything_that_determines_the_bytes() -> None:
     assert len(keys) == 8
 
 
+def test_every_module_that_makes_code_of_text_is_part_of_the_key() -> None:
+    script = (
+        "import sys, graphc.backends.llvm.engine\n"
+        "names = [n for n in sys.modules if n.startswith('graphc.backends.llvm.')]\n"
+        "print(*sorted(n.split('.')[-1] for n in names))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == list(cache.GENERATING)
+
+
 def test_the_key_is_the_same_in_another_process() -> None:
     script = (
         "from graphc.backends.cpu import cache\n"
