@@ -44,12 +44,9 @@ def _name_large_constants(nodes: Iterable[Node]) -> None:
     values = [node.attrs.get("value") for node in nodes]
     large = [v for v in values if isinstance(v, Literal) and v.array.nbytes >= LARGE_BYTES]
     if len(large) > 1:
-        from concurrent.futures import ThreadPoolExecutor
+        from graphc.backends.cpu.each import each
 
-        from graphc.backends.cpu.threads import default_threads
-
-        with ThreadPoolExecutor(default_threads()) as pool:
-            list(pool.map(lambda value: value.digest, large))
+        each(lambda value: value.digest, large)
 
 
 @functools.cache

@@ -44,7 +44,8 @@ def begin() -> None:
     its function as ever, which raises what goes wrong here.
     """
     if default_threads() > 1:
-        threading.Thread(target=_make).start()
+        with suppress(RuntimeError):  # the system or an interpreter that ends gives no more threads
+            threading.Thread(target=_make).start()
 
 
 def _make() -> None:

@@ -14,10 +14,10 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from graphc.backends.cpu.threads import default_threads
+from graphc.backends.cpu.each import each
 from graphc.backends.llvm import library
 from graphc.backends.llvm.target import Target
 from graphc.ir.record import dataclass
@@ -164,23 +164,13 @@ def _header(
             fill(HEAD + begin, piece)
         return hashlib.sha256(piece).digest()
 
-    return MAGIC + hashlib.sha256(b"".join(_each(checksum, range(0, len(data), PIECE)))).digest()
+    return MAGIC + hashlib.sha256(b"".join(each(checksum, range(0, len(data), PIECE)))).digest()
 
 
 def _read(path: Path, at: int, piece: memoryview) -> None:
     with path.open("rb", buffering=0) as file:
         file.seek(at)
         file.readinto(piece)
-
-
-def _each(function: Callable[[int], bytes], values: Sequence[int]) -> list[bytes]:
-    """The results for all values, on several threads where there are several values."""
-    if len(values) < 2:
-        return list(map(function, values))
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(default_threads()) as pool:
-        return list(pool.map(function, values))
 
 
 def _problem(place: Path) -> str | None:

@@ -57,8 +57,10 @@ class Compilation:
         self._texts.append((ir_text, level))
         self._left.put(len(self._texts) - 1)
         if not last and len(self._helpers) < self._threads - 1:
-            self._helpers.append(threading.Thread(target=self._work))
-            self._helpers[-1].start()
+            helper = threading.Thread(target=self._work)
+            with suppress(RuntimeError):  # the system or an interpreter that ends gives no more
+                helper.start()
+                self._helpers.append(helper)
 
     def objects(self) -> list[bytes]:
         """The object of each text; the calling thread helps until there are all."""

@@ -83,3 +83,45 @@ def test_a_first_compilation_works_with_any_number_of_threads(tmp_path: Path) ->
         command = [sys.executable, "-c", COLD]
         done = subprocess.check_output(command, text=True, env={**os.environ, **place})
         assert done.split() == ["10.0", "False"]
+
+
+ENDING = """
+import threading
+import numpy as np
+import graphc as gc
+
+def work() -> None:
+    threading.main_thread().join()
+    a, b = (gc.constant(np.full((600, 600), k, np.float32)) for k in (1, 2))
+    x = gc.placeholder("x", ("n",))
+    print(float(gc.compile([x], gc.sum(x * 2) + gc.max(a @ b))(np.ones(5, np.float32))))
+
+threading.Thread(target=work).start()
+"""
+NO_THREADS = """
+import threading
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+"""
+
+
+def run(script: str, tmp_path: Path) -> str:
+    place = {"GRAPHC_CACHE_DIR": str(tmp_path), "GRAPHC_NUM_THREADS": "4"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **place}
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_thread_compiles_after_the_main_one_has_ended(tmp_path: Path) -> None:
+    assert run(ENDING, tmp_path) == "1210.0\n"
+
+
+def test_a_process_that_gets_no_threads_compiles_alone(tmp_path: Path) -> None:
+    script = ENDING.replace("threading.main_thread().join()", "").replace(
+        "threading.Thread(target=work).start()", "work()"
+    )
+    assert run(NO_THREADS + script, tmp_path) == "1210.0\n"
