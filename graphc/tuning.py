@@ -107,7 +107,7 @@ def load_tuning(path: str | Path) -> Tuning:
 def _read(path: Path) -> Iterable[TunedKernel]:
     try:
         found = json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise GraphError(f"{path} is damaged or no tuning: {error}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         kind = found.get("format") if isinstance(found, dict) else type(found).__name__

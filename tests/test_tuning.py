@@ -187,6 +187,7 @@ def test_the_order_of_choices_does_not_count() -> None:
             "is damaged: 'isa' of kernel 0 is 3, not a str",
         ),
         ("\x00\xff", "is damaged or no tuning"),
+        ("[" * 100_000, "is damaged or no tuning"),
     ],
 )
 def test_a_damaged_file_is_an_error(tmp_path: Path, text: str, message: str) -> None:
