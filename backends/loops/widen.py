@@ -154,7 +154,9 @@ class Widen:
         index = args[0]
         mask = args[1] if len(args) > 1 else None
         if index.lanes == 1 and (mask is None or mask.lanes == 1):
-            return make("load", args, x.dtype, 1, x.attr)
+            if self.lanes == 1 and self.mask is not None:
+                mask = self.mask if mask is None else mask & self.mask
+            return e.load(x.attr, index, x.dtype, mask)
         index = e.broadcast(index, self.lanes)
         if self.mask is not None:
             mask = self.mask if mask is None else e.broadcast(mask, self.lanes) & self.mask

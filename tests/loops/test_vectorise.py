@@ -22,6 +22,7 @@ from graphc.backends.loops.stmt import (
     walk,
 )
 from graphc.backends.loops.vectorise import vectorise
+from graphc.backends.loops.widen import widened
 from graphc.ir.dtypes import DType, as_dtype, float32, int64
 from tests.support.kernels import Compiled
 
@@ -199,3 +200,11 @@ def test_loads_under_a_mask_do_not_happen_where_it_is_off(lanes: int, unroll: in
         _, out = guarded(length, float32)
         run(out, x, size=length)
         np.testing.assert_array_equal(out, np.where(np.arange(length) < 5, np.arange(length), -1))
+
+
+def test_one_lane_is_not_read_where_its_mask_does_not_hold() -> None:
+    inside, known = i < n, e.var("k") > 0
+    for mask in (None, known):
+        read = widened(e.load("x", e.var("k"), float32, mask), "k", i, 1, inside)
+        wanted = inside if mask is None else (i > 0) & inside
+        assert read is e.load("x", i, float32, wanted)
