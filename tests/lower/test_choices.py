@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.loops.text import kernel_text
+from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
 from graphc.ops.convolving import conv
-from tests.lower.scheduled import draw_schedule, function
+from tests.lower.scheduled import draw_schedule, function, program_of
 
 Make = Callable[[list[Tensor]], list[Tensor]]
 
@@ -86,3 +88,14 @@ def test_convolutions_are_the_same_under_every_schedule(
     w = gc.constant(drawn((32, channels, taps, taps), 1) / (channels * taps))
     outputs = [gc.maximum(conv(x, w, stride=stride, padding=taps // 2), 0)]
     agrees([x], outputs, [drawn((2, channels, 13, 11), 2)], channels + taps)
+
+
+def test_rows_behind_a_low_block_are_not_read() -> None:
+    x, y = gc.placeholder("x", (90, 41)), gc.placeholder("y", (90, 300))
+    schedule = Schedule(in_place=False, direct=False, height=24)
+    (call,) = program_of([x, y], [x.T @ y], schedule).calls
+    assert isinstance(call, Call)
+    lines = kernel_text(call.kernel).splitlines()
+    packing = [line for line in lines if "p.left[" in line and "] = a0[" in line]
+    assert packing
+    assert all(" where " in line for line in packing)

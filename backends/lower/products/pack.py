@@ -216,4 +216,4 @@ def _all_there(frame: Frame, row: int) -> bool:
     """Whether a vector of rows from this one of the group on certainly is within the block."""
     rows, sizes = frame.blocks.rows, frame.sizes
     alone = isinstance(rows, int) and rows <= group(frame) * sizes.tile_rows
-    return alone and isinstance(rows, int) and row + sizes.lanes <= rows
+    return alone and frame.blocks.down == 1 and isinstance(rows, int) and row + sizes.lanes <= rows
