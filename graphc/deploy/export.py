@@ -17,6 +17,7 @@ from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
+from graphc.stages import Stages
 
 _OWN = ("create", "destroy", "error", "load", "save", "set_threads", "variable")
 
@@ -51,7 +52,9 @@ def export(
     if isinstance(inputs, Mapping):
         functions = dict(inputs)
     else:
-        functions = {"call": compile(inputs, outputs, updates, target="reference")}
+        call = compile(inputs, outputs, updates, target="reference")
+        call.stages = Stages(call.stages.source)  # all passes, as for native code
+        functions = {"call": call}
     target = Path(path)
     _check_names(target.name, functions)
     data, text = _contents(target.name, functions, isa)

@@ -289,3 +289,14 @@ def test_recurrent_rows_go_by_strips_here_too(tmp_path: Path) -> None:
         state = ctypes.c_void_p(lib.model_create())
         assert lib.model_slope(state, *map(pointer, (*given, out)), None) == 0
         np.testing.assert_array_equal(out, f(*given))
+
+
+def test_a_graph_becomes_the_code_that_its_function_becomes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, kernels = gc.placeholder("x", ("n", 64)), rng.uniform(-1, 1, (64, 128)).astype(np.float32)
+    y = gc.tanh(x @ kernels)
+    f = gc.compile([x], y)
+    assert "dot_packed(" in f.dump("optimised")
+    of_graph = gc.export([x], y, tmp_path / "graph" / "model")
+    of_function = gc.export({"call": f}, path=tmp_path / "function" / "model")
+    assert of_graph.object.read_bytes() == of_function.object.read_bytes()
