@@ -10,6 +10,7 @@ from graphc.ir.walk import topological
 from graphc.machine import TYPICAL
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import Reshape, factor_groups
+from graphc.ops.packed_convolution import sees_each_once
 from graphc.ops.windows import overlap
 
 #: Scalar operations that are worth a store and a load of the result.
@@ -136,9 +137,7 @@ class _Chooser:
         """The depthwise convolution that a packed one computes while it takes its images in: where
         it sees each of their elements once, and nothing else reads them or what they are made of.
         """
-        x, attrs = node.inputs[0], node.attrs
-        in_place = attrs["before"] == (0, 0) and attrs["extent"] == x.shape[1:3]
-        seen_once = in_place and attrs["taps"] == attrs["strides"] == (1, 1)
+        x, seen_once = node.inputs[0], sees_each_once(node)
         while seen_once and x not in self.roots and self.readers[x] == 1:
             if x.node.op.name == "depthwise":
                 return x.node

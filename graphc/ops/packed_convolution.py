@@ -87,3 +87,11 @@ def packed_convolution(
     """Images, convolved; the result has its channels last."""
     attrs = {"extent": extent, "strides": strides, "taps": taps, "before": before}
     return apply(_PACKED, x, u, **attrs, channels_first=channels_first).outputs[0]
+
+
+def sees_each_once(node: Node) -> bool:
+    """Whether every position sees just the element of the images (N, H, W, C) that is there."""
+    attrs, shape = node.attrs, node.inputs[0].shape
+    there = attrs["before"] == (0, 0) and attrs["extent"] == shape[1:3]
+    one_tap = attrs["taps"] == attrs["strides"] == (1, 1)
+    return there and one_tap and not attrs["channels_first"]

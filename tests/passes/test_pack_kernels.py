@@ -208,3 +208,17 @@ def test_what_follows_is_computed_at_each_position(following, channels, samples)
     feeds = {x: drawn(rng, *x.shape), z: drawn(rng, *z.shape)}
     (got,), (want,) = evaluate([y], feeds, "cpu"), evaluate([y], feeds)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("taps", "padding"), [(1, 0), (1, 1), (3, 1)])
+def test_few_channels_that_a_product_has_left_last(taps, padding):
+    rng = np.random.default_rng(0)
+    x, first, second = (
+        drawn(rng, 2, 8, 10, 9),
+        drawn(rng, 8, 8, 3, 3),
+        drawn(rng, 16, 8, taps, taps),
+    )
+    a = gc.placeholder("a", ("n", 8, "h", "w"))
+    y = nn.conv(nn.conv(a, gc.constant(first), padding=1), gc.constant(second), padding=padding)
+    (found,), (expected,) = (evaluate([y], {a: x}, target) for target in ("cpu", "reference"))
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE * np.abs(expected).max())

@@ -30,6 +30,7 @@ from graphc.ir.dims import index
 from graphc.ir.dims import product as size_of
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
+from graphc.ops.packed_convolution import sees_each_once
 from graphc.passes.fusion import Body
 
 SEEN, SUMS = "w.seen", "w.sums"
@@ -72,7 +73,7 @@ class _Packed(Epilogue):
         self.line = taps[1] if self.first else summands // (taps[0] * taps[1])
         self.lines = summands // self.line
         self.positions = size_of(node.types[0].shape[:3])
-        self.computed = self.x not in self.names
+        self.computed = self.x not in self.names and sees_each_once(node)
         self.block = parted(self.positions, self._most(schedule), panels)
         if self.computed:
             self.block = self._whole_block()
