@@ -79,6 +79,8 @@ def compile(
         raise GraphError(
             f"a tuning comes from graphc.tune or graphc.load_tuning; this is {tuning!r}"
         )
+    if tuning is not None and target != "cpu":
+        raise GraphError(f"a tuning is for the target 'cpu'; {target!r} has no use for it")
     stages = Stages(graph, without, memory_budget=memory_budget)
     executable = _build(stages, outputs, target, isa, tuning)
     executable.compile_seconds = time.perf_counter() - begin

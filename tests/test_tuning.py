@@ -59,9 +59,11 @@ def test_choices_for_another_machine_change_nothing() -> None:
     assert code(gc.compile(inputs, y, tuning=gc.Tuning(tuple(kernels)))) == code(plain)
 
 
-def test_choices_are_part_of_the_cache_key() -> None:
+def test_choices_are_part_of_the_cache_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHC_CACHE_DIR", str(tmp_path))
     inputs, y = product()
-    y = y * 1.25  # of this test alone
     plain = gc.compile(inputs, y)
     first, second = chosen(plain, depth=64), chosen(plain, depth=32)
     assert not gc.compile(inputs, y, tuning=first).from_cache
@@ -130,6 +132,8 @@ def test_only_functions_for_the_cpu_are_tuned() -> None:
         gc.tune(gc.compile(inputs, y, target="reference"), A, B)
     with pytest.raises(gc.GraphError, match=r"comes from graphc.tune or .* this is 'a.tuning'"):
         gc.compile(inputs, y, tuning="a.tuning")  # type: ignore[arg-type]
+    with pytest.raises(gc.GraphError, match="'numba' has no use for it"):
+        gc.compile(inputs, y, target="numba", tuning=gc.Tuning())
 
 
 def test_choices_of_another_function_are_told_of() -> None:

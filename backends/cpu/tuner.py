@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -31,6 +32,9 @@ MOST = 300
 #: Part of the time that compiling may take, beyond the fewest programs to compare.
 COMPILING = 0.7
 
+#: Kernels are timed by counters of the process, and by nobody else meanwhile.
+_turn = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -54,8 +58,9 @@ def tuned(
 
     Variables keep their values: copies are updated.
     """
-    tuner = _Tuner(graph, Variables(variables), schedule, target, prepare, arguments)
-    found = search(list(tuner.bodies), tuner.variants, tuner.measure, seconds)
+    with _turn:
+        tuner = _Tuner(graph, Variables(variables), schedule, target, prepare, arguments)
+        found = search(list(tuner.bodies), tuner.variants, tuner.measure, seconds)
     return [Tuned(name, described(tuner.bodies[name]), each) for name, each in found.items()]
 
 
