@@ -14,6 +14,7 @@ from graphc.ir.dtypes import NUMBERS, DType
 from graphc.ir.node import Tensor
 from graphc.ops.contraction import dot_general, tensordot
 from graphc.passes.fusion import fuse
+from tests.support.threads import assert_same_bits
 
 ISAS = ("x86-64-v2", "x86-64-v3", "host")
 NONE = ((), ())
@@ -230,15 +231,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     x, y = gc.placeholder("x", ("m", "k")), gc.placeholder("y", ("k", "n"))
     run = gc.compile([x, y], gc.matmul(x, y))
     a, b = draw(gc.float32, (257, 390), 1), draw(gc.float32, (390, 300), 2)
-    before = gc.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 3):
-            gc.set_num_threads(threads)
-            results.append(run(a, b).tobytes())
-    finally:
-        gc.set_num_threads(before)
-    assert results[0] == results[1] == results[2]
+    assert_same_bits(run, a, b)
 
 
 # --- the pieces -----------------------------------------------------------------------------------

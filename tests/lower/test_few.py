@@ -7,6 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Call
+from tests.support.threads import assert_same_bits
 
 FEW = [1, 2, 3, 7, 8]
 
@@ -81,15 +82,7 @@ def test_the_number_of_threads_changes_no_bit_of_few_rows() -> None:
     x, y = gc.placeholder("x", (2, 700)), gc.placeholder("y", (700, 501))
     run = gc.compile([x, y], gc.matmul(x, y))
     a, b = draw(1, 2, 700), draw(2, 700, 501)
-    before = gc.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 3):
-            gc.set_num_threads(threads)
-            results.append(run(a, b).tobytes())
-    finally:
-        gc.set_num_threads(before)
-    assert results[0] == results[1] == results[2]
+    assert_same_bits(run, a, b)
 
 
 def test_a_variable_is_stepped_by_a_product_of_few_rows_where_it_lies() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Call
+from tests.support.threads import assert_same_bits
 
 WAYS = ["NN", "NT", "TN", "TT"]
 
@@ -92,12 +93,4 @@ def test_few_rows_and_both_operands_along_the_sum(columns: int) -> None:
 def test_the_number_of_threads_changes_no_bit_of_a_thin_product() -> None:
     run = compiled("NN", "m", "k", "n")
     a, b = draw(1, 1200, 600), draw(2, 600, 2)
-    before = gc.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 3):
-            gc.set_num_threads(threads)
-            results.append(run(a, b).tobytes())
-    finally:
-        gc.set_num_threads(before)
-    assert results[0] == results[1] == results[2]
+    assert_same_bits(run, a, b)

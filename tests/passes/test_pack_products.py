@@ -11,6 +11,7 @@ from graphc.ops.packed_product import PANEL, packed
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate
+from tests.support.threads import assert_same_bits
 
 NONE = ((), ())
 
@@ -162,14 +163,7 @@ def test_bits_do_not_depend_on_threads():
     rng = np.random.default_rng(5)
     x, w = gc.placeholder("x", (300, 700)), gc.constant(drawn(rng, 700, 640))
     run, value = gc.compile([x], x @ w), drawn(rng, 300, 700)
-    before = gc.get_num_threads()
-    try:
-        gc.set_num_threads(1)
-        one = run(value)
-        gc.set_num_threads(2)
-        np.testing.assert_array_equal(one, run(value))
-    finally:
-        gc.set_num_threads(before)
+    assert_same_bits(run, value)
 
 
 def test_what_follows_a_panel_is_asked_for():

@@ -14,6 +14,7 @@ from graphc.ir.walk import topological
 from graphc.passes import strips
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
+from tests.support.threads import assert_same_bits
 
 RNG = np.random.default_rng(0)
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -197,12 +198,4 @@ def test_a_scan_by_strips_inside_a_loop() -> None:
 def test_the_number_of_threads_changes_no_bit() -> None:
     inputs = symbols(20, 48)
     run, given = gc.compile(inputs, recurrent(inputs)), feed(inputs)
-    before = gc.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 3, 5):
-            gc.set_num_threads(threads)
-            results.append([y.tobytes() for y in run(*given)])
-    finally:
-        gc.set_num_threads(before)
-    assert all(r == results[0] for r in results)
+    assert_same_bits(run, *given, threads=(1, 2, 3, 5))

@@ -11,6 +11,7 @@ from graphc.ops.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate
+from tests.support.threads import assert_same_bits
 
 OPS = ("winograd_transformed", "winograd", "winograd_kernels")
 #: Of the largest value; a direct sum in float32 of so many products errs as much.
@@ -128,15 +129,7 @@ def test_threads_do_not_change_a_bit():
     f = gc.compile([x, k], [y, *gc.grad(gc.sum(y * y), [x, k])])
     rng = np.random.default_rng(4)
     arrays = drawn(rng, 2, 64, 40, 36), drawn(rng, 64, 64, 3, 3)
-    before = gc.get_num_threads()
-    try:
-        bits = []
-        for threads in (1, 2, 3):
-            gc.set_num_threads(threads)
-            bits.append([r.tobytes() for r in f(*arrays)])
-    finally:
-        gc.set_num_threads(before)
-    assert bits[0] == bits[1] == bits[2]
+    assert_same_bits(f, *arrays)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
