@@ -91,7 +91,7 @@ class Report:
             for k, v in self.limits.items()
             if k.endswith(suffix)
         )
-        text = f"Written by `run.py`; definitions in `workloads/`. All float32. {versions}."
+        text = f"Written by `run.py`; definitions in `workloads/`. float32; last run: {versions}."
         return ["# Results", "", text, "", f"Limits measured: {limits}.", "", NOTES]
 
     def comparison(self):
@@ -99,6 +99,7 @@ class Report:
         fastest = [
             f"| {w} | {self.median(row['graphc'])} | {peer} | {number(row[peer]['median_ms'])} |"
             f" {speed_up(row, peer):.2f} | {self.reached(w, row['graphc'])} |"
+            f" {row['graphc']['run']} |"
             for w, row in self.rows.items()
             if fair(row.get("graphc", {})) and (peer := self.fastest(row))
         ]
@@ -109,8 +110,8 @@ class Report:
             "",
             "![Time of each peer relative to graphc's, for every workload](results.svg)",
             "",
-            "| workload | graphc, ms | fastest peer | its time, ms | speed-up | of the floor |",
-            "|---|---|---|---|---|---|",
+            "| workload | graphc, ms | fastest peer | its, ms | speed-up | of the floor | run |",
+            "|---|---|---|---|---|---|---|",
             *fastest,
             "",
             "Geometric means of the speed-ups (how many workloads):",
