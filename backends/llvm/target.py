@@ -13,7 +13,7 @@ LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The machine that code is made for; equal targets give equal bytes."""
+    """The machine that code is made for; equal targets give the same code."""
 
     triple: str
     cpu: str

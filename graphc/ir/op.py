@@ -135,7 +135,6 @@ class Op:
     #: "read", "reduce", "loops", "source", "contraction", "composite", "control" or "none".
     lowering: ClassVar[str] = "none"
     commutative: bool = False  # whether the two inputs may change places
-    effects: ClassVar[bool] = False  # kept even when no output is used
 
     def __init__(self, name: str):
         assert name not in Op.registry, f"two ops are called {name}"

@@ -15,8 +15,8 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import int64
 from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.op import Index, KernelWriter, Op, Reader, Sample
-from graphc.ir.types import TensorType
+from graphc.ir.op import Index, KernelWriter, Reader, Sample
+from graphc.ops.checked import CheckedIndex
 from graphc.ops.dynamic_slicing import DynamicUpdate
 from graphc.ops.sampling import KINDS, moved
 
@@ -57,23 +57,10 @@ class BlockWrite(DynamicUpdate):
         )
 
 
-class CheckedPlace(Op):
+class CheckedPlace(CheckedIndex):
     """Integers as int64, those below 0 counted from the end of `extent`; the call fails when one is
     then not in [0, `room`]. `what` is indexed by the op `of`.
     """
-
-    lowering = "read"
-
-    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        return (TensorType(int64, inputs[0].shape),)
-
-    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
-        return (None,)
-
-    def batch(
-        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
-    ) -> Sequence[Tensor]:
-        return apply(self, inputs[0], **node.attrs).outputs
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         x = inputs[0].astype(np.int64)
@@ -92,9 +79,6 @@ class CheckedPlace(Op):
         room = reader.value(attrs["room"], int64)
         reader.check((place >= 0) & (place <= room), attrs["what"], x)
         return ops.maximum(ops.minimum(place, room), 0)
-
-    def cost(self, node: Node) -> Dim:
-        return 0
 
     def samples(self) -> Sequence[Sample]:
         attrs = {"extent": 5, "room": 3, "what": "5 places", "of": "take"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -32,14 +32,19 @@ class WordPacking:
     # --- words of neighbours across ---------------------------------------------------------------
 
     def _across(
-        self, axes: Sequence[Axis], element: str, along: str, at: Expr, mask: Expr | None
+        self,
+        axes: Sequence[Axis],
+        element: Callable[[], Expr],
+        along: str,
+        at: Expr,
+        mask: Expr | None,
     ) -> Expr:
         """Word p.k of a vector of rows or columns `along` from `at` on, summand by summand."""
         frame, total = self.frame, None
         for u in range(self.words.group):
             summand = (K0 + K) * self.words.group + u
             frame.bind(axes, e.minimum(summand, self.inner - 1))
-            value = self.words.member(narrow(getattr(frame, element)(), frame.sum_type))
+            value = self.words.member(narrow(element(), frame.sum_type))
             vector = e.cast(widened(value, along, at, self.lanes, mask), uint32)
             if not self._whole(self.words.group):
                 vector = e.select(summand < self.inner, vector, e.const(0, uint32))
@@ -48,9 +53,9 @@ class WordPacking:
         assert total is not None
         return total
 
-    def _along(self, element: str, words: Expr, mask: Expr | None) -> Expr:
+    def _along(self, element: Callable[[], Expr], words: Expr, mask: Expr | None) -> Expr:
         """A vector of words of one row or column, from the word `words` of the block on."""
-        value = self.words.member(narrow(getattr(self.frame, element)(), self.frame.sum_type))
+        value = self.words.member(narrow(element(), self.frame.sum_type))
         count = self.lanes * self.words.group
         return e.join(widened(value, "p.k", words * self.words.group, count, mask), uint32)
 
@@ -91,7 +96,7 @@ class WordPacking:
         for v in range(sizes.vectors):
             column = J * sizes.panel + v * self.lanes
             mask = ramp(column, self.lanes) < W if masked else None
-            word = self._across(frame.product.right.inner, "right", "p.n", N0 + column, mask)
+            word = self._across(frame.product.right.inner, frame.right, "p.n", N0 + column, mask)
             target = J * panel_stride(sizes) + K * sizes.panel + v * self.lanes
             out.append(Store(RIGHT, frame.vector(target), word))
         return out
@@ -105,7 +110,7 @@ class WordPacking:
         rows: list[Expr] = []
         for c in range(n):
             frame.bind(frame.product.columns, N0 + e.minimum(J * n + c, W - 1))
-            rows.append(self._along("right", Q * n, mask))
+            rows.append(self._along(frame.right, Q * n, mask))
         part = e.rem(J, e.const(sizes.vectors, J.dtype))
         first = J / sizes.vectors * panel_stride(sizes) + part * n + Q * n * sizes.panel
         stores = [
@@ -149,7 +154,7 @@ class WordPacking:
         mask = None if inside is None else e.var("p.inside", bool_, n * self.words.group)
         decode = frame.bind(frame.product.rows, M0 + R + M)
         frame.bind(frame.product.left.inner, K0 * self.words.group + K)
-        word = self._along("left", Q * n, mask)
+        word = self._along(frame.left, Q * n, mask)
         let = [] if inside is None else [Let("p.inside", inside)]
         store = Store(LEFT, e.ramp(M * row_stride(frame.sizes) + Q * n, n), self._offset(word))
         words = For("p.q", ZERO, parts(KN, n), (*let, store))
@@ -162,7 +167,7 @@ class WordPacking:
         stores: list[Stmt] = []
         for row in range(0, left_line(frame), self.lanes):
             mask = ramp(R + row, self.lanes) < e.var("p.h")
-            word = self._across(frame.product.left.inner, "left", "p.m", M0 + R + row, mask)
+            word = self._across(frame.product.left.inner, frame.left, "p.m", M0 + R + row, mask)
             stores.append(Store(LEFT, frame.vector(K * left_line(frame) + row), self._offset(word)))
         return [For("p.k", ZERO, KN, tuple(stores))]
 
