@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
@@ -19,6 +18,7 @@ from graphc.ops.matrices import (
     FLOATS,
     MatrixOp,
     check_matrix,
+    check_system,
     columns,
     drawn,
     mt,
@@ -188,10 +188,7 @@ class TriangularSolve(MatrixOp):
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         a, b = inputs
-        check_matrix(a)
-        check_matrix(b, square=False)
-        if a.shape[:-1] != b.shape[:-1] or a.dtype is not b.dtype:
-            raise ShapeError(f"{a} and {b} do not fit: rows, batch axes and dtypes must agree")
+        check_system(a, b)
         return (b,)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:

@@ -45,6 +45,14 @@ def check_matrix(x: TensorType, square: bool = True) -> None:
         raise ShapeError(f"a square matrix needed, not {x.shape[-2]} by {x.shape[-1]}")
 
 
+def check_system(a: TensorType, b: TensorType) -> None:
+    """Raises unless a x = b can be solved for each matrix of a: square, b of as many rows."""
+    check_matrix(a)
+    check_matrix(b, square=False)
+    if a.shape[:-1] != b.shape[:-1] or a.dtype is not b.dtype:
+        raise ShapeError(f"{a} and {b} do not fit: rows, batch axes and dtypes must agree")
+
+
 def mt(x: Tensor) -> Tensor:
     """The last two axes exchanged."""
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))

@@ -9,14 +9,23 @@ import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import int64
-from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply, located
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import broadcast_to, reshape
-from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, columns, drawn, mt, well_conditioned
+from graphc.ops.matrices import (
+    FLOATS,
+    MatrixOp,
+    check_matrix,
+    check_system,
+    columns,
+    drawn,
+    mt,
+    well_conditioned,
+)
 
 
 def eliminate(
@@ -78,10 +87,7 @@ class Solve(MatrixOp):
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         a, b = inputs
-        check_matrix(a)
-        check_matrix(b, square=False)
-        if a.shape[:-1] != b.shape[:-1] or a.dtype is not b.dtype:
-            raise ShapeError(f"{a} and {b} do not fit: rows, batch axes and dtypes must agree")
+        check_system(a, b)
         return (b,)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
