@@ -9,6 +9,7 @@ from graphc.backends.lower.nests import columns
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function
+from tests.support.guarded import before_nothing
 
 SHAPES = ((300, 17), (7, 4100), (1, 5), (129, 1), (0, 6), (5, 0), (64, 3, 21), (1031, 2))
 
@@ -73,3 +74,19 @@ def test_short_lines_are_no_columns_without_vectors() -> None:
     value = np.arange(320, dtype=np.float32).reshape(40, 8)
     (got,) = function([x], [gc.argmax(x, axis=0)], Schedule(vector_bits=0))(value)
     np.testing.assert_array_equal(got, np.full(8, 39))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_rows_that_are_looked_up_are_asked_for_where_there_are_some(dtype: str) -> None:
+    """Lines before they are read: behind the last number lies nothing that may be read."""
+    table = gc.placeholder("table", ("n", "m"), "float64")
+    numbers = gc.placeholder("k", ("l",), dtype)
+    rows = gc.take(table, numbers, axis=0)
+    total, lines = gc.sum(rows, axis=0), gc.sum(gc.stack([rows, -rows]), axis=1)[0]
+    run = gc.compile([table, numbers], [total, lines])
+    assert run.dump("loops").count("prefetch") > 0
+    value = np.random.default_rng(0).normal(size=(5, 6))
+    for count in (1, 2, 8, 9, 17):
+        k = before_nothing(np.arange(count).astype(dtype) % 5)
+        for found in run(value, k):
+            np.testing.assert_allclose(found, value[k].sum(0), 1e-12)

@@ -123,10 +123,30 @@ def take_in_lines(
     return loops
 
 
-def lines_ahead(row: str, read: Iterable[At]) -> list[At]:
-    """The same places some lines on."""
-    later = Renaming({row: e.var(row) + LINES_AHEAD})
-    return [(buffer, later(place)) for buffer, place in read]
+def lines_ahead(row: str, end: Expr, read: Iterable[At]) -> list[At]:
+    """The same places some lines on; where they are found by what lies in memory, that of the last
+    line before `end` at most, as there may be nothing behind it.
+    """
+    line = e.var(row) + LINES_AHEAD
+    later, last = Renaming({row: line}), Renaming({row: e.minimum(line, end - 1)})
+    return [(buffer, (last if _is_found(place) else later)(place)) for buffer, place in read]
+
+
+def _is_found(place: Expr) -> bool:
+    """Whether a place depends on what is read."""
+    return any(x.op == "load" for x in parts_of(place))
+
+
+def parts_of(value: Expr) -> list[Expr]:
+    """Every expression that a value is made of."""
+    found: dict[Expr, None] = {}
+    stack = [value]
+    while stack:
+        x = stack.pop()
+        if x not in found:
+            found[x] = None
+            stack.extend(x.args)
+    return list(found)
 
 
 def _pairwise(combine: str, terms: Sequence[Expr]) -> Expr:

@@ -64,7 +64,7 @@ class ColumnLowering(InLines):
         lines = [self._accumulator(root) for root in self.body.roots]
         begin = self.dims(PART * LINES)
         end = self.dims(minimum(PART * LINES + LINES, rows.extent))
-        ahead = lines_ahead(rows.name, self._lines_along(rows.name, line.name, lines))
+        ahead = lines_ahead(rows.name, end, self._lines_along(rows.name, line.name, lines))
         body = [
             *self.start,
             *(self._along([s]) for accumulator in lines for s in accumulator.start(begin)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.lower.nests.accumulators import At, LineAccumulator
+from graphc.backends.lower.nests.accumulators import At, LineAccumulator, parts_of
 from graphc.backends.lower.nests.combine import accumulator_dtype, identity
 from graphc.backends.lower.nests.nest import Lowering
 from graphc.backends.lower.nests.streams import is_large
@@ -39,23 +39,11 @@ class InLines(Lowering):
         found = {
             (x.attr, x.args[0]): None
             for line in lines
-            for x in _parts(line.term)
+            for x in parts_of(line.term)
             if x.op == "load" and x.attr in large and {last, row} <= _variables(x.args[0])
         }
         return list(found)
 
 
 def _variables(value: Expr) -> set[str]:
-    return {x.attr for x in _parts(value) if x.op == "var"}
-
-
-def _parts(value: Expr) -> list[Expr]:
-    """Every expression that a value is made of."""
-    found: dict[Expr, None] = {}
-    stack = [value]
-    while stack:
-        x = stack.pop()
-        if x not in found:
-            found[x] = None
-            stack.extend(x.args)
-    return list(found)
+    return {x.attr for x in parts_of(value) if x.op == "var"}

@@ -178,7 +178,7 @@ class LineLowering(InLines):
             self.dims(rows.extent),
             isinstance(rows.extent, int) and rows.extent % TOGETHER == 0,
         )
-        ahead = self._ahead(level, lines)
+        ahead = self._ahead(level, lines, end)
         loops = take_in_lines(rows.name, self.dims(0), end, lines, self._along, ahead, steps, even)
         for loop in reversed(others):
             loops = [For(loop.name, self.dims(0), self.dims(loop.extent), tuple(loops))]
@@ -198,14 +198,14 @@ class LineLowering(InLines):
 
     # --- what comes next --------------------------------------------------------------------------
 
-    def _ahead(self, level: int, lines: Sequence[LineAccumulator]) -> list[At]:
+    def _ahead(self, level: int, lines: Sequence[LineAccumulator], end: Expr) -> list[At]:
         """What the reductions of a level ask for: the only ones of a tile, some lines; later ones
         the next tile, of this block or the next one.
         """
         last, rows = self.nest.outer[-1], self.nest.inner[-1]
         found = self._lines_along(rows.name, last.name, lines)
         if not self.again:
-            return lines_ahead(rows.name, found)
+            return lines_ahead(rows.name, end, found)
         if not found or level == 0:
             return []
         tiles = floordiv(last.extent + (self.tile - 1), self.tile)
