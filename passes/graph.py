@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from graphc.ir.dims import sizes
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -13,7 +14,8 @@ from graphc.ir.record import dataclass
 class Graph:
     """What is compiled: arguments, results, and new values of variables.
 
-    `relaxed` allows rewrites that change what IEEE arithmetic gives.
+    `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
+    graph that this one is inside of.
     """
 
     inputs: tuple[Tensor, ...]
@@ -21,6 +23,12 @@ class Graph:
     updates: tuple[tuple[Tensor, Tensor], ...] = ()
     name: str = "graph"
     relaxed: bool = False
+    outer: frozenset[str] = frozenset()
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        """The named sizes that are known when it runs: lengths of its inputs, and outer ones."""
+        return self.outer.union(*(sizes(d) for x in self.inputs for d in x.shape))
 
     @property
     def results(self) -> tuple[Tensor, ...]:

@@ -89,7 +89,8 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
         if isinstance(attribute, tuple):
             return tuple(better(part, steps) for part in attribute)
         if isinstance(attribute, Subgraph) and attribute not in known:
-            inner = optimise(Graph(attribute.inputs, attribute.outputs), disable, None, steps)
+            body = Graph(attribute.inputs, attribute.outputs, outer=graph.sizes)
+            inner = optimise(body, disable, None, steps)
             known[attribute] = Subgraph(inner.inputs, inner.outputs)
         return known[attribute] if isinstance(attribute, Subgraph) else attribute
 

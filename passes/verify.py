@@ -47,9 +47,7 @@ def _verify_node(node: Node) -> None:
 
 def _verify_sizes(graph: Graph) -> None:
     """Every named size is the length of some axis of an input: it is known when a call begins."""
-    known = frozenset[str]()
-    for x in graph.inputs:
-        known = known.union(*(dims.sizes(d) for d in x.shape))
+    known = graph.sizes
     for node in topological(graph.results):
         for type_ in node.types:
             for d in type_.shape:

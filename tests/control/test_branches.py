@@ -63,3 +63,21 @@ def test_branches_share_their_memory() -> None:
         return f.memory.at(n=1000).arena
 
     assert arena(4) < 1.1 * max(arena(1), arena(2))
+
+
+@on_targets
+def test_bodies_know_the_sizes_of_the_graph_that_they_are_in(target: str) -> None:
+    """Also those of none of their inputs."""
+    (i, x), feeds = symbols(i=np.array(1), x=draw(WIDTH))
+    x = gc.placeholder("rows", ("n", WIDTH), x.dtype)
+    feeds = {i: feeds[i], x: draw(5, WIDTH)}
+    ones, zeros = gc.ones(x.shape, x.dtype), gc.zeros(x.shape, x.dtype)
+    count = gc.constant(0.0, x.dtype)
+    found = [
+        gc.switch(i, [lambda: ones, lambda: zeros]),
+        gc.cond(i > 0, lambda: gc.sum(gc.iota(("n",))), lambda: i),
+        gc.scan(lambda c, _: (c + gc.sum(gc.ones(("n",), x.dtype)), c), count, length=3)[0],
+        gc.while_loop(lambda c: c < 9, lambda c: c + gc.sum(gc.ones(("n",), x.dtype)), count),
+    ]
+    wanted = [zeros, gc.constant(10), gc.constant(15.0, x.dtype), gc.constant(10.0, x.dtype)]
+    alike(found, wanted, feeds, target)
