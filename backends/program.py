@@ -16,6 +16,7 @@ from types import MappingProxyType
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
+from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, Plan, holder, plan_memory
 from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
@@ -197,6 +198,7 @@ class _Builder:
     def __init__(self, schedule: Schedule, frame: Frame, lowerings: Mapping[str, Lower]):
         self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
         self.failures: list[Failure] = []
+        self.repeats = Repeats()
         self.depth = 0
         self.alone = False
 
@@ -210,10 +212,21 @@ class _Builder:
         if body.node.op.lowering == "control":
             calls = [self._nested(body.node)]
         else:
-            calls = self.lowerings[body.kind](body, self.schedule.of(body), self.fail)
+            calls = self._lowered(body)
         if is_block_write(body):
             calls = [*self._copied(body.node), *calls]
         return _Lowered(tuple(calls), len(self.failures) > known)
+
+    def _lowered(self, body: Body) -> Sequence[Call]:
+        """The calls of a body; checks and choices are each body's own."""
+        schedule, known = self.schedule.of(body), len(self.failures)
+        found = self.repeats.find(body) if schedule is self.schedule else None
+        if found is not None:
+            return found
+        calls = self.lowerings[body.kind](body, schedule, self.fail)
+        if schedule is self.schedule and len(self.failures) == known:
+            self.repeats.keep(body, calls)
+        return calls
 
     def _copied(self, node: Node) -> list[Call]:
         """The kernels that copy the first input into the memory of the output."""

@@ -93,7 +93,9 @@ class _Fuser:
                 for x in mine:
                     if node.op.lowering != "source" and not is_view(node) and not is_buffer(x):
                         self._place(x)
-        return [self._body(g) for g in self._ordered()]
+        read = {x for g in self.groups for x in g.reads}
+        stored = {base(x) for x in (*self.outputs, *read)}
+        return [_body(g, stored) for g in self._ordered()]
 
     # --- placing roots ----------------------------------------------------------------------------
 
@@ -248,21 +250,17 @@ class _Fuser:
             )
         return order
 
-    def _body(self, group: _Group) -> Body:
-        wanted = {base(x) for x in self.outputs}
-        for other in self.groups:
-            if other is not group:
-                wanted |= {base(x) for x in other.reads}
-        stored = tuple(x for x in group.roots if x in wanted or group.kind == "loops")
-        inputs = tuple(sorted(group.reads, key=lambda t: (t.node.serial, t.index)))
-        return Body(
-            group.kind,
-            group.domain,
-            group.row_axes or (),
-            tuple(group.roots.values()),
-            inputs,
-            stored,
-        )
+
+def _body(group: _Group, stored: Container[Tensor]) -> Body:
+    """The body of a kernel that is complete; it stores what others read."""
+    return Body(
+        group.kind,
+        group.domain,
+        group.row_axes or (),
+        tuple(group.roots.values()),
+        tuple(sorted(group.reads, key=lambda t: (t.node.serial, t.index))),
+        tuple(x for x in group.roots if x in stored or group.kind == "loops"),
+    )
 
 
 def domain_of(x: Tensor) -> tuple[tuple[Dim, ...], tuple[int, ...] | None]:

@@ -41,7 +41,7 @@ def identity_of(body: Body) -> str | None:
     number: dict[Node, int] = {}
     lines: list[str] = []
     given, stored = set(body.inputs), set(body.outputs)
-    for node in _within(body):
+    for node in within(body):
         known = not given.isdisjoint(node.outputs)
         if not known and not is_own(node.op):
             return None
@@ -55,7 +55,7 @@ def identity_of(body: Body) -> str | None:
     return hashlib.sha256("".join([*lines, loops]).encode()).hexdigest()[:16]
 
 
-def _within(body: Body) -> list[Node]:
+def within(body: Body) -> list[Node]:
     """The nodes that a kernel computes and those that give its operands, these before those."""
     given = {x.node for x in body.inputs} - {root.tensor.node for root in body.roots}
     order: dict[Node, None] = {}

@@ -21,6 +21,8 @@ from graphc.backends.program import Program
 from graphc.ir.dims import Dim, DimExpr, is_name
 from graphc.ir.record import dataclass
 
+Written = dict[tuple[int, frozenset[str]], tuple[str, str, dict[str, None]]]
+"""Name, text and declarations of kernels, by their object and the buffers that share memory."""
 PLAN, RUN = "gc_plan", "gc_run"
 """The functions of a module that a caller calls."""
 
@@ -47,24 +49,33 @@ class Part:
 
 
 def part_of(
-    program: Program, prefix: str, parts: Parts | None = None, timers: Timers | None = None
+    program: Program,
+    prefix: str,
+    parts: Parts | None = None,
+    timers: Timers | None = None,
+    written: Written | None = None,
 ) -> Part:
     """The kernels of a program under their content hashes, with PREFIX_plan and PREFIX_run.
 
-    `parts` gets each kernel when it is written; with `timers` their calls are timed.
+    `parts` gets each kernel when it is written, or is among those that were `written` before; with
+    `timers` their calls are timed.
     """
+    written = {} if written is None else written
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {"declare void @gc_parallel(ptr, ptr, i64)": None}
     names: list[str] = []
     for k, (call, aliased) in enumerate(zip(program.calls, program.aliases, strict=True)):
         if isinstance(call, Nested):
             for j, inner in enumerate(call.programs):
-                part = part_of(inner, f"{prefix}.{k}.{j}", parts, timers)
+                part = part_of(inner, f"{prefix}.{k}.{j}", parts, timers, written)
                 functions.update(part.functions)
                 declarations.update(part.declarations)
             names.append(f"{prefix}.{k}")
             continue
-        name, text, needed = _kernel(call, aliased)
+        key = id(call.kernel), aliased
+        if key not in written:
+            written[key] = _kernel(call, aliased)
+        name, text, needed = written[key]
         functions[name] = text
         if parts is not None:
             parts.add(name, text, needed)
