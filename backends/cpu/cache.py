@@ -96,7 +96,7 @@ def get(key: str, directory: Path | None = None) -> memoryview | None:
     except OSError:
         return None
     if not right:
-        path.unlink(missing_ok=True)
+        _remove(path)
         return None
     _touch(path)
     return data
@@ -199,6 +199,14 @@ def _write(place: Path, key: str, data: bytes | memoryview) -> None:
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _remove(path: Path) -> None:
+    """Remove what is damaged; where that is not allowed, it stays a miss."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
 
 
 def _touch(path: Path) -> None:

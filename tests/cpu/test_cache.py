@@ -95,6 +95,19 @@ def test_a_damaged_file_is_a_miss_and_goes(place: Path, damage: str) -> None:
     assert not path.exists()
 
 
+def test_a_damaged_file_that_cannot_go_is_a_miss(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    cache.put(KEY, b"code", place)
+    (path,) = place.glob(f"*{cache.SUFFIX}")
+    path.write_bytes(b"damaged")
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert cache.get(KEY, place) is None
+
+
 def test_a_new_directory_is_private(place: Path) -> None:
     cache.put(KEY, b"code", place)
     assert place.stat().st_mode & 0o777 == 0o700
