@@ -16,6 +16,7 @@ from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
 from graphc.ir.walk import topological
 from graphc.passes.pipeline import Graph
+from graphc.shortage import shortage
 from graphc.stages import Stages
 from graphc.tuning import Tuning, digest
 
@@ -91,8 +92,8 @@ def build_cpu(
         () if stages.memory_budget is None else (f"{stages.memory_budget} bytes",)
     )
     more += (digest(stages.choices),) if stages.choices else ()
-    name = fingerprint(stages.source, *stages.disable, *more)
-    key = None if name is None else cache.key(name, target)
+    known_as = fingerprint(stages.source, *stages.disable, *more)
+    key = None if known_as is None else cache.key(known_as, target)
     data = None if key is None else cache.get(key)
     if data is None:
         _begin_to_compile()
@@ -105,7 +106,8 @@ def build_cpu(
     else:
         packed = unpack(data)
     arrays = [state_of(x) for x in variables]
-    native = load(stages.source.name, packed, arrays, structure, signature.bind)
+    name, lacking = stages.source.name, shortage(stages)
+    native = load(name, packed, arrays, structure, signature.bind, shortage=lacking)
     call = native.call
     if structure == "tuple" and not (
         isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)

@@ -137,3 +137,40 @@ def test_results_are_right_when_the_arena_is_reused() -> None:
     for k in range(6):
         wanted = np.sort(wanted, 1).cumsum(1) * 0.1 + wanted[:, ::-1] + k
     np.testing.assert_allclose(run(value), wanted, rtol=2e-4)
+
+
+def test_too_large_an_output_is_named_with_its_shape_and_bytes() -> None:
+    x = gc.placeholder("x", ("n",))
+    everyone = gc.broadcast_to(x[:, None, None], (x.shape[0],) * 3) * x
+    pairs = gc.compile([x], [x + 1, everyone.named("triples")], name="all_triples")
+    size = 1_000_000
+    with pytest.raises(MemoryError) as caught:
+        pairs(np.zeros(size, np.float32))
+    first, second = str(caught.value).splitlines()
+    assert first == (
+        "all_triples: no memory for an output of 4,000,000,000,000,000,000 bytes (3.5 EiB)"
+    )
+    assert second.startswith("  triples: f32[n, n, n] = f32[1000000, 1000000, 1000000]  from test_")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["compiled", "from the cache"])
+def test_too_large_an_arena_is_told_with_the_largest_value_in_it(again: bool) -> None:
+    x = gc.placeholder("x", ("n",))
+    ordered = gc.sort(gc.outer(x, x), axis=1).named("ordered")
+    total = gc.compile([x], gc.cumsum(ordered, axis=0)[-1], name="total")
+    with pytest.raises(MemoryError) as caught:
+        total(np.zeros(30_000_000, np.float32))
+    first, second, hint = str(caught.value).splitlines()
+    assert first.startswith("total: no memory for ")
+    assert " bytes (" in first and first.endswith(" PiB) between kernels")
+    assert "[30000000, 30000000]  from test_memory.py:" in second
+    assert hint == "  hint: a function's .memory says what a call needs"
+
+
+def test_a_call_that_fits_follows_one_that_does_not() -> None:
+    x = gc.placeholder("x", ("n",))
+    square = gc.compile([x], gc.outer(x, x))
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            square(np.zeros(30_000_000, np.float32))
+        np.testing.assert_array_equal(square(np.ones(3, np.float32)), np.ones((3, 3)))

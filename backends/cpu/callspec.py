@@ -15,6 +15,11 @@ Prepare = Callable[[tuple[Any, ...], dict[str, Any] | None], tuple[np.ndarray[An
 Fail = Callable[[int, int, tuple[int, ...]], object]
 """Raises the error for a code, an offending value and the named sizes."""
 
+NO_ARENA, NO_OUTPUT = -1, -2
+"""Codes for memory that is out: for an arena of `value` bytes, and for the first output (each later
+one has the next lower code).
+"""
+
 DIM_KINDS = ("const", "bind", "same", "free")
 STRUCTURES = ("one", "tuple", "list", "none")
 

@@ -111,10 +111,15 @@ bad.plan:
   ret ptr null
 reserve:
   %bytes = load i64, ptr %out
+  %call.sizes = getelementptr %Call, ptr %call, i32 0, i32 3
   %fits = call i1 @frame_reserve(ptr %frame, i64 %bytes)
   br i1 %fits, label %outputs, label %memory
 memory:
-  %ignored = call ptr @PyErr_NoMemory()
+  %short.k = load i64, ptr %call.sizes
+  %short.at = add i64 %short.k, 1
+  %short.p = getelementptr i64, ptr %sizes, i64 %short.at
+  store i64 %bytes, ptr %short.p
+  call void @report(ptr %call, i64 -1, ptr %sizes)
   ret ptr null
 outputs:
   %shapes = getelementptr i64, ptr %out, i64 2
@@ -124,7 +129,15 @@ outputs:
   %wanted.p = getelementptr %Call, ptr %call, i32 0, i32 1
   %wanted = load i64, ptr %wanted.p
   %all = icmp eq i64 %made, %wanted
-  br i1 %all, label %go, label %undo
+  br i1 %all, label %go, label %lacking
+lacking:
+  %error = call ptr @PyErr_Occurred()
+  %silent = icmp eq ptr %error, null
+  br i1 %silent, label %tell, label %undo
+tell:
+  %output = sub i64 -2, %made
+  call void @report(ptr %call, i64 %output, ptr %sizes)
+  br label %undo
 go:
   %work.p = getelementptr i64, ptr %out, i64 1
   %work = load i64, ptr %work.p

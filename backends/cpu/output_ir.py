@@ -13,7 +13,6 @@ define internal ptr @pooled_array(ptr %descr, i32 %rank, ptr %shape, i64 %bytes)
   %none = icmp eq ptr %block, null
   br i1 %none, label %out, label %wrap
 out:
-  %ignored = call ptr @PyErr_NoMemory()
   ret ptr null
 wrap:
   %capsule = call ptr @PyCapsule_New(ptr %block, ptr @block_name, ptr @block_destroy)
@@ -53,7 +52,6 @@ multiply:
   %j.next = add i64 %j, 1
   br i1 %over, label %absurd, label %axis
 absurd:
-  %ignored = call ptr @PyErr_NoMemory()
   ret ptr null
 sized:
   %rank32 = trunc i64 %rank to i32
@@ -69,7 +67,8 @@ small:
   ret ptr %a
 }
 
-; Makes the outputs of the planned shapes. Returns how many were made: all, or fewer with an error.
+; Makes the outputs of the planned shapes. Returns how many were made: all, or fewer because of an
+; error or because memory is out, which sets none.
 define internal i64 @new_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results) {
 entry:
   %count.p = getelementptr %Call, ptr %call, i32 0, i32 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.backends.cpu.callspec import CallSpec, InputSpec
+from graphc.backends.cpu.callspec import NO_ARENA, NO_OUTPUT, CallSpec, InputSpec
 
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -30,8 +30,10 @@ def python_caller(spec: CallSpec) -> Callable[..., Any]:
         arrays = _conforming(spec, arguments, keywords, sizes)
         out = np.zeros(2 + sum(output.ndim for output in spec.outputs), np.int64)
         _judge(spec, plan(sizes.ctypes.data, out.ctypes.data), sizes)
-        results = _new_outputs(spec, out[2:].tolist())
-        arena = np.empty(int(out[0]) + 64, np.uint8)
+        named = tuple(sizes[:-2].tolist())
+        need = int(out[0])
+        arena = _empty(spec, (NO_ARENA, need, named), (need + 64,), np.dtype(np.uint8))
+        results = _new_outputs(spec, out[2:].tolist(), named)
         addresses = [a.ctypes.data for a in (*arrays, *results)] + list(spec.variables)
         buffers = np.array(addresses or [0], np.uintp)
         start = arena.ctypes.data + 63 & ~63
@@ -80,12 +82,25 @@ def _fits(item: InputSpec, argument: Any, sizes: _Array) -> bool:
     return True
 
 
-def _new_outputs(spec: CallSpec, extents: list[int]) -> list[_Array]:
+def _new_outputs(spec: CallSpec, extents: list[int], named: tuple[int, ...]) -> list[_Array]:
     results = []
-    for output in spec.outputs:
-        shape, extents = extents[: output.ndim], extents[output.ndim :]
-        results.append(np.empty(shape, output.dtype))
+    for k, output in enumerate(spec.outputs):
+        shape, extents = tuple(extents[: output.ndim]), extents[output.ndim :]
+        results.append(_empty(spec, (NO_OUTPUT - k, 0, named), shape, output.dtype))
     return results
+
+
+def _empty(
+    spec: CallSpec,
+    failure: tuple[int, int, tuple[int, ...]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> _Array:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):
+        spec.fail(*failure)
+        raise
 
 
 def _judge(spec: CallSpec, code: int, sizes: _Array) -> None:

@@ -93,6 +93,13 @@ define i64 @plan_absurd(ptr %sizes, ptr %out) {
   ret i64 0
 }
 
+; An arena too large for any memory.
+define i64 @plan_vast(ptr %sizes, ptr %out) {
+  %code = call i64 @plan(ptr %sizes, ptr %out)
+  store i64 1152921504606846976, ptr %out
+  ret i64 0
+}
+
 ; Work of a gigabyte, so that the interpreter lock is released.
 define i64 @plan_long(ptr %sizes, ptr %out) {
   %code = call i64 @plan(ptr %sizes, ptr %out)

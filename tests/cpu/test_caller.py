@@ -120,10 +120,15 @@ def test_a_fail_that_does_not_raise_is_an_error(make: Make) -> None:
         make(increment_spec(fail=lambda *_: None))([-1])
 
 
-def test_outputs_beyond_memory_are_a_memory_error() -> None:
-    call = native().make(increment_spec(plan=library().address("plan_absurd")))
-    with pytest.raises(MemoryError):
-        call(x10())
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [("plan_absurd", "code -2 "), ("plan_vast", f"code -1 value {1 << 60}")],
+)
+def test_memory_that_is_out_is_reported(make: Make, plan: str, code: str) -> None:
+    call = make(increment_spec(plan=library().address(plan)))
+    for _ in range(2):
+        with pytest.raises(ValueError, match=rf"{code}.* sizes \(10,\)"):
+            call(x10())
 
 
 def test_a_caller_works_after_an_error(make: Make) -> None:
