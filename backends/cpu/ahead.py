@@ -5,22 +5,15 @@ LLVM's library, the thread pool and the native caller.
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 from graphc.backends.cpu.threads import default_threads
+from graphc.backends.forks import making
 
 T = TypeVar("T")
-
-_making = threading.RLock()
-"""Held while something is made. A process forks when nobody holds it: a child has no other thread
-that would let it go."""
-os.register_at_fork(
-    before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release
-)
 
 
 def once(make: Callable[[], T]) -> Callable[[], T]:
@@ -30,7 +23,7 @@ def once(make: Callable[[], T]) -> Callable[[], T]:
     @functools.wraps(make)
     def made() -> T:
         if not known:
-            with _making:
+            with making:
                 if not known:
                     known.append(make())
         return known[0]
@@ -49,7 +42,7 @@ def begin() -> None:
 
 
 def _make() -> None:
-    with _making, suppress(RuntimeError, OSError):
+    with making, suppress(RuntimeError, OSError):
         # A child could never import what this thread is importing while the process forks.
         from graphc.backends.cpu.native_call import native_caller
         from graphc.backends.cpu.pool import pool_symbols

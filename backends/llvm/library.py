@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
@@ -19,6 +18,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from graphc.backends.forks import loading
 from graphc.backends.llvm.target import Target
 
 CODEGEN_LEVEL = (0, 2, 2, 3)
@@ -86,7 +86,6 @@ _QUICK: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 _functions: dict[str, Callable[..., Any]] = {}
-_loading = threading.Lock()
 
 
 @functools.cache
@@ -104,7 +103,7 @@ def call(name: str, *arguments: Any) -> Any:
 
 def load() -> dict[str, Callable[..., Any]]:
     """The library's functions, ready for every target."""
-    with _loading:
+    with loading:
         if not _functions:
             names = {"darwin": "libllvmlite.dylib", "win32": "llvmlite.dll"}
             path = str(directory() / names.get(sys.platform, "libllvmlite.so"))

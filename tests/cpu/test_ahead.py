@@ -53,6 +53,33 @@ def test_a_fork_waits_for_what_is_being_made() -> None:
     thread.join()
 
 
+LOADING = """
+import ctypes, os, signal, threading, time
+from graphc.backends.llvm import library
+
+begun, load = threading.Event(), ctypes.CDLL
+def slowly(path):
+    begun.set()
+    time.sleep(0.2)
+    return load(path)
+ctypes.CDLL = slowly
+thread = threading.Thread(target=library.load)
+thread.start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(len(library.text("GetProcessTriple")) > 0)
+print(os.waitpid(child, 0)[1])
+thread.join()
+"""
+
+
+def test_a_fork_waits_for_llvm_to_be_loaded() -> None:
+    done = subprocess.check_output([sys.executable, "-c", LOADING], text=True)
+    assert done.split() == ["256"]
+
+
 FORKED = """
 import os, signal, time
 import numpy as np
