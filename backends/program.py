@@ -13,6 +13,7 @@ from dataclasses import field
 from functools import reduce
 from types import MappingProxyType
 
+from graphc.backends.failures import Failure
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
@@ -45,21 +46,6 @@ def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[C
 LOWERINGS: Mapping[str, Lower] = MappingProxyType(
     {"nest": lower_rows, "loops": lower_opaque, "contraction": _lower_contraction}
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Failure:
-    """What a kernel's check with this code means."""
-
-    node: Node
-    what: str
-
-    @property
-    def message(self) -> str:
-        """The error's text, with `{value}` where the value at fault belongs."""
-        where = f"\n  at {self.node.source}" if self.node.source else ""
-        op = self.node.attrs.get("of", self.node.op.name)
-        return f"{op}: index {{value}} is out of range for {self.what}{where}"
 
 
 @dataclass(frozen=True)

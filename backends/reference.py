@@ -5,6 +5,7 @@ It shares no code with the other backends; they are tested against it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dims import evaluate as evaluate_dim
-from graphc.ir.errors import ArgumentError
+from graphc.ir.errors import ArgumentError, IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
@@ -31,9 +32,26 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
     for node in _needed(outputs, known):
         if all(x in known for x in node.outputs):
             continue
-        results = _run(node, [known[x] for x in node.inputs], sizes)
+        try:
+            results = _run(node, [known[x] for x in node.inputs], sizes)
+        except IndexRangeError as error:
+            raise _located(node, error) from None
         known.update((x, y) for x, y in zip(node.outputs, results, strict=True) if x not in known)
     return [known[x] for x in outputs]
+
+
+def _located(node: Node, error: IndexRangeError) -> IndexRangeError:
+    """The error with what the user called, and where."""
+    text, source = str(error), node.source
+    if source is None or "\n  at " in text:
+        return error
+    if source.function is not None:
+        text = text.replace(f"{node.op.name}: ", f"{source.function}: ", 1)
+    if source.axes is not None and (axis := re.search(r"axis (\d+)", text)):
+        axes = node.attrs.get("axes", (node.attrs.get("axis"),))
+        given = dict(zip(map(str, axes), source.axes, strict=False)).get(axis[1], axis[1])
+        text = f"{text[: axis.start(1)]}{given}{text[axis.end(1) :]}"
+    return IndexRangeError(f"{text}\n  at {source}")
 
 
 def bind_sizes(values: Mapping[Tensor, Array]) -> dict[str, int]:

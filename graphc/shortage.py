@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from graphc.ir.dims import Dim, evaluate
 from graphc.ir.dims import sizes as sizes_of
@@ -11,14 +11,13 @@ from graphc.ir.types import TensorType
 from graphc.stages import Stages
 
 
-def shortage(stages: Stages) -> Callable[[int | None, int, tuple[int, ...]], str]:
+def shortage(stages: Stages) -> Callable[[int | None, int, Mapping[str, int]], str]:
     """The text for an output's number, or for None and the bytes between kernels that are needed;
     then come the named sizes of the call.
     """
 
-    def text(output: int | None, needed: int, sizes: tuple[int, ...]) -> str:
+    def text(output: int | None, needed: int, known: Mapping[str, int]) -> str:
         source = stages.source
-        known = dict(zip(_names(source.inputs), sizes, strict=False))
         if output is not None:
             x = source.outputs[output]
             size = _quantity(evaluate(x.type.bytes, known))
@@ -30,13 +29,7 @@ def shortage(stages: Stages) -> Callable[[int | None, int, tuple[int, ...]], str
     return text
 
 
-def _names(inputs: tuple[Tensor, ...]) -> tuple[str, ...]:
-    from graphc.backends.program import frame_of
-
-    return frame_of(inputs).sizes
-
-
-def _largest(stages: Stages, known: dict[str, int]) -> Iterator[Tensor]:
+def _largest(stages: Stages, known: Mapping[str, int]) -> Iterator[Tensor]:
     """The largest value that lies between kernels, if there is any."""
     assert stages.program is not None
     places = stages.program.plan.places.items()
@@ -46,7 +39,7 @@ def _largest(stages: Stages, known: dict[str, int]) -> Iterator[Tensor]:
         yield max(kept, key=lambda x: evaluate(x.type.bytes, known))
 
 
-def _described(x: Tensor, known: dict[str, int]) -> str:
+def _described(x: Tensor, known: Mapping[str, int]) -> str:
     """The tensor's line with its sizes filled in."""
 
     def filled(d: Dim) -> int:

@@ -9,7 +9,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.errors import GraphError, ShapeError, UnsupportedError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves, restore
-from graphc.ir.walk import topological
+from graphc.ir.walk import blame, topological
 from graphc.ops.axes import moveaxis
 from graphc.ops.control import Control
 from graphc.ops.convert import as_tensor
@@ -86,6 +86,7 @@ def batch_node(node: Node, new: Mapping[Tensor, Tensor], size: Dim) -> Sequence[
         )
         if y.label and not result.label:
             result.label = y.label
+        blame(result, node)
     return results
 
 

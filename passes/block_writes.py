@@ -12,7 +12,8 @@ from graphc.ir.dims import bounds
 from graphc.ir.dtypes import uint64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild
-from graphc.ops.block_writes import block_write, checked_place
+from graphc.ops.block_writes import block_write
+from graphc.ops.checked import checked_place
 from graphc.ops.dynamic_slicing import DynamicSlice, DynamicUpdate
 from graphc.ops.gather import Gather
 from graphc.ops.slicing import is_nonnegative

@@ -25,7 +25,10 @@ def line_of(node: Node, number: dict[Node, int], where: bool = True) -> str:
     inputs = ",".join(reference(x, number) for x in node.inputs)
     attrs = ";".join(f"{name}={_canonical(value)}" for name, value in sorted(node.attrs.items()))
     types = ",".join(map(str, node.types))
-    place = str(node.source) if where and node.attrs.get("mode") == "error" else ""
+    source = node.source
+    place = ""
+    if where and source is not None and node.op.checks(node):
+        place = f"{source} {source.function} {source.axes}"
     return f"{node.op.name}({inputs}){{{attrs}}}:{types}{place}\n"
 
 

@@ -12,12 +12,14 @@ from graphc.ir.record import dataclass
 Prepare = Callable[[tuple[Any, ...], dict[str, Any] | None], tuple[np.ndarray[Any, Any], ...]]
 """Turns any positional and keyword arguments into conforming arrays, or raises."""
 
-Fail = Callable[[int, int, tuple[int, ...]], object]
-"""Raises the error for a code, an offending value and the named sizes."""
+Fail = Callable[[int, int, tuple[int, ...], int], object]
+"""Raises the error for a code, an offending value, the size slots, and where the table is that
+begins with the addresses of the arguments.
+"""
 
-NO_ARENA, NO_OUTPUT = -1, -2
-"""Codes for memory that is out: for an arena of `value` bytes, and for the first output (each later
-one has the next lower code).
+REFUSED, NO_ARENA, NO_OUTPUT = 0, -1, -2
+"""Codes that no check has: `plan` refuses the sizes; no memory for an arena of `value` bytes; none
+for the first output (each later one has the next lower code).
 """
 
 DIM_KINDS = ("const", "bind", "same", "free")
@@ -58,7 +60,7 @@ class CallSpec:
     variables: addresses of buffers that outlive the caller.
     stateful: such calls run one at a time in the whole process.
     prepare: called when the arguments are not the expected positional arrays as they are.
-    fail: called with the code, the offending value and the sizes; must raise.
+    fail: must raise.
     """
 
     name: str

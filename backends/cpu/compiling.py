@@ -62,7 +62,10 @@ def _entry_of(program: Program, variables: Sequence[Tensor], code_bytes: tuple[i
         outputs=tuple((x.dtype.name, x.ndim) for x in program.outputs),
         variables=tuple(position[x] for x in program.variables),
         constants=tuple((x.dtype.name, _value(x).shape) for x in program.constants),
-        failures=tuple(failure.message for failure in program.failures),
+        failures=tuple(
+            (f.function, f.subject, f.where, f.given_in(program.inputs)) for f in program.failures
+        ),
+        names=program.sizes,
         sizes=slots(program),
         stateful=program.first_commit < len(program.calls),
         plan=PLAN,

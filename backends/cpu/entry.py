@@ -25,14 +25,16 @@ ALIGNMENT = 64
 class Entry:
     """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
     `variables` are positions in the caller's list of variables; `constants` are (dtype, shape);
-    `failures` are messages by code - 1; `code_bytes` are the lengths of its objects.
+    `failures` are (function, subject, where, given_in) of each `Failure` by code - 1; `names` are
+    those of the first of its `sizes`; `code_bytes` are the lengths of its objects.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]
     outputs: tuple[tuple[str, int], ...]
     variables: tuple[int, ...]
     constants: tuple[tuple[str, tuple[int, ...]], ...]
-    failures: tuple[str, ...]
+    failures: tuple[tuple[str, str, str, tuple[int, ...]], ...]
+    names: tuple[str, ...]
     sizes: int
     stateful: bool
     plan: str

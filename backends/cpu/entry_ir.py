@@ -54,8 +54,8 @@ lock:
   ret i64 %r4
 }
 
-; Calls fail(code, value, sizes), which shall raise; always leaves an error set.
-define internal void @report(ptr %call, i64 %code, ptr %sizes) noinline {
+; Calls fail(code, value, sizes, buffers), which shall raise; always leaves an error set.
+define internal void @report(ptr %call, i64 %code, ptr %sizes, ptr %buffers) noinline {
 entry:
   %count.p = getelementptr %Call, ptr %call, i32 0, i32 3
   %count = load i64, ptr %count.p
@@ -78,12 +78,15 @@ ask:
   %value = load i64, ptr %value.p
   %code.o = call ptr @PyLong_FromLongLong(i64 %code)
   %value.o = call ptr @PyLong_FromLongLong(i64 %value)
+  %buffers.i = ptrtoint ptr %buffers to i64
+  %buffers.o = call ptr @PyLong_FromLongLong(i64 %buffers.i)
   %fail.p = getelementptr %Call, ptr %call, i32 0, i32 10
   %fail = load ptr, ptr %fail.p
   %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(
-      ptr %fail, ptr %code.o, ptr %value.o, ptr %tuple, ptr null)
+      ptr %fail, ptr %code.o, ptr %value.o, ptr %tuple, ptr %buffers.o, ptr null)
   call void @Py_DecRef(ptr %code.o)
   call void @Py_DecRef(ptr %value.o)
+  call void @Py_DecRef(ptr %buffers.o)
   call void @Py_DecRef(ptr %tuple)
   %raised = icmp eq ptr %answer, null
   br i1 %raised, label %done, label %silent
@@ -107,7 +110,7 @@ entry:
   %planned = icmp eq i64 %refused, 0
   br i1 %planned, label %reserve, label %bad.plan
 bad.plan:
-  call void @report(ptr %call, i64 %refused, ptr %sizes)
+  call void @report(ptr %call, i64 0, ptr %sizes, ptr %buffers)
   ret ptr null
 reserve:
   %bytes = load i64, ptr %out
@@ -119,7 +122,7 @@ memory:
   %short.at = add i64 %short.k, 1
   %short.p = getelementptr i64, ptr %sizes, i64 %short.at
   store i64 %bytes, ptr %short.p
-  call void @report(ptr %call, i64 -1, ptr %sizes)
+  call void @report(ptr %call, i64 -1, ptr %sizes, ptr %buffers)
   ret ptr null
 outputs:
   %shapes = getelementptr i64, ptr %out, i64 2
@@ -136,7 +139,7 @@ lacking:
   br i1 %silent, label %tell, label %undo
 tell:
   %output = sub i64 -2, %made
-  call void @report(ptr %call, i64 %output, ptr %sizes)
+  call void @report(ptr %call, i64 %output, ptr %sizes, ptr %buffers)
   br label %undo
 go:
   %work.p = getelementptr i64, ptr %out, i64 1
@@ -146,7 +149,7 @@ go:
   %fine = icmp eq i64 %code, 0
   br i1 %fine, label %hand, label %bad.run
 bad.run:
-  call void @report(ptr %call, i64 %code, ptr %sizes)
+  call void @report(ptr %call, i64 %code, ptr %sizes, ptr %buffers)
   br label %undo
 undo:
   call void @drop_outputs(ptr %results, i64 %made)

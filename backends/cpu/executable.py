@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,20 +13,21 @@ from graphc.backends.cpu.caller import make_caller
 from graphc.backends.cpu.callspec import (
     NO_ARENA,
     NO_OUTPUT,
+    REFUSED,
     CallSpec,
-    Fail,
     InputSpec,
     OutputSpec,
     Prepare,
 )
-from graphc.backends.cpu.entry import Packed
+from graphc.backends.cpu.entry import Entry, Packed
 from graphc.backends.cpu.pool import pool_symbols
+from graphc.backends.failures import index_error
 from graphc.backends.llvm.loading import Library, load_objects
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import ArgumentError, IndexRangeError
 from graphc.ir.record import dataclass
 
-Shortage = Callable[[int | None, int, tuple[int, ...]], str]
+Shortage = Callable[[int | None, int, Mapping[str, int]], str]
 """The text for an output's number, or for None and the bytes of an arena; then come the sizes."""
 
 
@@ -67,22 +70,46 @@ def load(
         run=library.address(entry.run),
         stateful=entry.stateful,
         prepare=prepare,
-        fail=_failure(name, entry.failures, shortage),
+        fail=_Failing(name, entry, prepare, shortage),
     )
     return Native(make_caller(spec), library, held)
 
 
-def _failure(name: str, messages: Sequence[str], shortage: Shortage | None) -> Fail:
-    """The function that raises the error of a failed check, or of memory that is out."""
+@dataclass(frozen=True, eq=False)
+class _Failing:
+    """Raises the errors of a call: of arguments that `plan` refuses, of memory that is out, and of
+    checks.
+    """
 
-    def fail(code: int, value: int, sizes: tuple[int, ...]) -> object:
+    name: str
+    entry: Entry
+    prepare: Prepare
+    shortage: Shortage | None
+
+    def __call__(self, code: int, value: int, sizes: tuple[int, ...], buffers: int) -> object:
+        named = dict(zip(self.entry.names, sizes, strict=False))
         if code < 0:
             output = None if code == NO_ARENA else NO_OUTPUT - code
-            raise MemoryError(shortage(output, value, sizes) if shortage else f"{name}: {value}")
-        if code > len(messages):
-            raise ArgumentError(
-                f"{name}: the sizes of the arguments do not fit each other: {sizes}"
+            text = self.shortage(output, value, named) if self.shortage else self.name
+            raise MemoryError(text)
+        if code == REFUSED:
+            self.prepare(
+                tuple(self._argument(k, sizes, buffers) for k in range(len(self.entry.inputs))),
+                None,
             )
-        raise IndexRangeError(messages[code - 1].format(value=value))
+            raise ArgumentError(f"{self.name}: the sizes of the arguments do not fit: {named}")
+        failure = self.entry.failures[code - 1]
+        arguments = {
+            k: (self.entry.inputs[k][0], self._argument(k, sizes, buffers)) for k in failure[3]
+        }
+        raise IndexRangeError(index_error(failure, value, named, arguments))
 
-    return fail
+    def _argument(self, k: int, sizes: tuple[int, ...], buffers: int) -> np.ndarray:
+        """Argument k of the call, where it lies."""
+        _, name, dims = self.entry.inputs[k]
+        dtype = as_dtype(name).numpy
+        shape = [n if kind == "const" else sizes[n] for kind, n in dims]
+        address = ctypes.c_size_t.from_address(buffers + 8 * k).value
+        count = math.prod(shape) * dtype.itemsize
+        raw = np.ctypeslib.as_array((ctypes.c_uint8 * count).from_address(address))
+        return raw.view(dtype).reshape(shape)

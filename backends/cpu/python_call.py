@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.backends.cpu.callspec import NO_ARENA, NO_OUTPUT, CallSpec, InputSpec
+from graphc.backends.cpu.callspec import NO_ARENA, NO_OUTPUT, REFUSED, CallSpec, InputSpec
+from graphc.ir.record import dataclass
 
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -28,16 +29,19 @@ def python_caller(spec: CallSpec) -> Callable[..., Any]:
     def call(*arguments: Any, **keywords: Any) -> Any:
         sizes = np.zeros(spec.sizes + 2, np.int64)
         arrays = _conforming(spec, arguments, keywords, sizes)
+        table = [a.ctypes.data for a in arrays]
+        fail = _Failing(spec, sizes, np.array(table or [0], np.uintp))
         out = np.zeros(2 + sum(output.ndim for output in spec.outputs), np.int64)
-        _judge(spec, plan(sizes.ctypes.data, out.ctypes.data), sizes)
-        named = tuple(sizes[:-2].tolist())
+        if plan(sizes.ctypes.data, out.ctypes.data):
+            fail(REFUSED)
         need = int(out[0])
-        arena = _empty(spec, (NO_ARENA, need, named), (need + 64,), np.dtype(np.uint8))
-        results = _new_outputs(spec, out[2:].tolist(), named)
-        addresses = [a.ctypes.data for a in (*arrays, *results)] + list(spec.variables)
-        buffers = np.array(addresses or [0], np.uintp)
+        arena = fail.empty(NO_ARENA, (need + 64,), np.dtype(np.uint8), need)
+        results = _new_outputs(spec, out[2:].tolist(), fail)
+        table += [a.ctypes.data for a in results] + list(spec.variables)
+        buffers = np.array(table or [0], np.uintp)
         start = arena.ctypes.data + 63 & ~63
-        _judge(spec, _run(spec, run, (buffers.ctypes.data, sizes.ctypes.data, start)), sizes)
+        if code := _run(spec, run, (buffers.ctypes.data, sizes.ctypes.data, start)):
+            fail(code, int(sizes[-1]))
         return _structured(spec, results)
 
     call.__name__ = call.__qualname__ = spec.name
@@ -82,32 +86,35 @@ def _fits(item: InputSpec, argument: Any, sizes: _Array) -> bool:
     return True
 
 
-def _new_outputs(spec: CallSpec, extents: list[int], named: tuple[int, ...]) -> list[_Array]:
+@dataclass(frozen=True)
+class _Failing:
+    """Raises what the spec's `fail` does for one call."""
+
+    spec: CallSpec
+    sizes: _Array
+    inputs: _Array
+
+    def __call__(self, code: int, value: int = 0) -> None:
+        self.spec.fail(code, value, tuple(self.sizes[:-2].tolist()), self.inputs.ctypes.data)
+        raise RuntimeError("the compiled function failed and no error was raised for it")
+
+    def empty(
+        self, code: int, shape: tuple[int, ...], dtype: np.dtype[Any], value: int = 0
+    ) -> _Array:
+        """A new array; fails with the code if there is no memory for it."""
+        try:
+            return np.empty(shape, dtype)
+        except (MemoryError, ValueError):
+            self(code, value)
+            raise
+
+
+def _new_outputs(spec: CallSpec, extents: list[int], fail: _Failing) -> list[_Array]:
     results = []
     for k, output in enumerate(spec.outputs):
         shape, extents = tuple(extents[: output.ndim]), extents[output.ndim :]
-        results.append(_empty(spec, (NO_OUTPUT - k, 0, named), shape, output.dtype))
+        results.append(fail.empty(NO_OUTPUT - k, shape, output.dtype))
     return results
-
-
-def _empty(
-    spec: CallSpec,
-    failure: tuple[int, int, tuple[int, ...]],
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-) -> _Array:
-    try:
-        return np.empty(shape, dtype)
-    except (MemoryError, ValueError):
-        spec.fail(*failure)
-        raise
-
-
-def _judge(spec: CallSpec, code: int, sizes: _Array) -> None:
-    if code:
-        *named, _, value = sizes.tolist()
-        spec.fail(code, value, tuple(named))
-        raise RuntimeError("the compiled function failed and no error was raised for it")
 
 
 def _structured(spec: CallSpec, results: list[_Array]) -> Any:

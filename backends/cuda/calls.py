@@ -57,7 +57,8 @@ class DeviceCall:
         self.run(status, inputs, outputs, variables, self.constants, sizes)
         code, value = memory.download(status)
         if code:
-            raise IndexRangeError(program.failures[code - 1].message.format(value=value))
+            failure = program.failures[code - 1]
+            raise IndexRangeError(failure.error(int(value), sizes, program.inputs, arrays))
         for k in written_variables(program):
             x = program.variables[k]
             value_of(x).reshape(-1)[:] = memory.download(variables[k]).view(x.dtype.numpy)

@@ -52,8 +52,8 @@ def error_messages(programs: Mapping[str, Program]) -> dict[int, str]:
     for program in programs.values():
         for failure in program.failures:
             where = f" (at {failure.node.source})" if failure.node.source else ""
-            what = f"an index is out of range for {failure.what}{where}"
-            found[max(found) + 1] = f"{failure.node.op.name}: {what}"
+            what = f"an index is out of range for {failure.subject}{where}"
+            found[max(found) + 1] = f"{failure.function}: {what}"
     return found
 
 

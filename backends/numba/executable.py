@@ -38,7 +38,7 @@ def build(program: Program) -> Run:
         run(status, inputs, outputs, variables, constants, sizes)
         if status[0]:
             failure = program.failures[status[0] - 1]
-            raise IndexRangeError(failure.message.format(value=status[1]))
+            raise IndexRangeError(failure.error(int(status[1]), sizes, program.inputs, arrays))
         return results
 
     return call

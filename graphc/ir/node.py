@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,13 @@ def unique(
 def _output(node: Node, index: int, type_: TensorType) -> Tensor:
     x = object.__new__(Tensor)
     x.node, x.index, x.type, x.label = node, index, type_, None
+    return x
+
+
+def of_axes(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """The tensor, with these axes named in errors in place of those that its op has."""
+    if x.node.source is not None:
+        x.node.source = replace(x.node.source, axes=tuple(axes))
     return x
 
 

@@ -189,6 +189,12 @@ class Op:
         """Buffers that `loops` needs beside its outputs."""
         return ()
 
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        """Tensors apart from the outputs whose elements, all computed, make every check that the
+        node's lowering makes; none where a call cannot fail because of it.
+        """
+        return ()
+
     def cost(self, node: Node) -> Dim:
         """Floating-point operations of one evaluation of the node."""
         return sum((t.size for t in node.types), 0)

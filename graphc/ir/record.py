@@ -36,6 +36,7 @@ else:
 
 def _methods(cls: type, eq: bool) -> list[Callable[..., Any]]:
     names = tuple(f.name for f in fields(cls))
+    compared = tuple(f.name for f in fields(cls) if f.compare)
     shown = tuple(f.name for f in fields(cls) if f.repr)
 
     def __repr__(self: Any) -> str:
@@ -52,7 +53,7 @@ def _methods(cls: type, eq: bool) -> list[Callable[..., Any]]:
             raise FrozenInstanceError(f"cannot delete field {name!r}")
         object.__delattr__(self, name)
 
-    return [_init(cls), __repr__, __setattr__, __delattr__, *(_comparisons(names) if eq else ())]
+    return [_init(cls), __repr__, __setattr__, __delattr__, *(_comparisons(compared) if eq else ())]
 
 
 def _init(cls: type) -> Callable[..., Any]:

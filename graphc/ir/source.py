@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from dataclasses import field
+from types import FrameType
 
 from graphc.ir.record import dataclass
 
@@ -17,10 +19,14 @@ _known: dict[str, bool] = {}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and a line."""
+    """A file and a line, and how errors speak of what was called there: by the name of that
+    function of graphc's, and by the `axes` that it was given, if the op has other ones.
+    """
 
     file: str
     line: int
+    function: str | None = field(default=None, compare=False)
+    axes: tuple[int, ...] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line}"
@@ -36,9 +42,26 @@ def _is_ours(file: str) -> bool:
 
 def user_line() -> Source | None:
     """The innermost frame outside graphc (and cached properties), None when there is none."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
+    called: list[FrameType] = []
     while frame is not None:
         if not _is_ours(frame.f_code.co_filename):
-            return Source(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+            return Source(frame.f_code.co_filename, frame.f_lineno, _name_of(called))
+        called.append(frame)
+        frame = frame.f_back
     return None
+
+
+def _name_of(called: list[FrameType]) -> str | None:
+    """The outermost of these functions by the name that users know; for layers within a layer, the
+    innermost. None for operators, whose name is the op's.
+    """
+    names = [frame.f_code.co_name for frame in called]
+    outer = [name for name in names if name != "wrapper"]  # what `locate_errors` puts around
+    name = outer[-1] if outer else None
+    if name == "__call__":
+        layer = called[names.index("__call__")].f_locals.get("self")
+        return None if hasattr(layer, "lowering") else type(layer).__name__
+    if name == "__getitem__":
+        return "getitem"
+    return None if name is None or name == "compile" or name.startswith(("_", "<")) else name

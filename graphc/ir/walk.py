@@ -76,7 +76,7 @@ def blame(new: Tensor, old: Node) -> None:
     stack = [new.node]
     while stack:
         node = stack.pop()
-        if node.serial > old.serial and node.source != old.source:
+        if node.serial > old.serial and node.source is not old.source:
             node.source = old.source
             stack.extend(x.node for x in node.inputs)
 

@@ -1,7 +1,7 @@
-"""A block replaced in an array that may lie where the result lies, and places checked beforehand.
+"""A block replaced in an array that may lie where the result lies.
 
-The compiler makes these of updates and of indices, so that variables are written where they lie:
-checks come before every write, and a write touches its block alone.
+The compiler makes these of updates, so that variables are written where they lie: a write touches
+its block alone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim
 from graphc.ir.dtypes import int64
-from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, KernelWriter, Reader, Sample
-from graphc.ops.checked import CheckedIndex
 from graphc.ops.dynamic_slicing import DynamicUpdate
 from graphc.ops.sampling import KINDS, moved
 
@@ -57,48 +54,9 @@ class BlockWrite(DynamicUpdate):
         )
 
 
-class CheckedPlace(CheckedIndex):
-    """Integers as int64, those below 0 counted from the end of `extent`; the call fails when one is
-    then not in [0, `room`]. `what` is indexed by the op `of`.
-    """
-
-    def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        x = inputs[0].astype(np.int64)
-        place = np.where(x < 0, x + attrs["extent"], x)
-        wrong = x[(place < 0) | (place > attrs["room"])]
-        if wrong.size:
-            raise IndexRangeError(
-                f"{attrs['of']}: index {wrong.flat[0]} is out of range for {attrs['what']}"
-            )
-        return place
-
-    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
-        ops, attrs = reader.ops, node.attrs
-        x = ops.cast(reader.at(node.inputs[0], index), int64)
-        place = ops.select(x < 0, x + reader.value(attrs["extent"], int64), x)
-        room = reader.value(attrs["room"], int64)
-        reader.check((place >= 0) & (place <= room), attrs["what"], x)
-        return ops.maximum(ops.minimum(place, room), 0)
-
-    def samples(self) -> Sequence[Sample]:
-        attrs = {"extent": 5, "room": 3, "what": "5 places", "of": "take"}
-        return (
-            Sample(lambda rng: (rng.integers(-5, -2, (3, 5)),), attrs),
-            Sample(lambda rng: (rng.integers(0, 4, ()).astype(np.int32),), attrs),
-        )
-
-
 _BLOCK_WRITE = BlockWrite("block_write")
-_CHECKED_PLACE = CheckedPlace("checked_place")
 
 
 def block_write(x: Tensor, update: Tensor, starts: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
     """x with the block that begins at `starts`, moved to where it fits, replaced by `update`."""
     return apply(_BLOCK_WRITE, x, update, *starts, axes=tuple(axes), mode="clip").outputs[0]
-
-
-def checked_place(x: Tensor, extent: Dim, room: Dim, what: str, of: str) -> Tensor:
-    """x as int64, counted from the end of `extent` where it is below 0; a call raises
-    IndexRangeError, as the op `of` does, when a place is not in [0, room].
-    """
-    return apply(_CHECKED_PLACE, x, extent=extent, room=room, what=what, of=of).outputs[0]

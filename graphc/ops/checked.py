@@ -1,4 +1,4 @@
-"""Indices that are known to be in range from here on."""
+"""Indices and sizes that are known to be in range from here on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import INTEGERS, DType, int64
+from graphc.ir.dtypes import INTEGERS, DType, int64, uint64
 from graphc.ir.errors import DTypeError, IndexRangeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
@@ -39,7 +39,9 @@ class CheckedIndex(Op):
         (x,) = inputs
         wrong = x[(x < 0) | (x >= attrs["extent"])]
         if wrong.size:
-            raise IndexRangeError(f"index {wrong.flat[0]} is out of range for {attrs['what']}")
+            raise IndexRangeError(
+                f"{self.name}: index {wrong.flat[0]} is out of range for {attrs['what']}"
+            )
         return x.astype(np.int64)
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
@@ -47,6 +49,9 @@ class CheckedIndex(Op):
         n = reader.value(node.attrs["extent"], int64)
         reader.check((x >= 0) & (x < n), node.attrs["what"], x)
         return x
+
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        return node.outputs
 
     def cost(self, node: Node) -> Dim:
         return 0
@@ -62,7 +67,43 @@ def _draw(dtype: DType, rng: Any) -> tuple[np.ndarray, ...]:
     return (rng.integers(0, 4, (3, 5)).astype(dtype.numpy),)
 
 
+class CheckedPlace(CheckedIndex):
+    """Integers as int64, those below 0 counted from the end of `extent`; the call fails when one is
+    then not in [0, `room`]. `what` is indexed by the op `of`.
+    """
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        x = inputs[0].astype(np.int64)
+        if inputs[0].dtype == np.uint64:
+            x = np.where(x < 0, np.iinfo(np.int64).max, x)
+        place = np.where(x < 0, x + attrs["extent"], x)
+        wrong = x[(place < 0) | (place > attrs["room"])]
+        if wrong.size:
+            raise IndexRangeError(
+                f"{attrs['of']}: index {wrong.flat[0]} is out of range for {attrs['what']}"
+            )
+        return place
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        ops, attrs = reader.ops, node.attrs
+        x = ops.cast(reader.at(node.inputs[0], index), int64)
+        if node.inputs[0].dtype is uint64:
+            x = ops.select(x < 0, int(np.iinfo(np.int64).max), x)
+        place = ops.select(x < 0, x + reader.value(attrs["extent"], int64), x)
+        room = reader.value(attrs["room"], int64)
+        reader.check((place >= 0) & (place <= room), attrs["what"], x)
+        return ops.maximum(ops.minimum(place, room), 0)
+
+    def samples(self) -> Sequence[Sample]:
+        attrs = {"extent": 5, "room": 3, "what": "5 places", "of": "take"}
+        return (
+            Sample(lambda rng: (rng.integers(-5, -2, (3, 5)),), attrs),
+            Sample(lambda rng: (rng.integers(0, 4, ()).astype(np.int32),), attrs),
+        )
+
+
 _CHECKED = CheckedIndex("checked_index")
+_CHECKED_PLACE = CheckedPlace("checked_place")
 
 
 def checked_index(x: Tensor, extent: Dim, what: str) -> Tensor:
@@ -70,3 +111,10 @@ def checked_index(x: Tensor, extent: Dim, what: str) -> Tensor:
     in [0, extent).
     """
     return apply(_CHECKED, x, extent=extent, what=what).outputs[0]
+
+
+def checked_place(x: Tensor, extent: Dim, room: Dim, what: str, of: str) -> Tensor:
+    """x as int64, counted from the end of `extent` where it is below 0; a call raises
+    IndexRangeError, as the op `of` does, when a place is not in [0, room].
+    """
+    return apply(_CHECKED_PLACE, x, extent=extent, room=room, what=what, of=of).outputs[0]

@@ -13,6 +13,7 @@ from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.checked import checked_index, checked_place
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.extent import extent
 from graphc.ops.gather import gather, spread_indices
@@ -60,6 +61,19 @@ def _places(node: Node, reader: Reader, block: Shape) -> tuple[dict[int, Dim], A
         place = ops.maximum(ops.minimum(place, room), 0)
         places[axis] = reader.dynamic(place, maximum(n - size + 1, 1))
     return places, fits
+
+
+def _checks(node: Node, block: Shape) -> list[Tensor]:
+    """What makes the checks of `_places`."""
+    x, starts = node.inputs[0], node.inputs[-len(node.attrs["axes"]) :]
+    found: list[Tensor] = []
+    for axis, t in zip(node.attrs["axes"], starts, strict=True):
+        n, room, what = x.shape[axis], x.shape[axis] - block[axis], _what(x, axis, block[axis])
+        if node.attrs["mode"] == "error":
+            found.append(checked_place(t, n, room, what, node.op.name))
+        elif not is_nonnegative(room):
+            found.append(checked_index(extent(room), 2**63 - 1, what))
+    return found
 
 
 def _what(x: Tensor, axis: int, size: Dim) -> str:
@@ -155,6 +169,9 @@ class DynamicSlice(Op):
         x, *starts = inputs
         return x[_key("dynamic_slice", x.shape, attrs["sizes"], starts, attrs)]
 
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        return _checks(node, node.attrs["sizes"])
+
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         x = node.inputs[0]
         places, fits = _places(node, reader, node.attrs["sizes"])
@@ -220,6 +237,9 @@ class DynamicUpdate(Op):
         result = np.array(x)
         result[_key("dynamic_update_slice", x.shape, update.shape, starts, attrs)] = update
         return result
+
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        return _checks(node, node.inputs[1].shape)
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         x, update = node.inputs[:2]

@@ -10,7 +10,7 @@ import numpy as np
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.errors import ShapeError
-from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.node import Node, Tensor, apply, of_axes
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.axes import line_order
@@ -20,6 +20,7 @@ from graphc.ops.index_modes import (
     as_indices,
     check_indices,
     check_mode,
+    check_places,
     front_key,
     may_be_empty,
     resolve,
@@ -108,6 +109,9 @@ class Gather(Op):
             inside, lambda: reader.at(x, tuple(there)), lambda: reader.ops.const(fill, x.dtype)
         )
 
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        return check_places(node, node.inputs[1:], node.inputs[0].shape)
+
     def _position(
         self, reader: Reader, t: Tensor, index: Index, n: Dim, axis: int, mode: str
     ) -> tuple[Dim, Any]:
@@ -173,15 +177,17 @@ def gather(
     batch: int = 0,
     mode: str = "error",
     fill: Literal | None = None,
+    given: Sequence[int] | None = None,
 ) -> Tensor:
     """`Gather` of x at index tensors of one shape along `axes`; constant indices are checked here
-    if they can be.
+    if they can be. Errors name the axes `given` where these are others.
     """
     if mode == "error":
-        indices, mode = settle(indices, [x.shape[a] for a in axes], axes)
+        indices, mode = settle(indices, [x.shape[a] for a in axes], given or axes)
     literal = filler(0, x.dtype) if fill is None else fill
     attrs = {"axes": tuple(axes), "batch": batch, "mode": mode, "fill": literal}
-    return apply(_GATHER, x, *indices, **attrs).outputs[0]
+    found = apply(_GATHER, x, *indices, **attrs).outputs[0]
+    return of_axes(found, given) if given else found
 
 
 @locate_errors
@@ -237,5 +243,6 @@ def check_lines(x: Tensor, t: Tensor, axis: int) -> None:
 def along_axis(x: Tensor, t: Tensor, axis: int, mode: str) -> Tensor:
     """`take_along_axis` of checked operands."""
     last = line_order(x.ndim, axis)
-    found = gather(transpose(x, last), [transpose(t, last)], [x.ndim - 1], x.ndim - 1, mode)
+    lines, places, end = transpose(x, last), transpose(t, last), x.ndim - 1
+    found = gather(lines, [places], [end], end, mode, given=[axis])
     return transpose(found, tuple(last.index(k) for k in range(x.ndim)))

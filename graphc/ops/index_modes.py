@@ -10,9 +10,12 @@ import numpy as np
 from graphc.ir.dims import Dim, bounds
 from graphc.ir.dtypes import DType, int64, uint64
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
-from graphc.ir.node import Tensor
+from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.checked import checked_index, checked_place
 from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.extent import extent
+from graphc.ops.layout import broadcast
 from graphc.ops.source import constant, constant_value
 
 #: What an index outside [0, n) means. "error": negative ones count from the end, others fail the
@@ -56,14 +59,17 @@ def resolve_arrays(
     axes: Sequence[int],
     mode: str,
 ) -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """The same for NumPy arrays: positions, and the mask of those that all lie inside."""
+    """The same for NumPy arrays: positions, and the mask of those that all lie inside; errors begin
+    with `op`, if that is something.
+    """
+    begin = f"{op}: " if op else ""
     positions, inside = [], np.ones(indices[0].shape, bool)
     for given, n, axis in zip(indices, lengths, axes, strict=True):
         i = given.astype(np.int64)
         if given.dtype == np.uint64:
             i = np.where(i < 0, np.iinfo(np.int64).max, i)
         if mode in ("clip", "wrap") and n == 0 and i.size:
-            raise IndexRangeError(f"{op}: axis {axis} has no elements to index")
+            raise IndexRangeError(f"{begin}axis {axis} has no elements to index")
         if mode == "clip":
             i = np.clip(i, 0, n - 1)
         elif mode == "wrap":
@@ -73,10 +79,22 @@ def resolve_arrays(
         valid = (i >= 0) & (i < n)
         if mode != "fill" and not valid.all():
             wrong = given[~valid].flat[0]
-            raise IndexRangeError(f"{op}: index {wrong} is outside axis {axis} of length {n}")
+            raise IndexRangeError(f"{begin}index {wrong} is outside axis {axis} of length {n}")
         positions.append(np.where(valid, i, 0))
         inside &= valid
     return positions, inside
+
+
+def check_places(node: Node, indices: Sequence[Tensor], shape: Shape) -> list[Tensor]:
+    """What makes the checks of a node that takes indices into an array of that shape."""
+    found: list[Tensor] = []
+    for t, axis in zip(indices, node.attrs["axes"], strict=True):
+        n, mode, what = shape[axis], node.attrs["mode"], f"axis {axis} of length {shape[axis]}"
+        if mode == "error":
+            found.append(checked_place(t, n, n - 1, what, node.op.name))
+        elif mode in ("clip", "wrap") and may_be_empty(n):
+            found.append(checked_index(broadcast(extent(n - 1), t.shape, ()), n, what))
+    return found
 
 
 def rest_axes(ndim: int, axes: Sequence[int], batch: int) -> tuple[int, ...]:
@@ -128,7 +146,7 @@ def settle(
     if any(a is None for a in arrays) or len(known) < len(lengths):
         return list(indices), "error"
     positions, _ = resolve_arrays(
-        "gather", [a for a in arrays if a is not None], known, axes, "error"
+        "", [a for a in arrays if a is not None], known, axes, "error"
     )
     return [constant(p) for p in positions], "proven"
 

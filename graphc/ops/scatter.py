@@ -10,7 +10,7 @@ import numpy as np
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, bfloat16, bool_, float32, float64, int32
 from graphc.ir.errors import DTypeError, ShapeError
-from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.node import Node, Tensor, apply, of_axes
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.axes import line_order
@@ -21,6 +21,7 @@ from graphc.ops.index_modes import (
     as_indices,
     check_indices,
     check_mode,
+    check_places,
     front_key,
     resolve_arrays,
     rest_axes,
@@ -97,6 +98,10 @@ class Scatter(Op):
             for k, update in zip(zip(*key, strict=True), updates[inside], strict=True):
                 front[k] = update if combine == "set" else _UFUNCS[combine](front[k], update)
         return result
+
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        count = len(node.attrs["axes"])
+        return check_places(node, node.inputs[len(node.inputs) - count :], node.types[0].shape)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         write_scatter(node, kernel)
@@ -202,17 +207,22 @@ def scatter(
     mode: str = "error",
     combine: str = "set",
     unique: bool = False,
+    given: Sequence[int] | None = None,
 ) -> Tensor:
-    """`Scatter` of updates into x; constant indices are checked here if they can be."""
+    """`Scatter` of updates into x; constant indices are checked here if they can be. Errors name
+    the axes `given` where these are others.
+    """
     if mode == "error":
-        indices, mode = settle(indices, [x.shape[a] for a in axes], axes)
+        indices, mode = settle(indices, [x.shape[a] for a in axes], given or axes)
     attrs = {"axes": tuple(axes), "batch": batch, "mode": mode, "combine": combine}
     attrs["unique"] = bool(unique)
     fill = _filling(x)
     if fill is not None:
         more = {**attrs, "shape": x.shape, "fill": fill}
-        return apply(_SCATTER_NEW, updates, *indices, **more).outputs[0]
-    return apply(_SCATTER, x, updates, *indices, **attrs).outputs[0]
+        found = apply(_SCATTER_NEW, updates, *indices, **more).outputs[0]
+    else:
+        found = apply(_SCATTER, x, updates, *indices, **attrs).outputs[0]
+    return of_axes(found, given) if given else found
 
 
 @locate_errors
@@ -244,5 +254,5 @@ def put_lines(
     order = line_order(x.ndim, axis)
     lines, places, values = (transpose(y, order) for y in (x, t, updates))
     last = x.ndim - 1
-    result = scatter(lines, values, [places], [last], last, mode, combine, unique)
+    result = scatter(lines, values, [places], [last], last, mode, combine, unique, given=[axis])
     return transpose(result, tuple(order.index(k) for k in range(x.ndim)))

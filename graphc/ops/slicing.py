@@ -15,7 +15,9 @@ from graphc.ir.errors import IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.checked import checked_index
 from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.extent import extent
 from graphc.ops.layout import normal_axes, normal_axis, squeeze
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
@@ -61,6 +63,14 @@ class Slice(Op):
                         f"slice: index {i} is outside axis {k} of length {x.shape[k]}"
                     )
         return x[np.ix_(*lines)] if lines else x
+
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        shape = node.inputs[0].shape
+        return [
+            checked_index(extent(end), shape[k], f"axis {k} of length {shape[k]}")
+            for k in node.attrs["checked"]
+            for end in _ends(node, k)
+        ]
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
         (x,) = node.inputs

@@ -10,11 +10,13 @@ import numpy as np
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import NUMBERS, bool_, int64, uint8
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
-from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.node import Node, Tensor, apply, of_axes
 from graphc.ir.op import KernelWriter, Op, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.axes import line_order
+from graphc.ops.checked import checked_index
 from graphc.ops.convert import TensorLike, as_tensor, cast
+from graphc.ops.extent import extent
 from graphc.ops.layout import normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
@@ -51,9 +53,16 @@ class TopK(Op):
         (x,) = inputs
         axis, k = attrs["axis"], attrs["k"]
         if k > x.shape[axis]:
-            raise IndexRangeError(f"topk: {k} is more than axis {axis} of length {x.shape[axis]}")
+            raise IndexRangeError(
+                f"topk: index {k - 1} is outside axis {axis} of length {x.shape[axis]}, "
+                f"of which {k} elements are taken"
+            )
         order = np.take(stable_order(x, axis, attrs["descending"]), range(k), axis)
         return np.take_along_axis(x, order, axis), order
+
+    def checks(self, node: Node) -> Sequence[Tensor]:
+        n, k = node.inputs[0].shape[node.attrs["axis"]], node.attrs["k"]
+        return [] if is_nonnegative(n - k) else [checked_index(extent(k - 1), n, _what(node))]
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         (x,) = node.inputs
@@ -70,7 +79,7 @@ class TopK(Op):
                 return comes_before(ops, x.dtype, node.attrs["descending"], a, b)
 
             count, last = kernel.dim(k), kernel.dim(k - 1)
-            kernel.check(n >= count, f"axis {axis} of length {x.shape[axis]}", last)
+            kernel.check(n >= count, _what(node), last)
             with kernel.loop(kernel.dim(0), n) as i:
                 value = kernel.register(kernel.load(0, at(i)))
                 with kernel.when((i < count) | before(value.get(), kernel.reload(0, at(last)))):
@@ -102,6 +111,11 @@ class TopK(Op):
         )
 
 
+def _what(node: Node) -> str:
+    axis, k = node.attrs["axis"], node.attrs["k"]
+    return f"axis {axis} of length {node.inputs[0].shape[axis]}, of which {k} elements are taken"
+
+
 _TOPK = TopK("topk")
 
 
@@ -110,8 +124,9 @@ def _first(x: Tensor, k: int, axis: int, descending: bool) -> tuple[Tensor, Tens
     axes = line_order(x.ndim, axis)
     back = tuple(axes.index(a) for a in range(x.ndim))
     lines = transpose(x, axes)
-    found = apply(_TOPK, lines, axis=x.ndim - 1, k=k, descending=descending).outputs
-    return transpose(found[0], back), transpose(found[1], back)
+    node = apply(_TOPK, lines, axis=x.ndim - 1, k=k, descending=descending)
+    values, order = (transpose(of_axes(y, [axis]), back) for y in node.outputs)
+    return values, order
 
 
 @locate_errors

@@ -163,7 +163,7 @@ def prepare(arguments: tuple[object, ...], keywords: dict[str, object] | None) -
     return (np.ascontiguousarray(values[0], np.float32),)
 
 
-def fail(code: int, value: int, sizes: tuple[int, ...]) -> None:
+def fail(code: int, value: int, sizes: tuple[int, ...], inputs: int) -> None:
     raise ValueError(f"code {code} value {value} sizes {sizes}")
 
 

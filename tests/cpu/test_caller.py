@@ -106,7 +106,7 @@ def test_no_outputs_give_none(make: Make) -> None:
 
 
 def test_an_error_code_of_plan_is_reported(make: Make) -> None:
-    with pytest.raises(ValueError, match=r"code 5 value 13 sizes \(13,\)"):
+    with pytest.raises(ValueError, match=r"code 0 value .* sizes \(13,\)"):
         make(increment_spec())(np.zeros(13, np.float32))
 
 
