@@ -1,24 +1,32 @@
-"""The gradient of a convolution in steps, for its image: a convolution in single steps for each
-phase of the elements, and these put together.
+"""The gradient of a convolution in steps, for its image: convolutions in single steps that give the
+phases of the elements, and these put together.
 
 Element i = s q + r of an axis with steps of s is seen by the taps k = s m + c, where c is the
-remainder of r + before: those of one phase r see results in single steps.
+remainder of r + before: those of one phase r see results in single steps. Each phase is a
+convolution of its own, or all are channels of one, whose kernels have the taps of the phase that
+has most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from itertools import product as combinations
+from math import prod
+
+import numpy as np
 
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ops.convolution_axes import Line
+from graphc.ops.copying import copy
 from graphc.ops.joining import concat
-from graphc.ops.layout import broadcast, expand_dims
+from graphc.ops.layout import broadcast, expand_dims, reshape, transpose
+from graphc.ops.padding import pad
 from graphc.ops.slicing import strided
-from graphc.ops.source import constant
+from graphc.ops.source import constant, constant_value
 from graphc.ops.tiles import untile
 
 #: Of kernels, results, lines and lengths, the image.
@@ -26,6 +34,11 @@ Product = Callable[[Tensor, Tensor, tuple[Line, ...], Shape], Tensor]
 
 #: More phases than these are too many products.
 MOST_PHASES = 9
+#: Taps of the phases as channels of one product, at most, for each one that there is, if one
+#: product for each phase is as well.
+MOST_TAPS = 1.25
+#: Channels that fill vectors.
+ENOUGH_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -41,20 +54,103 @@ class Phase:
 
 
 def has_phases(node: Node, taps: Shape) -> bool:
-    """Whether an image's gradient falls into a few phases; of unknown lengths it stays one product,
-    whose kernel is large enough.
+    """Whether an image's gradient falls into phases."""
+    lines = [Line(*line) for line in node.attrs["lines"]]
+    plain = all(line.dilation == line.spread == 1 for line in lines)
+    wide = any(line.stride > 1 for line in lines)
+    return plain and wide and all(isinstance(d, int) for d in taps)
+
+
+def image_of(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
+    """The gradient, by `product(w, y, lines, extent)`, which gives that of a phase, or of all."""
+    lines = [Line(*line) for line in node.attrs["lines"]]
+    taps = [d for d in w.shape[2:] if isinstance(d, int)]
+    if _is_one_product(lines, taps, node.types[0].shape, w.shape[1]):
+        return _at_once(w, y, node, product)
+    return _each(w, y, node, product)
+
+
+def _is_one_product(lines: Sequence[Line], taps: Sequence[int], shape: Shape, each: Dim) -> bool:
+    """Whether all phases are channels of one product, rather than products of their own, for images
+    of this shape whose groups have `each` channels.
+
+    So few that they do not fill vectors make products along rows, which take known lengths.
     """
-    if not all(isinstance(d, int) for d in node.types[0].shape[2:]):
+    steps = [line.stride for line in lines]
+    if prod(steps) > MOST_PHASES or not all(isinstance(line.before, int) for line in lines):
+        return True
+    if not _are_enough(shape[1]) and not all(isinstance(d, int) for d in shape[2:]):
+        return True
+    if each == 1 and len(steps) > 1:
         return False
-    count = 1
-    for line, known in zip(node.attrs["lines"], taps, strict=True):
-        stride, dilation, before, spread = line
-        if dilation != 1 or spread != 1 or not isinstance(before, int) or before < 0:
-            return False
-        if not isinstance(known, int):
-            return False
-        count *= stride
-    return 1 < count <= MOST_PHASES
+    shared = [_shared(k, step) for k, step in zip(taps, steps, strict=True)]
+    return prod(r * t for r, t in shared) <= MOST_TAPS * prod(taps)
+
+
+def _are_enough(channels: Dim) -> bool:
+    """Whether channels fill vectors."""
+    return isinstance(channels, int) and channels >= ENOUGH_CHANNELS
+
+
+def _shared(taps: int, step: int) -> tuple[int, int]:
+    """How many phases see so many taps, and the taps of the one that sees most."""
+    return min(taps, step), -(-taps // step)
+
+
+def _at_once(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
+    """The gradient by one product, whose channels are those of the image at each phase.
+
+    Here elements are counted from a multiple of the step on, `starts` before the first one, so that
+    a phase sees the taps that leave the same remainder.
+    """
+    lines, shape = [Line(*line) for line in node.attrs["lines"]], node.types[0].shape
+    n = len(lines)
+    taps = [d for d in w.shape[2:] if isinstance(d, int)]
+    shared = [_shared(k, line.stride) for k, line in zip(taps, lines, strict=True)]
+    wholes = [floordiv(line.before, line.stride) for line in lines]
+    starts = [b * line.stride - line.before for b, line in zip(wholes, lines, strict=True)]
+    extent = tuple(
+        floordiv(d - start + line.stride - 1, line.stride)
+        for d, start, line in zip(shape[2:], starts, lines, strict=True)
+    )
+    last = _are_enough(shape[1])
+    kernels = _by_phase(w, taps, shared, last)
+    image = product(kernels, y, tuple(Line(1, 1, b) for b in wholes), extent)
+    phases, places = tuple(r for r, _ in shared), tuple(range(2, 2 + n))
+    missing = [line.stride - r for r, line in zip(phases, lines, strict=True)]
+    if last:
+        split = reshape(transpose(image, (0, *places, 1)), (shape[0], *extent, *phases, shape[1]))
+        parts = transpose(split, (*range(1 + n), 1 + 2 * n, *range(1 + n, 1 + 2 * n)))
+    else:
+        split = reshape(image, (*shape[:2], *phases, *extent))
+        parts = transpose(split, (0, 1, *range(2 + n, 2 + 2 * n), *places))
+    whole = pad(parts, [(0, 0)] * (2 + n) + [(0, k) for k in missing]) if any(missing) else parts
+    if not last:
+        return untile(whole, places, tuple(shape[2:]), tuple(starts))
+    found = untile(whole, tuple(range(1, 1 + n)), tuple(shape[2:]), tuple(starts))
+    return transpose(found, (0, 1 + n, *range(1, 1 + n)))
+
+
+def _by_phase(
+    w: Tensor, taps: Sequence[int], shared: Sequence[tuple[int, int]], last: bool
+) -> Tensor:
+    """Kernels (O, C, *taps) as (O, C * phases, *taps of a phase), with zeros where there is no tap;
+    `last`: as (O, phases * C, *taps). Of constants, a constant.
+    """
+    n, (outputs, channels) = len(shared), w.shape[:2]
+    widths = [(0, 0), (0, 0), *((0, r * t - d) for (r, t), d in zip(shared, taps, strict=True))]
+    parted = (outputs, channels, *chain.from_iterable((t, r) for r, t in shared))
+    of_taps, phases = tuple(range(2, 2 + 2 * n, 2)), tuple(range(3, 3 + 2 * n, 2))
+    order = (*of_taps, 0, *phases, 1) if last else (*of_taps, 0, 1, *phases)
+    shape = (*(t for _, t in shared), outputs, channels * prod(r for r, _ in shared))
+    back = (n, n + 1, *range(n))
+    value = constant_value(w)
+    if value is not None:
+        split = np.reshape(np.pad(value, widths), [k for k in parted if isinstance(k, int)])
+        lines = np.reshape(split.transpose(order), [k for k in shape if isinstance(k, int)])
+        return constant(lines.transpose(back))
+    wide = reshape(pad(w, widths), parted)
+    return transpose(reshape(copy(transpose(wide, order)), shape), back)
 
 
 def phases_of(line: Line, taps: int) -> list[Phase]:
@@ -67,8 +163,8 @@ def phases_of(line: Line, taps: int) -> list[Phase]:
     return found
 
 
-def image_of(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
-    """The gradient, by `product(w, y, lines, extent)`, which gives that of each phase."""
+def _each(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
+    """The gradient by a product for each phase."""
     lines, shape = [Line(*line) for line in node.attrs["lines"]], node.types[0].shape
     extent = tuple(
         floordiv(d + line.stride - 1, line.stride) for d, line in zip(shape[2:], lines, strict=True)

@@ -1,5 +1,6 @@
 """Gradients for images of convolutions in steps, phase by phase, against the reference."""
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 import graphc as gc
 from graphc import nn
 from graphc.ops.convolution_axes import Line
-from graphc.ops.convolution_phases import Phase, has_phases, phases_of
+from graphc.ops.convolution_phases import (
+    Phase,
+    _by_phase,
+    _is_one_product,
+    has_phases,
+    phases_of,
+)
+from graphc.ops.source import constant_value
 
 #: Images, kernels, steps, padding: steps over all taps, fewer taps than steps, odd lengths.
 CASES: list[tuple[tuple[int, ...], tuple[int, ...], Any, Any]] = [
@@ -16,16 +24,26 @@ CASES: list[tuple[tuple[int, ...], tuple[int, ...], Any, Any]] = [
     ((2, 3, 15, 33), (5, 3, 1, 1), 2, 0), ((2, 3, 20, 21), (20, 3, 5, 5), 3, 2),
     ((1, 16, 14, 14), (32, 16, 3, 3), 2, 1), ((2, 3, 12, 13), (4, 3, 3, 2), (1, 2), 1),
     ((2, 2, 50), (3, 2, 7), 4, 3), ((1, 2, 40, 9), (2, 2, 6, 2), (5, 1), 0),
+    ((1, 3, 35, 35), (20, 3, 11, 11), 4, 0), ((2, 3, 32, 32), (17, 3, 16, 16), 16, 0),
+    ((2, 4, 21, 21), (18, 4, 8, 8), 4, 2), ((1, 20, 13, 17), (9, 20, 3, 3), 2, 1),
+    ((1, 20, 13, 17), (9, 20, 2, 3), (4, 3), 0), ((2, 1, 203), (8, 1, 10), 5, 1),
+    ((1, 3, 9, 8, 7), (4, 3, 2, 3, 1), 2, 0), ((1, 4, 12, 9), (8, 4, 1, 1), 4, 0),
+    ((2, 24, 16, 17), (24, 1, 3, 3), 2, 1), ((2, 6, 16, 17), (4, 3, 4, 4), 2, 1),
+    ((1, 17, 10, 11), (5, 17, 3, 3), 2, "same"), ((1, 2, 12, 12), (3, 2, 3, 3), 3, -1),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("symbolic", [False, True], ids=["fixed", "symbolic"])
+#: Which lengths of images are names.
+NAMES = {"fixed": (), "samples": ("n",), "all": ("n", None, "a", "b", "c")}
+
+
+@pytest.mark.parametrize("names", NAMES)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients_equal_the_reference(case: Any, symbolic: bool) -> None:
+def test_gradients_equal_the_reference(case: Any, names: str) -> None:
     shape, kernel, stride, padding = case
-    x = gc.placeholder("x", ("n", *shape[1:]) if symbolic else shape)
+    x = gc.placeholder("x", [a or d for a, d in zip_longest(NAMES[names][: len(shape)], shape)])
     w = gc.placeholder("w", kernel)
-    y = nn.conv(x, w, stride, padding)
+    y = nn.conv(x, w, stride, padding, groups=shape[1] // kernel[1])
     outputs = gc.grad(gc.sum(y * y), [x, w])
     rng = np.random.default_rng(0)
     given = [(rng.integers(-4, 5, s) / 4).astype("f4") for s in (shape, kernel)]
@@ -51,13 +69,37 @@ def test_the_taps_of_all_phases_are_the_kernel() -> None:
             assert sorted(found) == list(range(taps))
 
 
-def test_wide_steps_and_unknown_lengths_stay_one_product() -> None:
-    def found(shape: Any, taps: int, stride: int) -> bool:
-        x, w = gc.placeholder("x", shape), gc.placeholder("w", (8, 3, taps, taps))
-        node = gc.grad(gc.sum(nn.conv(x, w, stride)), x).node
-        return has_phases(node, w.shape[2:])
+def test_kernels_of_all_phases_are_those_of_each_with_zeros() -> None:
+    w = np.arange(1, 6, dtype="f4").reshape((1, 1, 5))
+    found = constant_value(_by_phase(gc.constant(w), [5], [(2, 3)], last=False))
+    assert found is not None
+    assert found.tolist() == [[[1, 3, 5], [2, 4, 0]]]
 
-    assert found((1, 3, 64, 64), 3, 2)
-    assert not found((1, 3, 64, 64), 16, 16)
-    assert not found((1, 3, 64, "width"), 3, 2)
-    assert not found((1, 3, 64, 64), 3, 1)
+
+def test_many_phases_or_few_zeros_are_one_product() -> None:
+    def found(taps: int, stride: int, each: int = 32, before: Any = 1, length: Any = 9) -> bool:
+        shape = (1, max(each, 3), length, length)
+        return _is_one_product([Line(stride, 1, before)] * 2, [taps] * 2, shape, each)
+
+    (name,) = gc.placeholder("x", ("n",)).shape
+    assert not found(3, 2)
+    assert not found(3, 2, each=3)
+    assert not found(3, 2, length=name)
+    assert found(3, 2, each=3, length=name)
+    assert found(3, 2, before=name)
+    assert found(4, 2)
+    assert not found(4, 2, each=1)
+    assert found(16, 16)
+    assert found(1, 2)
+
+
+def test_only_wide_steps_between_neighbours_have_phases() -> None:
+    def found(taps: int, stride: int, dilation: int = 1, spread: int = 1) -> bool:
+        x, w = gc.placeholder("x", (1, 3, 64, "width")), gc.placeholder("w", (8, 3, taps, taps))
+        y = nn.conv(x, w, stride, dilation=dilation, spread=spread)
+        return has_phases(gc.grad(gc.sum(y), x).node, w.shape[2:])
+
+    assert found(3, 2)
+    assert not found(3, 1)
+    assert not found(3, 2, dilation=2)
+    assert not found(3, 2, spread=2)
