@@ -166,7 +166,14 @@ def test_bits_do_not_depend_on_threads():
     assert_same_bits(run, value)
 
 
-def test_what_follows_a_panel_is_asked_for():
-    x, w = gc.placeholder("x", (96, 64)), gc.constant(np.ones((64, 128), np.float32))
+@pytest.mark.parametrize(("rows", "asks"), [(96, True), (4, True), (1, False)])
+def test_what_follows_a_panel_is_asked_for_while_there_is_time(rows, asks):
+    x, w = gc.placeholder("x", (rows, 64)), gc.constant(np.ones((64, 128), np.float32))
     run = gc.compile([x], x @ w, isa="x86-64-v4")
-    assert "prefetch a1[" in run.dump("vectors")
+    assert ("prefetch a1[" in run.dump("vectors")) is asks
+
+
+@pytest.mark.parametrize(("size", "chunks"), [(512, 4), (64, 1)])
+def test_one_row_shares_panels_that_take_long_to_read(size, chunks):
+    x, w = gc.placeholder("x", (1, size)), gc.constant(np.ones((size, size), np.float32))
+    assert f"dot, chunks {chunks}" in gc.compile([x], x @ w).dump("memory")

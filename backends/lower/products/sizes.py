@@ -285,18 +285,19 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     wide: Dim = sizes.width // panel
     few_wide = max(1, sizes.few_width // panel)
     known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
+    grain = _grain(product, rows, small)
     high = (sizes.height if known else min(sizes.height, PACKED_HEIGHT)) // sizes.tile_rows
     wide += small * (few_wide - wide)
     across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
     work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * inner
     if known and not small:
-        across, down = _shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
+        assert isinstance(grain, int), "known sizes have a known grain"
+        across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, inner)))
         height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
         work = height * minimum(columns, divide_up(panels, across) * panel) * inner
     if known and small:
         across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
         work = rows * minimum(columns, divide_up(panels, across) * panel) * inner
-    grain = GRAIN - small * (GRAIN - FEW_GRAIN)
     per_chunk = maximum(1, floordiv(grain, maximum(1, work)))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, per_chunk)
 
@@ -314,14 +315,21 @@ def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, i
     return max(1, min(-(-columns // panel), across + (across > 1 and across % 2)))
 
 
+def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
+    """Multiply-adds of a chunk at least: fewer where they wait for the right operand's elements."""
+    if product.packed and isinstance(rows, int):
+        return min(GRAIN, rows * FEW_GRAIN)
+    return GRAIN - small * (GRAIN - FEW_GRAIN)
+
+
 def _shares(
-    sizes: Sizes, panel: int, batch: int, rows: int, columns: int, inner: int
+    sizes: Sizes, grain: int, panel: int, batch: int, rows: int, columns: int, inner: int
 ) -> tuple[int, int]:
     """Blocks across and down a result of known size: enough of them, an even number across."""
     tiles, panels = -(-rows // sizes.tile_rows), -(-columns // panel)
     across = max(1, -(-panels // (sizes.width // panel)))
     down = max(1, -(-tiles // (sizes.height // sizes.tile_rows)))
-    wanted = max(1, min(-(-ENOUGH // max(1, batch)), rows * columns * inner // GRAIN))
+    wanted = max(1, min(-(-ENOUGH // max(1, batch)), rows * columns * inner // max(1, grain)))
     narrowest = panels if sizes.in_place else -(-panels // 2)
     across = max(across, min(narrowest, across * -(-wanted // (down * across))))
     if across > 1:

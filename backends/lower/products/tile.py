@@ -29,6 +29,9 @@ from graphc.ir.record import dataclass
 
 #: Vectors of a tile in whose loop there is time to ask for later rows.
 AHEAD = 4
+#: Rows of a tile from which on a panel does not come as fast as the cache gives it: below, asking
+#: takes more time than it saves.
+BUSY_ROWS = 4
 C = e.var("p.c")
 H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
 
@@ -179,6 +182,8 @@ class _Tile:
         """
         frame, sizes = self.frame, self.frame.sizes
         if not (frame.product.packed and AHEAD <= sizes.vectors == self.vectors):
+            return []
+        if sizes.tile_rows < BUSY_ROWS:
             return []
         part = e.rem(e.var("p.t"), e.const(sizes.vectors, K.dtype)) * KN
         at = self.start + KN * frame.line + (part + K) * sizes.lanes
