@@ -46,8 +46,10 @@ def _may_move(line: str) -> bool:
 
 
 def _has_function(block: Sequence[str]) -> bool:
-    """Whether a function of the math library is computed: they all make floats out of bits."""
-    return any(" = bitcast " in line for line in block)
+    """Whether a function of the math library is computed: they all make floats out of bits, or look
+    numbers up.
+    """
+    return any(" = bitcast " in line or "@gc.lookup." in line for line in block)
 
 
 def _is_pure(result: str, call: str) -> bool:

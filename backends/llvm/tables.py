@@ -1,7 +1,8 @@
 """Look-ups in tables of sixteen float32, and products with powers of two, as each target does them.
 
-Kernels call `@gc.lookup.vN(sums, table)` and `@gc.scale.vN(x, n)`, for vectors of N; what a module
-calls is added to it when its target is known, and inlined.
+Kernels call `@gc.lookup.vN(sums, table)` and `@gc.scale.vN(x, n)`, for vectors of N, and with two
+bounds `@gc.argument.vN(x, low, high)` and `@gc.remainder.vN(x, low, high)`; what a module calls is
+added to it when its target is known, and inlined.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from graphc.backends.llvm.target import Target
 
-_CALLED = re.compile(r"@gc\.(lookup|scale)\.v(\d+)\(")
+_CALLED = re.compile(r"@gc\.(lookup|scale|argument|remainder)\.v(\d+)\(")
 _TABLE = "<16 x float>"
 
 
@@ -23,8 +24,12 @@ def table_functions(ir_text: str, target: Target) -> str:
 
 
 def _function(name: str, lanes: int, width: int) -> str:
+    wide = width == 512 and lanes in (4, 8, 16)
+    if name == "argument":
+        return _same(name, lanes) if wide else _bounded(lanes)
+    if name == "remainder":
+        return _range(lanes) if wide else _same(name, lanes)
     if name == "scale":
-        wide = width == 512 and lanes in (4, 8, 16)
         return _scale_at_once(lanes) if wide else _scale(lanes)
     if (lanes, width) in ((16, 512), (8, 512), (8, 256)):
         return _permutation(lanes, width)
@@ -45,6 +50,40 @@ def _of(element: str, lanes: int) -> str:
 def _every(element: str, lanes: int, value: float) -> str:
     """A constant in every lane, without its type."""
     return f"splat ({element} {value})" if lanes > 1 else str(value)
+
+
+def _same(name: str, lanes: int) -> str:
+    v = _of("float", lanes)
+    return _define(f"{v} @gc.{name}.v{lanes}({v} %x, {v} %low, {v} %high)", [f"ret {v} %x"])
+
+
+def _bounded(lanes: int) -> str:
+    """NaN compares with nothing, and stays."""
+    v, flags = _of("float", lanes), _of("i1", lanes)
+    return _define(
+        f"{v} @gc.argument.v{lanes}({v} %x, {v} %low, {v} %high)",
+        [
+            f"%above = fcmp olt {v} %high, %x",
+            f"%most = select {flags} %above, {v} %high, {v} %x",
+            f"%below = fcmp ogt {v} %low, %most",
+            f"%r = select {flags} %below, {v} %low, {v} %most",
+            f"ret {v} %r",
+        ],
+    )
+
+
+def _range(lanes: int) -> str:
+    """The sign of the first operand with the smaller size; of NaN and a number, the number."""
+    v, flags = _of("float", lanes), f"i{max(8, lanes)}"
+    name = f"@llvm.x86.avx512.mask.range.ps.{32 * lanes}"
+    last, mode = (", i32", ", i32 4") if lanes == 16 else ("", "")
+    types = f"{v}, {v}, i32, {v}, {flags}{last}"
+    values = f"{v} %x, {v} %high, i32 2, {v} zeroinitializer, {flags} -1{mode}"
+    return _define(
+        f"{v} @gc.remainder.v{lanes}({v} %x, {v} %low, {v} %high)",
+        [f"%r = call {v} {name}({values})", f"ret {v} %r"],
+        f"declare {v} {name}({types})",
+    )
 
 
 def _scale_at_once(lanes: int) -> str:

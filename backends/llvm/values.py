@@ -144,6 +144,15 @@ class Values(Vectors):
         operands = ", ".join(map(self.typed, x.args))
         return self.assign(f"call {type_of(x)} @gc.scale.v{x.lanes}({operands})")
 
+    def _bounded(self, x: Expr) -> str:
+        low, high, which = x.attr
+        bounds = ", ".join(
+            f"{type_of(x)} {self.value(e.broadcast(e.const(y, x.dtype), x.lanes))}"
+            for y in (low, high)
+        )
+        operands = f"{self.typed(x.args[0])}, {bounds}"
+        return self.assign(f"call {type_of(x)} @gc.{which}.v{x.lanes}({operands})")
+
     def _lookup(self, x: Expr) -> str:
         numbers = ", ".join(f"float {literal(number, x.dtype)}" for number in x.attr)
         name = f"@gc.table.{hashlib.sha256(numbers.encode()).hexdigest()[:8]}"

@@ -20,7 +20,11 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
   bitcast              the same bits as another dtype of equal width
   mulhi                upper half of the product of two unsigned integers
   scale                x 2^floor(n) of float32, rounded once; |x| is within 2^-66 and 2^2, n a whole
-                       number of sixteenths within -151 and 151
+                       number of sixteenths within -151 and 151 (and others, of an argument that
+                       only its remainder bounds)
+  bounded              attr: two numbers, and which is asked for of "argument" and "remainder"; x
+                       between them. An argument that is NaN stays so, a remainder becomes any
+                       number between. A target bounds a function's argument or its remainder
   lookup               attr: sixteen float32; the one whose number the low bits of a float32 say
   math                 a function of the math library (attr: its name), expanded by
                        `graphc.backends.math`
@@ -255,6 +259,11 @@ def mulhi(a: Expr, b: Expr) -> Expr:
 def scale(x: Expr, n: Expr) -> Expr:
     """x 2^floor(n), rounded once."""
     return binary("scale", x, n)
+
+
+def bounded(x: Expr, low: float, high: float, which: str) -> Expr:
+    """x between two numbers, or x itself where that is left to another step of a function."""
+    return make("bounded", (x,), x.dtype, x.lanes, (low, high, which))
 
 
 def lookup(index: Expr, table: tuple[float, ...]) -> Expr:

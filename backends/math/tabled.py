@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from graphc.backends.loops.expr import Expr, absolute, fma, lookup, maximum, minimum, scale
+from graphc.backends.loops.expr import Expr, absolute, bounded, fma, lookup, maximum, minimum, scale
 from graphc.backends.math.exponential import EXP_RANGE, LN2_HIGH, LN2_LOW, LOG2_E
 from graphc.backends.math.floats import (
     larger,
@@ -54,11 +54,11 @@ TANH_C, TANH_D = 0.33332476, -0.0219374
 
 def exp(x: Expr) -> Expr:
     """e^x = 2^n t (1 + expm1(r)), t = 2^(k/16) from the table."""
-    low, high = EXP_RANGE[x.dtype]
-    inside = larger(smaller(x, high), low)
+    inside = bounded(x, *EXP_RANGE[x.dtype], "argument")
     sums = fma(inside, pick(LOG2_E, x), literal(ROUNDER, x))
     n = sums - ROUNDER
     r = fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), inside))
+    r = bounded(r, -1 / SIZE / 2, 1 / SIZE / 2, "remainder")
     t = lookup(sums, POWERS)
     return scale(fma(t, _expm1(r, EXP_B, r), t), n)
 

@@ -30,6 +30,14 @@ def test_short_blocks_and_those_without_functions_stay_as_they_are() -> None:
     assert ordered(plain) == plain
 
 
+def test_look_ups_tell_of_a_function() -> None:
+    looked_up = [
+        line.replace("bitcast i32 %n to float", "call float @gc.lookup.v1(float %n, ptr @table)")
+        for line in [*chain("a", 12), *chain("b", 12)]
+    ]
+    assert ordered(looked_up) != looked_up
+
+
 def test_instructions_stay_in_their_blocks() -> None:
     block = [*chain("a", 12), *chain("b", 12)]
     lines = ["entry:", *block, "  br label %loop", "loop:", "  %i = phi i64 [ 0, %entry ]", "  ret"]
