@@ -14,10 +14,14 @@ from graphc.ir.dtypes import DType, int64
 def load_in_place(buffer: str, index: Expr, dtype: DType, mask: Expr | None) -> Expr:
     """The load of a vector of indices, from the buffer's beginning where it reads no lane."""
     if mask is not None and index.op == "ramp":
-        read = _some_lane(mask)
-        if read is not None:
-            index = e.ramp(e.select(read, index.args[0], e.const(0, int64)), index.lanes)
+        index = e.ramp(kept_inside(index.args[0], mask), index.lanes)
     return e.load(buffer, index, dtype, mask)
+
+
+def kept_inside(first: Expr, mask: Expr) -> Expr:
+    """The first place that a vector reads, or 0 where it is known to read no lane."""
+    read = _some_lane(mask)
+    return first if read is None else e.select(read, first, e.const(0, int64))
 
 
 def one_of_two(x: Expr) -> Expr:

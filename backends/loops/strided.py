@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.masked import kept_inside
 from graphc.backends.loops.stmt import Stmt, Store
 from graphc.ir.dtypes import DType, bool_, int64
 
@@ -52,6 +53,8 @@ def load_strided(
     base, step = found
     if step == 1:
         return e.load(buffer, e.ramp(base, lanes), dtype, mask)
+    if step == -1:
+        return _backwards(buffer, base, dtype, lanes, mask)
     if not 1 < step <= min(WIDEST, lanes):
         return None
     starts = [*(k * lanes for k in range(step - 1)), (step - 1) * (lanes - 1)]
@@ -60,6 +63,15 @@ def load_strided(
         own = None if mask is None else _spread(mask, start, step)
         parts.append(e.load(buffer, e.ramp(base + start, lanes), dtype, own))
     return _picked(parts, starts, step)
+
+
+def _backwards(buffer: str, last: Expr, dtype: DType, lanes: int, mask: Expr | None) -> Expr:
+    """The elements from `last` on backwards."""
+    turned, first = tuple(reversed(range(lanes))), last - (lanes - 1)
+    if mask is not None:
+        first, mask = kept_inside(first, mask), e.shuffle(mask, mask, turned)
+    found = e.load(buffer, e.ramp(first, lanes), dtype, mask)
+    return e.shuffle(found, found, turned)
 
 
 def _spread(mask: Expr, start: int, step: int) -> Expr:

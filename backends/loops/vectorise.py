@@ -83,7 +83,23 @@ class VectorLoop:
         self.shared = {s.name: s for s in used if s.name not in inside}
 
     def statements(self) -> list[Stmt]:
-        if any(isinstance(s, Store) and s.stream is not None for s in self.loop.body):
+        """The loop; where its extent is not known, a single vector if that is enough of it."""
+        if not self._may_be_short():
+            return self._vectors()
+        one = VectorLoop(replace(self.loop, unroll=1), self.types, self.neutral)
+        alone = (*one._declare(), *one._masked(self.loop.begin), *one._combine())
+        extent = self.loop.end - self.loop.begin
+        return [If(extent <= self.lanes, alone, tuple(self._vectors()))]
+
+    def _may_be_short(self) -> bool:
+        loop, streamed = self.loop, any(_streams(s) for s in self.loop.body)
+        if loop.begin.op != "const" or loop.end.op == "const" or not (streamed or self.unroll > 1):
+            return False
+        return all(s.position is not None for s in self.shared.values())
+
+    def _vectors(self) -> list[Stmt]:
+        """Whole vectors, several at once, then the rest."""
+        if any(map(_streams, self.loop.body)):
             self.loop, before, skip = aligned(self.loop, bool(self.shared))
         else:
             before, skip = [], e.const(0, int64)
@@ -110,17 +126,21 @@ class VectorLoop:
         at once.
         """
         loop, turn = self.loop, e.var(self.loop.var + ".t")
-        first = rest if self.unroll == 1 else rest + turn * self.lanes
-        mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
-        body = (
-            Let(loop.var, first), Let(loop.var + ".mask", mask),
-            *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
-        )  # fmt: skip
+        body = self._masked(rest if self.unroll == 1 else rest + turn * self.lanes)
         if self.unroll == 1:
             return If(rest < loop.end, body)
         return For(
             turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body
         )
+
+    def _masked(self, first: Expr) -> tuple[Stmt, ...]:
+        """The iterations of one vector from `first` on, as far as there are any."""
+        loop = self.loop
+        mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
+        return (
+            Let(loop.var, first), Let(loop.var + ".mask", mask),
+            *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
+        )  # fmt: skip
 
     def _ends(self, skip: Expr, rest: Expr) -> Stmt:
         """The first `skip` iterations and those from `rest` on, masked, a vector at a time."""
@@ -181,6 +201,10 @@ class VectorLoop:
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
         widen = Widen(self.loop.var, self.lanes, base, mask, copy, self)
         return join_stores(widen.body(self.loop.body))
+
+
+def _streams(s: Stmt) -> bool:
+    return isinstance(s, Store) and s.stream is not None
 
 
 def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:

@@ -29,9 +29,28 @@ def test_other_vectors_of_indices_have_no_step(index: e.Expr) -> None:
     assert linear(index) is None
 
 
-@pytest.mark.parametrize("step", [5, -1, 0])
-def test_far_and_backward_steps_are_gathered(step: int) -> None:
+@pytest.mark.parametrize("step", [5, -2, 0])
+def test_far_steps_are_gathered(step: int) -> None:
     assert load_strided("a", RAMP * wide(step), gc.float32, 16, None) is None
+
+
+@pytest.mark.parametrize("dtype", [gc.float32, gc.float64, gc.int32, gc.int8], ids=str)
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+@pytest.mark.parametrize("n", SIZES)
+def test_elements_backwards(n: int, named: bool, dtype: Any) -> None:
+    x = gc.placeholder("x", (3, "n" if named else n), dtype)
+    mirrored = gc.where(gc.arange(67) < 5, 1, 2).astype(dtype)
+    run = gc.compile([x], [gc.flip(x, 1) + x, gc.pad(gc.flip(x), 2, "constant"), gc.flip(mirrored)])
+    a = np.arange(3 * n).reshape(3, n).astype(dtype.numpy)
+    first, second, _ = run(a)
+    assert np.array_equal(first, a[:, ::-1] + a)
+    assert np.array_equal(second, np.pad(a[::-1, ::-1], 2))
+
+
+def test_backwards_no_element_is_gathered() -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    text = gc.compile([x], gc.flip(x, 1), isa="x86-64-v4").dump("llvm")
+    assert "masked.gather" not in text
 
 
 @pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3", "host"])

@@ -131,14 +131,20 @@ class Lowering:
             row = self._across(row)
         if len(self.split) == 1:
             return [self._for(self.split[0], begin, end, row, self.nest.across and alone)]
+        *outer, last = self.split
+        n = self.dims(maximum(last.extent, 1))
+        passed = e.var("r") * n
+        inner = self._for(
+            last, e.maximum(begin - passed, 0), e.minimum(end - passed, n), row, False
+        )
         decode: list[Stmt] = []
         position = e.var("r")
-        for loop in reversed(self.split[1:]):
+        for loop in reversed(outer[1:]):
             extent = self.dims(loop.extent)
             decode.append(Let(loop.name, e.rem(position, extent)))
             position = position / extent
-        decode.append(Let(self.split[0].name, position))
-        return [For("r", begin, end, (*decode, *row))]
+        decode.append(Let(outer[0].name, position))
+        return [For("r", begin / n, (end + (n - 1)) / n, (*decode, inner))]
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
         loop = self.nest.outer[-1]
