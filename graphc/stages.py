@@ -56,6 +56,11 @@ class Stages:
         graph, schedule = self.graph, self._schedule()
         return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
 
+    def forget(self) -> None:
+        """Frees the graph after all passes and the kernels; they are made again when asked for."""
+        self.__dict__.pop("graph", None)
+        self.__dict__.pop("program", None)
+
     def _schedule(self) -> Schedule:
         from graphc.backends.lower.choices import with_choices
 

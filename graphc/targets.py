@@ -22,6 +22,9 @@ from graphc.tuning import Tuning, digest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+LARGE_BYTES = 1 << 24
+"""Constants of so many bytes are worth having once only; the passes make them again if asked to."""
+
 
 def _executable(
     stages: Stages, signature: Signature, target: str, call: Callable[..., Any]
@@ -72,7 +75,7 @@ def build_cpu(
     """Native code through LLVM, called without Python in between; a graph compiled before comes
     from the cache as it is.
     """
-    from graphc.backends.cpu import cache
+    from graphc.backends.cpu import cache, heap
     from graphc.backends.cpu.entry import unpack
     from graphc.backends.cpu.executable import load
     from graphc.backends.cpu.host import host, is_known
@@ -116,6 +119,9 @@ def build_cpu(
     executable = _executable(stages, signature, "cpu", call)
     executable.from_cache, executable.native = data is not None, native
     executable.machine = target
+    if sum(x.nbytes for x in packed.constants) > LARGE_BYTES:
+        stages.forget()
+        heap.trim()
     return executable
 
 
