@@ -108,11 +108,14 @@ if TYPE_CHECKING:
     from graphc import fft, init, nn, optim, probability, random, search, vision
     from graphc.backends.cpu.pool import get_num_threads, set_num_threads
     from graphc.deploy.export import Artefact, export
+    from graphc.deploy.loading import Loaded, load
 
 _LATE = {
     "Artefact": "graphc.deploy.export",
+    "Loaded": "graphc.deploy.loading",
     "export": "graphc.deploy.export",
     "get_num_threads": "graphc.backends.cpu.pool",
+    "load": "graphc.deploy.loading",
     "set_num_threads": "graphc.backends.cpu.pool",
 }
 _SUBMODULES = (
@@ -140,8 +143,8 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "Executable", "Tuning", "compile", "dump", "export", "get_num_threads",
-    "load_tuning", "set_num_threads", "tune",
+    "Artefact", "Executable", "Loaded", "Tuning", "compile", "dump", "export", "get_num_threads",
+    "load", "load_tuning", "set_num_threads", "tune",
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers

@@ -1,5 +1,7 @@
 """The C functions of an artefact as LLVM IR: state, and one function for each program over it.
 
+    int NAME_check(void)                    0, or an error code: whether this CPU can run the code
+    const char *NAME_interface(void)        what functions take and give, as JSON
     NAME *NAME_create(void)                 a new state with the variables' values at export
     void NAME_destroy(NAME *)
     void *NAME_variable(NAME *, int k)      where variable k lies, NULL if there is none
@@ -19,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from graphc.backends.llvm.artefact_cpu import WRONG_CPU, any_cpu, cpu_ir
 from graphc.backends.llvm.artefact_state import (
     ALIGNMENT,
     BAD_SIZE,
@@ -32,6 +35,7 @@ from graphc.backends.llvm.artefact_state import (
     state_offsets,
 )
 from graphc.backends.llvm.module import compound_dims, part_of, slots
+from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.program import Program
@@ -43,6 +47,7 @@ _MESSAGES = {
     BAD_SIZE: "a size is negative",
     FILE_ERROR: "the file cannot be read or written",
     WRONG_FILE: "the file does not hold these variables",
+    WRONG_CPU: "this CPU lacks instructions that the library was compiled for",
 }
 
 
@@ -60,15 +65,19 @@ def error_messages(programs: Mapping[str, Program]) -> dict[int, str]:
 def artefact_ir(
     name: str,
     programs: Mapping[str, Program],
-    variables: Sequence[Tensor],
+    variables: Mapping[str, Tensor],
     runtime: str,
+    target: Target,
+    interface: str = "{}",
     apart: dict[str, bytes] | None = None,
 ) -> str:
-    """The module of an artefact; `runtime` is the thread pool's IR. Big arrays are put into
-    `apart`, if there is one, by the names under which the module expects them in its object.
+    """The module of an artefact; `runtime` is the thread pool's IR, `interface` what the library
+    tells of itself. Big arrays are put into `apart`, if there is one, by the names under which the
+    module expects them in its object.
     """
-    offsets, _ = state_offsets(variables)
-    place = dict(zip(variables, offsets, strict=True))
+    states = list(variables.values())
+    place = dict(zip(states, state_offsets(states)[0], strict=True))
+    attributes = any_cpu(target)
     functions: dict[str, str] = {}
     declarations: dict[str, None] = {}
     constants: dict[Tensor, str] = {}
@@ -80,21 +89,24 @@ def artefact_ir(
         declarations.update(part.declarations)
         for x in program.constants:
             constants.setdefault(x, f"{name}.constant.{len(constants)}")
-        entry = _Function(f"{name}_{function}", program, first_code)
+        entry = _Function(name, function, program, first_code, attributes)
         entries += [entry.workspace(), entry.call(place, constants)]
         declarations.update(entry.declarations)
         first_code += len(program.failures)
     inside = "\n".join([*functions.values(), runtime])
     inside = re.sub(r"^define (?!internal)", "define internal ", inside, flags=re.M)
-    state, errors = state_ir(name, variables, apart), _error(name, error_messages(programs))
+    for function in ("gc_stop_threads()", "gc_set_threads(i32 %wish)"):  # called as they are
+        inside = inside.replace(f"@{function} {{", f"@{function} {attributes} {{")
     text = [
         *declarations,
         *_data(constants, apart),
-        state,
+        cpu_ir(name, target),
+        state_ir(name, variables, apart, attributes),
         inside,
         *entries,
-        _set_threads(name),
-        errors,
+        _set_threads(name, attributes),
+        _interface(name, interface, attributes),
+        _error(name, error_messages(programs), attributes),
     ]
     return _declared_once("\n".join(text))
 
@@ -118,22 +130,31 @@ def _declared_once(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _set_threads(name: str) -> str:
+def _interface(name: str, text: str, attributes: str) -> str:
     return f"""
-define void @{name}_set_threads(i32 %count) nounwind {{
+@interface = internal constant {literal(text.encode() + bytes(1))}
+define ptr @{name}_interface() nounwind {attributes} {{
+  ret ptr @interface
+}}
+"""
+
+
+def _set_threads(name: str, attributes: str) -> str:
+    return f"""
+define void @{name}_set_threads(i32 %count) nounwind {attributes} {{
   call void @gc_set_threads(i32 %count)
   ret void
 }}
 """
 
 
-def _error(name: str, messages: Mapping[int, str]) -> str:
+def _error(name: str, messages: Mapping[int, str], attributes: str) -> str:
     texts = {**messages, max(messages) + 1: "unknown error"}
     lines = [
         f"@message.{k} = internal constant {literal(text.encode() + bytes(1))}"
         for k, text in enumerate(texts.values())
     ]
-    lines.append(f"define ptr @{name}_error(i32 %code) nounwind {{")
+    lines.append(f"define ptr @{name}_error(i32 %code) nounwind {attributes} {{")
     lines.append(f"  switch i32 %code, label %m{len(messages)} [")
     lines += [f"    i32 {code}, label %m{k}" for k, code in enumerate(messages)]
     lines.append("  ]")
@@ -145,18 +166,25 @@ def _error(name: str, messages: Mapping[int, str]) -> str:
 class _Function:
     """Writes what C calls of one program; its checks have the codes after `first_code`."""
 
-    def __init__(self, symbol: str, program: Program, first_code: int):
-        self.symbol, self.program, self.first_code = symbol, program, first_code
+    def __init__(
+        self, name: str, function: str, program: Program, first_code: int, attributes: str
+    ):
+        self.name, self.symbol = name, f"{name}_{function}"
+        self.program, self.first_code, self.attributes = program, first_code, attributes
         self.declarations: dict[str, None] = {}
 
     def _sizes(self) -> list[str]:
         return [f"i64 %size.{k}" for k in range(len(self.program.sizes))]
 
     def _planned(self) -> list[str]:
-        """Lines that refuse negative sizes, and fill the sizes and the plan."""
+        """Lines that refuse other CPUs and negative sizes, and fill the sizes and the plan."""
         program = self.program
         results = 2 + sum(x.ndim for x in program.outputs)
         lines = [
+            f"  %wrong = call i32 @{self.name}_check()",
+            "  %lacking = icmp ne i32 %wrong, 0",
+            "  br i1 %lacking, label %foreign, label %known",
+            "known:",
             f"  %sizes = alloca [{slots(program) + 2} x i64], align 16",
             f"  %plan = alloca [{results} x i64], align 16",
         ]
@@ -178,17 +206,19 @@ class _Function:
         self.declarations.update(values.declarations)
         return [*lines, *values.lines]
 
-    def _refusal(self, result: str) -> list[str]:
-        return ["refuse:", f"  ret {result}"] if self.program.sizes else []
+    def _refusal(self, foreign: str, refused: str) -> list[str]:
+        lines = ["foreign:", f"  ret {foreign}"]
+        return [*lines, "refuse:", f"  ret {refused}"] if self.program.sizes else lines
 
     def workspace(self) -> str:
         """Room for alignment is counted in."""
         lines = [
-            f"define i64 @{self.symbol}_workspace({', '.join(self._sizes())}) nounwind {{",
+            f"define i64 @{self.symbol}_workspace({', '.join(self._sizes())}) nounwind "
+            f"{self.attributes} {{",
             *self._planned(),
             f"  %bytes = add i64 %need, {ALIGNMENT}",
             "  ret i64 %bytes",
-            *self._refusal("i64 0"),
+            *self._refusal("i64 0", "i64 0"),
             "}",
         ]
         return "\n".join(lines)
@@ -199,12 +229,14 @@ class _Function:
         pointers = [f"%in{k}" for k in range(len(program.inputs))]
         pointers += [f"%out{k}" for k in range(len(program.outputs))]
         params = ["ptr %self", *self._sizes(), *(f"ptr {p}" for p in pointers), "ptr %workspace"]
-        lines = [f"define i32 @{self.symbol}({', '.join(params)}) nounwind {{", *self._planned()]
+        head = f"define i32 @{self.symbol}({', '.join(params)}) nounwind {self.attributes} {{"
+        lines = [head, *self._planned()]
         for k, x in enumerate(program.variables):
             lines.append(f"  %var{k} = getelementptr i8, ptr %self, i64 {place[x]}")
             pointers.append(f"%var{k}")
         pointers += [f"@{constants[x]}" for x in program.constants]
-        lines += [*_filled(pointers), *self._run(), *self._refusal(f"i32 {BAD_SIZE}"), "}"]
+        refusal = self._refusal("i32 %wrong", f"i32 {BAD_SIZE}")
+        lines += [*_filled(pointers), *self._run(), *refusal, "}"]
         return "\n".join(lines)
 
     def _run(self) -> list[str]:

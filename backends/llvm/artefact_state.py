@@ -1,40 +1,22 @@
 """The state of an artefact as LLVM IR: its variables, how it begins, and its file.
 
-A state is one block of memory in which every variable has its place. `save` writes a safetensors
-file: eight bytes with the length of a JSON header, the header, the arrays one after the other.
-`load` takes only a file with the very header that `save` writes, reads it whole before it changes
-anything, and so leaves the state as it was unless it returns 0.
+A state is one block of memory in which every variable has its place. `save` writes a file as
+`graphc.ir.tensor_file` does. `load` takes only a file with the very header that `save` writes,
+reads it whole before it changes anything, and so leaves the state as it was unless it returns 0.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from graphc.ir.node import Tensor
+from graphc.ir.tensor_file import file_header, file_order
 
 ALIGNMENT = 64
 SMALL = 4096
 OUT_OF_MEMORY, BAD_SIZE, FILE_ERROR, WRONG_FILE = -1, -2, -3, -4
-
-_TENSOR_DTYPES = {
-    "bool": "BOOL",
-    "int8": "I8",
-    "int16": "I16",
-    "int32": "I32",
-    "int64": "I64",
-    "uint8": "U8",
-    "uint16": "U16",
-    "uint32": "U32",
-    "uint64": "U64",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "float32": "F32",
-    "float64": "F64",
-}
-
 
 def array_of(x: Tensor) -> np.ndarray:
     """The array of a variable or constant."""
@@ -54,33 +36,26 @@ def state_offsets(variables: Sequence[Tensor]) -> tuple[list[int], int]:
     return offsets, max(total, ALIGNMENT)
 
 
-def variable_names(variables: Sequence[Tensor]) -> list[str]:
-    """A name of its own for each variable: its label, numbered where another one has it too."""
-    names: list[str] = []
+def named_variables(
+    variables: Sequence[Tensor], names: Mapping[Tensor, str]
+) -> dict[str, Tensor]:
+    """The variables by names of their own: those given in `names`, else their labels, numbered
+    where another one has it too.
+    """
+    found = {names[x]: x for x in variables if x in names}
     for k, x in enumerate(variables):
-        name = wanted = x.label or f"variable{k}"
-        number = 2
-        while name in names:
-            name, number = f"{wanted}_{number}", number + 1
-        names.append(name)
-    return names
+        if x not in names:
+            name = wanted = x.label or f"variable{k}"
+            number = 2
+            while name in found:
+                name, number = f"{wanted}_{number}", number + 1
+            found[name] = x
+    order = {x: k for k, x in enumerate(variables)}
+    return dict(sorted(found.items(), key=lambda item: order[item[1]]))
 
 
-def file_header(variables: Sequence[Tensor]) -> bytes:
-    """What a file of these variables begins with."""
-    entries: dict[str, object] = {}
-    end = 0
-    for name, x in zip(variable_names(variables), variables, strict=True):
-        array = array_of(x)
-        entries[name] = {
-            "dtype": _TENSOR_DTYPES[x.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [end, end + array.nbytes],
-        }
-        end += array.nbytes
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+def _file_header(variables: Mapping[str, Tensor]) -> bytes:
+    return file_header({name: (x.dtype, array_of(x).shape) for name, x in variables.items()})
 
 
 def literal(raw: bytes) -> str:
@@ -98,14 +73,20 @@ def datum(symbol: str, raw: bytes, apart: dict[str, bytes] | None) -> str:
     return f"@{symbol} = external hidden constant [{len(raw)} x i8], align {ALIGNMENT}"
 
 
-def state_ir(name: str, variables: Sequence[Tensor], apart: dict[str, bytes] | None) -> str:
-    """`NAME_create`, `NAME_destroy`, `NAME_variable`, `NAME_save` and `NAME_load`; see `datum`."""
-    offsets, size = state_offsets(variables)
-    header = file_header(variables)
-    parts = [(offset, array_of(x).nbytes) for offset, x in zip(offsets, variables, strict=True)]
+def state_ir(
+    name: str, variables: Mapping[str, Tensor], apart: dict[str, bytes] | None, attributes: str
+) -> str:
+    """`NAME_create`, `NAME_destroy`, `NAME_variable`, `NAME_save` and `NAME_load`; see `datum`.
+
+    `attributes` are those of all these functions. `NAME_create` asks `NAME_check`.
+    """
+    offsets, size = state_offsets(list(variables.values()))
+    header = _file_header(variables)
+    place = dict(zip(variables, offsets, strict=True))
+    parts = [(place[k], array_of(variables[k]).nbytes) for k in file_order(variables)]
     rows = ", ".join(f"{{ i64, i64 }} {{ i64 {offset}, i64 {count} }}" for offset, count in parts)
     data = [
-        datum(f"{name}.initial", _initial(variables, offsets, size), apart),
+        datum(f"{name}.initial", _initial(list(variables.values()), offsets, size), apart),
         f"@header = internal constant {literal(header)}, align 8",
         f"@parts = internal constant [{len(parts)} x {{ i64, i64 }}] [{rows}]",
         '@suffix = internal constant [6 x i8] c".part\\00"',
@@ -130,6 +111,7 @@ def state_ir(name: str, variables: Sequence[Tensor], apart: dict[str, bytes] | N
     }
     for word, value in numbers.items():
         text = text.replace(word, str(value))
+    text = text.replace(") nounwind {", f") nounwind {attributes} {{")
     return "\n".join([*data, text])
 
 
@@ -147,6 +129,10 @@ declare void @free(ptr)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 define ptr @NAME_create() nounwind {
+  %wrong = call i32 @NAME_check()
+  %unfit = icmp ne i32 %wrong, 0
+  br i1 %unfit, label %fail, label %allocate
+allocate:
   %self = call ptr @aligned_alloc(i64 ALIGNMENT, i64 STATE_BYTES)
   %none = icmp eq ptr %self, null
   br i1 %none, label %fail, label %fill

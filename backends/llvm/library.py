@@ -66,6 +66,7 @@ _QUICK: dict[str, tuple[Any, ...]] = {
     "InitializeAllTargetInfos": (None,),
     "InitializeAllTargetMCs": (None,),
     "InitializeAllTargets": (None,),
+    "InitializeNativeAsmParser": (c_int,),
     "IsDeclaration": (c_int, c_void_p),
     "ModuleFunctionsIter": (c_void_p, c_void_p),
     "PTOSetLoopInterleaving": (None, c_void_p, c_int),
@@ -111,6 +112,7 @@ def load() -> dict[str, Callable[..., Any]]:
             functions = _declared(slow, _SLOW) | _declared(quick, _QUICK)
             for part in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
                 functions[f"InitializeAll{part}"]()
+            functions["InitializeNativeAsmParser"]()
             _functions.update(functions)
     return _functions
 

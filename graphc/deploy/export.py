@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 from graphc.compile import compile
 from graphc.deploy.header import KEYWORDS, header_text
+from graphc.deploy.interface import interface_text
 from graphc.deploy.object_file import is_object, with_data
 from graphc.deploy.shared_library import link
 from graphc.executable import Executable
@@ -19,7 +21,9 @@ from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.stages import Stages
 
-_OWN = ("create", "destroy", "error", "load", "save", "set_threads", "variable")
+_OWN = (
+    "check", "create", "destroy", "error", "interface", "load", "save", "set_threads", "variable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ def export(
     path: str | Path = "model",
     updates: Mapping[Tensor, Any] | None = None,
     isa: str = "host",
+    names: Mapping[str, Tensor] | None = None,
 ) -> Artefact:
     """Writes PATH.so and PATH.h (and PATH.o, which can be linked statically).
 
@@ -45,9 +50,15 @@ def export(
     share their variables. The variables' present values are stored. The library needs libc,
     pthread and (where the instruction set has no fused multiply-add) libm only.
 
-    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4". Raises GraphError for names that C
-    cannot have, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF, linking needs
-    a C compiler on PATH (MissingExtraError otherwise; object and header are written all the same).
+    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
+    names: what variables are called in the header and in files of weights, such as
+    `model.variables()`: then a layer's `load` takes what the library saves, and the library what
+    its `save` writes. Others have their labels, numbered where they are not alone.
+
+    `graphc.load` gives the functions back. Raises GraphError for names that C cannot have or that
+    are not of variables, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF,
+    linking needs a C compiler on PATH (MissingExtraError otherwise; object and header are written
+    all the same).
     """
     if isinstance(inputs, Mapping):
         functions = dict(inputs)
@@ -57,11 +68,11 @@ def export(
         functions = {"call": call}
     target = Path(path)
     _check_names(target.name, functions)
-    data, text = _contents(target.name, functions, isa)
+    data, text = _contents(target.name, functions, isa, _by_variable(names or {}))
     target.parent.mkdir(parents=True, exist_ok=True)
     object_file, header = _beside(target, ".o"), _beside(target, ".h")
-    object_file.write_bytes(data)
-    header.write_text(text)
+    _replace(object_file, data)
+    _replace(header, text.encode())
     return Artefact(_link(object_file, _beside(target, ".so")), header, object_file)
 
 
@@ -84,9 +95,28 @@ def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
             )
 
 
-def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple[bytes, str]:
+def _by_variable(names: Mapping[str, Tensor]) -> dict[Tensor, str]:
+    for name, x in names.items():
+        if not isinstance(x, Tensor) or x.node.op.name != "variable":
+            raise GraphError(f"names are those of variables; {name!r} is {x!r}")
+    return {x: name for name, x in names.items()}
+
+
+def _replace(path: Path, data: bytes, executable: bool = False) -> None:
+    """Writes a new file in place of the old one, which a process may have mapped."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(data)
+    if executable:
+        part.chmod(0o755)
+    part.replace(path)
+
+
+def _contents(
+    name: str, functions: Mapping[str, Executable], isa: str, names: Mapping[Tensor, str]
+) -> tuple[bytes, str]:
     from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
     from graphc.backends.llvm.artefact import artefact_ir
+    from graphc.backends.llvm.artefact_state import named_variables
     from graphc.backends.llvm.engine import compile_object, named_target
     from graphc.backends.lower.choices import with_choices
     from graphc.backends.lower.kernel import Schedule
@@ -106,9 +136,12 @@ def _contents(name: str, functions: Mapping[str, Executable], isa: str) -> tuple
         programs[function] = build_program(
             graph.inputs, graph.outputs, graph.updates, schedule, function
         )
-    variables = list(dict.fromkeys(x for program in programs.values() for x in program.variables))
+    found = dict.fromkeys(x for program in programs.values() for x in program.variables)
+    variables = named_variables(list(found), names)
     apart: dict[str, bytes] | None = {} if _is_ours(target.triple) else None
-    ir = artefact_ir(name, programs, variables, runtime_ir(target.triple) + UNLOAD_IR, apart)
+    interface = interface_text(programs, variables, target.cpu)
+    runtime = runtime_ir(target.triple) + UNLOAD_IR
+    ir = artefact_ir(name, programs, variables, runtime, target, interface, apart)
     data = with_data(compile_object(ir, target, pic=True), apart or {})
     return data, header_text(name, programs, variables)
 
@@ -121,8 +154,7 @@ def _is_ours(triple: str) -> bool:
 def _link(object_file: Path, library: Path) -> Path:
     data = object_file.read_bytes()
     if is_object(data):
-        library.write_bytes(link(data, library.name))
-        library.chmod(0o755)
+        _replace(library, link(data, library.name), executable=True)
         return library
     compiler = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
     if compiler is None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from graphc.backends.llvm.artefact import error_messages
-from graphc.backends.llvm.artefact_state import variable_names
 from graphc.backends.program import Program
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
@@ -52,7 +51,9 @@ def c_names(wanted: Iterable[str]) -> list[str]:
     return names
 
 
-def header_text(name: str, programs: Mapping[str, Program], variables: Sequence[Tensor]) -> str:
+def header_text(
+    name: str, programs: Mapping[str, Program], variables: Mapping[str, Tensor]
+) -> str:
     """The declarations of everything that the library exports."""
     lines = [
         f"/* {name}: compiled by graphc. Arrays are contiguous, in row-major order.",
@@ -69,7 +70,9 @@ def header_text(name: str, programs: Mapping[str, Program], variables: Sequence[
         "",
         f"typedef struct {name} {name};   /* the variables */",
         "",
-        "/* the variables as they were at export; NULL without memory */",
+        "/* 0, or the code of an error: whether this CPU can run the functions */",
+        f"int {name}_check(void);",
+        "/* the variables as they were at export; NULL without memory, or if the CPU is unfit */",
         f"{name} *{name}_create(void);",
         f"void {name}_destroy({name} *self);",
         "/* write and read the variables: a safetensors file */",
@@ -81,6 +84,8 @@ def header_text(name: str, programs: Mapping[str, Program], variables: Sequence[
         "",
         f"const char *{name}_error(int code);",
         *_codes(programs),
+        "/* what the functions take and give, as JSON */",
+        f"const char *{name}_interface(void);",
         "/* threads that a call may use, the caller's included */",
         f"void {name}_set_threads(int count);",
     ]
@@ -90,19 +95,15 @@ def header_text(name: str, programs: Mapping[str, Program], variables: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def _variables(name: str, variables: Sequence[Tensor]) -> list[str]:
+def _variables(name: str, variables: Mapping[str, Tensor]) -> list[str]:
     if not variables:
         return []
-    labels = c_names(f"{name}_variable_{x}".upper() for x in variable_names(variables))
+    labels = c_names(f"{name}_variable_{x}".upper() for x in variables)
     rows = [
-        f"  {label} = {k},   /* {c_type(x.dtype)}[{_shape(x)}]{_remark(x)} */"
-        for k, (label, x) in enumerate(zip(labels, variables, strict=True))
+        f"  {label} = {k},   /* {c_type(x.dtype)}[{_shape(x)}]: {comment(own)} */"
+        for k, (label, (own, x)) in enumerate(zip(labels, variables.items(), strict=True))
     ]
     return ["enum {", *rows, "};"]
-
-
-def _remark(x: Tensor) -> str:
-    return f": {comment(x.label)}" if x.label else ""
 
 
 def comment(text: str) -> str:
@@ -121,7 +122,7 @@ def _shape(x: Tensor) -> str:
 
 def _function(name: str, function: str, program: Program) -> list[str]:
     given = [str(x.node.attrs["name"]) for x in program.inputs]
-    names = c_names([*program.sizes, *given, *_output_names(program)])
+    names = c_names([*program.sizes, *given, *output_names(program)])
     count = len(program.sizes)
     sizes = [f"int64_t {s}" for s in names[:count]]
     arrays = list(zip(names[count:], (*program.inputs, *program.outputs), strict=True))
@@ -141,7 +142,7 @@ def _function(name: str, function: str, program: Program) -> list[str]:
     ]
 
 
-def _output_names(program: Program) -> list[str]:
+def output_names(program: Program) -> list[str]:
     """The label of each output where no other output has it, else out0, out1, ..."""
     labels = [x.label for x in program.outputs]
     alone = [bool(label) and labels.count(label) == 1 for label in labels]

@@ -14,6 +14,7 @@ import numpy as np
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.tensor_file import read_tensors, write_tensors
 from graphc.ops.source import State
 
 
@@ -124,15 +125,16 @@ class Layer:
         """Copies of all variables' arrays, by path."""
         return {name: _state(x).array.copy() for name, x in self.variables().items()}
 
-    def load_state_dict(self, arrays: Mapping[str, Any]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, Any], strict: bool = True) -> None:
         """Gives every variable its array. Raises GraphError unless names, shapes and dtypes all
-        agree; then nothing changes.
+        agree; then nothing changes. Without `strict`, arrays of other names are left out.
         """
         variables = self.variables()
         missing, extra = variables.keys() - arrays.keys(), arrays.keys() - variables.keys()
-        if missing or extra:
+        if missing or (extra and strict):
+            hint = "" if missing else "\n  hint: strict=False takes what the layer has"
             raise GraphError(
-                f"missing: {sorted(missing) or 'none'}; not known: {sorted(extra) or 'none'}"
+                f"missing: {sorted(missing) or 'none'}; not known: {sorted(extra) or 'none'}{hint}"
             )
         for name, x in variables.items():
             new = np.asarray(arrays[name])
@@ -142,18 +144,32 @@ class Layer:
             _state(x).array[...] = arrays[name]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the variables to an .npz file (bfloat16 ones as float32, which loses nothing)."""
+        """Writes the variables to a file: of the safetensors format if `path` ends so, such as
+        exported libraries read and write; else an .npz file (bfloat16 as float32, which loses
+        nothing).
+        """
+        if os.fspath(path).endswith(".safetensors"):
+            write_tensors(path, self.state_dict())
+            return
         with open(path, "wb") as file:
             np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
 
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Reads what `save` wrote. Raises GraphError for other files, and as `load_state_dict`."""
-        types = {name: x.dtype.numpy for name, x in self.variables().items()}
+    def load(self, path: str | os.PathLike[str], strict: bool = True) -> None:
+        """Reads what `save` wrote, of either format, or what an exported library saved under the
+        names of this layer's `variables`. Raises GraphError for other files, and as
+        `load_state_dict`.
+        """
         with open(path, "rb") as raw:
-            if not zipfile.is_zipfile(raw):
+            zipped = zipfile.is_zipfile(raw)
+        if not zipped:
+            if not os.fspath(path).endswith(".safetensors"):
                 raise GraphError(f"{os.fspath(path)} is no .npz file, such as `save` writes")
+            self.load_state_dict(read_tensors(path), strict)
+            return
+        types = {name: x.dtype.numpy for name, x in self.variables().items()}
         with np.load(path, allow_pickle=False) as file:
-            self.load_state_dict({k: file[k].astype(types.get(k, file[k].dtype)) for k in file})
+            arrays = {k: file[k].astype(types.get(k, file[k].dtype)) for k in file}
+        self.load_state_dict(arrays, strict)
 
 
 def _storable(array: np.ndarray) -> np.ndarray:

@@ -20,8 +20,9 @@ int main(void) {
 @needs_cc
 def test_the_documented_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    scope: dict[str, object] = {}
     for _, code in code_blocks("docs/deployment.md"):
-        exec(code, {})
+        exec(code, scope)
     ((_, program),) = code_blocks("docs/deployment.md", "c")
     run(build(tmp_path, program + MAIN, str(tmp_path / "digits.o"), "-pthread", "-lm"))
     assert (tmp_path / "digits.safetensors").stat().st_size > 4 * 64 * 32

@@ -44,7 +44,17 @@ ALLOWED = [
     "strlen",
     "syscall",
 ]
-OWN = ["create", "destroy", "error", "load", "save", "set_threads", "variable"]
+OWN = [
+    "check",
+    "create",
+    "destroy",
+    "error",
+    "interface",
+    "load",
+    "save",
+    "set_threads",
+    "variable",
+]
 
 
 def counter(name: str = "count") -> gc.Tensor:

@@ -1,0 +1,186 @@
+"""`load`: the functions of an exported library, called from Python. Nothing is compiled."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from graphc.arguments import Signature
+from graphc.deploy.interface import Array, Function, read_interface
+from graphc.ir.dims import evaluate
+from graphc.ir.errors import GraphError, IndexRangeError, UnsupportedError
+from graphc.ops.source import placeholder
+
+Call = Callable[..., Any]
+
+
+class Loaded:
+    """An exported model in this process, with variables of its own.
+
+    Its functions are attributes, `model.predict(x)`, and in `functions` by name. They take what
+    the compiled functions take, by position or by name, with the same errors for what does not
+    fit, and return an array, a tuple of several, or None. `variables` are the arrays of the
+    variables themselves, by name: what is written into them is used from then on.
+
+    Calls run one at a time. A check that fails is an IndexRangeError and changes no variable.
+    """
+
+    functions: Mapping[str, Call]
+    variables: Mapping[str, np.ndarray[Any, Any]]
+
+    def __init__(self, library: ctypes.CDLL, name: str):
+        self._library, self._name = library, name
+        self._state: Any = None
+        self._lock = threading.Lock()
+        interface = read_interface(self._text("interface"))
+        if code := self._function("check")():
+            raise UnsupportedError(
+                f"{name}: {self._text('error', code)} ({interface.cpu})\n"
+                "  hint: export with isa= for older CPUs, such as 'x86-64-v2'"
+            )
+        self._state = self._function("create", ctypes.c_void_p)()
+        if not self._state:
+            raise MemoryError(f"{name}: no memory for the variables")
+        self.functions = MappingProxyType(
+            {f: self._call(f, function) for f, function in interface.functions.items()}
+        )
+        self.variables = MappingProxyType(
+            {x.name: self._variable(k, x) for k, x in enumerate(interface.variables)}
+        )
+
+    def __repr__(self) -> str:
+        calls = ", ".join(f.__doc__ or "" for f in self.functions.values())
+        return f"<Loaded {self._name}: {calls}>"
+
+    def __getattr__(self, name: str) -> Call:
+        functions = self.__dict__.get("functions", {})
+        if name not in functions:
+            known = ", ".join(functions)
+            raise AttributeError(f"{self._name} has no function {name!r}; it has {known}")
+        found: Call = functions[name]
+        return found
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_state"):
+            self._function("destroy", None)(self._pointer())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the variables to a safetensors file; raises OSError where that cannot be."""
+        self._file("save", path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Reads a file of exactly these variables, or raises GraphError and changes nothing.
+
+        `variables` and `graphc.nn.Layer.load` take what fits in other ways.
+        """
+        self._file("load", path)
+
+    def set_threads(self, count: int) -> None:
+        """How many threads a call may use."""
+        self._function("set_threads", None)(ctypes.c_int(count))
+
+    def _file(self, what: str, path: str | os.PathLike[str]) -> None:
+        code = self._function(what)(self._pointer(), os.fsencode(path))
+        if code:
+            kind = GraphError if what == "load" else OSError
+            raise kind(f"{os.fspath(path)}: {self._text('error', code)}")
+
+    def _pointer(self) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self._state)
+
+    def _function(self, what: str, result: Any = ctypes.c_int) -> Any:
+        function = self._library[f"{self._name}_{what}"]
+        function.restype = result
+        return function
+
+    def _text(self, what: str, *arguments: int) -> str:
+        return str(self._function(what, ctypes.c_char_p)(*arguments).decode())
+
+    def _variable(self, number: int, x: Array) -> np.ndarray[Any, Any]:
+        address = self._function("variable", ctypes.c_void_p)(self._pointer(), number)
+        shape = [d for d in x.shape if isinstance(d, int)]
+        array = _Held((ctypes.c_uint8 * (int(np.prod(shape)) * x.dtype.bytes)), address, self)
+        return np.asarray(array).view(x.dtype.numpy).reshape(shape)
+
+    def _call(self, name: str, function: Function) -> Call:
+        given = [placeholder(x.name, x.shape, x.dtype) for x in function.inputs]
+        signature = Signature(name, tuple(given))
+        run = self._function(name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            arrays = signature.bind(args, kwargs)
+            sizes = signature.sizes(arrays)
+            results = [
+                np.empty([evaluate(d, sizes) for d in y.shape], y.dtype.numpy)
+                for y in function.outputs
+            ]
+            places = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, *results)]
+            lengths = [ctypes.c_int64(sizes[n]) for n in function.sizes]
+            with self._lock:
+                code = run(self._pointer(), *lengths, *places, None)
+            if code:
+                self._fail(code)
+            return results[0] if len(results) == 1 else tuple(results) if results else None
+
+        call.__name__ = call.__qualname__ = name
+        call.__doc__ = str(signature)
+        return call
+
+    def _fail(self, code: int) -> None:
+        text = f"{self._name}: {self._text('error', code)}"
+        if code > 0:
+            raise IndexRangeError(text)
+        raise MemoryError(text) if code == -1 else GraphError(text)
+
+
+class _Held:
+    """Memory of a state as NumPy takes it; the array keeps the state alive."""
+
+    def __init__(self, kind: Any, address: int, owner: Loaded):
+        self.owner = owner
+        self.__array_interface__ = {
+            "shape": (ctypes.sizeof(kind),),
+            "typestr": "|u1",
+            "data": (address, False),
+            "version": 3,
+        }
+
+
+def load(path: str | os.PathLike[str], name: str | None = None) -> Loaded:
+    """The functions of a library that `export` made; no compiler is needed or loaded.
+
+    path: the library, or without `.so` what was given to `export`.
+    name: what the model was called at export, where the file is called otherwise now.
+
+    The variables begin as they were at export. Raises GraphError for a file that is no such
+    library, UnsupportedError where this CPU lacks instructions that it was compiled for.
+    """
+    file = Path(path)
+    if file.suffix != ".so":
+        file = file.with_name(f"{file.name}.so")
+    if not file.exists():
+        raise GraphError(f"there is no file {file}")
+    own = name or file.name.split(".")[0]
+    # The system's loader takes a name that it knows for the library it knows, were it made anew.
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / file.name
+        link.symlink_to(file.resolve())
+        try:
+            library = ctypes.CDLL(str(link))
+        except OSError as error:
+            text = str(error).replace(str(link), str(file))
+            raise GraphError(f"{file} cannot be loaded: {text}") from None
+    if not hasattr(library, f"{own}_interface"):
+        raise GraphError(
+            f"{file} is no library of a model called {own!r}\n"
+            "  hint: if the file was renamed, give load the name= that export was given"
+        )
+    return Loaded(library, own)

@@ -1,0 +1,84 @@
+"""Files of named arrays in the safetensors format: eight bytes with the length of a JSON header,
+the header, and the arrays one after the other. Equal names, types and shapes give equal headers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.dtypes import DType, as_dtype
+from graphc.ir.errors import GraphError
+
+_KINDS = {
+    "bool": "BOOL",
+    "int8": "I8",
+    "int16": "I16",
+    "int32": "I32",
+    "int64": "I64",
+    "uint8": "U8",
+    "uint16": "U16",
+    "uint32": "U32",
+    "uint64": "U64",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float32": "F32",
+    "float64": "F64",
+}
+_DTYPES = {kind: as_dtype(name) for name, kind in _KINDS.items()}
+
+
+def file_order(names: Iterable[str]) -> list[str]:
+    """The order in which the arrays of these names lie in a file."""
+    return sorted(names)
+
+
+def file_header(entries: Mapping[str, tuple[DType, tuple[int, ...]]]) -> bytes:
+    """What a file of arrays of these dtypes and shapes begins with."""
+    found: dict[str, object] = {}
+    end = 0
+    for name in file_order(entries):
+        dtype, shape = entries[name]
+        begin, end = end, end + int(np.prod(shape, dtype=np.int64)) * dtype.bytes
+        kind = _KINDS[dtype.name]
+        found[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(found, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def write_tensors(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays to a file."""
+    header = file_header({k: (as_dtype(a.dtype), a.shape) for k, a in arrays.items()})
+    with open(path, "wb") as file:
+        file.write(header)
+        for name in file_order(arrays):
+            file.write(np.ascontiguousarray(arrays[name]).tobytes())
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays in a file; raises GraphError for a file that is damaged or of another kind."""
+    with open(path, "rb") as file:
+        data = file.read()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    try:
+        header = json.loads(data[8:begin]) if 8 < begin <= len(data) else None
+        entries = dict(header) if isinstance(header, dict) else None
+        if entries is None:
+            raise ValueError("it has no header")
+        entries.pop("__metadata__", None)
+        return {name: _array(data[begin:], **entry) for name, entry in entries.items()}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise GraphError(f"{os.fspath(path)} is no safetensors file: {error}") from None
+
+
+def _array(data: bytes, dtype: str, shape: Any, data_offsets: Any) -> np.ndarray:
+    begin, end = data_offsets
+    kind = _DTYPES[dtype].numpy
+    if not 0 <= begin <= end <= len(data):
+        raise ValueError(f"its data do not reach from {begin} to {end}")
+    return np.frombuffer(data[begin:end], kind).reshape([int(n) for n in shape]).copy()

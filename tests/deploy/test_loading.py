@@ -1,0 +1,243 @@
+"""Exported libraries in Python: values, errors, weights that go both ways, CPUs that cannot."""
+
+import ctypes
+import dataclasses
+import gc as garbage
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import nn, optim
+from graphc.backends.llvm import engine
+from graphc.backends.llvm.target import named_target
+from tests.deploy.building import build, needs_cc, run
+
+X, T = np.random.default_rng(0).random((5, 6), np.float32), np.array([0, 1, 2, 1, 0])
+
+
+def classifier(folder: Path) -> tuple[nn.Sequential, gc.Executable, gc.Executable, gc.Artefact]:
+    x, t = gc.placeholder("x", ("batch", 6)), gc.placeholder("t", ("batch",), gc.int64)
+    model = nn.Sequential(nn.Dense(6, 4, gc.tanh), nn.Dense(4, 3))
+    loss = nn.cross_entropy(model(x), t)
+    updates = optim.Adam(0.1).updates(loss, model.named_parameters())
+    step, predict = gc.compile([x, t], loss, updates), gc.compile([x], model(x))
+    functions = {"predict": predict, "step": step}
+    made = gc.export(functions, path=folder / "model", names=model.variables())
+    return model, predict, step, made
+
+
+def test_a_loaded_library_computes_what_python_computes(tmp_path: Path) -> None:
+    _, predict, step, made = classifier(tmp_path)
+    loaded = gc.load(made.library)
+    np.testing.assert_array_equal(loaded.predict(X), predict(X))
+    for _ in range(3):
+        np.testing.assert_array_equal(loaded.step(x=X, t=T), step(X, T))
+    np.testing.assert_array_equal(loaded.functions["predict"](X), predict(X))
+
+
+def test_results_are_one_array_several_or_none(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    count = gc.variable(np.int64(0), "count", trainable=False)
+    functions = {
+        "two": gc.compile([x], [x + 1, gc.concat([x, x])]),
+        "none": gc.compile([], None, updates={count: count + 1}),
+    }
+    loaded = gc.load(gc.export(functions, path=tmp_path / "model").library)
+    first, second = loaded.two([1.0, 2.0])
+    assert (first.tolist(), second.tolist()) == ([2, 3], [1, 2, 1, 2])
+    assert loaded.none() is None
+    assert loaded.variables["count"] == 1
+
+
+def test_sizes_that_follow_from_others_are_checked_and_computed(tmp_path: Path) -> None:
+    a = gc.placeholder("a", ("n",))
+    b = gc.placeholder("b", (2 * a.shape[0] + 1,))
+    loaded = gc.load(gc.export([a, b], gc.concat([a, b])[::2], tmp_path / "model").library)
+    assert loaded.call([1, 2], [3, 4, 5, 6, 7]).tolist() == [1, 3, 5, 7]
+    with pytest.raises(
+        gc.ArgumentError, match=r"'b' has length 4 along axis 0, expected 1"
+    ):
+        loaded.call([1, 2], [3, 4, 5, 6])
+
+
+def test_errors_are_those_of_the_compiled_function(tmp_path: Path) -> None:
+    *_, made = classifier(tmp_path)
+    loaded = gc.load(made.library)
+    before = {name: x.copy() for name, x in loaded.variables.items()}
+    with pytest.raises(gc.ArgumentError, match="'x' has dtype float64, expected float32"):
+        loaded.predict(X.astype(float))
+    with pytest.raises(gc.ArgumentError, match="step misses t"):
+        loaded.step(X)
+    with pytest.raises(gc.IndexRangeError, match=r"model: cross_entropy: .* 3 classes \(at test_"):
+        loaded.step(X, T + 2)
+    with pytest.raises(AttributeError, match="no function 'fit'; it has predict, step"):
+        loaded.fit(X)
+    for name, x in before.items():
+        np.testing.assert_array_equal(loaded.variables[name], x)
+
+
+def test_variables_are_the_memory_that_functions_use(tmp_path: Path) -> None:
+    *_, made = classifier(tmp_path)
+    loaded, other = gc.load(made.library), gc.load(made.library)
+    loaded.variables["1.weight"][...] = 0
+    loaded.variables["1.bias"][...] = [1, 2, 3]
+    np.testing.assert_array_equal(loaded.predict(X), [[1, 2, 3]] * 5)
+    assert not np.array_equal(other.predict(X), loaded.predict(X))
+    kept = loaded.variables["1.bias"]
+    del loaded
+    garbage.collect()
+    assert kept.tolist() == [1, 2, 3]
+
+
+def test_weights_trained_in_a_library_load_into_the_layer(tmp_path: Path) -> None:
+    model, predict, _, made = classifier(tmp_path)
+    loaded, file = gc.load(made.library), tmp_path / "trained.safetensors"
+    loaded.step(X, T)
+    loaded.save(file)
+    with pytest.raises(gc.GraphError, match="strict=False takes what the layer has"):
+        model.load(file)
+    model.load(file, strict=False)
+    assert model.variables().keys() <= loaded.variables.keys()
+    np.testing.assert_array_equal(predict(X), loaded.predict(X))
+
+
+def test_weights_trained_in_python_load_into_a_library(tmp_path: Path) -> None:
+    model, predict, step, _ = classifier(tmp_path)
+    made = gc.export({"predict": predict}, path=tmp_path / "other", names=model.variables())
+    loaded, file = gc.load(made.library), tmp_path / "trained.safetensors"
+    step(X, T)
+    model.save(file)
+    loaded.load(file)
+    np.testing.assert_array_equal(loaded.predict(X), predict(X))
+    loaded.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
+
+
+@needs_cc
+def test_weights_trained_in_c_load_into_the_layer(tmp_path: Path) -> None:
+    model, predict, step, _ = classifier(tmp_path)
+    source = """
+    #include "model.h"
+    int main(int argc, char **argv) {
+        FILE *file = fopen(argv[1], "rb");
+        const float *x = from_file(file, 5 * 6 * 4);
+        const int64_t *t = from_file(file, 5 * 8);
+        float loss;
+        must(argc != 3 || model_check());
+        model *m = model_create();
+        must(model_step(m, 5, x, t, &loss, NULL));
+        must(model_save(m, argv[2]));
+        must(model_load(m, argv[2]));
+        model_destroy(m);
+        return 0;
+    }
+    """
+    (tmp_path / "data").write_bytes(X.tobytes() + T.tobytes())
+    program = build(tmp_path, source, str(tmp_path / "model.o"), "-pthread", "-lm")
+    run(program, tmp_path / "data", tmp_path / "c.safetensors")
+    step(X, T)
+    expected = predict(X)
+    model.load_state_dict({k: np.zeros_like(v) for k, v in model.state_dict().items()})
+    model.load(tmp_path / "c.safetensors", strict=False)
+    np.testing.assert_array_equal(predict(X), expected)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"{}x", b"[" * 4000])
+def test_a_file_that_is_damaged_is_refused(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(raw)
+    with pytest.raises(gc.GraphError):
+        nn.Dense(2, 2).load(file)
+
+
+def test_a_library_made_anew_is_loaded_anew(tmp_path: Path) -> None:
+    x, found = gc.placeholder("x"), []
+    for k in (1, 2):
+        found.append(gc.load(gc.export([x], x + k, tmp_path / "model").library))
+    assert [float(loaded.call(0.0)) for loaded in found] == [1, 2]
+
+
+def test_a_renamed_library_needs_its_name(tmp_path: Path) -> None:
+    x = gc.placeholder("x")
+    made = gc.export([x], x + 1, tmp_path / "model")
+    made.library.rename(tmp_path / "renamed.so")
+    with pytest.raises(gc.GraphError, match="give load the name="):
+        gc.load(tmp_path / "renamed")
+    assert gc.load(tmp_path / "renamed", name="model").call(1.0) == 2
+
+
+def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(gc.GraphError, match="there is no file"):
+        gc.load(tmp_path / "model")
+    (tmp_path / "model.so").write_bytes(b"x" * 100)
+    with pytest.raises(gc.GraphError, match="cannot be loaded"):
+        gc.load(tmp_path / "model")
+
+
+LIGHT = """
+import sys
+import graphc as gc
+print(float(gc.load(sys.argv[1]).call([1.0, 2.0])))
+print("libllvmlite" in open("/proc/self/maps").read())
+"""
+
+
+def test_loading_needs_no_compiler(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    made = gc.export([x], gc.sum(x), tmp_path / "model")
+    command = [sys.executable, "-c", LIGHT, str(made.library)]
+    assert subprocess.check_output(command, text=True).split() == ["3.0", "False"]
+
+
+def lacking(monkeypatch: pytest.MonkeyPatch, folder: Path) -> gc.Artefact:
+    """A library for a CPU that there is none of here: its instructions were given up long ago."""
+    here = named_target("host")
+    if not here.triple.startswith("x86_64"):
+        pytest.skip("other CPUs are not asked")
+    other = dataclasses.replace(here, features=f"{here.features},+fma4,+tbm")
+    monkeypatch.setattr(engine, "named_target", lambda _: other)
+    x, w = gc.placeholder("x", ("n",)), gc.variable(np.ones(64, np.float32), "w")
+    return gc.export([x], gc.sum(x) * w, folder / "model", updates={w: w + 1})
+
+
+def test_a_cpu_that_lacks_instructions_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lacking(monkeypatch, tmp_path)
+    with pytest.raises(gc.UnsupportedError, match="model: this CPU lacks instructions"):
+        gc.load(made.library)
+    library = ctypes.CDLL(str(made.library))
+    library.model_create.restype = ctypes.c_void_p
+    library.model_error.restype = ctypes.c_char_p
+    library.model_call_workspace.restype = ctypes.c_size_t
+    assert library.model_check() == -5
+    assert b"this CPU lacks" in library.model_error(-5)
+    assert library.model_create() is None
+    assert library.model_call_workspace(ctypes.c_int64(1)) == 0
+    assert library.model_call(None, ctypes.c_int64(1), None, None, None) == -5
+
+
+@needs_cc
+@pytest.mark.parametrize("isa", ["x86-64-v3", "x86-64-v4"])
+def test_what_c_calls_runs_on_every_cpu(tmp_path: Path, isa: str) -> None:
+    x, w = gc.placeholder("x", ("n",)), gc.variable(np.ones(64, np.float32), "w")
+    made = gc.export([x], gc.exp(x) @ x * w, tmp_path / "model", updates={w: w + 1}, isa=isa)
+    command = ["objdump", "-d", "--no-show-raw-insn", str(made.object)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    parts = {p.split(">:")[0].split("<")[-1]: p for p in text.split("\n\n") if ">:" in p}
+    public = [name for name in parts if name.startswith("model_") and "__" not in name]
+    assert {"model_call", "model_create", "model_check", "model_call_workspace"} <= {*public}
+    for name in (*public, "gc_stop_threads", "gc_set_threads", "gc_cpuid", "gc_saved"):
+        words = {line.split("\t")[1].split(" ")[0] for line in parts[name].splitlines()[1:]}
+        assert not {w for w in words if w.startswith(("v", "sarx", "shlx", "shrx", "rorx"))}
+    assert any("ymm" in part or "zmm" in part for part in parts.values())
+
+
+def test_names_are_of_variables(tmp_path: Path) -> None:
+    x = gc.placeholder("x")
+    with pytest.raises(gc.GraphError, match="names are those of variables; 'a' is <x"):
+        gc.export([x], x + 1, tmp_path / "model", names={"a": x})
