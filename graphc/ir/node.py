@@ -112,12 +112,6 @@ class Tensor(TensorMethods):
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise self._has_no("value", "use graphc's functions; those of NumPy need arrays")
 
-    def __reduce_ex__(self, _: Any) -> Any:
-        raise GraphError(
-            f"a symbolic tensor can be neither copied nor pickled\n  {self.describe()}\n"
-            "  hint: keep arrays instead, such as a variable's .value or a layer's .state_dict()"
-        )
-
     def _has_no(self, what: str, hint: str) -> GraphError:
         return GraphError(
             f"a symbolic tensor has no {what} while the graph is built\n  {self.describe()}\n"

@@ -145,7 +145,7 @@ class Op:
         return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Op.registry.__getitem__, (self.name,)
+        return _registered, (self.name,)
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         """Types of the outputs; raises ShapeError or DTypeError with one line that says what does
@@ -202,3 +202,7 @@ class Op:
     def samples(self) -> Sequence[Sample]:
         """Inputs for the op's laws."""
         return ()
+
+
+def _registered(name: str) -> Op:
+    return Op.registry[name]

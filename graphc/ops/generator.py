@@ -7,7 +7,6 @@ the graph has a key of its own.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -37,11 +36,12 @@ class Generator:
     def __init__(self, seed: int):
         self.state = variable(_words(seed), "generator", trainable=False)
         self.state.node.attrs["state"].advance = _stepped
-        self._draws = count()
+        self._draws = 0
 
     def key(self) -> Tensor:
         """The key of the next draw; no two calls give the same."""
-        return fold_in(self.state, next(self._draws))
+        self._draws += 1
+        return fold_in(self.state, self._draws - 1)
 
 
 KeyLike = Tensor | Generator

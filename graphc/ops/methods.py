@@ -9,6 +9,7 @@ import numpy as np
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ops import axes, cast, cumulative, layout, reduction, rounding, select, statistics
+from graphc.ops.duplicates import deep_copy, pickled
 from graphc.ops.numpy_calls import NumpyCalls
 from graphc.ops.operators import TensorOperators
 from graphc.ops.source import state_of
@@ -18,6 +19,15 @@ class TensorMethods(TensorOperators, NumpyCalls):
     """What `Tensor` can do beside describing itself; each is the function of the same name."""
 
     __slots__ = ()
+
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
+        return deep_copy(self, memo)
+
+    def __copy__(self: Any) -> Any:
+        return self
+
+    def __reduce_ex__(self: Any, _: Any) -> Any:
+        return pickled(self)
 
     def __setitem__(self: Any, key: Any, new: Any) -> None:
         raise GraphError(

@@ -83,6 +83,12 @@ class State:
     def __repr__(self) -> str:
         return f"<{self._first.dtype}{list(self._first.shape)}>"
 
+    def copy(self) -> State:
+        """Another array of the same values."""
+        state = State(self._first, self.trainable)
+        state.advance = self.advance
+        return state
+
     @property
     def size(self) -> int:
         """How many numbers it holds."""
@@ -148,6 +154,12 @@ def variable(
     state = State(_converted(array, kind), trainable)
     node = unique(_VARIABLE, (), {"state": state}, (TensorType(kind, array.shape),))
     return node.outputs[0].named(name) if name else node.outputs[0]
+
+
+def copied_variable(x: Tensor) -> Tensor:
+    """A variable like x that has an array of its own."""
+    found = unique(_VARIABLE, (), {"state": state_of(x).copy()}, x.node.types).outputs[0]
+    return found.named(x.label) if x.label else found
 
 
 def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
