@@ -138,9 +138,7 @@ def _solve_column(node: Node, kernel: KernelWriter, at: Sequence[Any], column: A
         kernel.store(0, (*at, i, column), total.get() / entry(i, i))
 
 
-def _solve_panel(
-    node: Node, kernel: KernelWriter, at: Sequence[Any], begin: Any, end: Any
-) -> None:
+def _solve_panel(node: Node, kernel: KernelWriter, at: Sequence[Any], begin: Any, end: Any) -> None:
     """The columns from `begin` to `end` of one system, side by side in vectors. A row stays in a
     register while DEPTH solved ones are taken from it, in the order in which a column alone
     would take them.

@@ -119,8 +119,10 @@ def _at_once(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
     phases, places = tuple(r for r, _ in shared), tuple(range(2, 2 + n))
     missing = [line.stride - r for r, line in zip(phases, lines, strict=True)]
     if last:
-        split = reshape(transpose(image, (0, *places, 1)), (shape[0], *extent, *phases, shape[1]))
-        parts = transpose(split, (*range(1 + n), 1 + 2 * n, *range(1 + n, 1 + 2 * n)))
+        of_groups = (shape[0], *extent, node.attrs["groups"], *phases, w.shape[1])
+        split = reshape(transpose(image, (0, *places, 1)), of_groups)
+        turned = transpose(split, (*range(2 + n), 2 + 2 * n, *range(2 + n, 2 + 2 * n)))
+        parts = reshape(turned, (shape[0], *extent, shape[1], *phases))
     else:
         split = reshape(image, (*shape[:2], *phases, *extent))
         parts = transpose(split, (0, 1, *range(2 + n, 2 + 2 * n), *places))
@@ -135,7 +137,7 @@ def _by_phase(
     w: Tensor, taps: Sequence[int], shared: Sequence[tuple[int, int]], last: bool
 ) -> Tensor:
     """Kernels (O, C, *taps) as (O, C * phases, *taps of a phase), with zeros where there is no tap;
-    `last`: as (O, phases * C, *taps). Of constants, a constant.
+    `last`: as (O, phases * C, *taps). C are the channels of a group. Of constants, a constant.
     """
     n, (outputs, channels) = len(shared), w.shape[:2]
     widths = [(0, 0), (0, 0), *((0, r * t - d) for (r, t), d in zip(shared, taps, strict=True))]
