@@ -133,3 +133,33 @@ def test_cholesky_of_what_is_not_positive_definite_is_nan():
     x = gc.placeholder("x", a.shape, gc.float64)
     low = gc.compile([x], gc.linalg.cholesky(x))(a)
     assert np.isnan(low[30:, 30]).all() and (np.diag(low)[:30] == 1).all()
+
+
+def near(a, b, dtype):
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-3 if dtype == np.float32 else 1e-11)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 33, 70])
+def test_factors_of_matrices_of_named_sizes_multiply_to_them(n, dtype):
+    a = np.random.default_rng(n).standard_normal((2, n + 3, n)).astype(dtype)
+    s = np.swapaxes(a, 1, 2) @ a
+    y = gc.placeholder("y", ("b", "n", "n"), dtype)
+    fixed = gc.placeholder("x", a.shape, dtype)
+    q, r, u, sigma, vt = gc.compile([fixed], [*linalg.qr(fixed), *linalg.svd(fixed)])(a)
+    w, v = gc.compile([y], list(linalg.eigh(y)))(s)
+    near(q @ r, a, dtype)
+    near(u * sigma[:, None] @ vt, a, dtype)
+    near((v * w[:, None]) @ np.swapaxes(v, 1, 2), s, dtype)
+    for columns in (q, u, v, np.swapaxes(vt, 1, 2)):
+        near(np.swapaxes(columns, 1, 2) @ columns, np.broadcast_to(np.eye(n), s.shape), dtype)
+    assert (np.diff(w) >= 0).all()
+    assert (np.diff(sigma) <= 0).all()
+
+
+@pytest.mark.parametrize("factor", [linalg.eigh, linalg.svd, linalg.qr])
+def test_a_nan_is_not_lost_in_all_factors(factor):
+    a = np.full((3, 3), 1.0, np.float32)
+    a[2, 0] = np.nan
+    x = gc.placeholder("x", a.shape)
+    assert any(np.isnan(y).any() for y in gc.compile([x], list(factor(x)))(a))

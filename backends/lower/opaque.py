@@ -9,6 +9,7 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
+    Accumulate,
     Assign,
     Check,
     Declare,
@@ -28,6 +29,9 @@ from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node
 from graphc.ir.types import TensorType
 from graphc.passes.fusion import Body
+
+#: Vectors of a sum that do not wait for each other.
+CHAINS = 2
 
 
 class _Register:
@@ -169,6 +173,18 @@ class LoopWriter:
                 *(("vector", self.lanes) if wide else ()),
             )
         )
+
+    def sums(self, begin: Any, end: Any, terms: Callable[[Expr], Sequence[Expr]]) -> list[Expr]:
+        variable = self.fresh("k")
+        with self._block() as block:
+            summands = terms(e.var(variable))
+        names = [self.fresh("s") for _ in summands]
+        for name, x in zip(names, summands, strict=True):
+            self.emit(Declare(name, e.const(0, x.dtype)))
+            block.append(Accumulate(name, "sum", x))
+        kind: Any = ("vector", self.lanes, CHAINS) if self.lanes > 1 else ()
+        self.emit(For(variable, _index(begin), _index(end), tuple(block), *kind))
+        return [self._named(e.var(n, x.dtype)) for n, x in zip(names, summands, strict=True)]
 
     @contextmanager
     def repeat(self, condition: Callable[[], Expr]) -> Iterator[None]:

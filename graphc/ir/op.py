@@ -94,6 +94,11 @@ class KernelWriter(Protocol):
         another one changes.
         """
 
+    def sums(self, begin: Any, end: Any, terms: Callable[[Any], Sequence[Any]]) -> Sequence[Any]:
+        """The sums over a loop of what `terms` gives for its variable, in an order of their own;
+        no term may depend on another step.
+        """
+
     def repeat(self, condition: Callable[[], Any]) -> AbstractContextManager[None]:
         """Repeats while the condition, evaluated anew each time, holds."""
 

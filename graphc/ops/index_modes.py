@@ -145,9 +145,7 @@ def settle(
     known = [n for n in lengths if isinstance(n, int)]
     if any(a is None for a in arrays) or len(known) < len(lengths):
         return list(indices), "error"
-    positions, _ = resolve_arrays(
-        "", [a for a in arrays if a is not None], known, axes, "error"
-    )
+    positions, _ = resolve_arrays("", [a for a in arrays if a is not None], known, axes, "error")
     return [constant(p) for p in positions], "proven"
 
 

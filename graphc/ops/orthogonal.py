@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from graphc.ir.dims import Dim, minimum
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.op import KernelWriter, Sample
+from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.cholesky import triangular_solve
 from graphc.ops.contraction import matmul
@@ -65,43 +66,56 @@ class QR(MatrixOp):
         dtype = inputs[0].dtype
         return (q * sign[..., None, :]).astype(dtype), (r * sign[..., :, None]).astype(dtype)
 
+    def workspace(self, node: Node) -> Sequence[TensorType]:
+        return (transposed(node.types[0]),)
+
     def loops(self, node: Node, kernel: KernelWriter) -> None:
+        """Buffer 2 has the columns as rows."""
         a, ops = node.types[0], kernel.ops
         m, n = kernel.dim(a.shape[-2]), kernel.dim(a.shape[-1])
         zero = ops.const(0, a.dtype)
-        with kernel.parallel(a.shape[:-2], work=4096) as at:
-            with kernel.loop(0, m) as i, kernel.loop(0, n, vector=True) as j:
-                kernel.store(0, (*at, i, j), kernel.load(0, (*at, i, j)))
+        with kernel.parallel(a.shape[:-2], work=work_of(a)) as at:
+            with kernel.loop(0, n) as i, kernel.loop(0, m) as k:
+                kernel.store(2, (*at, i, k), kernel.load(0, (*at, k, i)))
             with kernel.loop(0, n) as i, kernel.loop(0, n, vector=True) as j:
                 kernel.store(1, (*at, i, j), zero)
             with kernel.loop(0, n) as j:
                 with kernel.loop(0, 2), kernel.loop(0, j) as k:
-                    dot = kernel.register(zero)
-                    with kernel.loop(0, m) as i:
-                        dot.set(
-                            dot.get()
-                            + kernel.reload(0, (*at, i, k)) * kernel.reload(0, (*at, i, j))
-                        )
-                    kernel.store(1, (*at, k, j), kernel.reload(1, (*at, k, j)) + dot.get())
-                    with kernel.loop(0, m) as i:
-                        value = kernel.reload(0, (*at, i, j)) - dot.get() * kernel.reload(
-                            0, (*at, i, k)
-                        )
-                        kernel.store(0, (*at, i, j), value)
-                square = kernel.register(zero)
-                with kernel.loop(0, m) as i:
-                    x = kernel.reload(0, (*at, i, j))
-                    square.set(square.get() + x * x)
-                norm = kernel.register(ops.sqrt(square.get()))
-                kernel.store(1, (*at, j, j), norm.get())
-                with kernel.loop(0, m) as i:
-                    kernel.store(0, (*at, i, j), kernel.reload(0, (*at, i, j)) / norm.get())
+                    (dot,) = kernel.sums(0, m, products(kernel, at, k, j))
+                    kernel.store(1, (*at, k, j), kernel.reload(1, (*at, k, j)) + dot)
+                    with kernel.loop(0, m, vector=True) as i:
+                        x, y = kernel.reload(2, (*at, j, i)), kernel.reload(2, (*at, k, i))
+                        kernel.store(2, (*at, j, i), x - dot * y)
+                (square,) = kernel.sums(0, m, products(kernel, at, j, j))
+                norm = kernel.register(ops.sqrt(square)).get()
+                kernel.store(1, (*at, j, j), norm)
+                with kernel.loop(0, m, vector=True) as i:
+                    kernel.store(2, (*at, j, i), kernel.reload(2, (*at, j, i)) / norm)
+            with kernel.loop(0, m) as i, kernel.loop(0, n) as k:
+                kernel.store(0, (*at, i, k), kernel.reload(2, (*at, k, i)))
 
     def cost(self, node: Node) -> Dim:
         return 4 * node.types[0].size * node.types[0].shape[-1]
 
     def samples(self) -> Sequence[Sample]:
         return tuple(drawn(d, well_conditioned(s, d)) for d in FLOATS for s in ((4, 3), (2, 3, 3)))
+
+
+def transposed(a: TensorType) -> TensorType:
+    """The type of the columns of matrices as rows."""
+    return TensorType(a.dtype, (*a.shape[:-2], a.shape[-1], a.shape[-2]))
+
+
+def work_of(a: TensorType) -> Dim:
+    """Elements that are touched once for each pair of columns."""
+    return a.shape[-2] * a.shape[-1] * a.shape[-1]
+
+
+def products(
+    kernel: KernelWriter, at: tuple[Any, ...], p: Any, q: Any
+) -> Callable[[Any], Sequence[Any]]:
+    """The products of the elements of rows p and q of buffer 2."""
+    return lambda i: [kernel.reload(2, (*at, p, i)) * kernel.reload(2, (*at, q, i))]
 
 
 def rotation(
@@ -121,11 +135,25 @@ def rotation(
     return c, kernel.register(t * c.get())
 
 
-def rotate(kernel: KernelWriter, which: int, first: Any, second: Any, c: Any, s: Any) -> None:
-    """Replaces the elements at two places by (c x - s y, s x + c y)."""
-    x, y = kernel.reload(which, first), kernel.reload(which, second)
-    kernel.store(which, first, c * x - s * y)
-    kernel.store(which, second, s * x + c * y)
+def rotate_rows(
+    kernel: KernelWriter, which: int, at: tuple[Any, ...], p: Any, q: Any, n: Any, c: Any, s: Any
+) -> None:
+    """Replaces rows x and y of n elements by c x - s y and s x + c y."""
+    with kernel.loop(0, n, vector=True) as k:
+        x, y = kernel.reload(which, (*at, p, k)), kernel.reload(which, (*at, q, k))
+        kernel.store(which, (*at, p, k), c * x - s * y)
+        kernel.store(which, (*at, q, k), s * x + c * y)
+
+
+@contextmanager
+def sweeps(kernel: KernelWriter, n: Any) -> Iterator[tuple[Any, Any, Register]]:
+    """Goes through all pairs p < q until a sweep leaves the register at zero, or `SWEEPS` times."""
+    left, rotated = kernel.register(SWEEPS), kernel.register(0)
+    with kernel.repeat(lambda: left.get() > 0):
+        rotated.set(0)
+        with kernel.loop(0, n) as p, kernel.loop(p + 1, n) as q:
+            yield p, q, rotated
+        left.set(kernel.ops.select(rotated.get() > 0, left.get() - 1, 0))
 
 
 class Eigh(MatrixOp):
@@ -163,34 +191,53 @@ class Eigh(MatrixOp):
         return w.astype(inputs[0].dtype), positive(v, v).astype(inputs[0].dtype)
 
     def workspace(self, node: Node) -> Sequence[TensorType]:
-        return (node.types[1],)
+        return (node.types[1], node.types[1])
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
+        """Buffer 2 has the matrix, buffer 3 the vectors as rows."""
         a, ops = node.types[1], kernel.ops
         n = kernel.dim(a.shape[-1])
         one, zero = ops.const(1, a.dtype), ops.const(0, a.dtype)
-        with kernel.parallel(a.shape[:-2], work=16384) as at:
+        with kernel.parallel(a.shape[:-2], work=16 * work_of(a)) as at:
             with kernel.loop(0, n) as i, kernel.loop(0, n) as j:
                 low = i >= j
                 row, column = ops.select(low, i, j), ops.select(low, j, i)
                 kernel.store(2, (*at, i, j), kernel.load(0, (*at, row, column)))
-                kernel.store(1, (*at, i, j), ops.select(ops.equal(i, j), one, zero))
-            with kernel.loop(0, SWEEPS), kernel.loop(0, n) as p, kernel.loop(p + 1, n) as q:
+                kernel.store(3, (*at, i, j), ops.select(ops.equal(i, j), one, zero))
+            with sweeps(kernel, n) as (p, q, rotated):
                 alpha, beta = kernel.reload(2, (*at, p, p)), kernel.reload(2, (*at, q, q))
                 gamma = kernel.reload(2, (*at, p, q))
-                with kernel.when(ops.not_equal(gamma, zero)):
-                    c, s = rotation(kernel, alpha, beta, gamma, a.dtype)
-                    with kernel.loop(0, n) as k:
-                        rotate(kernel, 2, (*at, k, p), (*at, k, q), c.get(), s.get())
-                    with kernel.loop(0, n) as k:
-                        rotate(kernel, 2, (*at, p, k), (*at, q, k), c.get(), s.get())
-                        rotate(kernel, 1, (*at, k, p), (*at, k, q), c.get(), s.get())
-                    kernel.store(2, (*at, p, q), zero)
-                    kernel.store(2, (*at, q, p), zero)
+                with kernel.when(~self._negligible(ops, gamma, alpha, beta)):
+                    rotated.set(1)
+                    self._rotate(kernel, at, (p, q, n), (alpha, beta, gamma))
             with kernel.loop(0, n) as i:
                 kernel.store(0, (*at, i), kernel.reload(2, (*at, i, i)))
+                with kernel.loop(0, n) as j:
+                    kernel.store(1, (*at, i, j), kernel.reload(3, (*at, j, i)))
             order(kernel, at, n, 0, ((1, n),), descending=False)
             fix_signs(kernel, at, n, n, 1, ((1, n),))
+
+    def _negligible(self, ops: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
+        """Whether gamma is too small to change either diagonal element, even a hundred times."""
+        size, p, q = ops.absolute(gamma) * 100, ops.absolute(alpha), ops.absolute(beta)
+        return ops.equal(p + size, p) & ops.equal(q + size, q)
+
+    def _rotate(
+        self, kernel: KernelWriter, at: tuple[Any, ...], place: Sequence[Any], block: Sequence[Any]
+    ) -> None:
+        """Makes the element at (p, q) zero. Rows first; the columns mirror them."""
+        (p, q, n), (alpha, beta, gamma) = place, block
+        cosine, sine = rotation(kernel, alpha, beta, gamma, gamma.dtype)
+        c, s = cosine.get(), sine.get()
+        rotate_rows(kernel, 2, at, p, q, n, c, s)
+        rotate_rows(kernel, 3, at, p, q, n, c, s)
+        with kernel.loop(0, n) as k:
+            kernel.store(2, (*at, k, p), kernel.reload(2, (*at, p, k)))
+            kernel.store(2, (*at, k, q), kernel.reload(2, (*at, q, k)))
+        moved = kernel.register(s / c * gamma).get()
+        zero = kernel.ops.const(0, gamma.dtype)
+        for i, j, x in ((p, p, alpha - moved), (q, q, beta + moved), (p, q, zero), (q, p, zero)):
+            kernel.store(2, (*at, i, j), x)
 
     def cost(self, node: Node) -> Dim:
         return 9 * node.types[1].size * node.types[1].shape[-1]

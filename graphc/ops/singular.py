@@ -10,13 +10,22 @@ import numpy as np
 from graphc.ir.dims import Dim, minimum
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.op import KernelWriter, Sample
+from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import reshape
 from graphc.ops.matrices import FLOATS, MatrixOp, check_matrix, drawn, mt, well_conditioned
-from graphc.ops.orthogonal import SWEEPS, fix_signs, order, positive, rotate, rotation
+from graphc.ops.orthogonal import (
+    fix_signs,
+    order,
+    positive,
+    rotate_rows,
+    rotation,
+    sweeps,
+    transposed,
+    work_of,
+)  # fmt: skip
 from graphc.ops.select import where
 
 
@@ -64,32 +73,55 @@ class SVD(MatrixOp):
         v = np.swapaxes(vt, -1, -2)
         return tuple(x.astype(a.dtype) for x in (positive(u, u), s, positive(u, v)))
 
+    def workspace(self, node: Node) -> Sequence[TensorType]:
+        return transposed(node.types[0]), node.types[2]
+
     def loops(self, node: Node, kernel: KernelWriter) -> None:
+        """Buffers 3 and 4 have the columns of u and v as rows."""
         a, ops = node.types[0], kernel.ops
         m, n = kernel.dim(a.shape[-2]), kernel.dim(a.shape[-1])
         one, zero = ops.const(1, a.dtype), ops.const(0, a.dtype)
-        with kernel.parallel(a.shape[:-2], work=16384) as at:
-            with kernel.loop(0, m) as i, kernel.loop(0, n, vector=True) as j:
-                kernel.store(0, (*at, i, j), kernel.load(0, (*at, i, j)))
-            with kernel.loop(0, n) as i, kernel.loop(0, n) as j:
-                kernel.store(2, (*at, i, j), ops.select(ops.equal(i, j), one, zero))
-            with kernel.loop(0, SWEEPS), kernel.loop(0, n) as p, kernel.loop(p + 1, n) as q:
-                alpha, beta, gamma = (kernel.register(zero) for _ in range(3))
+        with kernel.parallel(a.shape[:-2], work=16 * work_of(a)) as at:
+            with kernel.loop(0, n) as i:
                 with kernel.loop(0, m) as k:
-                    x, y = kernel.reload(0, (*at, k, p)), kernel.reload(0, (*at, k, q))
-                    alpha.set(alpha.get() + x * x)
-                    beta.set(beta.get() + y * y)
-                    gamma.set(gamma.get() + x * y)
-                dot = gamma.get()
-                with kernel.when(ops.not_equal(dot, zero)):
-                    c, s = rotation(kernel, alpha.get(), beta.get(), dot, a.dtype)
-                    with kernel.loop(0, m) as k:
-                        rotate(kernel, 0, (*at, k, p), (*at, k, q), c.get(), s.get())
-                    with kernel.loop(0, n) as k:
-                        rotate(kernel, 2, (*at, k, p), (*at, k, q), c.get(), s.get())
+                    kernel.store(3, (*at, i, k), kernel.load(0, (*at, k, i)))
+                with kernel.loop(0, n) as j:
+                    kernel.store(4, (*at, i, j), ops.select(ops.equal(i, j), one, zero))
+            least = ops.const(float(np.finfo(a.dtype.numpy).eps), a.dtype)
+            least = kernel.register(least * ops.sqrt(ops.cast(m, a.dtype))).get()
+            with sweeps(kernel, n) as (p, q, rotated):
+                self._orthogonalise(kernel, at, (p, q, m, n), least, rotated)
+            with kernel.loop(0, n) as i:
+                with kernel.loop(0, m) as k:
+                    kernel.store(0, (*at, k, i), kernel.reload(3, (*at, i, k)))
+                with kernel.loop(0, n) as j:
+                    kernel.store(2, (*at, j, i), kernel.reload(4, (*at, i, j)))
             self._norms(kernel, at, m, n, zero)
             order(kernel, at, n, 1, ((0, m), (2, n)), descending=True)
             fix_signs(kernel, at, n, m, 0, ((0, m), (2, n)))
+
+    def _orthogonalise(
+        self,
+        kernel: KernelWriter,
+        at: tuple[Any, ...],
+        place: Sequence[Any],
+        least: Any,
+        rotated: Register,
+    ) -> None:
+        """Rotates rows p and q unless the cosine between them is the `least` that counts."""
+        (p, q, m, n), ops = place, kernel.ops
+
+        def products(k: Any) -> list[Any]:
+            x, y = kernel.reload(3, (*at, p, k)), kernel.reload(3, (*at, q, k))
+            return [x * x, y * y, x * y]
+
+        alpha, beta, gamma = kernel.sums(0, m, products)
+        small = ops.absolute(gamma) <= least * ops.sqrt(alpha) * ops.sqrt(beta)
+        with kernel.when(~small):
+            rotated.set(1)
+            c, s = (x.get() for x in rotation(kernel, alpha, beta, gamma, gamma.dtype))
+            rotate_rows(kernel, 3, at, p, q, m, c, s)
+            rotate_rows(kernel, 4, at, p, q, n, c, s)
 
     def _norms(self, kernel: KernelWriter, at: tuple[Any, ...], m: Any, n: Any, zero: Any) -> None:
         """The lengths of the columns are the singular values."""

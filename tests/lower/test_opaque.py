@@ -174,3 +174,19 @@ def test_two_parallel_loops_are_a_mistake() -> None:
 
     with pytest.raises(AssertionError, match="one parallel loop, outermost"):
         run(write, [], (4,), np.zeros(4, np.int64))
+
+
+@pytest.mark.parametrize("lanes", [0, 4, 16])
+@pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 63, 100])
+def test_sums_take_in_every_term_once(lanes: int, length: int) -> None:
+    def write(kernel: KernelWriter) -> None:
+        with kernel.parallel((3,)) as (k,):
+            terms = kernel.sums(
+                0, kernel.dim(length), lambda i: [kernel.load(0, (k, i)), kernel.ops.cast(i, int64)]
+            )
+            kernel.store(0, (k,), terms[0] * 1000 + terms[1])
+
+    x = np.random.default_rng(length).integers(-9, 9, (3, length))
+    out = np.zeros(3, np.int64)
+    run(write, [x], (3,), out, lanes=lanes)
+    np.testing.assert_array_equal(out, x.sum(1) * 1000 + sum(range(length)))
