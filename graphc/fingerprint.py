@@ -10,11 +10,11 @@ from pathlib import Path
 
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
-from graphc.ops.source import Literal
+from graphc.ops.literal import LARGE, Literal
 from graphc.passes.identity import is_own, line_of, reference
 from graphc.passes.pipeline import Graph
 
-LARGE_BYTES = 1 << 20
+WORTH_A_THREAD = 1 << 20
 """Constants of so many bytes take longer than it takes to tell a thread of them."""
 
 
@@ -22,12 +22,11 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
     """A hash of the graph, of `more`, and of graphc's own code; None for a graph whose ops are not
     all graphc's own.
     """
-    results = [*graph.outputs, *(new for _, new in graph.updates)]
     digest = hashlib.sha256(_own_code())
     for part in (*more, graph.name, str(graph.relaxed)):
         digest.update(part.encode() + b"\0")
     number: dict[Node, int] = {}
-    nodes = topological([*graph.inputs, *results, *(variable for variable, _ in graph.updates)])
+    nodes = _nodes(graph)
     _name_large_constants(nodes)
     for node in nodes:
         if not is_own(node.op):
@@ -39,10 +38,24 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
     return digest.hexdigest()
 
 
+def literals(graph: Graph) -> list[Literal]:
+    """The large constants of a graph, in an order that graphs of equal names share."""
+    return [v for v in _values(_nodes(graph)) if v.nbytes >= LARGE]
+
+
+def _nodes(graph: Graph) -> list[Node]:
+    results = [*graph.outputs, *(new for _, new in graph.updates)]
+    return topological([*graph.inputs, *results, *(variable for variable, _ in graph.updates)])
+
+
+def _values(nodes: Iterable[Node]) -> list[Literal]:
+    values = (node.attrs.get("value") for node in nodes)
+    return [v for v in values if isinstance(v, Literal)]
+
+
 def _name_large_constants(nodes: Iterable[Node]) -> None:
     """Has their digests computed by several threads, for whoever asks for them next."""
-    values = [node.attrs.get("value") for node in nodes]
-    large = [v for v in values if isinstance(v, Literal) and v.array.nbytes >= LARGE_BYTES]
+    large = [v for v in _values(nodes) if v.nbytes >= WORTH_A_THREAD]
     if len(large) > 1:
         from graphc.backends.cpu.each import each
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
-from graphc.fingerprint import fingerprint
+from graphc.fingerprint import fingerprint, literals
 from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
@@ -79,6 +79,7 @@ def build_cpu(
     from graphc.backends.cpu.entry import unpack
     from graphc.backends.cpu.executable import load
     from graphc.backends.cpu.host import host, is_known
+    from graphc.backends.cpu.origins import values_of
     from graphc.backends.llvm.target import named_target
 
     if not is_known():
@@ -96,6 +97,7 @@ def build_cpu(
     )
     more += (digest(stages.choices),) if stages.choices else ()
     known_as = fingerprint(stages.source, *stages.disable, *more)
+    written = literals(stages.source)
     key = None if known_as is None else cache.key(known_as, target)
     data = None if key is None else cache.get(key)
     if data is None:
@@ -103,11 +105,11 @@ def build_cpu(
         from graphc.backends.cpu.compiling import compiled
 
         assert stages.program is not None
-        packed = compiled(stages.program, variables, target)
+        packed = compiled(stages.program, variables, target, written=written)
         if key is not None and not _all_unknown(stages):
             cache.put(key, packed.data)
     else:
-        packed = unpack(data)
+        packed = unpack(data, lambda origins: values_of(origins, written))
     arrays = [state_of(x) for x in variables]
     name, lacking = stages.source.name, shortage(stages)
     native = load(name, packed, arrays, structure, signature.bind, shortage=lacking)
@@ -119,7 +121,7 @@ def build_cpu(
     executable = _executable(stages, signature, "cpu", call)
     executable.from_cache, executable.native = data is not None, native
     executable.machine = target
-    if sum(x.nbytes for x in packed.constants) > LARGE_BYTES:
+    if data is None and sum(x.nbytes for x in packed.constants) > LARGE_BYTES:
         stages.forget()
         heap.trim()
     return executable

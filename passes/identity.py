@@ -12,7 +12,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
-from graphc.ops.source import Literal, State
+from graphc.ops.literal import Literal
+from graphc.ops.source import State
 
 if TYPE_CHECKING:
     from graphc.passes.fusion import Body

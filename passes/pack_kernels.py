@@ -11,8 +11,9 @@ from graphc.ops.convolution import Convolution
 from graphc.ops.copying import copy
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import reshape, transpose
-from graphc.ops.packed_convolution import packed, packed_convolution, panel_of
-from graphc.ops.source import constant, constant_value
+from graphc.ops.packed_convolution import packed_convolution, panel_of
+from graphc.ops.recipes import made
+from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.winograd import likely
 
@@ -94,9 +95,8 @@ def _packed(w: Tensor, least: int) -> Tensor | None:
         return None
     if outputs == 0 or channels == 0 or outputs % least:
         return None
-    value = constant_value(w)
-    if value is not None:
-        return constant(packed(value, channels_first=_is_few(w)))
+    if is_constant(w):
+        return made("kernels", w, _is_few(w))
     if _is_few(w) or w.shape[2:] == (1, 1):
         return None
     width = panel_of(outputs)

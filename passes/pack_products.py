@@ -8,8 +8,9 @@ from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild, topological
 from graphc.ops.contraction import Axes, DotGeneral, free_axes
-from graphc.ops.packed_product import PANEL, packed, packed_product
-from graphc.ops.source import constant, constant_value
+from graphc.ops.packed_product import PANEL, packed_product
+from graphc.ops.recipes import made
+from graphc.ops.source import is_constant
 from graphc.ops.windows import Windows
 from graphc.passes.graph import Graph, Pass
 
@@ -39,17 +40,14 @@ def _panels(results: Sequence[Tensor]) -> Mapping[Tensor, Tensor]:
     uses: dict[Tensor, set[Axes | None]] = {x: {None} for x in results}
     for node in topological(results):
         for k, x in enumerate(node.inputs):
-            if constant_value(x) is not None:
+            if is_constant(x):
                 summed = node.attrs["contract"][1] if k == 1 and _pays(node) else None
                 uses.setdefault(x, set()).add(summed)
     found: dict[Tensor, Tensor] = {}
     for x, ways in uses.items():
-        value = constant_value(x)
         way = ways.pop()
-        if value is not None and way is not None and not ways:
-            (column,) = free_axes(x.ndim, way)
-            matrix = value.transpose((*way, column)).reshape((-1, value.shape[column]))
-            found[x] = constant(packed(matrix))
+        if is_constant(x) and way is not None and not ways:
+            found[x] = made("panels", x, way)
     return found
 
 

@@ -18,7 +18,8 @@ from graphc.ir.op import Op
 from graphc.ir.source import Source
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import TensorType
-from graphc.ops.source import Literal, placeholder, variable
+from graphc.ops.literal import Literal
+from graphc.ops.source import placeholder, variable
 from graphc.passes.graph import Graph
 
 _LINE = re.compile(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from graphc.ir.dims import Dim, bounds, evaluate, sizes
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
@@ -18,8 +16,9 @@ from graphc.ir.walk import blame, rebuild
 from graphc.ops.convolution import Convolution
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
+from graphc.ops.recipes import made
 from graphc.ops.reduction import sum
-from graphc.ops.source import constant, constant_value
+from graphc.ops.source import is_constant
 from graphc.ops.winograd import divide_up, transformed_kernels, winograd, winograd_kernels
 from graphc.ops.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph, Pass
@@ -51,7 +50,7 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         return None
     op = node.op
     known = dict(zip([*op.takes, op.role], [*inputs, *node.outputs], strict=True))
-    weight = WEIGHT if constant_value(known["w"]) is not None else 2 * WEIGHT
+    weight = WEIGHT if is_constant(known["w"]) else 2 * WEIGHT
     results = tile_for(known["w"].shape, known["y"].shape, weight)
     if results is None or (op.role == "w" and not _is_smaller(node)):
         return None
@@ -141,19 +140,16 @@ def _convolved(
 
 def _arranged(w: Tensor, order: tuple[int, ...]) -> Tensor:
     """The kernels with their axes in this order, in memory of their own."""
-    value = constant_value(w)
-    if value is None:
+    if not is_constant(w):
         return copy(transpose(w, order))
-    return constant(np.ascontiguousarray(value.transpose(order)))
+    return made("arranged", w, order)
 
 
 def _transformed(kernels: Tensor, results: int, turned: bool) -> Tensor:
     """The transformed kernels; of constants, a constant."""
-    u = transformed_kernels(kernels, results, turned)
-    value = constant_value(kernels)
-    if value is None:
-        return u
-    return constant(u.node.op.reference(value, **u.node.attrs))
+    if is_constant(kernels):
+        return made("transformed", kernels, results, turned)
+    return transformed_kernels(kernels, results, turned)
 
 
 def _kernels(node: Node, known: dict[str, Tensor], results: int) -> Tensor:

@@ -21,7 +21,7 @@ from graphc.backends.cpu.each import each
 from graphc.backends.llvm import library
 from graphc.backends.llvm.target import Target
 from graphc.ir.record import dataclass
-from graphc.ops.source import aligned_empty
+from graphc.ops.literal import aligned_empty
 
 MAGIC = b"graphc2\n"
 HEAD = len(MAGIC) + 32

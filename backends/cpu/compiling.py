@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from graphc.backends.cpu import cache
+from graphc.backends.cpu.each import each
 from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
+from graphc.backends.cpu.origins import origin_of
 from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.engine import Compilation
 from graphc.backends.llvm.module import PLAN, RUN, compound_dims, emit_parts, slots
@@ -16,16 +17,31 @@ from graphc.backends.llvm.timers import Timers
 from graphc.backends.program import Program
 from graphc.ir.dims import is_name
 from graphc.ir.node import Tensor
+from graphc.ops.literal import Literal
 
 
 def compiled(
-    program: Program, variables: Sequence[Tensor], target: Target, timers: Timers | None = None
+    program: Program,
+    variables: Sequence[Tensor],
+    target: Target,
+    timers: Timers | None = None,
+    written: Sequence[Literal] = (),
 ) -> Packed:
-    """Entry, object code and constants of a program; equal code is taken from the cache."""
+    """Entry, object code and constants of a program; equal code is taken from the cache. `written`
+    are literals that who calls the code has.
+    """
     objects = _objects(program, target, timers)
-    constants = [_value(x) for x in program.constants]
-    code_bytes = tuple(map(len, objects))
-    return pack(_entry_of(program, variables, code_bytes), objects, constants)
+    constants = [_literal(x) for x in program.constants]
+    number = {literal: k for k, literal in enumerate(written)}
+    entry = replace(
+        _entry_of(program, variables),
+        constants=tuple(
+            (x.dtype.name, literal.shape, origin_of(literal, number))
+            for x, literal in zip(program.constants, constants, strict=True)
+        ),
+        code_bytes=tuple(map(len, objects)),
+    )
+    return pack(entry, objects, each(lambda literal: literal.array, constants))
 
 
 def _objects(program: Program, target: Target, timers: Timers | None) -> list[bytes | memoryview]:
@@ -50,8 +66,10 @@ def _objects(program: Program, target: Target, timers: Timers | None) -> list[by
     return [known[key] for key in keys]
 
 
-def _entry_of(program: Program, variables: Sequence[Tensor], code_bytes: tuple[int, ...]) -> Entry:
-    """The entry of a program; `variables` is the caller's list, in which positions count."""
+def _entry_of(program: Program, variables: Sequence[Tensor]) -> Entry:
+    """The entry of a program, without constants and code; `variables` is the caller's list, in
+    which positions count.
+    """
     position = {x: k for k, x in enumerate(variables)}
     compound = dict(
         zip(_compound_axes(program), (slot for slot, _ in compound_dims(program)), strict=True)
@@ -61,7 +79,7 @@ def _entry_of(program: Program, variables: Sequence[Tensor], code_bytes: tuple[i
         inputs=tuple(_input(program, x, compound, first) for x in program.inputs),
         outputs=tuple((x.dtype.name, x.ndim) for x in program.outputs),
         variables=tuple(position[x] for x in program.variables),
-        constants=tuple((x.dtype.name, _value(x).shape) for x in program.constants),
+        constants=(),
         failures=tuple(
             (f.function, f.subject, f.where, f.given_in(program.inputs)) for f in program.failures
         ),
@@ -70,13 +88,13 @@ def _entry_of(program: Program, variables: Sequence[Tensor], code_bytes: tuple[i
         stateful=program.first_commit < len(program.calls),
         plan=PLAN,
         run=RUN,
-        code_bytes=code_bytes,
+        code_bytes=(),
     )
 
 
-def _value(x: Tensor) -> np.ndarray:
-    array: np.ndarray = x.node.attrs["value"].array
-    return array
+def _literal(x: Tensor) -> Literal:
+    value: Literal = x.node.attrs["value"]
+    return value
 
 
 def _input(

@@ -5,15 +5,16 @@ takes. Plain bytes and JSON, never pickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from graphc.backends.cpu.origins import Origin
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.record import dataclass
-from graphc.ops.source import aligned_empty
+from graphc.ops.literal import aligned_empty
 
 Dims = tuple[tuple[str, int], ...]
 
@@ -24,15 +25,15 @@ ALIGNMENT = 64
 @dataclass(frozen=True)
 class Entry:
     """A compiled graph. `inputs` are (name, dtype, dims of `InputSpec`), `outputs` (dtype, rank);
-    `variables` are positions in the caller's list of variables; `constants` are (dtype, shape);
-    `failures` are (function, subject, where, given_in) of each `Failure` by code - 1; `names` are
-    those of the first of its `sizes`; `code_bytes` are the lengths of its objects.
+    `variables` are positions in the caller's list of variables; `constants` are (dtype, shape,
+    origin); `failures` are (function, subject, where, given_in) of each `Failure` by code - 1;
+    `names` are those of the first of its `sizes`; `code_bytes` are the lengths of its objects.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]
     outputs: tuple[tuple[str, int], ...]
     variables: tuple[int, ...]
-    constants: tuple[tuple[str, tuple[int, ...]], ...]
+    constants: tuple[tuple[str, tuple[int, ...], Origin], ...]
     failures: tuple[tuple[str, str, str, tuple[int, ...]], ...]
     names: tuple[str, ...]
     sizes: int
@@ -44,7 +45,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Packed:
-    """An entry in one block of memory with its objects and its constants."""
+    """An entry in one block of memory with its objects and those of its constants that are of no
+    origin.
+    """
 
     entry: Entry
     data: memoryview
@@ -58,7 +61,9 @@ def pack(
     """The block of these parts: a length, the entry as JSON, the objects, the constants."""
     values = {field.name: getattr(entry, field.name) for field in fields(entry)}
     head = json.dumps(values, separators=(",", ":")).encode()
-    arrays = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in constants]
+    known = list(zip(entry.constants, constants, strict=True))
+    stored = [x for (*_, origin), x in known if not origin]
+    arrays = [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in stored]
     parts: list[Any] = [len(head).to_bytes(8, "little") + head, *objects, *arrays]
     data = aligned_empty(sum(_filled(len(part)) for part in parts)).data
     at = 0
@@ -66,11 +71,13 @@ def pack(
         end, filled = at + len(part), at + _filled(len(part))
         data[at:end], data[end:filled] = part, bytes(filled - end)
         at = filled
-    return unpack(data)
+    return unpack(data, lambda _: [x for (*_, origin), x in known if origin])
 
 
-def unpack(data: memoryview) -> Packed:
-    """What a block holds; nothing is copied."""
+def unpack(
+    data: memoryview, others: Callable[[Sequence[Origin]], Sequence[np.ndarray]] = lambda _: ()
+) -> Packed:
+    """What a block holds, with the `others`, the constants of those origins; nothing is copied."""
     end = 8 + int.from_bytes(data[:8], "little")
     values: dict[str, Any] = json.loads(bytes(data[8:end]))
     entry = Entry(**{name: _tuples(value) for name, value in values.items()})
@@ -80,7 +87,11 @@ def unpack(data: memoryview) -> Packed:
         objects.append(data[at : at + size])
         at += _filled(size)
     constants: list[np.ndarray] = []
-    for dtype, shape in entry.constants:
+    found = iter(others([origin for *_, origin in entry.constants if origin]))
+    for dtype, shape, origin in entry.constants:
+        if origin:
+            constants.append(next(found))
+            continue
         kind = as_dtype(dtype).numpy
         constants.append(np.ndarray(shape, kind, data, at))
         at += _filled(constants[-1].nbytes)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import gc
+import threading
+from contextlib import suppress
 
 
 def trim() -> None:
-    """Frees what refers to itself alone, and gives back what the C library's heap keeps of what was
-    freed, where that can be asked for.
+    """Has another thread give back what the C library's heap keeps of what was freed, where that
+    can be asked for: it takes as long as compiling a kernel or two.
     """
-    gc.collect()
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if give_back is not None:
-        give_back(ctypes.c_size_t(0))
+        with suppress(RuntimeError):  # the system or an interpreter that ends gives no more threads
+            threading.Thread(target=give_back, args=(ctypes.c_size_t(0),)).start()

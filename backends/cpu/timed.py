@@ -22,7 +22,7 @@ from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.timers import MOST, TIMERS_IR, Timers
 from graphc.backends.program import Program
 from graphc.ir.node import Tensor
-from graphc.ops.source import aligned_empty
+from graphc.ops.literal import aligned_empty
 from graphc.passes.identity import identity_of
 
 #: Seconds that the calls of a sample take together, about, and how many they are.

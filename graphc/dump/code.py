@@ -48,7 +48,7 @@ def _names(graph: Graph) -> Callable[[Tensor], str]:
     known = names_of(topological([*graph.inputs, *graph.outputs, *updates]))
 
     def name(x: Tensor) -> str:
-        if x.node.op.name == "constant" and x.node.attrs["value"].array.size == 1:
+        if x.node.op.name == "constant" and x.size == 1:
             return repr(x.node.attrs["value"])
         if x in known:
             return f"%{known[x]}"

@@ -83,7 +83,7 @@ def number_of(x: Tensor) -> str | None:
     literal = x.node.attrs["value"] if x.node.op.name == "constant" else None
     return (
         str(literal.array.reshape(())[()])
-        if literal is not None and literal.array.size == 1
+        if literal is not None and x.size == 1
         else None
     )
 

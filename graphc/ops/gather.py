@@ -29,9 +29,10 @@ from graphc.ops.index_modes import (
     settle,
 )  # fmt: skip
 from graphc.ops.layout import broadcast, normal_axis, reshape, transpose
+from graphc.ops.literal import Literal
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import KINDS, moved
-from graphc.ops.source import Literal, constant
+from graphc.ops.source import constant
 
 
 class Gather(Op):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from graphc.ir.dims import Dim, product
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.literal import aligned_copy
 
 #: Channels of a result that are kept together: the first of these that divides their number.
 PANELS = (32, 16, 24, 8)
@@ -22,14 +24,20 @@ def panel_of(channels: int) -> int:
     return next(width for width in PANELS if channels % width == 0)
 
 
-def packed(w: np.ndarray, *, channels_first: bool) -> np.ndarray:
+def packed(w: np.ndarray, channels_first: bool) -> np.ndarray:
     """Kernels (O, C, *taps) as (O / width, summands, width); the summands in the order of taps and
     channels, or of channels and taps if these come first in the images.
     """
     width = panel_of(w.shape[0])
     summands = w if channels_first else np.moveaxis(w, 1, -1)
     parted = summands.reshape((w.shape[0] // width, width, -1))
-    return np.ascontiguousarray(parted.transpose(0, 2, 1))
+    return aligned_copy(parted.transpose(0, 2, 1))
+
+
+def packed_shape(shape: tuple[int, ...], channels_first: bool) -> tuple[int, ...]:
+    """The shape of packed kernels."""
+    width = panel_of(shape[0])
+    return (shape[0] // width, prod(shape[1:]), width)
 
 
 class PackedConvolution(Op):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,35 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import TensorType
 from graphc.ops.contraction import Axes, free_axes
+from graphc.ops.literal import aligned_empty
 
 #: Columns that are kept together.
 PANEL = 64
 
 
+def panels(value: np.ndarray, way: Axes) -> np.ndarray:
+    """The panels of an array whose axes `way`, in this order, are summed over; it has one more."""
+    (column,) = free_axes(value.ndim, way)
+    return packed(value.transpose((*way, column)).reshape((-1, value.shape[column])))
+
+
+def panels_shape(shape: tuple[int, ...], way: Axes) -> tuple[int, ...]:
+    """The shape of the panels of an array of this shape."""
+    (column,) = free_axes(len(shape), way)
+    return (-(-shape[column] // PANEL), prod(shape[k] for k in way), PANEL)
+
+
 def packed(matrix: np.ndarray) -> np.ndarray:
     """A matrix (summands, columns) as panels (columns / PANEL, summands, PANEL), zeros beyond."""
     summands, columns = matrix.shape
-    panels = -(-columns // PANEL)
-    result = np.zeros((panels, summands, PANEL), matrix.dtype)
-    whole = columns // PANEL
+    count, whole = -(-columns // PANEL), columns // PANEL
+    size = count * summands * PANEL
+    result = aligned_empty(size * matrix.dtype.itemsize).view(matrix.dtype)
+    result = result.reshape((count, summands, PANEL))
     inside = matrix[:, : whole * PANEL].reshape((summands, whole, PANEL))
     result[:whole] = inside.transpose(1, 0, 2)
-    if whole < panels:
+    if whole < count:
+        result[whole] = 0
         result[whole, :, : columns - whole * PANEL] = matrix[:, whole * PANEL :]
     return result
 

@@ -16,10 +16,11 @@ from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast_to
+from graphc.ops.literal import Literal
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import KINDS, moved
 from graphc.ops.slicing import is_nonnegative, narrow, strided
-from graphc.ops.source import Literal, constant_value
+from graphc.ops.source import constant_value
 
 
 class Place(Op):

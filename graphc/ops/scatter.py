@@ -28,10 +28,11 @@ from graphc.ops.index_modes import (
     settle,
 )  # fmt: skip
 from graphc.ops.layout import broadcast, broadcast_to, normal_axis, transpose
+from graphc.ops.literal import Literal
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import moved
 from graphc.ops.scatter_kernel import write_scatter
-from graphc.ops.source import Literal, constant, is_scalar_constant
+from graphc.ops.source import constant, is_scalar_constant
 
 COMBINES = ("set", "add", "mul", "max", "min")
 _UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}

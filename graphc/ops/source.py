@@ -15,6 +15,7 @@ from graphc.ir.node import Node, Tensor, apply, unique
 from graphc.ir.op import Attrs, Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ir.walk import topological
+from graphc.ops.literal import Literal, aligned_copy
 
 
 class Placeholder(Op):
@@ -128,20 +129,6 @@ def is_repeated(value: np.ndarray) -> bool:
     return value.size > 1 and not any(value.strides) and not value.flags.writeable
 
 
-def aligned_copy(value: np.ndarray) -> np.ndarray:
-    """A C-contiguous copy that begins on a 64-byte boundary."""
-    result = aligned_empty(value.nbytes).view(value.dtype).reshape(value.shape)
-    result[...] = value
-    return result
-
-
-def aligned_empty(count: int) -> np.ndarray:
-    """`count` bytes of any value that begin on a 64-byte boundary."""
-    raw = np.empty(count + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + count]
-
-
 def variable(
     value: Any, name: str | None = None, dtype: Any = None, trainable: bool = True
 ) -> Tensor:
@@ -172,51 +159,14 @@ def automatic_updates(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
     }
 
 
-class Literal:
-    """The array of a constant, compared by its bytes: 0.0 and -0.0, 1 and True differ."""
-
-    __slots__ = ("_digest", "_hash", "array", "key")
-
-    def __init__(self, array: np.ndarray):
-        data = array.tobytes()
-        self.array: np.ndarray = np.ndarray(array.shape, array.dtype, data)  # not writeable
-        self.key = (array.dtype.str, array.shape, data)
-        self._hash = hash((*self.key[:2], data[:4096]))
-        self._digest: bytes | None = None
-
-    @property
-    def digest(self) -> bytes:
-        """A name for this value that no other has, the same in every process."""
-        if self._digest is None:
-            import hashlib  # loads OpenSSL, which a graph can do without
-
-            kind, shape, data = self.key
-            digest = hashlib.sha256(f"{kind} {shape}".encode())
-            digest.update(data)
-            self._digest = digest.digest()
-        return self._digest
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and self._hash == other._hash and self.key == other.key
-
-    def __lt__(self, other: Literal) -> bool:
-        return self.key < other.key
-
-    def __repr__(self) -> str:
-        return repr(self.array.item()) if self.array.size == 1 else f"array of {self.array.size}"
-
-
 class Constant(Op):
     """An array known when the graph is built; scalars become literals, others are passed in."""
 
     lowering = "read"
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        array = attrs["value"].array
-        return (TensorType(as_dtype(array.dtype), array.shape),)
+        value = attrs["value"]
+        return (TensorType(as_dtype(value.dtype), value.shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
         return ()
@@ -246,7 +196,12 @@ def constant(value: Any, dtype: Any = None) -> Tensor:
     if array.dtype == object:
         raise DTypeError(f"cannot make a constant of {type(value).__name__}")
     kind = _element_type(value, dtype)
-    return apply(_CONSTANT, value=Literal(_converted(array, kind))).outputs[0]
+    return constant_of(Literal(_converted(array, kind)))
+
+
+def constant_of(value: Literal) -> Tensor:
+    """The constant tensor of a literal."""
+    return apply(_CONSTANT, value=value).outputs[0]
 
 
 def _array(value: Any) -> np.ndarray:
@@ -319,6 +274,11 @@ def iota(shape: Any, axis: int = 0, dtype: DType | str = int64) -> Tensor:
 def is_scalar_constant(x: Tensor) -> bool:
     """Whether x is a literal number."""
     return x.node.op is _CONSTANT and x.type.shape == ()
+
+
+def is_constant(x: Tensor) -> bool:
+    """Whether the array of x is known."""
+    return x.node.op is _CONSTANT
 
 
 def constant_value(x: Tensor) -> np.ndarray | None:

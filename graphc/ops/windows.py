@@ -14,8 +14,8 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.literal import Literal
 from graphc.ops.sampling import FEW, KINDS, moved
-from graphc.ops.source import Literal
 from graphc.ops.tiles import untile
 
 #: Along one axis: element (o * move + k * reach + offset) / every is what tap k sees at position o.

@@ -8,6 +8,7 @@ all derivatives have been taken; images have their channels last here.
 from __future__ import annotations
 
 from itertools import chain
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from graphc.ir.dims import Dim, floordiv
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Op
 from graphc.ir.types import Shape, TensorType
+from graphc.ops.literal import aligned_empty
 from graphc.ops.packed_convolution import panel_of
 from graphc.ops.winograd_matrices import TAPS, on_both_axes, transforms
 
@@ -24,6 +26,29 @@ Pair = tuple[Any, Any]
 #: Channels that are transformed at once: what the cache holds, and a library multiplies without
 #: waking threads for it.
 AT_ONCE = 16
+
+
+def transformed(w: np.ndarray, results: int, turned: bool) -> np.ndarray:
+    """What `TransformedKernels` makes of kernels, computed in double precision."""
+    wide = w[::-1, ::-1] if turned else w
+    matrix = np.array(transforms(results).of_kernels)
+    both = np.kron(matrix, matrix)
+    channels, shape = w.shape[2], transformed_shape(w.shape, results, turned)
+    found = aligned_empty(prod(shape) * w.dtype.itemsize).view(w.dtype).reshape(shape)
+    width = shape[3]
+    for k, panel in enumerate(found):
+        taps = wide[..., k * width : (k + 1) * width]
+        for first in range(0, channels, AT_ONCE):
+            some = taps[:, :, first : first + AT_ONCE].astype(np.float64)
+            points = both @ some.reshape((TAPS**2, -1))
+            panel[:, first : first + AT_ONCE] = points.reshape((len(both), -1, width))
+    return found
+
+
+def transformed_shape(shape: tuple[Any, ...], results: int, turned: bool) -> tuple[Any, ...]:
+    """The shape of transformed kernels."""
+    width = panel_of(shape[3])
+    return (shape[3] // width, transforms(results).reach ** 2, shape[2], width)
 
 
 class TransformedKernels(Op):
@@ -37,27 +62,11 @@ class TransformedKernels(Op):
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         (w,) = inputs
-        points = transforms(attrs["results"]).reach ** 2
-        outputs = w.shape[3]
-        assert isinstance(outputs, int), "channels are known"
-        width = panel_of(outputs)
-        return (TensorType(w.dtype, (outputs // width, points, w.shape[2], width)),)
+        assert isinstance(w.shape[3], int), "channels are known"
+        return (TensorType(w.dtype, transformed_shape(w.shape, **attrs)),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        (w,) = inputs
-        wide = w[::-1, ::-1] if attrs["turned"] else w
-        matrix = np.array(transforms(attrs["results"]).of_kernels)
-        both = np.kron(matrix, matrix)
-        _, _, channels, outputs = w.shape
-        width = panel_of(outputs)
-        result = np.empty((outputs // width, len(both), channels, width), w.dtype)
-        for k, panel in enumerate(result):
-            taps = wide[..., k * width : (k + 1) * width]
-            for first in range(0, channels, AT_ONCE):
-                some = taps[:, :, first : first + AT_ONCE].astype(np.float64)
-                points = both @ some.reshape((TAPS**2, -1))
-                panel[:, first : first + AT_ONCE] = points.reshape((len(both), -1, width))
-        return result
+        return transformed(*inputs, **attrs)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         """One panel of one input channel after the other."""

@@ -7,7 +7,7 @@ import gc as garbage
 import numpy as np
 
 import graphc as gc
-from graphc.ops.source import Literal
+from graphc.ops.literal import Literal
 from graphc.targets import LARGE_BYTES
 
 

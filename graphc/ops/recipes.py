@@ -1,0 +1,55 @@
+"""Constants that are others laid out anew by functions that have names, so that how such a constant
+is made can be kept instead of its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.node import Tensor
+from graphc.ir.record import dataclass
+from graphc.ops import packed_convolution, packed_product, winograd
+from graphc.ops.literal import Literal, Made, aligned_copy
+from graphc.ops.source import constant_of
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an array and more arguments become, in memory that begins on a 64-byte boundary; `shape`
+    tells its shape by that of the array.
+    """
+
+    make: Callable[..., np.ndarray]
+    shape: Callable[..., Shape]
+
+
+def _arranged(value: np.ndarray, order: Shape) -> np.ndarray:
+    """The array with its axes in this order."""
+    return aligned_copy(value.transpose(order))
+
+
+def _arranged_shape(shape: Shape, order: Shape) -> Shape:
+    return tuple(shape[k] for k in order)
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "arranged": Recipe(_arranged, _arranged_shape),
+        "kernels": Recipe(packed_convolution.packed, packed_convolution.packed_shape),
+        "panels": Recipe(packed_product.panels, packed_product.panels_shape),
+        "transformed": Recipe(winograd.transformed, winograd.transformed_shape),
+    }
+)
+
+
+def made(name: str, x: Tensor, *more: Any) -> Tensor:
+    """The constant that a recipe makes of the constant x and more arguments."""
+    source: Literal = x.node.attrs["value"]
+    recipe = RECIPES[name]
+    return constant_of(Made(name, source, more, recipe.shape(source.shape, *more), recipe.make))
