@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import bool_, int64
-from graphc.ir.errors import GraphError, ShapeError
-from graphc.ir.node import Tensor
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
+from graphc.ir.node import Tensor, located
 from graphc.ir.structure import leaves, restore
 from graphc.ir.subgraph import Subgraph, free_tensors
 from graphc.ir.types import TensorType
@@ -179,7 +179,8 @@ def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *opera
     for branch in (yes, no):
         if not callable(branch):
             raise GraphError(f"a branch of a cond is a function, not {branch!r:.80}\n  {hint}")
-    return switch(astype(astype(chosen, bool_), int64), [no, yes], *operands)
+    index = astype(astype(chosen, bool_), int64)
+    return _chosen(index, {"branch no": no, "branch yes": yes}, operands)
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -191,21 +192,37 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     chosen = astype(as_tensor(index), int64)
     if chosen.shape != ():
         raise ShapeError(f"the index of a switch must be a scalar\n  {chosen.describe()}")
+    return _chosen(chosen, {f"branch {k}": branch for k, branch in enumerate(branches)}, operands)
+
+
+def _chosen(chosen: Tensor, branches: dict[str, Callable[..., Any]], operands: Any) -> Any:
+    """The results of the branch that the scalar says; errors name the branches so."""
     tensors = as_tensors(tuple(operands))
     begin = _symbol(chosen.type, "begin").node.serial
-    results = [as_tensors(branch(*tensors)) for branch in branches]
-    counts = [len(leaves(r)) for r in results]
-    if len(set(counts)) != 1:
-        raise GraphError(
-            f"the branches of a switch give {', '.join(map(str, counts))} tensors; they must agree"
-        )
+    results = [as_tensors(branch(*tensors)) for branch in branches.values()]
+    try:
+        _check_alike(branches, [[y.type for y in leaves(r)] for r in results])
+    except GraphError as error:
+        raise located(error, "switch", [chosen]) from None
     flat = [y for r in results for y in leaves(r)]
     shared = free_tensors(flat, [], since=begin)
     symbols = [_symbol(x.type, f"operand{k}") for k, x in enumerate(shared)]
     inside = substitute(flat, dict(zip(shared, symbols, strict=True)))
-    parts = [tuple(inside[k : k + counts[0]]) for k in range(0, len(inside), counts[0])]
+    count = len(leaves(results[0]))
+    parts = [tuple(inside[k : k + count]) for k in range(0, len(inside), count)]
     bodies = [Subgraph(tuple(symbols), part) for part in parts]
     return restore(results[0], switch_node(chosen, bodies, shared))
+
+
+def _check_alike(names: Iterable[str], types: Sequence[Sequence[TensorType]]) -> None:
+    """Raises unless all branches give values of the same types."""
+    first, *others = zip(names, types, strict=True)
+    for name, found in others:
+        if found != first[1]:
+            ours, theirs = (", ".join(map(str, t)) or "nothing" for t in (first[1], found))
+            alike = [t.dtype for t in found] == [t.dtype for t in first[1]]
+            kind = ShapeError if alike else DTypeError
+            raise kind(f"{first[0]} gives {ours}, but {name} gives {theirs}: they must agree")
 
 
 def close(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Subgraph, list[Tensor]]:

@@ -9,7 +9,9 @@ polynomial are equal and hash alike; an expression without atoms is always a pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Union
+from typing import Any, ClassVar, Union
+
+from graphc.ir.errors import GraphError
 
 Dim = Union[int, "DimExpr"]
 Monomial = tuple["Atom", ...]
@@ -96,6 +98,21 @@ class DimExpr:
             text += (" - " if coefficient < 0 else " + ") + "*".join(factors)
         return text[3:] if text.startswith(" + ") else "-" + text[3:]
 
+    # --- what needs the number --------------------------------------------------------------------
+
+    def _unknown(self, other: object = 0) -> Any:
+        if not isinstance(other, (int, float, DimExpr)):
+            return NotImplemented  # a tensor, which knows what to do
+        raise GraphError(
+            f"the length {self} is not known while the graph is built\n  hint: a tensor can be"
+            " multiplied, divided by or compared with it: gc.sum(x) / x.shape[0]"
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = __truediv__ = __rtruediv__ = _unknown
+    __index__ = __int__ = __float__ = _unknown
+
+    # --- arithmetic -------------------------------------------------------------------------------
+
     def __add__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
             return NotImplemented
@@ -129,12 +146,16 @@ class DimExpr:
         return -self + other
 
     def __floordiv__(self, other: Dim) -> Dim:
+        if not isinstance(other, (int, DimExpr)):
+            return NotImplemented
         return floordiv(self, other)
 
     def __rfloordiv__(self, other: int) -> Dim:
         return floordiv(other, self)
 
     def __mod__(self, other: Dim) -> Dim:
+        if not isinstance(other, (int, DimExpr)):
+            return NotImplemented
         return mod(self, other)
 
     def __rmod__(self, other: int) -> Dim:

@@ -178,12 +178,15 @@ def of_axes(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
-    """`error` with the op's name, its operands and the user's line added (once)."""
+    """`error` with what the user called (else the op's name), the operands and the line added,
+    once.
+    """
     if getattr(error, "located", False):
         return error
     head, _, hint = str(error).partition("\n")
-    lines = [f"{op}: {head}" if not head.startswith(op) else head]
     line = user_line()
+    called = (line and line.function) or op
+    lines = [head if head.startswith((op, called)) else f"{called}: {head}"]
     written = [_as_written(x, line) for x in inputs]
     lines += [f"  {label}: {x.describe()}" for label, x in zip("abcdefgh", written, strict=False)]
     lines += [f"  at {line}"] if line else []

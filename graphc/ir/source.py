@@ -57,7 +57,7 @@ def _name_of(called: list[FrameType]) -> str | None:
     innermost. None for operators, whose name is the op's.
     """
     names = [frame.f_code.co_name for frame in called]
-    outer = [name for name in names if name != "wrapper"]  # what `locate_errors` puts around
+    outer = [name for name in names if name not in ("wrapper", "located")]  # of `locate_errors`
     name = outer[-1] if outer else None
     if name == "__call__":
         layer = called[names.index("__call__")].f_locals.get("self")

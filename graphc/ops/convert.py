@@ -6,19 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.dims import DimExpr
 from graphc.ir.dtypes import DType, float16, float32, float64, promote
 from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor, located
+from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, broadcast_shapes, broadcast_to
 from graphc.ops.source import constant
 
-TensorLike = Tensor | np.ndarray | np.generic | bool | int | float | list[Any] | tuple[Any, ...]
+TensorLike = (
+    Tensor | np.ndarray | np.generic | bool | int | float | DimExpr | list[Any] | tuple[Any, ...]
+)
 
 
 def as_tensor(value: TensorLike, dtype: Any = None) -> Tensor:
-    """`value` as a tensor: tensors stay, anything else becomes a constant."""
+    """`value` as a tensor: tensors stay, lengths are int64 scalars, anything else becomes a
+    constant.
+    """
     if isinstance(value, Tensor):
         return value if dtype is None else cast(value, dtype)
+    if isinstance(value, DimExpr):
+        return extent(value, dtype or "int64")
     if hasattr(value, "as_graphc_tensor"):
         return as_tensor(value.as_graphc_tensor(), dtype)
     return constant(value, dtype)
@@ -46,10 +54,11 @@ def common(
 
 
 def common_dtype(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> DType:
-    """NumPy's result type of the operands, Python numbers being weak."""
-    dtypes: list[Any] = [x if is_weak(x) else as_tensor(x).dtype for x in operands]
+    """NumPy's result type of the operands, Python numbers and lengths being weak."""
+    numbers = [0 if isinstance(x, DimExpr) else x for x in operands]
+    dtypes: list[Any] = [x if is_weak(x) else as_tensor(x).dtype for x in numbers]
     dtype = promote(*dtypes)
-    if all(is_weak(x) for x in operands) and dtype is float64:
+    if all(is_weak(x) for x in numbers) and dtype is float64:
         return float32
     return floating_of(dtype) if floating else dtype
 
@@ -66,6 +75,8 @@ def floating_of(dtype: DType) -> DType:
 
 def as_operand(value: TensorLike, dtype: DType) -> Tensor:
     """A tensor of exactly this dtype."""
+    if isinstance(value, DimExpr):
+        return extent(value, dtype)
     if is_weak(value):
         if isinstance(value, int) and dtype.is_integer:
             info = np.iinfo(dtype.numpy)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, bounds
+from graphc.ir.dims import Dim, DimExpr, bounds
 from graphc.ir.dtypes import DType, int64, uint64
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor
@@ -151,7 +151,7 @@ def settle(
 
 def as_indices(value: TensorLike) -> Tensor:
     """Indices as a tensor; an empty list holds integers."""
-    if not isinstance(value, Tensor) and np.size(value) == 0:
+    if not isinstance(value, (Tensor, DimExpr)) and np.size(value) == 0:
         return constant(np.zeros(np.shape(value), np.int64))
     return as_tensor(value)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim, DimExpr, floordiv, mod, product
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
@@ -26,8 +26,11 @@ def text(shape: Shape) -> str:
 
 
 def normal_axis(axis: int, ndim: int) -> int:
-    """A non-negative axis; raises ShapeError outside [-ndim, ndim)."""
-    axis = operator.index(axis)
+    """A non-negative axis; raises ShapeError outside [-ndim, ndim), DTypeError for no integer."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise DTypeError(f"an axis is an integer, not {axis!r}") from None
     if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} is out of range for {ndim} dimensions")
     return axis % ndim

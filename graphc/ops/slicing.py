@@ -151,7 +151,7 @@ def slice_range(key: slice, n: Dim) -> tuple[Dim, Dim, int]:
         raise ShapeError("a slice's step cannot be 0")
     first, stop = _bound(key.start), _bound(key.stop)
     if not any(isinstance(d, DimExpr) for d in (n, first, stop)):
-        covered = range(*slice(first, stop, step).indices(n))  # type: ignore[arg-type]
+        covered = range(*slice(first, stop, step).indices(n))
         return (covered.start if len(covered) else 0), len(covered), step
     start, count = _forwards(first, stop, n) if step > 0 else _backwards(first, stop, n)
     return start, floordiv(count + (abs(step) - 1), abs(step)), step

@@ -60,7 +60,8 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
     Equal names are equal sizes, known when the function is called.
     """
     if not isinstance(name, str) or not name.isidentifier():
-        raise ShapeError(f"a placeholder's name must be an identifier, not {name!r}")
+        swapped = "\n  hint: the name comes first, then the shape" if isinstance(shape, str) else ""
+        raise GraphError(f"a placeholder's name must be an identifier, not {name!r}{swapped}")
     type_ = TensorType(as_dtype(dtype), as_shape(shape))
     return unique(_PLACEHOLDER, (), {"name": name}, (type_,)).outputs[0].named(name)
 
@@ -219,7 +220,8 @@ def _element_type(value: Any, dtype: Any) -> DType:
         return as_dtype(dtype)
     array = np.asarray(value)
     if array.dtype.kind in "OSUMm":
-        raise DTypeError(f"{value!r} is no number, array or tensor")
+        hint = "\n  hint: the value comes first, then the name" if isinstance(value, str) else ""
+        raise DTypeError(f"{value!r} is no number, array or tensor{hint}")
     found = as_dtype(array.dtype)
     return float32 if found.is_float and not isinstance(value, (np.ndarray, np.generic)) else found
 

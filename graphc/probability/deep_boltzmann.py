@@ -81,7 +81,7 @@ class DeepBeliefNet(Layer):
         """
         layers = []
         for rbm in self.rbms:
-            high, low = (int(d) for d in rbm.weight.shape)  # type: ignore[arg-type]
+            high, low = (int(d) for d in rbm.weight.shape)
             layer = Dense(low, high, sigmoid, dtype=rbm.weight.dtype)
             assert layer.bias is not None
             layer.weight.value, layer.bias.value = rbm.weight.value.T, rbm.hidden_bias.value

@@ -36,7 +36,7 @@ class DirectedModel:
         self.order = _ordered(self.parents)
         if set(self.order) != self.logits.keys():
             raise GraphError(f"tables of {sorted(self.order)} needed, not {sorted(logits)}")
-        self.sizes = {name: int(self.logits[name].shape[-1]) for name in self.order}  # type: ignore[arg-type]
+        self.sizes = {name: int(self.logits[name].shape[-1]) for name in self.order}
         for name in self.order:
             wanted = tuple(self.sizes[p] for p in (*self.parents[name], name))
             if self.logits[name].shape != wanted:

@@ -34,7 +34,7 @@ def test_a_step_must_give_a_pair() -> None:
 
 def test_branches_must_give_the_same_types() -> None:
     x = gc.placeholder("x", (3,))
-    with pytest.raises(ShapeError, match=r"branch 0 gives .*, but branch 1 gives"):
+    with pytest.raises(ShapeError, match=r"branch no gives .*, but branch yes gives"):
         gc.cond(x[0] > 0, lambda x: x, lambda x: x[:2], x)
     with pytest.raises(GraphError, match="they must agree"):
         gc.cond(x[0] > 0, lambda x: (x, x), lambda x: x, x)

@@ -208,6 +208,42 @@ def a_condition_for_each_element() -> Any:
 
 
 @mistake
+def branches_of_two_types() -> Any:
+    x = image()
+    return gc.cond(gc.sum(x) > 0, lambda: x, lambda: gc.sum(x, axis=1))
+
+
+@mistake
+def branches_of_two_structures() -> Any:
+    return gc.cond(gc.sum(x := image()) > 0, lambda: x, lambda: (x, x))
+
+
+@mistake
+def a_test_of_an_unknown_length() -> Any:
+    return image().shape[0] > 2
+
+
+@mistake
+def a_range_of_an_unknown_length() -> Any:
+    return range(image().shape[0])
+
+
+@mistake
+def an_axis_by_name() -> Any:
+    return gc.sum(image(), axis="batch")
+
+
+@mistake
+def a_shape_before_the_name() -> Any:
+    return gc.placeholder(("batch", 3), "image")
+
+
+@mistake
+def a_name_before_the_value() -> Any:
+    return gc.variable("weight", np.zeros(3))
+
+
+@mistake
 def a_tensor_for_a_branch() -> Any:
     x = image()
     return gc.cond(gc.sum(x) > 0, x, -x)
