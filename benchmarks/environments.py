@@ -32,6 +32,23 @@ for name in sys.argv[1:]:
 print(json.dumps(found))
 """
 
+BYTE_CODE = """
+import compileall, importlib.util, os, sys
+found = importlib.util.find_spec("graphc")
+for top in [sys.argv[1], *(found.submodule_search_locations if found else ())]:
+    for folder, _, files in os.walk(top, followlinks=True):
+        for file in files:
+            if file.endswith(".py"):
+                compileall.compile_file(os.path.join(folder, file), quiet=2)
+"""
+
+
+def write_byte_code(python):
+    """Compiles graphc's and the benchmarks' modules to byte code, as what installs a package does
+    for the other peers: a checkout has none, and workers write none.
+    """
+    subprocess.run([python, "-c", BYTE_CODE, HERE], check=True, capture_output=True, cwd="/")
+
 
 @cache
 def installed(python):
@@ -94,6 +111,11 @@ class Pythons:
         if lacking:
             print(f"skipping {peer}: {', '.join(lacking)} not installed for {self.of(peer)}")
         return not lacking
+
+    def prepare(self, peers):
+        """Leaves byte code for every Python that runs one of the peers."""
+        for python in {self.of(peer) for peer in peers}:
+            write_byte_code(python)
 
     def versions(self, peers, threads):
         """What is measured, for the head of the report."""

@@ -228,6 +228,7 @@ def main():
     peers = [p for p in names if pythons.explain(p)]
     if not pythons.explain("reference"):
         print("torch computes the float64 reference: values are not checked")
+    pythons.prepare(peers)
     results["versions"] |= pythons.versions(peers, options.threads)
     if not options.resume or not results.get("run"):
         results["run"] = time.strftime("%Y-%m-%d %H:%M")

@@ -87,7 +87,7 @@ def serve(step, reply, ready):
         measure(step, 0.5, inner)  # warm-up
     peak = memory("VmHWM")
     restart_peak()
-    reply(**ready)
+    reply(**ready, call_s=once)
     for line in sys.stdin:
         command, _, seconds = line.strip().partition(" ")
         if command == "quit":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,7 @@ def load() -> dict[str, Callable[..., Any]]:
         if not _functions:
             names = {"darwin": "libllvmlite.dylib", "win32": "llvmlite.dll"}
             path = str(directory() / names.get(sys.platform, "libllvmlite.so"))
+            _open(path)
             slow, quick = ctypes.CDLL(path), ctypes.PyDLL(path)
             functions = _declared(slow, _SLOW) | _declared(quick, _QUICK)
             for part in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
@@ -115,6 +117,14 @@ def load() -> dict[str, Callable[..., Any]]:
             functions["InitializeNativeAsmParser"]()
             _functions.update(functions)
     return _functions
+
+
+def _open(path: str) -> None:
+    """Brings a library into memory while other threads go on: ctypes would have them wait."""
+    if os.name == "posix":
+        dlopen = ctypes.CDLL(None).dlopen
+        dlopen.argtypes, dlopen.restype = (c_char_p, c_int), c_void_p
+        dlopen(os.fsencode(path), os.RTLD_NOW | os.RTLD_LOCAL)
 
 
 def _declared(

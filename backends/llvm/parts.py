@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-PART_SIZE = 60_000
-"""About how much text makes a part worth a thread: some 40 ms of compilation."""
+PART_SIZE = 20_000
+"""About how much text makes a part worth a thread: some 15 ms of compilation."""
 LARGE = 20_000
 """Text of a kernel that is a part by itself, and is found again by other programs that have it."""
 
