@@ -18,6 +18,7 @@ ALIGNMENT = 64
 SMALL = 4096
 OUT_OF_MEMORY, BAD_SIZE, FILE_ERROR, WRONG_FILE = -1, -2, -3, -4
 
+
 def array_of(x: Tensor) -> np.ndarray:
     """The array of a variable or constant."""
     attrs = x.node.attrs
@@ -36,9 +37,7 @@ def state_offsets(variables: Sequence[Tensor]) -> tuple[list[int], int]:
     return offsets, max(total, ALIGNMENT)
 
 
-def named_variables(
-    variables: Sequence[Tensor], names: Mapping[Tensor, str]
-) -> dict[str, Tensor]:
+def named_variables(variables: Sequence[Tensor], names: Mapping[Tensor, str]) -> dict[str, Tensor]:
     """The variables by names of their own: those given in `names`, else their labels, numbered
     where another one has it too.
     """

@@ -1,20 +1,24 @@
 """Vector loops over parts that were put side by side: a loop whose body asks on which side of a
-fixed place it is becomes a loop for each side, which knows the answer.
+place it is becomes a loop for each side, which knows the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
-from graphc.backends.loops.stmt import For, Let, Stmt, Store
+from graphc.backends.loops.stmt import Check, Declare, For, Let, Stmt, Store
 from graphc.ir.dtypes import bool_, int64
 
 #: Loops that one becomes, at most.
 MOST = 8
+#: Elements read behind conditions from which on a loop is taken apart wherever its parts begin.
+MANY = 3
+#: Vectors in a loop of known extent below which it stays whole unless its parts fill vectors.
+FEW_VECTORS = 8
 #: For each comparison of a variable with a literal: how far behind it the answer changes, and
 #: what it is from there on.
 _TURNS = {"lt": (0, False), "ge": (0, True), "le": (1, False), "gt": (1, True)}
@@ -27,16 +31,106 @@ def at_joints(s: For) -> Sequence[For]:
     """Loops that together do what a vector loop does, in order; the loop itself where it has no
     joints, or such as would leave vectors unfilled.
     """
-    if s.begin.op != "const" or s.end.op != "const" or s.width <= 1:
+    if s.width <= 1 or not all(isinstance(inner, (Let, Store, Check)) for inner in s.body):
         return [s]
-    if not all(isinstance(inner, (Let, Store)) for inner in s.body):
-        return [s]
+    return _at_vectors(s) or _anywhere(s) or [s]
+
+
+def _at_vectors(s: For) -> list[For]:
+    """The parts of a loop between literals, each of which fills its vectors; else none."""
+    if s.begin.op != "const" or s.end.op != "const":
+        return []
+    if any(isinstance(inner, Check) for inner in s.body):
+        return []
     joints = _joints(s)
     begin, end = s.begin.attr, s.end.attr
     cuts = sorted({at for at, _ in joints.values() if begin < at < end})
     if not cuts or len(cuts) >= MOST or any((at - begin) % s.width for at in cuts):
-        return [s]
+        return []
     return [_part(s, a, b, joints) for a, b in pairwise([begin, *cuts, end])]
+
+
+def _anywhere(s: For) -> list[For]:
+    """The parts of a loop that reads elements from many places; else none."""
+    masked = {x for x in _expressions(s.body) if x.op == "load" and len(x.args) > 1}
+    extent = s.end - s.begin
+    if len(masked) < MANY or (extent.op == "const" and extent.attr < FEW_VECTORS * s.width):
+        return []
+    parts: list[For] = []
+    rest = [s]
+    while rest and len(parts) + len(rest) <= MOST:
+        part = rest.pop()
+        choice = _choice(part)
+        if choice is None:
+            parts.append(part)
+            continue
+        condition, place, after = choice
+        middle = e.minimum(e.maximum(place, part.begin), part.end)
+        sides = (part.begin, middle, not after), (middle, part.end, after)
+        rest += [_side(part, a, b, {condition: known}) for a, b, known in reversed(sides)]
+    return parts if not rest and len(parts) > 1 else []
+
+
+def _side(s: For, begin: Expr, end: Expr, known: Mapping[Expr, bool]) -> For:
+    part = _Part(known)
+    extent = end - begin
+    vectors = extent.attr // s.width if extent.op == "const" else s.unroll
+    body = [part.statement(inner) for inner in s.body]
+    body = [inner for inner in body if not (isinstance(inner, Check) and _is_true(inner.condition))]
+    return replace(s, begin=begin, end=end, body=tuple(body), unroll=max(1, min(s.unroll, vectors)))
+
+
+def _choice(s: For) -> tuple[Expr, Expr, bool] | None:
+    """A condition that chooses between elements, from where on its answer is another, and which."""
+    made = {inner.name for inner in s.body if isinstance(inner, Let)}
+    for x in _expressions(s.body):
+        if x.op == "select" and x.args[0].op in _TURNS and all(map(_loads, x.args[1:])):
+            (a, b), op = x.args[0].args, x.args[0].op
+            if not _has(a, {s.var}):
+                a, b, op = b, a, _MIRRORED[op]
+            rest = _rest(a, s.var)
+            if rest is None or _has(b, {s.var, *made}) or _has(rest, made):
+                continue
+            behind, after = _TURNS[op]
+            return x.args[0], b - rest + behind, after
+    return None
+
+
+def _rest(x: Expr, variable: str) -> Expr | None:
+    """What is added to the variable; None if that is not all there is."""
+    if x.op == "var" and x.attr == variable:
+        return e.const(0, int64)
+    if x.op not in ("add", "sub") or x.dtype is not int64:
+        return None
+    a, b = x.args
+    if x.op == "add" and _has(b, {variable}):
+        a, b = b, a
+    rest = None if _has(b, {variable}) else _rest(a, variable)
+    return None if rest is None else e.binary(x.op, rest, b)
+
+
+def checks_apart(s: For) -> tuple[list[Check], For]:
+    """The checks that are alike for all of a loop, to go before it, and the loop without them."""
+    names = {s.var, *(inner.name for inner in s.body if isinstance(inner, (Let, Declare)))}
+    alike = [
+        inner
+        for inner in s.body
+        if isinstance(inner, Check) and not _has(inner.condition, names) | _has(inner.value, names)
+    ]
+    if not alike:
+        return [], s
+    rest = tuple(inner for inner in s.body if inner not in alike)
+    none = s.begin >= s.end
+    return [Check(c.condition | none, c.code, c.value) for c in alike], replace(s, body=rest)
+
+
+def _has(x: Expr, names: Collection[str]) -> bool:
+    """Whether an expression reads memory or one of these variables."""
+    return any(y.op == "load" or (y.op == "var" and y.attr in names) for y in _parts_of([x]))
+
+
+def _loads(x: Expr) -> bool:
+    return any(y.op == "load" for y in _parts_of([x]))
 
 
 def _part(s: For, begin: int, end: int, joints: _Joints) -> For:
@@ -80,10 +174,17 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
     """Every expression of some statements, once."""
     stack: list[Expr] = []
     for s in body:
-        assert isinstance(s, (Let, Store)), f"{s} has a body of its own"
+        assert isinstance(s, (Let, Store, Check)), f"{s} has a body of its own"
         stack.append(s.value)
+        if isinstance(s, Check):
+            stack.append(s.condition)
         if isinstance(s, Store):
             stack += [x for x in (s.index, s.mask) if x is not None]
+    return _parts_of(stack)
+
+
+def _parts_of(stack: list[Expr]) -> Iterator[Expr]:
+    """Every expression that these are made of, once, a whole before its parts."""
     seen: set[int] = set()
     while stack:
         x = stack.pop()
@@ -102,12 +203,14 @@ class _Part:
     def statement(self, s: Stmt) -> Stmt:
         if isinstance(s, Let):
             return Let(s.name, self.expr(s.value))
+        if isinstance(s, Check):
+            return Check(self.expr(s.condition), s.code, self.expr(s.value))
         assert isinstance(s, Store), f"{s} has a body of its own"
         store = replace(s, index=self.expr(s.index), value=self.expr(s.value))
         if s.mask is None:
             return store
         mask = self.expr(s.mask)
-        return replace(store, mask=None if mask.op == "const" and mask.attr else mask)
+        return replace(store, mask=None if _is_true(mask) else mask)
 
     def expr(self, x: Expr) -> Expr:
         found = self.memo.get(x)
@@ -122,6 +225,10 @@ class _Part:
         if all(a is b for a, b in zip(args, x.args, strict=True)):
             return x
         return _folded(x, args) or make(x.op, args, x.dtype, x.lanes, x.attr)
+
+
+def _is_true(x: Expr) -> bool:
+    return x.op == "const" and x.attr is True
 
 
 def _folded(x: Expr, args: Sequence[Expr]) -> Expr | None:

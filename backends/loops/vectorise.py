@@ -15,7 +15,7 @@ from itertools import groupby
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.accumulate import accumulate, best_of
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.joints import at_joints
+from graphc.backends.loops.joints import at_joints, checks_apart
 from graphc.backends.loops.stmt import (
     Accumulate,
     Declare,
@@ -49,6 +49,8 @@ def _body(
     for s in body:
         if isinstance(s, For) and s.kind == "vector" and s.width > 1:
             for part in at_joints(s):
+                checks, part = checks_apart(part)
+                out.extend(checks)
                 out.extend(VectorLoop(part, types, neutral).statements())
         elif isinstance(s, For):
             out.append(

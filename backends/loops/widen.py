@@ -157,6 +157,9 @@ class Widen:
             if self.lanes == 1 and self.mask is not None:
                 mask = self.mask if mask is None else mask & self.mask
             return e.load(x.attr, index, x.dtype, mask)
+        if index.lanes == 1 and mask is not None:
+            read = mask if self.mask is None else mask & self.mask
+            return e.load(x.attr, index, x.dtype, e.across("or", read))
         index = e.broadcast(index, self.lanes)
         if self.mask is not None:
             mask = self.mask if mask is None else e.broadcast(mask, self.lanes) & self.mask

@@ -185,17 +185,17 @@ def _pad_axis(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tenso
         if n == 0:
             raise ShapeError(f"cannot pad axis {axis} of length 0 in mode {mode!r}")
         runs = _runs(np.pad(np.arange(n), (before, after), mode=mode))  # type: ignore[call-overload]
-        return concat([narrow(x, axis, *run) for run in runs], axis)
+        return concat([_stretch(x, axis, run) for run in runs], axis)
     return concat(_symbolic_parts(x, axis, before, after, mode), axis)
 
 
 def _runs(positions: np.ndarray[Any, Any]) -> list[tuple[int, int, int]]:
-    """(start, size, step) of stretches with step 1 or -1 that together are these positions."""
+    """(start, size, step) of stretches with step 1, -1 or 0 that together are these positions."""
     runs: list[tuple[int, int, int]] = []
     for p in map(int, positions):
         if runs:
             start, size, step = runs[-1]
-            if size == 1 and abs(p - start) == 1:
+            if size == 1 and abs(p - start) <= 1:
                 runs[-1] = (start, 2, p - start)
                 continue
             if size > 1 and p == start + size * step:
@@ -203,6 +203,11 @@ def _runs(positions: np.ndarray[Any, Any]) -> list[tuple[int, int, int]]:
                 continue
         runs.append((p, 1, 1))
     return runs
+
+
+def _stretch(x: Tensor, axis: int, run: tuple[int, int, int]) -> Tensor:
+    start, size, step = run
+    return narrow(x, axis, *run) if step else _repeat(narrow(x, axis, start, 1), axis, size)
 
 
 def _symbolic_parts(x: Tensor, axis: int, before: int, after: int, mode: str) -> list[Tensor]:

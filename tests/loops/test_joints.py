@@ -6,8 +6,8 @@ import pytest
 import graphc as gc
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.joints import at_joints
-from graphc.backends.loops.stmt import Accumulate, For, Let, Store
+from graphc.backends.loops.joints import at_joints, checks_apart
+from graphc.backends.loops.stmt import Accumulate, Check, For, Let, Store
 from graphc.ir.dtypes import float32, int64
 
 i = e.var("i")
@@ -98,3 +98,59 @@ def test_values_side_by_side(widths: tuple[int, ...], target: str) -> None:
     wanted = gc.compile([*xs, w], outputs, target="reference")(*given)
     for a, b in zip(ours, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6)
+
+
+def test_many_parts_have_loops_wherever_they_begin() -> None:
+    n = e.var("n")
+    inner = e.select(
+        i < n + 3,
+        e.load("a", i - 3, float32, ~(i < 3) & (i < n + 3)),
+        e.load("a", n + n + 1 - i, float32, ~(i < 3) & ~(i < n + 3)),
+    )
+    value = e.select(i < 3, e.load("a", e.const(3, int64) - i, float32, i < 3), inner)
+    check = Check((n > 3) | ~(i < 3), 1, n)
+    body = (check, Let("v", value), Store("y", i, e.var("v", float32)))
+    loops = at_joints(For("i", e.const(0, int64), n + 8, body, "vector", 16, 4))
+    assert len(loops) == 3
+    assert all(x.op == "load" and len(x.args) == 1 for s in loops for x in _values(s))
+    assert [sum(isinstance(inner, Check) for inner in s.body) for s in loops] == [1, 0, 0]
+    checks, rest = checks_apart(loops[0])
+    assert len(checks) == 1
+    assert not any(isinstance(inner, Check) for inner in rest.body)
+
+
+def _values(s: For) -> list[Expr]:
+    return [inner.value for inner in s.body if isinstance(inner, Let)]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 20), (9, 130), (40, 300), (3, 1000)])
+@pytest.mark.parametrize("mode", ["edge", "reflect", "symmetric", "wrap"])
+def test_padded_arrays_agree_with_numpy(mode: str, shape: tuple[int, int], named: bool) -> None:
+    x = gc.placeholder("x", ("n", "m") if named else shape)
+    widths = [(1, 2), (3, 2)]
+    a = RNG.normal(size=shape).astype(np.float32)
+    found = gc.compile([x], gc.pad(x * 2, widths, mode))(a)
+    np.testing.assert_array_equal(found, np.pad(a * 2, widths, mode))
+
+
+def test_a_line_too_short_for_its_padding_is_an_error() -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    run = gc.compile([x], gc.pad(x, [(1, 1), (3, 3)], "reflect"))
+    with pytest.raises(gc.IndexRangeError, match="out of range for axis 1"):
+        run(np.zeros((5, 3), np.float32))
+    with pytest.raises(gc.IndexRangeError, match="out of range for axis 0"):
+        run(np.zeros((1, 9), np.float32))
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("shape", [(1,), (67,), (5, 40), (3, 1, 33), (0, 3)], ids=str)
+def test_stacked_arrays_agree_with_numpy(shape: tuple[int, ...], count: int, named: bool) -> None:
+    x = gc.placeholder("x", tuple("nmk"[: len(shape)]) if named else shape)
+    parts = [x + k for k in range(count)]
+    a = RNG.integers(-9, 9, shape).astype(np.float32)
+    found = gc.compile([x], [gc.stack(parts, -1), gc.stack(parts, -1) * gc.stack(parts, -1)])(a)
+    expected = np.stack([a + k for k in range(count)], -1)
+    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(found[1], expected * expected)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.backends.loops.strided import WIDEST
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product
 from graphc.ir.record import dataclass
@@ -37,19 +38,21 @@ class Loop:
 @dataclass(frozen=True)
 class Nest:
     """`outer` loops around `inner` ones; if `across`, the vector axis is the last outer loop, else
-    the last loop of all.
+    the last loop of all. What is computed at each point of a `turning` loop, which is innermost, is
+    written out.
     """
 
     outer: tuple[Loop, ...]
     inner: tuple[Loop, ...]
     across: bool = False
+    turning: Loop | None = None
 
     @property
     def loop_index(self) -> tuple[Dim, ...]:
         """The index of each axis of the domain: of axes that run together the last one counts, the
         others are 0.
         """
-        loops = self.outer + self.inner
+        loops = self.outer + self.inner + ((self.turning,) if self.turning else ())
         ndim = sum(len(loop.axes) for loop in loops)
         found: list[Dim] = [0] * ndim
         for loop in loops:
@@ -87,6 +90,8 @@ def plan_nest(body: Body, across: bool | None = None) -> Nest:
     if not inner and "row" in roles:
         return Nest(tuple(outer), (), bool(outer))
     if not inner:
+        if len(outer) > 1 and _turns(outer[-1], opaque):
+            return Nest(tuple(outer[:-2]), (outer[-2],), turning=outer[-1])
         return Nest(tuple(outer[:-1]), tuple(outer[-1:]))
     if not outer:
         return (
@@ -97,6 +102,12 @@ def plan_nest(body: Body, across: bool | None = None) -> Nest:
     empty = extent_of([*outer, *inner]) == 0
     wanted = _is_better(outer, inner, body) if across is None or empty else across
     return Nest(tuple(outer), tuple(inner), wanted and not roles & {"column", "total"})
+
+
+def _turns(loop: Loop, opaque: frozenset[Atom]) -> bool:
+    """Whether the points of a loop are few, and differ in more than the places that they read."""
+    few = isinstance(loop.extent, int) and 1 < loop.extent <= WIDEST
+    return few and any(Atom("index", f"i{k}") in opaque for k in loop.axes)
 
 
 def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:

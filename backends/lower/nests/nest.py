@@ -70,7 +70,9 @@ class Lowering:
         self.streams: dict[Expr, None] = {}
         self.start: list[Stmt] = []
         self._chunks()
-        self.turns = 1 if self.flat else turns_of(body, self.nest, schedule)
+        self.turns = (
+            1 if self.flat and not self.nest.turning else turns_of(body, self.nest, schedule)
+        )
 
     def _param(self, prefix: str, buffer: Buffer, dtype: DType, writes: bool) -> str:
         name = f"{prefix}{sum(p.name[0] == prefix for p in self.params)}"
@@ -211,7 +213,8 @@ class Lowering:
 
     def _inner(self, body: list[Stmt]) -> list[Stmt]:
         for depth, loop in enumerate(reversed(self.nest.inner)):
-            extent = loop.extent if depth else floordiv(loop.extent, self.turns)
+            whole = depth or self.nest.turning
+            extent = loop.extent if whole else floordiv(loop.extent, self.turns)
             begin, end = self.dims(0), self.dims(extent)
             if self.flat:
                 begin, end = self.dims(self.begin), self.dims(self.end)

@@ -14,7 +14,12 @@ from graphc.passes.fusion import Body, Root
 
 
 def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:
-    """The number of turns of the innermost loop, after which all it reads steps evenly; else 1."""
+    """The number of turns of the innermost loop, after which all it reads steps evenly, or of the
+    loop that is written out; else 1.
+    """
+    if nest.turning is not None:
+        assert isinstance(nest.turning.extent, int)
+        return nest.turning.extent
     if nest.across or not nest.outer or not nest.inner or not schedule.vector_bits:
         return 1
     loop, looped = nest.inner[-1], [root for root in body.roots if root.role != "rowmap"]
@@ -32,7 +37,10 @@ def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:
 
 
 def turn_index(nest: Nest, turns: int, turn: int) -> tuple[Dim, ...]:
-    """The index of every axis of the domain where the innermost loop counts rounds of turns."""
+    """The index of every axis of the domain in a turn."""
+    if nest.turning is not None:
+        axis = nest.turning.axes[-1]
+        return tuple(turn if k == axis else d for k, d in enumerate(nest.loop_index))
     axis = nest.inner[-1].axes[-1]
     return tuple(d * turns + turn if k == axis else d for k, d in enumerate(nest.loop_index))
 

@@ -55,7 +55,7 @@ def plan_turned(body: Body, schedule: Schedule) -> Turned | None:
     if not schedule.turned:
         return None
     nest = plan_nest(body)
-    if not nest.outer or not root.accesses:
+    if not nest.outer or nest.turning or not root.accesses:
         return None
     (down,) = nest.inner
     if any(a.tensor.dtype is not root.tensor.dtype for a in root.accesses):
