@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import field, replace
 from functools import reduce
 from types import MappingProxyType
 
@@ -19,7 +19,7 @@ from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, Plan, holder, plan_memory
-from graphc.ir.dims import DimExpr, is_name, maximum, sizes, substitute
+from graphc.ir.dims import Dim, DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
@@ -28,6 +28,7 @@ from graphc.ops.control import Control
 from graphc.ops.copying import copy
 from graphc.ops.strips import STRIPS
 from graphc.passes.fusion import Body, copy_body, fuse
+from graphc.passes.graph import Graph
 from graphc.passes.inplace import is_block_write, overwrites, settle_order
 from graphc.passes.roots import base, is_buffer
 
@@ -64,7 +65,8 @@ class Program:
     `first_commit` is the first that writes a variable; no check comes after it. `aliases` names,
     for each call, the buffers that share memory; `owners` the body that it belongs to. A program
     nested in a loop or branch has the `frame` of the outermost one; the kernels of one that is
-    `alone` run on the thread that calls it.
+    `alone` run on the thread that calls it. Sizes that make one of the `lengths` negative are
+    refused.
     """
 
     name: str
@@ -81,11 +83,19 @@ class Program:
     owners: tuple[int, ...] = field(default=())
     frame: Frame | None = None
     alone: bool = False
+    lengths: tuple[Dim, ...] = ()
 
     @property
     def sizes(self) -> tuple[str, ...]:
         """Names of the symbolic sizes, in the order of the inputs that bring them."""
         return (self.frame or frame_of(self.inputs)).sizes
+
+
+def program_of(graph: Graph, schedule: Schedule, name: str | None = None) -> Program:
+    """The program of an optimised graph, under a name of its own if one is given."""
+    name = graph.name if name is None else name
+    program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, name)
+    return replace(program, lengths=tuple(d for d, _ in graph.lengths))
 
 
 def build_program(

@@ -19,10 +19,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """The placeholders of a function, in order."""
+    """The placeholders of a function, in order, and lengths that sizes might make negative, each
+    with a tensor that has it.
+    """
 
     function: str
     inputs: tuple[Tensor, ...]
+    lengths: tuple[tuple[Dim, Tensor], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,7 +99,18 @@ class Signature:
         known = {size: n for size, (n, _, _) in found.items()}
         for name, axis, d, n in compound:
             self._check_compound(name, axis, d, n, known)
+        self._check_lengths(known)
         return known
+
+    def _check_lengths(self, known: Mapping[str, int]) -> None:
+        for d, x in self.lengths:
+            length = evaluate(d, known)
+            if length < 0:
+                given = ", ".join(f"{s} = {known[s]}" for s in sorted(sizes(d)))
+                raise ArgumentError(
+                    f"{self.function}: the length {d} would be {length}, as {given}\n"
+                    f"  {x.describe()}"
+                )
 
     def _check_compound(
         self, name: str, axis: int, d: Dim, n: int, known: Mapping[str, int]

@@ -49,9 +49,9 @@ def within_budget(graph: Graph, schedule: Schedule, budget: int) -> Graph:
 
 
 def _program(graph: Graph, schedule: Schedule) -> Program:
-    from graphc.backends.program import build_program
+    from graphc.backends.program import program_of
 
-    return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
+    return program_of(graph, schedule)
 
 
 def _arena(program: Program) -> int:

@@ -14,6 +14,7 @@ from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
+from graphc.lengths import doubtful_lengths
 from graphc.ops.convert import as_tensor
 from graphc.ops.source import automatic_updates
 from graphc.passes.pipeline import Graph
@@ -111,8 +112,9 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
     pairs += tuple(
         (variable, new) for variable, new in automatic.items() if variable not in explicit
     )
-    _check_inputs(placeholders, [*results, *(new for _, new in pairs)])
-    return Graph(placeholders, results, pairs, name)
+    everything = [*results, *(new for _, new in pairs)]
+    _check_inputs(placeholders, everything)
+    return Graph(placeholders, results, pairs, name, lengths=doubtful_lengths(everything))
 
 
 def _new_value(variable: Tensor, value: Any) -> Tensor:
@@ -163,7 +165,8 @@ def _tensors(results: Sequence[Tensor]) -> Iterator[Tensor]:
 def _build(
     stages: Stages, outputs: Any, target: str, isa: str, tuning: Tuning | None
 ) -> Executable:
-    signature = Signature(stages.source.name, stages.source.inputs)
+    source = stages.source
+    signature = Signature(source.name, source.inputs, source.lengths)
     structure = _structure(outputs)
     from graphc.targets import build_cpu, build_cuda, build_numba, build_numba_cuda, build_reference
 

@@ -51,10 +51,10 @@ class Stages:
         """The kernels, with every buffer's place."""
         if self.vector_bits is None:
             return None
-        from graphc.backends.program import build_program
+        from graphc.backends.program import program_of
 
         graph, schedule = self.graph, self._schedule()
-        return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
+        return program_of(graph, schedule)
 
     def forget(self) -> None:
         """Frees the graph after all passes and the kernels; they are made again when asked for."""

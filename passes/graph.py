@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphc.ir.dims import sizes
+from graphc.ir.dims import Dim, sizes
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -15,7 +15,8 @@ class Graph:
     """What is compiled: arguments, results, and new values of variables.
 
     `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
-    graph that this one is inside of.
+    graph that this one is inside of, `lengths` are what sizes might make negative, each with a
+    tensor that has it.
     """
 
     inputs: tuple[Tensor, ...]
@@ -24,6 +25,7 @@ class Graph:
     name: str = "graph"
     relaxed: bool = False
     outer: frozenset[str] = frozenset()
+    lengths: tuple[tuple[Dim, Tensor], ...] = ()
 
     @property
     def sizes(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import nn
 from graphc.backends.llvm import engine
 from graphc.backends.reference import evaluate
 from graphc.ir.errors import ArgumentError
@@ -100,3 +101,34 @@ def test_a_size_may_be_called_like_anything_inside() -> None:
         sums, ordered = run(value)
         np.testing.assert_allclose(sums, value.sum(0), rtol=1e-5)
         np.testing.assert_allclose(ordered, np.sort(value, 0).cumsum(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+def test_sizes_that_make_a_length_negative_are_refused(target: str) -> None:
+    x, y = gc.placeholder("x", ("m", 1, "n")), gc.placeholder("y", ("k",))
+    kernel = gc.constant(np.ones((1, 1, 5), np.float32))
+    seen = gc.cumsum(nn.conv(x, kernel), axis=2)
+    run = gc.compile([x, y], [gc.sum(seen), gc.cumsum(gc.sort(y))], target=target)
+    ones = np.ones(6, np.float32)
+    wanted = r"the length -4 \+ n would be -1, as n = 3\n  convolution: f32\[m, 1, -4 \+ n\]"
+    for rows in (1, 0, 1000):
+        with pytest.raises(ArgumentError, match=wanted):
+            run(np.ones((rows, 1, 3), np.float32), ones)
+    assert run(np.ones((2, 1, 4), np.float32), ones)[0] == 0
+    assert run(np.ones((2, 1, 6), np.float32), ones)[0] == 2 * (5 + 10)
+
+
+def test_lengths_inside_loops_are_looked_at_and_those_of_branches_are_not() -> None:
+    x = gc.placeholder("x", ("n",))
+
+    def pairs(x: Tensor) -> Tensor:
+        return gc.sum(gc.zeros((x.shape[0] - 1,)) + 1)
+
+    loop = gc.compile([x], gc.scan(lambda c, v: (c + pairs(x) * v, v), gc.zeros(()), x)[0])
+    assert loop(np.ones(3, np.float32)) == 6
+    with pytest.raises(ArgumentError, match="the length -1 \\+ n would be -1, as n = 0"):
+        loop(np.ones(0, np.float32))
+    enough = gc.sum(gc.ones_like(x)) > 0
+    branch = gc.compile([x], gc.cond(enough, lambda: pairs(x), lambda: gc.constant(7.0)))
+    assert branch(np.ones(3, np.float32)) == 2
+    assert branch(np.ones(0, np.float32)) == 7

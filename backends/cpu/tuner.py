@@ -20,7 +20,7 @@ from graphc.backends.lower.choices import (
     with_choices,
 )
 from graphc.backends.lower.kernel import Nested, Schedule
-from graphc.backends.program import LOWERINGS, Program, build_program
+from graphc.backends.program import LOWERINGS, Program, program_of
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion import Body
@@ -80,7 +80,7 @@ class _Tuner:
 
     def _program(self, choices: Choices) -> Program:
         graph, schedule = self.graph, with_choices(self.schedule, choices)
-        return build_program(graph.inputs, graph.outputs, graph.updates, schedule, graph.name)
+        return program_of(graph, schedule)
 
     def variants(self, name: str, choice: Choice) -> list[Choice]:
         """The choices that differ from the given one in one field, and give other code; the first

@@ -44,7 +44,7 @@ from graphc.ir.node import Tensor
 _MESSAGES = {
     0: "no error",
     OUT_OF_MEMORY: "out of memory",
-    BAD_SIZE: "a size is negative",
+    BAD_SIZE: "a size is negative, or makes a length negative",
     FILE_ERROR: "the file cannot be read or written",
     WRONG_FILE: "the file does not hold these variables",
     WRONG_CPU: "this CPU lacks instructions that the library was compiled for",
@@ -202,6 +202,10 @@ class _Function:
             at = values.assign(f"getelementptr i64, ptr %sizes, i64 {slot}")
             values.emit(f"store i64 {value}, ptr {at}")
         values.emit(f"%unfit = call i64 @{self.symbol}__plan(ptr %sizes, ptr %plan)")
+        if program.lengths:
+            values.emit("%negative = icmp ne i64 %unfit, 0")
+            values.emit("br i1 %negative, label %refuse, label %fit")
+            values.lines.append("fit:")
         values.emit("%need = load i64, ptr %plan")
         self.declarations.update(values.declarations)
         return [*lines, *values.lines]

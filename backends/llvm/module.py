@@ -137,7 +137,7 @@ class _Entry:
         return values.value(dims(d))
 
     def plan(self) -> str:
-        """Text of the function that checks compound dimensions and tells sizes.
+        """Text of the function that checks compound dimensions and lengths, and tells sizes.
 
         It is i64 plan(sizes, out); out = arena bytes, work in bytes, dimensions of the outputs.
         """
@@ -151,6 +151,12 @@ class _Entry:
             values.lines.append(f"bad{number}:")
             values.emit(f"ret i64 {number + 1}")
             values.lines.append(f"ok{number}:")
+        for k, d in enumerate(program.lengths):
+            least = values.assign(f"icmp sge i64 {self._dim(values, dims, d)}, 0")
+            values.emit(f"br i1 {least}, label %long{k}, label %short{k}")
+            values.lines.append(f"short{k}:")
+            values.emit(f"ret i64 {len(compound_dims(program)) + k + 1}")
+            values.lines.append(f"long{k}:")
         out: list[Dim] = [program.plan.arena_bytes, total_bytes(program)]
         out += [d for x in program.outputs for d in x.shape]
         for k, d in enumerate(out):

@@ -120,7 +120,7 @@ def _contents(
     from graphc.backends.llvm.engine import compile_object, named_target
     from graphc.backends.lower.choices import with_choices
     from graphc.backends.lower.kernel import Schedule
-    from graphc.backends.program import build_program
+    from graphc.backends.program import program_of
 
     try:
         target = named_target(isa)
@@ -133,9 +133,7 @@ def _contents(
         plain = Schedule(vector_bits=target.vector_bits, dots=dots)
         same = executable.machine is not None and executable.machine.family == target.family
         schedule = with_choices(plain, executable.stages.choices if same else {})
-        programs[function] = build_program(
-            graph.inputs, graph.outputs, graph.updates, schedule, function
-        )
+        programs[function] = program_of(graph, schedule, function)
     found = dict.fromkeys(x for program in programs.values() for x in program.variables)
     variables = named_variables(list(found), names)
     apart: dict[str, bytes] | None = {} if _is_ours(target.triple) else None
