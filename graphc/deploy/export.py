@@ -36,7 +36,7 @@ class Artefact:
 
 
 def export(
-    inputs: Sequence[Tensor] | Mapping[str, Executable],
+    inputs: Sequence[Tensor] | Mapping[str, Executable] | Executable,
     outputs: Any = None,
     path: str | Path = "model",
     updates: Mapping[Tensor, Any] | None = None,
@@ -47,8 +47,9 @@ def export(
 
     Either `export([x], y, "model", updates=...)`, which makes one function `model_call`, or
     `export({"predict": f, "train_step": g}, path="model")` with functions from `compile`, which
-    share their variables. The variables' present values are stored. The library needs libc,
-    pthread and (where the instruction set has no fused multiply-add) libm only.
+    share their variables; one alone, `export(f)`, keeps the name it was compiled with. The
+    variables' present values are stored. The library needs libc, pthread and (where the instruction
+    set has no fused multiply-add) libm only.
 
     isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
     names: what variables are called in the header and in files of weights, such as
@@ -60,7 +61,9 @@ def export(
     linking needs a C compiler on PATH (MissingExtraError otherwise; object and header are written
     all the same).
     """
-    if isinstance(inputs, Mapping):
+    if isinstance(inputs, Executable):
+        functions = {inputs.name: inputs}
+    elif isinstance(inputs, Mapping):
         functions = dict(inputs)
     else:
         call = compile(inputs, outputs, updates, target="reference")

@@ -39,6 +39,13 @@ def test_a_loaded_library_computes_what_python_computes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.functions["predict"](X), predict(X))
 
 
+def test_one_function_keeps_its_name(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    double = gc.compile([x], 2 * x, name="double")
+    loaded = gc.load(gc.export(double, path=tmp_path / "model").library)
+    np.testing.assert_array_equal(loaded.double(X[0]), 2 * X[0])
+
+
 def test_results_are_one_array_several_or_none(tmp_path: Path) -> None:
     x = gc.placeholder("x", ("n",))
     count = gc.variable(np.int64(0), "count", trainable=False)
