@@ -23,7 +23,9 @@ from graphc.ir.dims import Dim, DimExpr, is_name, maximum, sizes, substitute
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
+from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
+from graphc.ops.bands import BANDS, chunks_of
 from graphc.ops.control import Control
 from graphc.ops.copying import copy
 from graphc.ops.strips import STRIPS
@@ -236,14 +238,14 @@ class _Builder:
         ]
 
     @contextmanager
-    def _inside(self, rows: str | None, alone: bool) -> Iterator[None]:
-        """In a node's bodies, which know one more size if they work on blocks of rows, and of which
-        several run at once if they are `alone`.
+    def _inside(self, sizes: Sequence[str], alone: bool) -> Iterator[None]:
+        """In a node's bodies, which know some more sizes, and of which several run at once if they
+        are `alone`.
         """
         frame, before = self.frame, self.alone
         self.alone = alone or before
-        if rows is not None:
-            self.frame = Frame((*frame.sizes, rows), len(frame.sizes) + 1)
+        if sizes:
+            self.frame = Frame((*frame.sizes, *sizes), len(frame.sizes) + len(sizes))
         self.depth += 1
         yield
         self.depth -= 1
@@ -251,25 +253,48 @@ class _Builder:
 
     def _nested(self, node: Node) -> Nested:
         """The programs of a node's bodies, with room for two generations of its carries and for the
-        arena of one of them, or of each strip: others never run at once, and keep nothing there.
+        arena of one of them, or of each that runs at once: others keep nothing there.
         """
         op = node.op
         assert isinstance(op, Control)
-        strips = node.attrs["height"] // node.attrs["rows"] if op is STRIPS else 1
-        rows = None if op is STRIPS else node.attrs.get("rows")
-        with self._inside(rows, alone=op is STRIPS):
-            programs = tuple(
-                build_program(g.inputs, g.outputs, (), self.schedule, op.name, self.lowerings, self)
-                for g in op.bodies(node.attrs)
-            )
+        most = _own_sizes(node)
+        with self._inside(list(most), alone=op in (STRIPS, BANDS)):
+            programs = tuple(self._body(node, g) for g in op.bodies(node.attrs))
         carries = node.inputs[: node.attrs.get("carries", 0)]
         scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
-        most = reduce(maximum, (p.plan.arena_bytes for p in programs))
-        if rows is not None:
-            most = substitute(most, lambda a: node.attrs["most"] if a.name == rows else None)
-        arena = Temporary(uint8, most * strips)
+        room = reduce(maximum, (p.plan.arena_bytes for p in programs))
+        room = substitute(room, lambda a: most.get(a.name))
+        arena = Temporary(uint8, room * _at_once(node))
         scratch += [arena] * len(programs)
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
+
+    def _body(self, node: Node, body: Subgraph) -> Program:
+        """The program of a body; totals are variables of it."""
+        totals = node.attrs.get("totals", 0)
+        updates = tuple(zip(body.inputs[:totals], body.outputs, strict=False))
+        given = body.inputs[totals:], body.outputs[totals:]
+        return build_program(*given, updates, self.schedule, node.op.name, self.lowerings, self)
+
+
+def _own_sizes(node: Node) -> dict[str, Dim]:
+    """The sizes that only a node's bodies know, and the most that they can be."""
+    if node.op is STRIPS:
+        return {}
+    found: dict[str, Dim] = {}
+    if node.attrs.get("rows") is not None:
+        found[node.attrs["rows"]] = node.attrs["most"]
+    if node.attrs.get("columns") is not None:
+        name, most = node.attrs["columns"]
+        found[name] = most
+    return found
+
+
+def _at_once(node: Node) -> Dim:
+    """How many of a node's bodies may run at the same time."""
+    if node.op is STRIPS:
+        strips: int = node.attrs["height"] // node.attrs["rows"]
+        return strips
+    return chunks_of(node.attrs) if node.op is BANDS else 1
 
 
 def frame_of(inputs: Sequence[Tensor]) -> Frame:

@@ -23,7 +23,7 @@ from graphc.tuning import Tuning
 
 TARGETS = ("cpu", "numba", "cuda", "numba-cuda", "reference")
 #: Passes whose ops the other targets have no kernels for.
-NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products", "strips")
+NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products", "strips", "bands")
 
 
 def compile(

@@ -12,8 +12,10 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
+from graphc.ops.bands import BANDS as BANDS_OP
 from graphc.ops.blocks import BLOCKS
 from graphc.ops.control import Control
+from graphc.passes.bands import BANDS
 from graphc.passes.block_loops import BLOCK_LOOPS
 from graphc.passes.block_reductions import BLOCK_REDUCTIONS
 from graphc.passes.block_writes import WRITE_BLOCKS
@@ -48,6 +50,7 @@ PIPELINE: tuple[Pass, ...] = (
     STRAIGHTEN,
     BLOCK_LOOPS,
     STRIPS,
+    BANDS,
     SHARE_REDUCTIONS,
     BLOCK_REDUCTIONS,
     RECIPROCATE,
@@ -61,7 +64,10 @@ PIPELINE: tuple[Pass, ...] = (
 
 #: What remains to be done with the body that a pass made of optimised nodes.
 REMAINING: Mapping[Op, Sequence[Pass]] = MappingProxyType(
-    {BLOCKS: PIPELINE[PIPELINE.index(BLOCK_LOOPS) + 1 :]}
+    {
+        BLOCKS: PIPELINE[PIPELINE.index(BLOCK_LOOPS) + 1 :],
+        BANDS_OP: PIPELINE[PIPELINE.index(BANDS) + 1 :],
+    }
 )
 
 

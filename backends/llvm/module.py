@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
+from graphc.backends.llvm.bands import bands_frame, bands_function
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.parts import Parts
@@ -20,6 +21,7 @@ from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
 from graphc.ir.dims import Dim, DimExpr, is_name
 from graphc.ir.record import dataclass
+from graphc.ops.bands import chunks_of
 
 Written = dict[tuple[int, frozenset[str]], tuple[str, str, dict[str, None]]]
 """Name, text and declarations of kernels, by their object and the buffers that share memory."""
@@ -228,7 +230,7 @@ class _Entry:
         else:
             values.emit(f"call void @gc_parallel(ptr @{kernel}, ptr %frame, i64 {chunks})")
 
-    def _in_turn(self, values: Values, kernel: str, chunks: str) -> None:
+    def _in_turn(self, values: Values, kernel: str, chunks: str, frame: str = "%frame") -> None:
         """All chunks of a kernel on the calling thread."""
         chunk, following = values.fresh("chunk"), values.fresh("next")
         before, head, inside, after = (
@@ -242,7 +244,7 @@ class _Entry:
         more = values.assign(f"icmp slt i64 {chunk}, {chunks}")
         values.emit(f"br i1 {more}, label %{inside}, label %{after}")
         values.lines.append(f"{inside}:")
-        values.emit(f"call void @{kernel}(ptr %frame, i64 {chunk})")
+        values.emit(f"call void @{kernel}(ptr {frame}, i64 {chunk})")
         values.emit(f"{following} = add nsw i64 {chunk}, 1")
         values.emit(f"br label %{head}")
         values.lines.append(f"{after}:")
@@ -251,12 +253,34 @@ class _Entry:
         def pointer(buffer: Buffer) -> str:
             return self._pointer(values, dims, buffer)
 
+        if call.node.op.name == "bands":
+            self._bands(values, dims, call, prefix, pointer)
+            return
         if call.node.op.name != "strips":
             emit_nested(values, dims, call, prefix, pointer)
             return
         emit_strips(values, call, prefix, pointer)
         own, its_dims = self._values()
         self.outlined[f"{prefix}.strip"] = strip_function(own, its_dims, call, prefix)
+        self.declarations.update(own.declarations)
+
+    def _bands(
+        self,
+        values: Values,
+        dims: DimWriter,
+        call: Nested,
+        prefix: str,
+        pointer: Callable[[Buffer], str],
+    ) -> None:
+        frame = bands_frame(values, call, prefix, pointer)
+        chunks = self._dim(values, dims, chunks_of(call.node.attrs))
+        if self.program.alone:
+            self._in_turn(values, f"{prefix}.bands", chunks, frame)
+        else:
+            values.emit(f"call void @gc_parallel(ptr @{prefix}.bands, ptr {frame}, i64 {chunks})")
+        own, its_dims = self._values()
+        text = bands_function(own, its_dims, call, prefix, slots(self.program))
+        self.outlined[f"{prefix}.bands"] = text
         self.declarations.update(own.declarations)
 
     def _pointer(self, values: Values, dims: DimWriter, buffer: Buffer) -> str:

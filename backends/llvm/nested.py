@@ -47,7 +47,10 @@ class LoopWriter:
         places = [pointer(t) for t in nested.scratch]
         self.first, self.second = places[: self.carries], places[self.carries : count]
         self.arenas, self.flag = places[count:-1], places[-1]
-        widest = max(len(p.inputs) + len(p.outputs) + len(p.constants) for p in nested.programs)
+        widest = max(
+            len(p.inputs) + len(p.outputs) + len(p.variables) + len(p.constants)
+            for p in nested.programs
+        )
         self.table = f"%table.{prefix}"
         values.emit(f"{self.table} = alloca [{max(widest, 1)} x ptr], align 16")
         values.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")

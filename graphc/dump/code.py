@@ -110,6 +110,10 @@ def assembly_of_calls(program: Program, isa: str = "host") -> list[str]:
     return ["\n\n".join(f"{n}:\n{found.get(n, '')}" for n in each) for each in names]
 
 
+#: Ops whose loops are functions, and what those are called.
+_OUTLINED = (("strips", "strip"), ("bands", "bands"))
+
+
 def functions_of(call: Call | Nested, name: str) -> list[str]:
     """The functions of a call that goes by `name` in the module."""
     if isinstance(call, Call):
@@ -120,7 +124,7 @@ def functions_of(call: Call | Nested, name: str) -> list[str]:
         for each, its_name in zip(program.calls, inner, strict=True):
             found += functions_of(each, its_name)
         found.append(f"{name}.{k}_run")
-    return [*found, f"{name}.strip"] if call.node.op.name == "strips" else found
+    return [*found, *(f"{name}.{own}" for op, own in _OUTLINED if call.node.op.name == op)]
 
 
 def memory_text(program: Program) -> str:

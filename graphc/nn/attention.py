@@ -1,6 +1,8 @@
 """Attention: means of values, weighted by how well keys fit queries.
 
 Queries q are (..., T, p), keys k (..., S, p), values v (..., S, d); scores and masks (..., T, S).
+Long sequences are compiled without storing scores or weights, nor for gradients, where nothing but
+sums over them is asked for; what a causal mask or lengths hide is left out.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ def padding_mask(lengths: TensorLike, size: Dim) -> Tensor:
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: TensorLike | None = None) -> Tensor:
-    """softmax(q k' / sqrt(p)) v over the keys where the mask is true, (..., T, d)."""
+    """softmax(q k' / sqrt(p)) v over the keys where the mask is true, (..., T, d). For long
+    sequences its memory grows with T + S, not with T S.
+    """
     return matmul(masked_softmax(scaled_dot_score(q, k), mask), v)
 
 

@@ -91,6 +91,7 @@ __all__ = [
     "affine",
     "arithmetic",
     "axes",
+    "bands",
     "barrier",
     "blocks",
     "cast",

@@ -74,6 +74,16 @@ def _demand_key(key: TensorType) -> None:
         raise DTypeError(f"a key is four words, u32[..., 4], not {key}; make one with random.key")
 
 
+def _word(b: Any, key: Sequence[Any], number: Any, dtype: Any) -> Any:
+    """Word `number`, of uint32 or uint64, of the random bits of a key."""
+    k0, k1, s0, s1 = key
+    if dtype is uint32:
+        words = _emit(b, (*_halves(b, number >> 2), s0, s1), (k0, k1))
+        return _pick(b, number & 3, words)
+    words = [b.cast(w, uint64) for w in _emit(b, (*_halves(b, number >> 1), s0, s1), (k0, k1))]
+    return _pick(b, number & 1, [words[0] | words[1] << 32, words[2] | words[3] << 32])
+
+
 class RandomBits(Op):
     """Uniform random words of `dtype` (uint32 or uint64) in `shape`, for each key.
 
@@ -120,13 +130,8 @@ class RandomBits(Op):
         place: Dim = 0
         for i, d in zip(index[lead:], node.attrs["shape"], strict=True):
             place = place * d + i
-        number = reader.value(place, uint64)
-        k0, k1, s0, s1 = (reader.at(key, (*index[:lead], j)) for j in range(4))
-        if node.attrs["dtype"] is uint32:
-            words = _emit(b, (*_halves(b, number >> 2), s0, s1), (k0, k1))
-            return _pick(b, number & 3, words)
-        words = [b.cast(w, uint64) for w in _emit(b, (*_halves(b, number >> 1), s0, s1), (k0, k1))]
-        return _pick(b, number & 1, [words[0] | words[1] << 32, words[2] | words[3] << 32])
+        key_words = [reader.at(key, (*index[:lead], j)) for j in range(4)]
+        return _word(b, key_words, reader.value(place, uint64), node.attrs["dtype"])
 
     def cost(self, node: Node) -> Dim:
         return node.types[0].size * 60
@@ -138,6 +143,44 @@ class RandomBits(Op):
             for k, shape in cases
             for dtype in (uint32, uint64)
         )
+
+
+class RandomWords(Op):
+    """The words of some numbers, uint64, of the random bits of a key: of `random_bits` in any shape
+    with as many elements, in row-major order.
+
+    No gradient or batch of it is needed: passes make it after those.
+    """
+
+    lowering = "read"
+
+    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
+        key, numbers = inputs
+        _demand_key(key)
+        if numbers.dtype is not uint64:
+            raise DTypeError(f"words are numbered by uint64, not {numbers}")
+        return (TensorType(attrs["dtype"], numbers.shape),)
+
+    def reference(self, *inputs: Any, **attrs: Any) -> Any:
+        key, numbers = inputs
+        each = 16 // attrs["dtype"].numpy.itemsize
+        block, place = numbers // np.uint64(each), numbers % np.uint64(each)
+        counter = np.zeros((*numbers.shape, 4), np.uint32)
+        counter[..., 0], counter[..., 1] = block & np.uint64(0xFFFFFFFF), block >> np.uint64(32)
+        counter[..., 2:] = key[2:]
+        words = philox(counter, np.broadcast_to(key[:2], (*numbers.shape, 2)))
+        if each == 2:
+            pairs = words.astype(np.uint64)
+            words = pairs[..., 0::2] | pairs[..., 1::2] << np.uint64(32)
+        return np.take_along_axis(words, place[..., None].astype(np.int64), -1)[..., 0]
+
+    def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
+        key, numbers = node.inputs
+        words = [reader.at(key, (j,)) for j in range(4)]
+        return _word(reader.ops, words, reader.at(numbers, index), node.attrs["dtype"])
+
+    def cost(self, node: Node) -> Dim:
+        return node.types[0].size * 60
 
 
 class RandomFold(Op):
@@ -198,6 +241,7 @@ def _draw_keys(keys: tuple[int, ...], *rest: Any) -> tuple[np.ndarray, ...]:
 
 
 _BITS = RandomBits("random_bits")
+_WORDS = RandomWords("random_words")
 _FOLD = RandomFold("random_fold")
 
 
@@ -207,6 +251,11 @@ def random_bits(key: Tensor, shape: Any, dtype: Any = "uint32") -> Tensor:
     """
     attrs = {"shape": as_shape(shape), "dtype": as_dtype(dtype)}
     return apply(_BITS, key, **attrs).outputs[0]
+
+
+def random_words(key: Tensor, numbers: Tensor, dtype: Any) -> Tensor:
+    """The words of these numbers of a key's random bits."""
+    return apply(_WORDS, key, numbers, dtype=as_dtype(dtype)).outputs[0]
 
 
 def random_fold(key: Tensor, data: Tensor) -> Tensor:
