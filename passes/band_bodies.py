@@ -10,6 +10,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.bands import Operand
+from graphc.ops.bands import wide as wide_part
 from graphc.ops.contraction import dot_general
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, reshape, transpose
@@ -167,16 +168,20 @@ def arranged_axes(labels: Labels) -> Axes:
     return tuple(sorted(range(len(labels)), key=place))
 
 
+def arranged_shape(x: Tensor, labels: Labels) -> Shape:
+    """The shape of x in that order, without axes of length 1."""
+    return tuple(x.shape[k] for k in arranged_axes(labels) if labels[k] != UNIT)
+
+
 def arranged(x: Tensor, labels: Labels) -> Tensor:
-    """x in the order in which bands want it, without axes of length 1."""
-    order = arranged_axes(labels)
-    shape = tuple(x.shape[k] for k in order if labels[k] != UNIT)
-    wide = [k for k in order if x.shape[k] != 1]
+    """x in the order in which bands want it; axes of length 1 may be anywhere."""
+    shape = arranged_shape(x, labels)
+    wide = [k for k in arranged_axes(labels) if x.shape[k] != 1]
     while True:
         source = x.node.inputs[0] if x.node.inputs else x
         if x.node.op.name == "transpose":
             wide = [x.node.attrs["axes"][k] for k in wide]
-        elif x.node.op.name == "reshape" and _wide(x) == _wide(source):
+        elif x.node.op.name == "reshape" and wide_part(x.shape) == wide_part(source.shape):
             theirs = [k for k, d in enumerate(source.shape) if d != 1]
             ours = [k for k, d in enumerate(x.shape) if d != 1]
             wide = [theirs[ours.index(k)] for k in wide]
@@ -185,8 +190,5 @@ def arranged(x: Tensor, labels: Labels) -> Tensor:
         x = source
     if wide != sorted(wide):
         x = transpose(x, (*wide, *(k for k, d in enumerate(x.shape) if d == 1)))
-    return reshape(x, shape)
-
-
-def _wide(x: Tensor) -> list[Dim]:
-    return [d for d in x.shape if d != 1]
+        return reshape(x, shape)
+    return x

@@ -25,7 +25,7 @@ from graphc.ops.reduction import all as every
 from graphc.ops.reduction import max as largest
 from graphc.ops.select import where
 from graphc.ops.source import constant_value, iota, is_scalar_constant
-from graphc.passes.band_bodies import arranged
+from graphc.passes.band_bodies import arranged, arranged_shape
 from graphc.passes.band_regions import COLUMN, ROW, Labels, Region, is_big, operand_labels
 
 #: What is known of a value where the mask is false: a number, `FINITE`, or None for nothing.
@@ -151,7 +151,7 @@ class Limits:
         for x, labels in self.finite:
             lead = tuple(sorted(label for label in labels if isinstance(label, int)))
             if x.dtype.is_float:
-                y = isfinite(arranged(x, labels))
+                y = reshape(isfinite(arranged(x, labels)), arranged_shape(x, labels))
                 good.append(self._spread(every(y, tuple(range(len(lead), y.ndim))), lead))
         for condition in good:
             rows = where(condition, rows, whole)

@@ -123,7 +123,7 @@ class Loop:
         number = product(self.region.batch)
         if not isinstance(number, int) or number == 0:
             return 1
-        wanted = -(-MOST_CHUNKS // number)
+        wanted = -(-MOST_CHUNKS // (2 * number if totals else number))
         height = usual(self.region.rows)
         most = -(-height // self.most)
         bytes_ = sum(usual(y.type.bytes) for y in totals)

@@ -15,7 +15,7 @@ from graphc.backends.lower.kernel import Buffer, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.ir.dims import Dim, floordiv, product
 from graphc.ir.types import TensorType
-from graphc.ops.bands import chunks_of, count
+from graphc.ops.bands import Bands, chunks_of, count
 
 
 def bands_frame(
@@ -67,11 +67,11 @@ class _BandWriter(LoopWriter):
         self.height = self._dim(self.attrs["height"])
         self.operands = self.inputs[int(self.limited) :]
         node, lead = nested.node, len(self.batch)
+        op, body = node.op, self.attrs["body"]
+        assert isinstance(op, Bands)
         self.bytes_in = [
-            self._matrix(x.type, len(axes))
-            for x, (axes, _) in zip(
-                node.inputs[int(self.limited) :], self.attrs["operands"], strict=True
-            )
+            self._matrix(op.whole(x.type, operand, self.attrs), len(operand[0]))
+            for x, operand in zip(body.inputs[self.totals :], self.attrs["operands"], strict=True)
         ]
         self.bytes_out = [
             self._matrix(y.type, lead + (k < self.totals)) for k, y in enumerate(node.outputs)

@@ -15,10 +15,11 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import Shape, TensorType
+from graphc.machine import TYPICAL
 from graphc.ops.control import Control, Run
 
 #: Runs of bands that go on at once, at most: each has memory of its own.
-MOST_CHUNKS = 16
+MOST_CHUNKS = TYPICAL.cores
 
 Operand = tuple[tuple[int, ...], bool]
 """What a band reads of an operand: the matrix at its place in the axes of the batch that the
@@ -36,7 +37,7 @@ class Bands(Control):
     Attributes: `rows`, the name of the size that is a band's height in the body, None if all bands
     are of `most` rows; `columns`, the name and the greatest value of a size that `limits`
     [*batch, bands] gives each band (None: there is none). Operands and totals whose first axis is
-    that size have as many lines as it at most has.
+    that size have as many lines as it at most has. Axes of length 1 make no difference.
 
     No gradient or batch of it is needed: passes make it after those.
     """
@@ -51,7 +52,7 @@ class Bands(Control):
         pairs = zip(inputs[limited:], body.inputs[totals:], attrs["operands"], strict=True)
         for k, (given, symbol, operand) in enumerate(pairs):
             wanted = self.whole(symbol.type, operand, attrs)
-            if given != wanted:
+            if given.dtype is not wanted.dtype or wide(given.shape) != wide(wanted.shape):
                 raise ShapeError(f"operand {k} of {self} is {given}, its body needs {wanted}")
         everywhere = tuple(range(len(batch)))
         sums = [self.whole(y.type, (everywhere, False), attrs) for y in body.inputs[:totals]]
@@ -81,6 +82,8 @@ class Bands(Control):
         self, run: Run, inputs: Sequence[np.ndarray], attrs: Any
     ) -> tuple[np.ndarray, ...]:
         sums, rows = _nothing(run, attrs)
+        limited = int(attrs["columns"] is not None)
+        inputs = [*inputs[:limited], *_without_units(run, inputs[limited:], attrs)]
         for index, part, (a, b), band in _bands(attrs):
             at, values = run, list(inputs)
             if attrs["rows"] is not None:
@@ -131,12 +134,36 @@ def chunks_of(attrs: Any) -> Dim:
     return maximum(1, minimum(product(attrs["batch"]) * attrs["parts"], MOST_CHUNKS))
 
 
-def _nothing(run: Run, attrs: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Totals and rows before the first band."""
+def wide(shape: Shape) -> list[Dim]:
+    """The lengths that are not 1."""
+    return [d for d in shape if d != 1]
+
+
+def _most(run: Run, attrs: Any) -> Run:
+    """Evaluates the body where its sizes are as large as they can be."""
     if attrs["rows"] is not None:
         run = run.sized(attrs["rows"], int(attrs["height"]))
     if attrs["columns"] is not None:
         run = run.sized(attrs["columns"][0], int(attrs["columns"][1]))
+    return run
+
+
+def _without_units(run: Run, given: Sequence[np.ndarray], attrs: Any) -> list[np.ndarray]:
+    """The operands in the shapes in which the body sees them, of all rows."""
+    found = []
+    symbols = attrs["body"].inputs[attrs["totals"] :]
+    for x, symbol, (axes, by_rows) in zip(given, symbols, attrs["operands"], strict=True):
+        shape = _most(run, attrs).empty(symbol).shape[1:]
+        lead = tuple(int(attrs["batch"][k]) for k in axes)
+        found.append(
+            x.reshape((*lead, *((int(attrs["height"]), *shape[1:]) if by_rows else shape)))
+        )
+    return found
+
+
+def _nothing(run: Run, attrs: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Totals and rows before the first band."""
+    run = _most(run, attrs)
     count, batch = attrs["totals"], tuple(map(int, attrs["batch"]))
     made = [run.empty(y) for y in attrs["body"].outputs]
     sums = [np.zeros((*batch, attrs["parts"], *y.shape[1:]), y.dtype) for y in made[:count]]
