@@ -107,6 +107,9 @@ class _Chooser:
             self._keep_if_expensive(node.inputs[0])
         if node.op.name == "depthwise" or (node.op.name == "windows" and overlap(node)):
             self._keep_if_computed(node.inputs[0])
+        if node.op.name == "depthwise":
+            for x in node.inputs:
+                self._keep_if_turned(x)
 
     def _force(self, x: Tensor) -> None:
         if not is_buffer(x):

@@ -25,6 +25,7 @@ from graphc.backends.lower.nests.columns import ColumnLowering, is_columns
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
 from graphc.backends.lower.nests.nest import CHUNK, lower_nest
+from graphc.backends.lower.nests.taps import lower_taps
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
@@ -60,7 +61,7 @@ def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     whole = schedule.vector_bits and schedule.by_lines and not blocks
     if whole and has_lines(body, nest.across, nest.outer):
         return LineLowering(body, schedule, fail).run()
-    return lower_nest(body, schedule, fail)
+    return lower_taps(body, schedule, fail) or lower_nest(body, schedule, fail)
 
 
 class Tiles(Loop):

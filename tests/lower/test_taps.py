@@ -1,0 +1,49 @@
+"""Depthwise convolutions by groups of positions, against the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import nn
+
+#: Images, taps, steps, padding: lines shorter than a group, with a rest, without an inner part, and
+#: so long that chunks end within them.
+CASES: list[tuple[tuple[int, ...], tuple[int, int], int, int]] = [
+    ((1, 16, 1, 1), (3, 3), 1, 1), ((2, 17, 5, 3), (3, 3), 1, 1), ((1, 32, 9, 13), (3, 3), 1, 1),
+    ((1, 33, 12, 15), (3, 3), 2, 1), ((2, 48, 4, 6), (7, 7), 1, 3), ((0, 16, 8, 8), (3, 3), 1, 1),
+    ((3, 20, 11, 10), (2, 3), 1, 0), ((1, 24, 40, 41), (5, 5), 2, 2),
+    ((1, 128, 9, 2), (3, 1), 1, 1), ((1, 16, 3, 1200), (3, 5), 1, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("isa", ["host", "x86-64-v3"])
+@pytest.mark.parametrize("named", [False, True], ids=["fixed", "named"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_groups_give_what_the_reference_gives(case: Any, named: bool, isa: str) -> None:
+    shape, taps, stride, padding = case
+    x = gc.placeholder("x", ("n", shape[1], "h", "w") if named else shape)
+    w = gc.placeholder("w", (shape[1], 1, *taps))
+    b = gc.placeholder("b", (shape[1], 1, 1))
+    y = gc.relu(nn.conv(x, w, stride, padding, groups=shape[1]) + b)
+    rng = np.random.default_rng(0)
+    given = [(rng.integers(-8, 9, s) / 8).astype("f4") for s in (shape, w.shape, b.shape)]
+    found = gc.compile([x, w, b], y, isa=isa)(*given)
+    wanted = gc.compile([x, w, b], y, target="reference")(*given)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_what_is_not_finite_stays_where_it_is_seen() -> None:
+    x, w = gc.placeholder("x", (1, 16, 9, 18)), gc.placeholder("w", (16, 1, 3, 3))
+    y = nn.conv(x, w, padding=1, groups=16)
+    image = np.ones((1, 16, 9, 18), np.float32)
+    image[0, 3, 4, 9], image[0, 5, 0, 0] = np.nan, np.inf
+    kernels = np.ones((16, 1, 3, 3), np.float32)
+    found = gc.compile([x, w], y)(image, kernels)
+    wanted = gc.compile([x, w], y, target="reference")(image, kernels)
+    np.testing.assert_array_equal(found, wanted)
+    assert np.isnan(found).sum() == 9
+    assert np.isinf(found).sum() == 4
