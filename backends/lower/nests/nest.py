@@ -24,6 +24,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import LineAccumulator
 from graphc.backends.lower.nests.combine import accumulator_dtype, combine_partials, identity
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear, plan_nest
+from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index, turns_of
 from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
@@ -113,8 +114,7 @@ class Lowering:
     def run(self) -> list[Call]:
         for loop in self.nest.outer + self.nest.inner:
             self.dims.bind(loop.variable, e.var(loop.name))
-        levels = sorted({root.level for root in self.body.roots})
-        row = [s for level in levels for s in self._level(level)]
+        row = self._rows(sorted({root.level for root in self.body.roots}))
         body = [*self.start, *self._outer(row), *self.finish, *fence(self.streams)]
         chunks = self.dims(self.chunks)
         kernel = LoopKernel(
@@ -175,10 +175,26 @@ class Lowering:
 
     # --- rows -------------------------------------------------------------------------------------
 
+    def _rows(self, levels: list[int]) -> list[Stmt]:
+        """The loops over a row, the first of which may be done already."""
+        early = begun_early(self.body, self.nest, self.schedule, self.split)
+        if not early or self.turns > 1:
+            return [s for level in levels for s in self._level(level)]
+        ahead = NextRow(self, early)
+        self.start += ahead.first_row()
+        row = ahead.results()
+        ahead.next_row()
+        row += self._with_next_row(levels[1], ahead)
+        return [*row, *(s for level in levels[2:] for s in self._level(level))]
+
     def _level(self, level: int) -> list[Stmt]:
         """One loop over the inner axes: what it computes, between its accumulators' declarations
         and their use.
         """
+        return self._with_next_row(level, None)
+
+    def _with_next_row(self, level: int, ahead: NextRow | None) -> list[Stmt]:
+        """One loop over the inner axes, and the first one over the next row, if any, in it."""
         roots = [root for root in self.body.roots if root.level == level]
         before: list[Stmt] = []
         self.reader.forget()
@@ -200,10 +216,14 @@ class Lowering:
         if self.turns > 1:
             self.stores.sort(key=lambda s: s.buffer)
         inside.extend(self.stores)
-        for x, position in rows_ahead(level, self.body, self.nest, self.schedule):
+        rows = 2 if ahead is None else 3
+        for x, position in rows_ahead(level, self.body, self.nest, self.schedule, rows):
             inside.append(Prefetch(self.names[x], self.dims(position)))
         self._recall_later(level, looped, inside)
-        return [*before, *(self._inner(inside) if looped else []), *after]
+        if ahead is not None:
+            before, inside = before + ahead.before, inside + ahead.inside
+            after = after + ahead.after
+        return [*before, *(self.inner_loops(inside) if looped else []), *after]
 
     def _turn(self, turn: int) -> None:
         """From now on indices are those of a turn of the innermost loop."""
@@ -211,7 +231,7 @@ class Lowering:
             self.index = turn_index(self.nest, self.turns, turn)
             self.reader.forget()
 
-    def _inner(self, body: list[Stmt]) -> list[Stmt]:
+    def inner_loops(self, body: list[Stmt]) -> list[Stmt]:
         for depth, loop in enumerate(reversed(self.nest.inner)):
             whole = depth or self.nest.turning
             extent = loop.extent if whole else floordiv(loop.extent, self.turns)
@@ -282,7 +302,7 @@ class Lowering:
         result = e.var(name, value.dtype) if position is None else e.var(name + ".at", int64)
         if root.role == "row":
             before.extend(declared)
-            self._row_result(root, e.cast(result, x.dtype), after)
+            self.row_result(root, e.cast(result, x.dtype), after)
         else:
             self.start.extend(declared)
             self._total_result(x, op, name, value.dtype, result)
@@ -291,7 +311,7 @@ class Lowering:
         (axis,) = x.node.attrs["axes"]
         return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
 
-    def _row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
+    def row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
         x, name = root.tensor, f"v{self.body.roots.index(root)}"
         after.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)

@@ -25,7 +25,7 @@ SHORT = 256
 NEAR_BYTES = TYPICAL.second
 #: Operations per element from which a map waits for its arithmetic, and would for streamed stores.
 BUSY = TYPICAL.busy
-#: Elements between what is asked for and what is at work: two rows, within these bounds.
+#: Elements between what is asked for and what is at work: some rows, within these bounds.
 LEAST_AHEAD, MOST_AHEAD = TYPICAL.ahead
 
 
@@ -60,8 +60,10 @@ def fence(conditions: Iterable[Expr]) -> list[Stmt]:
     return [If(first, (Fence(),))]
 
 
-def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[tuple[Tensor, Dim]]:
-    """What a loop over the row had better ask for: elements of operands, by position.
+def rows_ahead(
+    level: int, body: Body, nest: Nest, schedule: Schedule, rows: int
+) -> list[tuple[Tensor, Dim]]:
+    """What a loop over the row had better ask for: elements of operands some rows on, by position.
 
     The first loop over a row waits for memory, the others find the row in the cache and leave
     memory idle, unless they ask for a later row; each asks for some of the operands.
@@ -74,7 +76,7 @@ def rows_ahead(level: int, body: Body, nest: Nest, schedule: Schedule) -> list[t
     if level not in levels[1:] or _is_short(nest):
         return []
     operands = [x for x in body.inputs if is_large(x) and _is_read_in_order(x, body)]
-    ahead = minimum(maximum(2 * extent_of(nest.inner), LEAST_AHEAD), MOST_AHEAD)
+    ahead = minimum(maximum(rows * extent_of(nest.inner), LEAST_AHEAD), MOST_AHEAD)
     turn, turns = levels.index(level) - 1, len(levels) - 1
     return [
         (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
