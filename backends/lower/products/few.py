@@ -8,6 +8,8 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
+from graphc.backends.lower.products.held import held_sums
+from graphc.backends.lower.products.sizes import NARROW
 from graphc.ir.record import dataclass
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
@@ -41,7 +43,7 @@ class Sums:
 
 def few_elements(frame: Frame) -> int:
     """Elements of the sums of a block."""
-    return frame.sizes.few * frame.sizes.few_width
+    return max(frame.sizes.few, frame.sizes.few_narrow) * frame.sizes.few_width
 
 
 def few_rows(frame: Frame) -> list[Stmt]:
@@ -49,7 +51,13 @@ def few_rows(frame: Frame) -> list[Stmt]:
     sums = Sums(SUMS, ZERO, e.const(frame.sizes.few_width, ZERO.dtype))
     if frame.product.right.along == "inner" and frame.product.left.along == "inner":
         return _sums_along_lines(frame, sums)
-    return lines_added(frame, sums, ZERO, frame.dims(frame.blocks.inner))
+    columns, narrow = frame.blocks.columns, NARROW * frame.sizes.lanes
+    lines = lines_added(frame, sums, ZERO, frame.dims(frame.blocks.inner))
+    if frame.sizes.few_narrow <= frame.sizes.few:
+        return lines
+    if isinstance(columns, int):
+        return held_sums(frame)
+    return [If(narrow >= W, tuple(held_sums(frame)), tuple(lines))]
 
 
 def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:

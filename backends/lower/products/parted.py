@@ -66,6 +66,8 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
         return None
     if not isinstance(columns, int) or not isinstance(inner, int):
         return None
+    if not isinstance(rows, int) and sizes.few_narrow > sizes.few:
+        return None
     size = columns * inner * product.right.tensor.dtype.bytes
     if size < LARGE or (isinstance(rows, int) and not 0 < rows <= sizes.few):
         return None

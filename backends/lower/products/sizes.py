@@ -35,6 +35,9 @@ LEAST_WIDTH = 128
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
+#: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
+NARROW = 2
+NARROW_ROWS = 64
 FEW_WIDTH = 256
 FEW_WIDE = 512
 
@@ -62,7 +65,8 @@ class Sizes:
     A block has `height` rows, `width` columns and sums over `depth` at a time, a multiple of
     `unit`. `few`: rows up to which nothing is packed, in blocks of `few_width` columns. `fused`:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
-    one of several (0: there is but one axis). `in_place`: the left operand is read where it lies.
+    one of several (0: there is but one axis). `few_narrow`: as `few`, where the columns are no more
+    than NARROW vectors. `in_place`: the left operand is read where it lies.
     """
 
     lanes: int
@@ -74,6 +78,7 @@ class Sizes:
     width: int
     height: int
     few: int
+    few_narrow: int
     few_width: int
     fold: int
     fused: bool
@@ -149,7 +154,13 @@ def choose_sizes(
     height = max(1, high // tile_rows) * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
-    few = few if schedule.few is None else min(few, schedule.few)
+    vectors_of_columns = bool(product.columns) and product.right.along == "free" and lanes > 1
+    few_narrow = NARROW_ROWS if few and vectors_of_columns and sum_type.is_float else few
+    if isinstance(columns, int):
+        narrow = columns <= NARROW * lanes
+        few_narrow, few_width = (few_narrow, NARROW * lanes) if narrow else (few, few_width)
+    if schedule.few is not None:
+        few, few_narrow = min(few, schedule.few), min(few_narrow, schedule.few)
     return Sizes(
         lanes,
         tile_rows,
@@ -160,6 +171,7 @@ def choose_sizes(
         width,
         height,
         few,
+        few_narrow,
         few_width,
         fold,
         fused,
@@ -268,7 +280,12 @@ class Blocks:
 
 def few_or_many(product: Product, sizes: Sizes) -> Dim:
     """1 where the rows are few, else 0."""
-    return maximum(0, minimum(1, sizes.few + 1 - extent_of(product.rows))) if sizes.few else 0
+    if not sizes.few:
+        return 0
+    columns = extent_of(product.columns)
+    narrow = maximum(0, minimum(1, NARROW * sizes.lanes + 1 - columns))
+    few = sizes.few + narrow * (sizes.few_narrow - sizes.few)
+    return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))
 
 
 def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:

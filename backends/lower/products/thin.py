@@ -22,6 +22,8 @@ from graphc.ir.dtypes import bool_
 
 #: The columns at most, the right operand's part turned to lie along the sum, and its summands.
 MOST_COLUMNS, TURNED, DEPTH = 8, "p.turned", 512
+#: Rows that are too few to be taken side by side, or four at once.
+HARDLY_ANY, HARDLY_ANY_ALONG = 6, 2
 #: Rows of a block, and those that are summed at once.
 HEIGHT, ROWS = 256, 4
 
@@ -37,12 +39,29 @@ def is_thin(product: Product, sizes: Sizes) -> Dim:
         return 0
     if sizes.lanes == 1 or product.left.along == "neither" or any(len(a) != 1 for a in axes):
         return 0
-    few = maximum(0, minimum(1, MOST_COLUMNS + 1 - columns))
+    most = _most_columns(product, sizes)
+    if isinstance(most, int) and most < 1:
+        return 0
+    few = maximum(0, minimum(1, most + 1 - columns))
     if product.left.along == "free":
         return few
     # The lanes of a sum meet at last: the more sums, the longer they have to be.
     long = extent_of(product.inner) + 3 - 2 * columns * columns
     return few * maximum(0, minimum(1, long))
+
+
+def _most_columns(product: Product, sizes: Sizes) -> Dim:
+    """Columns that are few: fewer where rows are few too, and lines of the right operand in place
+    are summed sooner.
+    """
+    rows = extent_of(product.rows)
+    if sizes.few_narrow > sizes.few:
+        hardly_any = HARDLY_ANY_ALONG if product.left.along == "inner" else HARDLY_ANY
+        less = ((sizes.few_narrow, 3), (sizes.few, 3), (hardly_any, 2))
+        return MOST_COLUMNS - sum(n * maximum(0, minimum(1, d + 1 - rows)) for d, n in less)
+    if product.left.along == product.right.along == "inner":
+        return minimum(MOST_COLUMNS, 2 * rows + 1)
+    return MOST_COLUMNS
 
 
 def thin_chunks(frame: Frame) -> Dim:

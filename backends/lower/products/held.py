@@ -1,0 +1,128 @@
+"""Products of some rows and few columns: registers hold the sums over all summands, while the right
+operand's lines, of a vector or two, are read where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.widen import widened
+from graphc.backends.lower.products.chains import chain_of
+from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
+from graphc.backends.lower.products.sizes import NARROW
+from graphc.ir.dtypes import bool_
+
+#: Rows that are summed at once, and sums of a vector of columns whose additions hide each other's
+#: latency.
+ROWS, SUMS_AT_ONCE = 4, 8
+
+H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
+ROW, COLUMN, K, GROUP, CHAIN = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "c"))
+
+
+def held_sums(frame: Frame) -> list[Stmt]:
+    """The sums of a block of no more than NARROW vectors of columns, `few_width` apart."""
+    lanes, columns = frame.sizes.lanes, frame.blocks.columns
+    if isinstance(columns, int):
+        return _Held(frame, max(1, -(-columns // lanes))).block()
+    one, several = (tuple(_Held(frame, n).block()) for n in (1, NARROW))
+    return [If(lanes >= W, one, several)]
+
+
+class _Held:
+    """The sums of so many vectors of columns."""
+
+    def __init__(self, frame: Frame, vectors: int):
+        self.frame, self.vectors = frame, vectors
+        self.lanes, self.dtype = frame.sizes.lanes, frame.sum_type
+        self.masks = [e.var(f"p.inside{v}", bool_, self.lanes) for v in range(vectors)]
+
+    def block(self) -> list[Stmt]:
+        """Some rows at a time, then those that are left one by one."""
+        inside = [
+            Let(str(mask.attr), e.ramp(e.const(v * self.lanes, W.dtype), self.lanes) < W)
+            for v, mask in enumerate(self.masks)
+        ]
+        several = [GROUP * ROWS + i for i in range(ROWS)]
+        return [
+            *inside,
+            For("p.q", ZERO, H / ROWS, tuple(self._rows(several))),
+            For("p.m", H / ROWS * ROWS, H, tuple(self._rows([ROW]))),
+        ]
+
+    def _rows(self, rows: Sequence[Expr]) -> list[Stmt]:
+        """The sums of these rows, chain after chain, the summands of a chain in turn to some."""
+        frame = self.frame
+        turns = max(1, SUMS_AT_ONCE // (len(rows) * self.vectors))
+        decode = [s for row in rows for s in frame.bind(frame.product.rows, M0 + row)]
+        inner = frame.dims(frame.blocks.inner)
+        chain = chain_of(frame.blocks.inner)
+        first, last = ZERO, inner
+        if chain is not None:
+            first, last = CHAIN * chain, e.minimum(CHAIN * chain + chain, inner)
+        zero = e.broadcast(e.const(0, self.dtype), self.lanes)
+        names = [
+            _name(i, v, u)
+            for i in range(len(rows))
+            for v in range(self.vectors)
+            for u in range(turns)
+        ]
+        whole = (last - first) / turns
+        steps = [
+            s for u in range(turns) for s in self._step(rows, first + e.var("p.s") * turns + u, u)
+        ]
+        body: list[Stmt] = [Declare(name, zero) for name in names]
+        body.append(For("p.s", ZERO, whole, tuple(steps)))
+        if turns > 1:
+            body.append(For("p.k", first + whole * turns, last, tuple(self._step(rows, K, 0))))
+        body += self._stores(rows, turns, chained=chain is not None)
+        if chain is None:
+            return [*decode, *body]
+        count = e.maximum(parts(inner, chain), 1)
+        return [*decode, For("p.c", ZERO, count, tuple(body))]
+
+    def _step(self, rows: Sequence[Expr], k: Expr, turn: int) -> list[Stmt]:
+        """A summand of each sum."""
+        frame = self.frame
+        frame.bind(frame.product.columns, N0 + COLUMN)
+        frame.bind(frame.product.right.inner, k)
+        right = frame.right()
+        out: list[Stmt] = []
+        line: list[Expr] = []
+        for v, mask in enumerate(self.masks):
+            start = e.const(v * self.lanes, COLUMN.dtype)
+            name = f"p.b{v}.{turn}"
+            out.append(Let(name, widened(right, "p.n", start, self.lanes, mask)))
+            line.append(e.var(name, self.dtype, self.lanes))
+        for i, row in enumerate(rows):
+            frame.bind(frame.product.rows, M0 + row)
+            frame.bind(frame.product.left.inner, k)
+            a = e.broadcast(frame.left(), self.lanes)
+            for v, b in enumerate(line):
+                name = _name(i, v, turn)
+                total = e.var(name, self.dtype, self.lanes)
+                out.append(Assign(name, frame.multiply_add(a, b, total)))
+        return out
+
+    def _stores(self, rows: Sequence[Expr], turns: int, *, chained: bool) -> list[Stmt]:
+        out: list[Stmt] = []
+        for i, row in enumerate(rows):
+            for v in range(self.vectors):
+                start = row * self.frame.sizes.few_width + v * self.lanes
+                at = e.ramp(start, self.lanes)
+                sums = [e.var(_name(i, v, u), self.dtype, self.lanes) for u in range(turns)]
+                while len(sums) > 1:
+                    sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
+                total = sums[0]
+                if chained:
+                    before = e.load(SUMS, at, self.dtype)
+                    total = total + e.select(CHAIN > 0, before, 0)
+                out.append(Store(SUMS, at, total))
+        return out
+
+
+def _name(i: int, v: int, u: int) -> str:
+    return f"p.sum{i}.{v}.{u}"
