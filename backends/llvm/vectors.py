@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.backends.llvm.memory import Memory
-from graphc.backends.llvm.types import mangled, scalar_type, type_of
+from graphc.backends.llvm.types import literal, mangled, scalar_type, type_of, vector_type
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 
@@ -39,12 +39,29 @@ class Vectors(Memory):
         (a,) = x.args
         if x.attr in ("and", "or"):
             return self._across_bits(x, a)
+        if x.attr in ("min", "max") and x.dtype.is_float:
+            return self._extreme_across(x, a)
         lanes, value = a.lanes, a
         while lanes > 1:
             half = lanes // 2
             low, high = (self._part(value, start, half) for start in (0, half))
             value, lanes = combined(x.attr, low, high), half
         return self.value(value)
+
+    def _extreme_across(self, x: Expr, a: Expr) -> str:
+        """NaN if any lane is; of numbers, one instruction for each halving."""
+        value, flags = self.value(a), f"i{a.lanes}"
+        nan = self.assign(f"fcmp uno {type_of(a)} {value}, {value}")
+        bits = self.assign(f"bitcast {vector_type('i1', a.lanes)} {nan} to {flags}")
+        any_nan = self.assign(f"icmp ne {flags} {bits}, 0")
+        order, lanes = ("gt" if x.attr == "max" else "lt"), a.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (self._part(a, start, lanes) for start in (0, lanes))
+            a = e.select(e.compare(order, low, high), low, high)
+        element = scalar_type(x.dtype)
+        quiet = literal(float("nan"), x.dtype)
+        return self.assign(f"select i1 {any_nan}, {element} {quiet}, {element} {self.value(a)}")
 
     def _part(self, x: Expr, start: int, count: int) -> Expr:
         """Lanes start .. start+count of x, under a name."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
@@ -120,3 +121,16 @@ def test_each_reduction_of_a_row_has_a_name_of_its_own() -> None:
     arguments = (values, np.array([0, 1, 2]), np.array([2, 4, 4]))
     f, meant = (gc.compile([x, first, end], y, target=t) for t in ("cpu", "reference"))
     np.testing.assert_allclose(f(*arguments), meant(*arguments))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [1, 3, 16, 17, 100, 256])
+def test_extremes_of_rows_are_nan_where_any_element_is(length: int, dtype: type) -> None:
+    rng = np.random.default_rng(length)
+    data = rng.normal(size=(40, length)).astype(dtype)
+    for row in range(30):
+        data[row, rng.integers(length)] = rng.choice([np.nan, -np.nan, np.inf, -np.inf])
+    x = gc.placeholder("x", ("m", length), gc.float32 if dtype is np.float32 else gc.float64)
+    extremes = gc.compile([x], [gc.max(x, axis=1), gc.min(x, axis=1)])(data)
+    for ours, theirs in zip(extremes, (data.max(1), data.min(1)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
