@@ -1,4 +1,5 @@
-"""The kernel of a sort: runs of eight, merged from both ends, between two sets of buffers.
+"""The kernel of a sort: runs of eight, merged from both ends, between two sets of buffers, or, of
+long lines, digit by digit.
 
 Elements of up to 32 bits are sorted as integers that hold a key in the upper half, whose order is
 that of the elements, and the position in the lower: one comparison, no branches, and equal elements
@@ -10,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.ir.dims import floordiv, maximum, product
-from graphc.ir.dtypes import DType, float32, int32, int64, uint32
+from graphc.ir.dtypes import DType, float32, int32, int64, uint32, uint64
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
 from graphc.ir.types import TensorType
+from graphc.ops.radix_kernel import Line, count_space, digits_of, shortest, sort_by_digits
 
 #: Elements that are sorted at once before runs are merged.
 RUN = 8
@@ -37,32 +38,36 @@ def comes_before(ops: Any, dtype: DType, descending: bool, a: Any, b: Any) -> An
     return smaller | (ops.not_equal(b, b) & ops.equal(a, a)) if dtype.is_float else smaller
 
 
-def sort_workspace(x: TensorType) -> Sequence[TensorType]:
+def sort_workspace(x: TensorType, axis: int) -> Sequence[TensorType]:
     """Buffers that the kernel needs beside the values and positions it gives."""
     positions = TensorType(int64, x.shape)
-    return (positions,) if x.dtype.bits <= 32 else (x, positions)
+    counts = count_space(x, axis)
+    return (positions, *counts) if x.dtype.bits <= 32 else (x, positions, *counts)
 
 
 def write_sort(node: Node, kernel: KernelWriter) -> None:
     """Writes the sort of each line along the node's `axis`."""
     axis, x = node.attrs["axis"], node.types[0]
-    lines = (*x.shape[:axis], *x.shape[axis + 1 :])
-    n = floordiv(x.size, maximum(product(lines), 1))
+    n, lines = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
     work = n * 10 if isinstance(n, int) else UNKNOWN_WORK
     with kernel.parallel(lines, max(work, 1)) as others:
         line = (_Packed if x.dtype.bits <= 32 else _Pairs)(node, kernel, others)
-        line.sort_runs()
-        line.merge_runs()
+        least = shortest(x, axis)
+        if least is None:
+            line.sort_by_merges()
+        else:
+            with kernel.when(line.n < least):
+                line.sort_by_merges()
+            with kernel.when(line.n >= least):
+                line.begin()
+                sort_by_digits(line, digits_of(x.dtype))
         line.finish()
 
 
-class _Line:
+class _Line(Line):
     """One line. `here` and `there` are the buffers that runs are in and merged into, the first of
-    which decides.
+    which decides; `counts` is that of digits.
     """
-
-    here: tuple[int, ...]
-    there: tuple[int, ...]
 
     def __init__(self, node: Node, kernel: KernelWriter, others: tuple[Any, ...]):
         self.node, self.kernel, self.others = node, kernel, others
@@ -76,6 +81,18 @@ class _Line:
     def before(self, a: Any, b: Any) -> Any:
         """Whether the deciding element a comes strictly before b."""
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """Puts all elements `here`."""
+        raise NotImplementedError
+
+    def word(self, moved: Any) -> Any:
+        """The int64 that has the order, from what the first buffer holds."""
+        raise NotImplementedError
+
+    def sort_by_merges(self) -> None:
+        self.sort_runs()
+        self.merge_runs()
 
     def sort_runs(self) -> None:
         """Leaves sorted runs of `RUN` elements `here`."""
@@ -153,7 +170,24 @@ class _Line:
 class _Pairs(_Line):
     """Values in buffers 0 and 2, positions in 1 and 3."""
 
-    here, there = (0, 1), (2, 3)
+    here, there, counts = (0, 1), (2, 3), 4
+
+    def begin(self) -> None:
+        k = self.kernel
+        with k.loop(self.zero, self.n, vector=True) as i:
+            k.store(0, self.at(i), k.load(0, self.at(i)))
+            k.store(1, self.at(i), i)
+
+    def word(self, moved: Any) -> Any:
+        ops = self.kernel.ops
+        word = ops.bitcast(moved, int64)
+        if self.dtype.is_float:
+            word = word ^ ((word >> 63) & (2**63 - 1))
+            word = ops.select(ops.equal(moved, 0.0), 0, word)  # both zeros are equal
+            word = ops.select(ops.not_equal(moved, moved), 2**63 - 1, word)
+        elif self.dtype is uint64:
+            word = word ^ -(2**63)
+        return ~word if self.node.attrs["descending"] else word
 
     def before(self, a: Any, b: Any) -> Any:
         return comes_before(self.kernel.ops, self.dtype, self.node.attrs["descending"], a, b)
@@ -181,7 +215,15 @@ class _Pairs(_Line):
 class _Packed(_Line):
     """Keys over positions in buffers 1 (at last the positions alone) and 2."""
 
-    here, there = (1,), (2,)
+    here, there, counts = (1,), (2,), 3
+
+    def begin(self) -> None:
+        k = self.kernel
+        with k.loop(self.zero, self.n, vector=True) as i:
+            k.store(1, self.at(i), self._packed_of(k.load(0, self.at(i)), i))
+
+    def word(self, moved: Any) -> Any:
+        return moved
 
     def before(self, a: Any, b: Any) -> Any:
         return a < b
@@ -201,11 +243,12 @@ class _Packed(_Line):
 
     def _packed(self, i: Any) -> Any:
         k, ops = self.kernel, self.kernel.ops
-        key = self._key(k.load(0, self.at(ops.minimum(i, self.n - 1))))
-        if self.node.attrs["descending"]:
-            key = ~key
-        packed = (key << 32) | i
+        packed = self._packed_of(k.load(0, self.at(ops.minimum(i, self.n - 1))), i)
         return k.register(ops.select(i < self.n, packed, 2**63 - 1)).get()
+
+    def _packed_of(self, x: Any, i: Any) -> Any:
+        key = self._key(x)
+        return ((~key if self.node.attrs["descending"] else key) << 32) | i
 
     def _key(self, x: Any) -> Any:
         """An int64 within 32 bits; its order is that of the elements."""

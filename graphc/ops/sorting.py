@@ -51,7 +51,7 @@ class Sort(Op):
         return np.take_along_axis(x, order, attrs["axis"]), order
 
     def workspace(self, node: Node) -> Sequence[TensorType]:
-        return sort_workspace(node.types[0])
+        return sort_workspace(node.types[0], node.attrs["axis"])
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         write_sort(node, kernel)

@@ -42,6 +42,39 @@ def test_lines_of_every_length_are_sorted(n: int, target: str) -> None:
     agrees(argsort, lambda x: np.argsort(x, -1, kind="stable"), x, targets=[target])
 
 
+LONG = [511, 512, 1023, 1025, 3000]
+
+
+@pytest.mark.parametrize("n", LONG)
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u2", "i4", "u4", "i8", "u8"])
+def test_long_lines_are_sorted_like_short_ones(dtype: str, symbolic: bool, n: int) -> None:
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        x = (RNG.standard_normal((2, n)) * 9).round(n % 2).astype(kind)
+        x[0, ::7], x[0, 1::50], x[1, ::5], x[1, 1::5] = np.nan, -np.inf, -0.0, 0.0
+    else:
+        limits = np.iinfo(kind) if n % 2 else range(90)
+        low, high = (limits.min, limits.max) if n % 2 else (limits[0], limits[-1])
+        x = RNG.integers(low, high, (2, n), dtype=kind, endpoint=True)
+    for order in (argsort, descending):
+        found = [call(order, x, symbolic=symbolic, target=t) for t in ("cpu", "reference")]
+        np.testing.assert_array_equal(*found)
+    values = call(sort, x, symbolic=symbolic, target="cpu")
+    expected = np.argsort(x, -1, kind="stable")
+    assert values.tobytes() == np.take_along_axis(x, expected, 1).tobytes()
+
+
+def descending(x: Any) -> Any:
+    return argsort(x, descending=True)
+
+
+def test_long_lines_are_sorted_by_numba_too() -> None:
+    for x in (RNG.standard_normal((2, 600)).astype("f4"), RNG.standard_normal((1, 600))):
+        found = call(argsort, x, target="numba")
+        np.testing.assert_array_equal(found, np.argsort(x, kind="stable"))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("array", [TIES, HOLES, HOLES.astype(ml_dtypes.bfloat16)])
 def test_a_descending_sort_is_stable_and_puts_nan_first(array: np.ndarray, target: str) -> None:
