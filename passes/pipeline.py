@@ -10,6 +10,7 @@ from typing import Any
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
+from graphc.ir.source import on_one_line
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.bands import BANDS as BANDS_OP
@@ -82,7 +83,8 @@ def optimise(
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
-    return _with_bodies(_run(graph, disable, trace, steps or PIPELINE), disable)
+    with on_one_line():
+        return _with_bodies(_run(graph, disable, trace, steps or PIPELINE), disable)
 
 
 def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
@@ -123,10 +125,11 @@ def _run(
         if step.name in disable:
             continue
         begin = time.perf_counter()
-        graph = step.run(graph)
+        before, graph = graph, step.run(graph)
         seconds = time.perf_counter() - begin
-        forbidden |= step.forbids
-        verify(graph, forbidden)
+        if graph is not before or not step.forbids <= forbidden:
+            forbidden |= step.forbids
+            verify(graph, forbidden)
         if trace is not None:
             trace(step.name, graph, seconds)
     return graph

@@ -17,13 +17,14 @@ _sound: weakref.WeakSet[Node] = weakref.WeakSet()
 def verify(graph: Graph, forbids: Collection[str] = ()) -> None:
     """Raises AssertionError, naming a node, where the graph is unsound or holds a forbidden op."""
     inputs = {x.node for x in graph.inputs}
+    known = graph.sizes
     for node in topological(graph.results):
         assert node.op.name not in forbids, f"{node!r} should not have survived"
         assert node.op.name != "placeholder" or node in inputs, f"{node!r} is not among the inputs"
         if node not in _sound:
             _verify_node(node)
             _sound.add(node)
-    _verify_sizes(graph)
+        _verify_sizes(node, known)
     for variable, new in graph.updates:
         assert variable.node.op.name == "variable", f"{variable!r} is updated but no variable"
         assert new.type == variable.type, f"{variable!r} cannot become {new!r}"
@@ -45,12 +46,10 @@ def _verify_node(node: Node) -> None:
     assert types == node.types, f"{node!r} should have the types {', '.join(map(str, types))}"
 
 
-def _verify_sizes(graph: Graph) -> None:
+def _verify_sizes(node: Node, known: frozenset[str]) -> None:
     """Every named size is the length of some axis of an input: it is known when a call begins."""
-    known = graph.sizes
-    for node in topological(graph.results):
-        for type_ in node.types:
-            for d in type_.shape:
-                if not isinstance(d, int):
-                    unknown = dims.sizes(d) - known
-                    assert not unknown, f"{node!r} depends on sizes {sorted(unknown)} of no input"
+    for type_ in node.types:
+        for d in type_.shape:
+            if not isinstance(d, int):
+                unknown = dims.sizes(d) - known
+                assert not unknown, f"{node!r} depends on sizes {sorted(unknown)} of no input"

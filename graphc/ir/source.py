@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from types import FrameType
 
@@ -40,8 +43,30 @@ def _is_ours(file: str) -> bool:
     return known
 
 
+class _Settled(threading.local):
+    """The line of all nodes that a thread makes at present, in a tuple; empty if each has one."""
+
+    line: tuple[Source | None, ...] = ()
+
+
+_settled = _Settled()
+
+
+@contextmanager
+def on_one_line() -> Iterator[None]:
+    """Whatever this thread makes inside is written where the user is now."""
+    before = _settled.line
+    _settled.line = (user_line(),)
+    try:
+        yield
+    finally:
+        _settled.line = before
+
+
 def user_line() -> Source | None:
     """The innermost frame outside graphc (and cached properties), None when there is none."""
+    if _settled.line:
+        return _settled.line[0]
     frame: FrameType | None = sys._getframe(1)
     called: list[FrameType] = []
     while frame is not None:

@@ -14,17 +14,21 @@ def topological(outputs: Iterable[Tensor], since: int = 0) -> list[Node]:
     """
     order: list[Node] = []
     done: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(x.node, False) for x in reversed(list(outputs))]
+    stack = [x.node for x in outputs if x.node.serial >= since]
+    stack.reverse()
     while stack:
-        node, expanded = stack.pop()
-        if node in done or node.serial < since:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
             continue
-        if expanded:
+        waiting = [x.node for x in node.inputs if x.node not in done and x.node.serial >= since]
+        if waiting:
+            waiting.reverse()
+            stack += waiting
+        else:
+            stack.pop()
             done.add(node)
             order.append(node)
-            continue
-        stack.append((node, True))
-        stack.extend((x.node, False) for x in reversed(node.inputs) if x.node not in done)
     return order
 
 
