@@ -18,11 +18,17 @@ from graphc.passes.band_limits import Limits, band_limits
 from graphc.passes.band_regions import COLUMN, OTHER, ROW, UNIT, Region, is_big, is_kept
 from graphc.passes.loop_gradients import like
 
-#: Bytes of a value's rows in a band, about; rows at least and at most.
-BAND_BYTES = TYPICAL.second // 4
-FEWEST, MOST = 16, 64
-#: What rows have beside, and columns, may be so large a part of the value.
+#: Bytes of a value's rows in a band, about: products of more rows gain more than it costs to find
+#: some of them in the shared cache. Rows at least and at most, and bands of a matrix, about.
+BAND_BYTES = 2 * TYPICAL.second
+FEWEST, MOST = 16, 128
+ENOUGH = 16
+#: Bytes of a value, in all and of one matrix, from which on it is not stored: less stays in a cache
+#: anyway. What rows have beside, and columns, may be so large a part of the value.
+LEAST, LEAST_MATRIX = TYPICAL.streamed, TYPICAL.shared // 8
 ROW_SHARE, COLUMN_SHARE = 4, 2
+#: Bytes in all where columns are left out; what is beside may be as large.
+LEAST_SEEN = 2 * TYPICAL.second
 #: Rows and columns where their number is not known.
 USUAL = 2048
 ROWS, COLUMNS = "_band", "_seen"
@@ -67,7 +73,8 @@ class Loop:
     def _band(self) -> tuple[int, bool]:
         """Rows of a band, and whether all bands have as many."""
         widths = [usual(product(_others(self.region, n, ROW))) for n in self.nodes if self._big(n)]
-        most = max(FEWEST, min(MOST, BAND_BYTES // (FLOAT * max(widths, default=1))))
+        most = min(MOST, BAND_BYTES // (FLOAT * max(widths, default=1)))
+        most = max(FEWEST, min(most, usual(self.region.rows) // ENOUGH))
         most -= most % 8
         height = self.region.rows
         if isinstance(height, int):
@@ -79,8 +86,15 @@ class Loop:
         return is_big(self.region.labels[node.outputs[0]])
 
     def pays(self) -> bool:
-        """Whether operands and results are small beside the values that are not stored."""
-        rows, columns = usual(self.region.rows), usual(self.region.columns)
+        """Whether the values are large, and operands and results small beside them."""
+        region, limited = self.region, self.limits is not None
+        rows, columns = usual(region.rows), usual(region.columns)
+        matrix = region.rows * region.columns * FLOAT
+        whole = product(region.batch) * matrix
+        if isinstance(whole, int) and whole < (LEAST_SEEN if limited else LEAST):
+            return False
+        if isinstance(matrix, int) and matrix < LEAST_MATRIX and not limited:
+            return False
         wide = tall = 0
         pairs = [(x.shape, own) for x, own in self.body.known if not self.region.makes(x, own)]
         results = [n.outputs[0] for n in (*self.rows, *self.totals)]
@@ -91,6 +105,8 @@ class Loop:
                 others = usual(product(d for d, label in axes if label == OTHER))
                 wide += others * (ROW in own)
                 tall += others * (COLUMN in own)
+        if limited:
+            return columns >= wide and rows >= tall
         return columns >= ROW_SHARE * wide and rows >= COLUMN_SHARE * tall
 
     def run(self, given: Sequence[Tensor]) -> dict[Tensor, Tensor]:

@@ -17,13 +17,10 @@ from collections.abc import Sequence
 from graphc.ir.dims import product
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild, topological, users
-from graphc.machine import TYPICAL
-from graphc.passes.band_loops import COLUMN_SHARE, FEWEST, ROW_SHARE, Loop, usual
+from graphc.passes.band_loops import LEAST_SEEN, Loop, usual
 from graphc.passes.band_regions import Labels, Region, is_big
 from graphc.passes.graph import Graph, Pass
 
-#: Bytes of a value, in all, from which on it is not stored: less stays in a cache anyway.
-LEAST_BYTES = TYPICAL.streamed
 #: Loops that the values of one region may take.
 MOST_LOOPS = 4
 
@@ -49,17 +46,15 @@ def bands(graph: Graph) -> Graph:
 
 
 def _is_large(node: Node) -> bool:
+    """Whether a product gives rows and columns that may fill the caches, of sums of few."""
     if node.op.name != "dot_general" or len(node.types[0].shape) < 2:
         return False
     (out,) = node.types
-    if any(isinstance(d, int) and d < 2 * FEWEST for d in out.shape[-2:]):
-        return False
-    if isinstance(out.bytes, int) and out.bytes < LEAST_BYTES:
+    if isinstance(out.bytes, int) and out.bytes < LEAST_SEEN:
         return False
     x = node.inputs[0]
     depth = usual(product(x.shape[k] for k in node.attrs["contract"][0]))
-    rows, columns = map(usual, out.shape[-2:])
-    return rows >= COLUMN_SHARE * depth and columns >= ROW_SHARE * depth
+    return all(usual(d) >= depth for d in out.shape[-2:])
 
 
 def _loops(region: Region, nodes: Sequence[Node], results: Sequence[Tensor]) -> _Loops:

@@ -18,8 +18,8 @@ from graphc.ir.types import Shape, TensorType
 from graphc.machine import TYPICAL
 from graphc.ops.control import Control, Run
 
-#: Runs of bands that go on at once, at most: each has memory of its own.
-MOST_CHUNKS = TYPICAL.cores
+#: Runs of bands that go on at once, at most: each has memory of its own, as large as a few caches.
+MOST_CHUNKS = TYPICAL.cores // 2
 
 Operand = tuple[tuple[int, ...], bool]
 """What a band reads of an operand: the matrix at its place in the axes of the batch that the
