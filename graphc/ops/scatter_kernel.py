@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from graphc.ir.dims import floordiv, maximum, product
+from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
@@ -28,17 +28,19 @@ def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None) -> None:
     """
     x, axes, batch = node.types[0], node.attrs["axes"], node.attrs["batch"]
     parts = _parts(x, axes, batch)
-    extents = [*x.shape[:batch], parts] if parts > 1 else list(x.shape[:batch])
+    extents = list(x.shape[:batch]) if parts == 1 else [*x.shape[:batch], parts]
     updates = node.inputs[0 if fill is not None else 1]
     work = floordiv(x.size + updates.size, maximum(product(extents), 1))
     with kernel.parallel(extents, max(work, 1) if isinstance(work, int) else UNKNOWN_WORK) as point:
-        rows = _rows(kernel, kernel.dim(x.shape[axes[0]]), parts, point[-1]) if parts > 1 else None
+        rows = None
+        if parts != 1:
+            rows = _rows(kernel, kernel.dim(x.shape[axes[0]]), kernel.dim(parts), point[-1])
         part = _Part(node, kernel, fill, point[:batch], rows)
         part.begin()
         part.update()
 
 
-def _parts(x: TensorType, axes: Sequence[int], batch: int) -> int:
+def _parts(x: TensorType, axes: Sequence[int], batch: int) -> Dim:
     """In how many parts of its first indexed axis the result is written.
 
     Each part goes through all indices, so the fewer elements an update has, the more would be lost.
@@ -46,10 +48,10 @@ def _parts(x: TensorType, axes: Sequence[int], batch: int) -> int:
     if batch:
         return 1
     width = product(x.shape[k] for k in rest_axes(x.ndim, axes, 0))
-    return min(max(width // 4, 1), MOST_PARTS) if isinstance(width, int) else MOST_PARTS // 2
+    return minimum(maximum(floordiv(width, 4), 1), MOST_PARTS)
 
 
-def _rows(kernel: KernelWriter, n: Any, parts: int, part: Any) -> Range:
+def _rows(kernel: KernelWriter, n: Any, parts: Any, part: Any) -> Range:
     each = kernel.register((n + (parts - 1)) / parts).get()
     begin = kernel.register(part * each).get()
     return begin, kernel.register(kernel.ops.minimum(begin + each, n)).get()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import graphc as gc
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.gather import gather, take, take_along_axis
@@ -209,3 +210,17 @@ def test_mistakes_are_named() -> None:
         scatter(x, placeholder("u", (3, 5)), [i], [0])
     with pytest.raises(DTypeError, match='bools can be combined by "set", "max" and "min"'):
         placeholder("b", (4,), "bool").at[i].add(True)
+
+
+@pytest.mark.parametrize("width", [0, 1, 3, 4, 9, 40, 200])
+@pytest.mark.parametrize("rows", [1, 2, 17, 100])
+def test_rows_of_named_widths_are_added_in_order(rows: int, width: int) -> None:
+    rng = np.random.default_rng(width)
+    x, v = (rng.standard_normal(s).astype("f4") for s in ((rows, width), (50, width)))
+    i = rng.integers(-rows, rows, 50)
+    a, b = gc.placeholder("a", ("n", "w")), gc.placeholder("b", ("k", "w"))
+    t = gc.placeholder("t", ("k",), "int64")
+    found = gc.compile([a, b, t], scatter(a, b, [t], [0], 0, "error", "add"))(x, v, i)
+    for row, line in zip(i, v, strict=True):
+        x[row] += line
+    np.testing.assert_array_equal(found, x)
