@@ -12,7 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from graphc.ir.dims import Dim, floordiv
+from graphc.ir.dtypes import DType, uint64
 from graphc.ir.node import Node, Tensor
 from graphc.ops.arithmetic import maximum, minimum
 from graphc.ops.classify import isfinite
@@ -123,11 +126,20 @@ class Limits:
             return False
         own = tuple(theirs[a] for a in row.node.attrs["axes"])
         (bound,) = row.node.inputs
-        if COLUMN in own or bound in self.region.labels or not bound.dtype.is_integer:
+        if COLUMN in own or bound in self.region.labels or not self._counts(bound.dtype):
             return False
         beyond = (_RIGHT if turned else _LEFT)[x.node.op.name]
-        self.bounds.append((cast(bound, "int64") + beyond, own))
+        whole = broadcast(extent(self.region.columns), bound.shape, ())
+        self.bounds.append((minimum(cast(bound, "int64"), whole) + beyond, own))
         return True
+
+    def _counts(self, dtype: DType) -> bool:
+        """Whether columns, numbered in a dtype, are in order, and int64 has all its numbers."""
+        if not dtype.is_integer or dtype is uint64:
+            return False
+        columns = self.region.columns
+        known = isinstance(columns, int) and columns <= np.iinfo(dtype.numpy).max
+        return known or dtype.bits >= 32
 
     # --- the limits -------------------------------------------------------------------------------
 

@@ -315,3 +315,20 @@ def test_an_artefact_has_the_same_bits(tmp_path: Path) -> None:
     assert library.net_attend(net, *arrays, None) == 0
     library.net_destroy(net)
     assert [y.tobytes() for y in found] == [y.tobytes() for y in wanted]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limit"), [("int64", 2**63 - 1), ("int32", 2**31 - 1), ("uint64", 2**64 - 1)]
+)
+def test_a_limit_may_be_the_greatest_of_all_numbers(dtype: str, limit: int) -> None:
+    inputs = [*symbols(()), gc.placeholder("last", (T,), dtype)]
+    mask = gc.iota((S,), 0, dtype) <= inputs[3][:, None]
+    given = [*feed(inputs[:3]), np.full(T, limit, dtype)]
+    alike(inputs, [attention(*inputs[:3], mask)], given, 1)
+
+
+def test_numbers_of_columns_may_begin_again() -> None:
+    inputs = [*symbols((), s=300), gc.placeholder("last", (T,), "uint8")]
+    mask = gc.iota((300,), 0, "uint8") <= inputs[3][:, None]
+    given = [*feed(inputs[:3]), np.arange(T, dtype=np.uint8) % 7]
+    alike(inputs, [attention(*inputs[:3], mask)], given, 1)
