@@ -107,6 +107,8 @@ class _Chooser:
             self._keep_if_expensive(node.inputs[0])
         if node.op.name == "depthwise" or (node.op.name == "windows" and overlap(node)):
             self._keep_if_computed(node.inputs[0])
+        if node.op.name == "transpose" and node.inputs[0].node.op.name == "untile":
+            self.roots.add(node.inputs[0])  # by lines first, then by squares
         if node.op.name == "depthwise":
             for x in node.inputs:
                 self._keep_if_turned(x)

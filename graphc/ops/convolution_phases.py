@@ -176,9 +176,18 @@ def _each(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
     parts = [
         _part(w, y, chosen, (*shape[:2], *extent), product) for chosen in combinations(*phases)
     ]
-    axes = tuple(range(2, len(shape)))
-    whole = _stacked(parts, [len(p) for p in phases], len(shape))
-    return untile(whole, axes, tuple(shape[2:]), (0,) * len(axes))
+    counts, rank = [len(p) for p in phases], len(shape)
+    if not _are_enough(shape[1]):
+        whole = _stacked(parts, counts, rank)
+        return untile(whole, tuple(range(2, rank)), tuple(shape[2:]), (0,) * (rank - 2))
+    lines_of = [transpose(x, (0, *range(2, rank), 1)) for x in parts]
+    whole = untile(
+        _stacked(lines_of, counts, rank),
+        tuple(range(1, rank - 1)),
+        tuple(shape[2:]),
+        (0,) * (rank - 2),
+    )
+    return transpose(whole, (0, rank - 1, *range(1, rank - 1)))
 
 
 def _part(w: Tensor, y: Tensor, phases: Sequence[Phase], shape: Shape, product: Product) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from graphc.ir.dims import Dim, bounds, product
 from graphc.ir.node import Node, Tensor
+from graphc.ir.types import is_static
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_axes import LETTERS, Line, letter_sizes, lettered
 from graphc.ops.copying import copy
@@ -41,11 +42,14 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     ours, theirs, result = (
         [c for c in LETTERS[r] if c != "g" or groups != 1] for r in (seen, other, role)
     )
-    few = _is_few(role, sizes)
-    a, b = _laid(known[seen], len(ours), few), known[other]
+    extent, b = node.attrs["extent"], known[other]
+    seen_by, one = b.shape[len(theirs) :], (1,) * len(lines)
+    # Windows that are a product's columns take known lengths.
+    few = _is_few(role, sizes) and (role == "w" or is_static(extent) or seen_by == one)
+    a = _laid(known[seen], len(ours), few)
     axes, positions = tuple(range(len(ours), a.ndim)), [f"s{k}" for k in range(len(lines))]
     taps = [f"t{k}" for k in range(len(lines))]
-    view = View(axes, node.attrs["extent"], b.shape[len(theirs) :], _steps(lines, role))
+    view = View(axes, extent, seen_by, _steps(lines, role))
     if _is_few(role, sizes, UNPACKED_CHANNELS):
         a, view = padded(a, view)
     wide = view.of(a)
