@@ -67,3 +67,11 @@ def test_only_what_is_read_far_apart_is_turned() -> None:
     assert turned(4, 30, 20, order=(0, 2, 1))
     assert not turned(4, 30, 20, order=(1, 0, 2)), "lines stay lines"
     assert not turned(40, 3, order=(1, 0)), "steps of three are loaded together"
+
+
+@pytest.mark.parametrize("shape", [(1, 70), (63, 64), (65, 130), (200, 9), (64, 129)], ids=str)
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+def test_squares_of_wide_elements_lie_side_by_side(shape: tuple[int, int], named: bool) -> None:
+    x = gc.placeholder("x", ("n", "m") if named else shape, gc.float64)
+    given = draw(gc.float64, shape)
+    assert np.array_equal(gc.compile([x], x.T + 1)(given), given.T + 1)

@@ -22,6 +22,9 @@ from graphc.passes.access import Access, full_index
 from graphc.passes.fusion import Body
 
 ZERO, A = e.const(0, int64), e.var("u.a")
+#: Bytes of an element from which on a strip has several squares side by side, so that what it
+#: reads and what it stores lie in few pages each; and how many.
+WIDE, SIDE_BY_SIDE = 8, 8
 #: So many squares of a line are written one after the other.
 FEW = 3
 
@@ -93,6 +96,7 @@ class _Squares(Epilogue):
         self.turned, self.grain = turned, schedule.grain
         self.x = body.roots[0].tensor
         self.lanes = schedule.lanes(self.x.dtype.bits)
+        self.beside = SIDE_BY_SIDE if self.x.dtype.bytes >= WIDE else 1
         self.checked = False
 
     @property
@@ -102,14 +106,15 @@ class _Squares(Epilogue):
     def calls(self) -> list[Call] | None:
         """The kernel's call; None if elements are checked."""
         along, down = self.turned.along, self.turned.down
-        strips = divide_up(along.extent, self.lanes)
+        wide = self.lanes * self.beside
+        strips = divide_up(along.extent, wide)
         total = extent_of(self.turned.outer) * strips
-        per = maximum(1, floordiv(self.grain, maximum(1, down.extent * self.lanes)))
+        per = maximum(1, floordiv(self.grain, maximum(1, down.extent * wide)))
         chunk = index("chunk")
         self.dims.bind(chunk, e.var("chunk"))
         first, last = self.dims(chunk * per), self.dims(minimum(chunk * per + per, total))
         count = e.maximum(self.dims(strips), 1)
-        decode: list[Stmt] = [Let("u.a", e.rem(e.var("u.strip"), count) * self.lanes)]
+        decode: list[Stmt] = [Let("u.first", e.rem(e.var("u.strip"), count) * wide)]
         position = e.var("u.strip") / count
         for k, loop in reversed(list(enumerate(self.turned.outer))):
             extent = self.dims(loop.extent)
@@ -128,11 +133,22 @@ class _Squares(Epilogue):
         extent, n = self.turned.down.extent, self.lanes
         if isinstance(extent, int) and extent <= FEW * n:
             starts = range(0, extent, n)
-            return [s for b in starts for s in self._square(e.const(b, int64), min(n, extent - b))]
-        square = self._square(e.var("u.b"), n)
+            squares = [
+                s for b in starts for s in self._square(e.const(b, int64), min(n, extent - b))
+            ]
+            return self._beside(squares)
+        square = self._beside(self._square(e.var("u.b"), n))
         count = divide_up(extent, n)
-        body = (Let("u.b", e.var("u.q") * n), *square)
-        return [For("u.q", ZERO, self.dims(count), body)]
+        return [For("u.q", ZERO, self.dims(count), (Let("u.b", e.var("u.q") * n), *square))]
+
+    def _beside(self, squares: list[Stmt]) -> list[Stmt]:
+        """The squares that lie side by side along the axis that is read."""
+        first, n = e.var("u.first"), self.lanes
+        if self.beside == 1:
+            return [Let("u.a", first), *squares]
+        left = (self.dims(self.turned.along.extent) - first + (n - 1)) / n
+        body = (Let("u.a", first + e.var("u.w") * n), *squares)
+        return [For("u.w", ZERO, e.minimum(left, self.beside), body)]
 
     def _square(self, b: Expr, rows: int) -> list[Stmt]:
         """A square from (u.a, b) on, of which so many rows are read."""
