@@ -10,6 +10,7 @@ from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Prefet
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.held import held_sums
 from graphc.backends.lower.products.sizes import NARROW
+from graphc.ir.dims import maximum, minimum
 from graphc.ir.record import dataclass
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
@@ -22,6 +23,9 @@ STRETCH = 256
 #: Columns that are summed at once where both operands lie along the sum, and elements of the right
 #: one from which on it comes from memory.
 TOGETHER, FAR_ELEMENTS = 4, 2**19
+#: Elements of a right operand that stays in the caches, and rows from which on registers hold sums
+#: of some columns after the other.
+HELD_ELEMENTS, HELD_ROWS = 2**21, 2
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,15 @@ def few_rows(frame: Frame) -> list[Stmt]:
     sums = Sums(SUMS, ZERO, e.const(frame.sizes.few_width, ZERO.dtype))
     if frame.product.right.along == "inner" and frame.product.left.along == "inner":
         return _sums_along_lines(frame, sums)
-    columns, narrow = frame.blocks.columns, NARROW * frame.sizes.lanes
     lines = lines_added(frame, sums, ZERO, frame.dims(frame.blocks.inner))
-    if frame.sizes.few_narrow <= frame.sizes.few:
+    if not frame.sizes.held:
         return lines
-    if isinstance(columns, int):
-        return held_sums(frame)
-    return [If(narrow >= W, tuple(held_sums(frame)), tuple(lines))]
+    rows, columns = frame.blocks.rows, frame.blocks.columns
+    far = maximum(frame.blocks.inner * columns - HELD_ELEMENTS, HELD_ROWS - rows)
+    beyond = minimum(columns - NARROW * frame.sizes.lanes, far)
+    if isinstance(beyond, int):
+        return held_sums(frame) if beyond <= 0 else lines
+    return [If(frame.dims(beyond) <= 0, tuple(held_sums(frame)), tuple(lines))]
 
 
 def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:

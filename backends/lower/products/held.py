@@ -20,44 +20,53 @@ from graphc.ir.dtypes import bool_
 ROWS, SUMS_AT_ONCE = 4, 8
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
-ROW, COLUMN, K, GROUP, CHAIN = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "c"))
+ROW, COLUMN, K, GROUP, CHAIN, PANEL = (e.var(f"p.{x}") for x in ("m", "n", "k", "q", "c", "j"))
 
 
 def held_sums(frame: Frame) -> list[Stmt]:
-    """The sums of a block of no more than NARROW vectors of columns, `few_width` apart."""
+    """The sums of a block, `few_width` apart: vectors of columns two by two, then one if left."""
     lanes, columns = frame.sizes.lanes, frame.blocks.columns
-    if isinstance(columns, int):
-        return _Held(frame, max(1, -(-columns // lanes))).block()
-    one, several = (tuple(_Held(frame, n).block()) for n in (1, NARROW))
-    return [If(lanes >= W, one, several)]
+    two = NARROW * lanes
+    pairs = (W + (lanes - 1)) / two
+    several = For("p.j", ZERO, pairs, tuple(_Held(frame, NARROW, PANEL * two).block()))
+    one = If(pairs * two < W, tuple(_Held(frame, 1, pairs * two).block()))
+    if not isinstance(columns, int) or frame.blocks.across != 1:
+        return [several, one]
+    left = columns - (columns + lanes - 1) // two * two
+    return [*([several] if columns > lanes else []), *([one] if left > 0 else [])]
 
 
 class _Held:
-    """The sums of so many vectors of columns."""
+    """The sums of so many vectors of columns from a column of the block on."""
 
-    def __init__(self, frame: Frame, vectors: int):
-        self.frame, self.vectors = frame, vectors
+    def __init__(self, frame: Frame, vectors: int, start: Expr):
+        self.frame, self.vectors, self.start = frame, vectors, start
         self.lanes, self.dtype = frame.sizes.lanes, frame.sum_type
         self.masks = [e.var(f"p.inside{v}", bool_, self.lanes) for v in range(vectors)]
 
     def block(self) -> list[Stmt]:
-        """Some rows at a time, then those that are left one by one."""
+        """Some rows at a time, and one if it is left."""
         inside = [
-            Let(str(mask.attr), e.ramp(e.const(v * self.lanes, W.dtype), self.lanes) < W)
+            Let(str(mask.attr), e.ramp(self.start + v * self.lanes, self.lanes) < W)
             for v, mask in enumerate(self.masks)
         ]
         several = [GROUP * ROWS + i for i in range(ROWS)]
+        tiles = (H + ROWS // 2) / ROWS
         return [
             *inside,
-            For("p.q", ZERO, H / ROWS, tuple(self._rows(several))),
-            For("p.m", H / ROWS * ROWS, H, tuple(self._rows([ROW]))),
+            For("p.q", ZERO, tiles, tuple(self._rows(several))),
+            For("p.m", tiles * ROWS, H, tuple(self._rows([ROW]))),
         ]
 
     def _rows(self, rows: Sequence[Expr]) -> list[Stmt]:
-        """The sums of these rows, chain after chain, the summands of a chain in turn to some."""
+        """The sums of these rows, chain after chain, the summands of a chain in turn to some.
+
+        For rows beyond the last, it is read again.
+        """
         frame = self.frame
+        read = [e.minimum(row, H - 1) for row in rows] if len(rows) > 1 else rows
         turns = max(1, SUMS_AT_ONCE // (len(rows) * self.vectors))
-        decode = [s for row in rows for s in frame.bind(frame.product.rows, M0 + row)]
+        decode = [s for row in read for s in frame.bind(frame.product.rows, M0 + row)]
         inner = frame.dims(frame.blocks.inner)
         chain = chain_of(frame.blocks.inner)
         first, last = ZERO, inner
@@ -77,7 +86,7 @@ class _Held:
         body: list[Stmt] = [Declare(name, zero) for name in names]
         body.append(For("p.s", ZERO, whole, tuple(steps)))
         if turns > 1:
-            body.append(For("p.k", first + whole * turns, last, tuple(self._step(rows, K, 0))))
+            body.append(For("p.k", first + whole * turns, last, tuple(self._step(read, K, 0))))
         body += self._stores(rows, turns, chained=chain is not None)
         if chain is None:
             return [*decode, *body]
@@ -93,7 +102,7 @@ class _Held:
         out: list[Stmt] = []
         line: list[Expr] = []
         for v, mask in enumerate(self.masks):
-            start = e.const(v * self.lanes, COLUMN.dtype)
+            start = self.start + v * self.lanes
             name = f"p.b{v}.{turn}"
             out.append(Let(name, widened(right, "p.n", start, self.lanes, mask)))
             line.append(e.var(name, self.dtype, self.lanes))
@@ -111,8 +120,9 @@ class _Held:
         out: list[Stmt] = []
         for i, row in enumerate(rows):
             for v in range(self.vectors):
-                start = row * self.frame.sizes.few_width + v * self.lanes
-                at = e.ramp(start, self.lanes)
+                at = e.ramp(
+                    row * self.frame.sizes.few_width + self.start + v * self.lanes, self.lanes
+                )
                 sums = [e.var(_name(i, v, u), self.dtype, self.lanes) for u in range(turns)]
                 while len(sums) > 1:
                     sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]

@@ -66,7 +66,8 @@ class Sizes:
     `unit`. `few`: rows up to which nothing is packed, in blocks of `few_width` columns. `fused`:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
     one of several (0: there is but one axis). `few_narrow`: as `few`, where the columns are no more
-    than NARROW vectors. `in_place`: the left operand is read where it lies.
+    than NARROW vectors. `held`: sums of few rows may stay in registers. `in_place`: the left
+    operand is read where it lies.
     """
 
     lanes: int
@@ -79,6 +80,7 @@ class Sizes:
     height: int
     few: int
     few_narrow: int
+    held: bool
     few_width: int
     fold: int
     fused: bool
@@ -154,8 +156,9 @@ def choose_sizes(
     height = max(1, high // tile_rows) * tile_rows
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
-    vectors_of_columns = bool(product.columns) and product.right.along == "free" and lanes > 1
-    few_narrow = NARROW_ROWS if few and vectors_of_columns and sum_type.is_float else few
+    held = bool(few and product.columns) and product.right.along == "free"
+    held = held and lanes > 1 and sum_type.is_float
+    few_narrow = NARROW_ROWS if held else few
     if isinstance(columns, int):
         narrow = columns <= NARROW * lanes
         few_narrow, few_width = (few_narrow, NARROW * lanes) if narrow else (few, few_width)
@@ -172,6 +175,7 @@ def choose_sizes(
         height,
         few,
         few_narrow,
+        held,
         few_width,
         fold,
         fused,
