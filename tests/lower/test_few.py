@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import nn
 from graphc.backends.lower.kernel import Call
+from tests.support.guarded import before_nothing
 from tests.support.threads import assert_same_bits
 
 FEW = [1, 2, 3, 7, 8]
@@ -129,3 +131,24 @@ def test_far_lines_are_summed_one_by_one(rows: int) -> None:
     run = gc.compile([x, y], gc.matmul(x, y.T))
     assert_close(run(a, b), a, b.T)
     assert_close(run(a[:, :19], b[:30, :19]), a[:, :19], b[:30, :19].T)
+
+
+@pytest.mark.parametrize("columns", [10, 33, 300])
+def test_no_row_beyond_the_last_is_read(columns: int) -> None:
+    for rows, inner in (("m", 512), (3, 100), ("m", "k")):
+        x, y = gc.placeholder("x", (rows, inner)), gc.placeholder("y", (inner, columns))
+        run = gc.compile([x, y], gc.matmul(x, y))
+        length = inner if isinstance(inner, int) else 70
+        b = before_nothing(draw(2, length, columns))
+        for m in (1, 2, 3, 4, 5, 7, 9, 63, 65) if rows == "m" else (3,):
+            a = before_nothing(draw(1, m, length))
+            assert_close(run(a, b), a, b)
+
+
+def test_few_rows_may_be_positions_along_several_axes() -> None:
+    b = draw(2, 24, 16)
+    x = gc.placeholder("x", ("b", 16, "h", "w"))
+    run = gc.compile([x], nn.conv(x, gc.constant(b[:, :, None, None])))
+    for height, width in ((3, 5), (1, 1), (9, 8)):
+        a = draw(1, 2, 16, height, width)
+        np.testing.assert_allclose(run(a), np.einsum("bchw,oc->bohw", a, b), 1e-4, 1e-4)

@@ -81,7 +81,7 @@ class _Held:
         ]
         whole = (last - first) / turns
         steps = [
-            s for u in range(turns) for s in self._step(rows, first + e.var("p.s") * turns + u, u)
+            s for u in range(turns) for s in self._step(read, first + e.var("p.s") * turns + u, u)
         ]
         body: list[Stmt] = [Declare(name, zero) for name in names]
         body.append(For("p.s", ZERO, whole, tuple(steps)))

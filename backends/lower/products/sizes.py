@@ -157,7 +157,7 @@ def choose_sizes(
     fused = sum_type.is_float and schedule.vector_bits >= 256
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     held = bool(few and product.columns) and product.right.along == "free"
-    held = held and lanes > 1 and sum_type.is_float
+    held = held and lanes > 1 and sum_type.is_float and len(product.rows) <= 1
     few_narrow = NARROW_ROWS if held else few
     if isinstance(columns, int):
         narrow = columns <= NARROW * lanes
