@@ -40,6 +40,7 @@ _NEUTRAL = {"sum": 0, "max": -math.inf, "min": math.inf, "any": False, "all": Tr
 #: right side, and the same with columns on the right.
 _LEFT = {"less": 0, "less_equal": 1}
 _RIGHT = {"greater": 0, "greater_equal": 1}
+COMPARISONS = frozenset((*_LEFT, *_RIGHT))
 
 
 class Limits:

@@ -41,6 +41,15 @@ def usual(d: Dim) -> int:
     return known
 
 
+def is_large(region: Region, *, limited: bool) -> bool:
+    """Whether the values of a region are too large for the caches, as far as is known."""
+    matrix = region.rows * region.columns * FLOAT
+    whole = product(region.batch) * matrix
+    if isinstance(whole, int) and whole < (LEAST_SEEN if limited else LEAST):
+        return False
+    return limited or not isinstance(matrix, int) or matrix >= LEAST_MATRIX
+
+
 class Loop:
     """One loop over bands: it computes `nodes`, and stores what `sinks` give."""
 
@@ -88,13 +97,9 @@ class Loop:
     def pays(self) -> bool:
         """Whether the values are large, and operands and results small beside them."""
         region, limited = self.region, self.limits is not None
+        if not is_large(region, limited=limited):
+            return False
         rows, columns = usual(region.rows), usual(region.columns)
-        matrix = region.rows * region.columns * FLOAT
-        whole = product(region.batch) * matrix
-        if isinstance(whole, int) and whole < (LEAST_SEEN if limited else LEAST):
-            return False
-        if isinstance(matrix, int) and matrix < LEAST_MATRIX and not limited:
-            return False
         wide = tall = 0
         pairs = [(x.shape, own) for x, own in self.body.known if not self.region.makes(x, own)]
         results = [n.outputs[0] for n in (*self.rows, *self.totals)]

@@ -51,10 +51,12 @@ class Region:
         self._join(seed, (*range(out.ndim - 2), ROW, COLUMN))
         while self._todo and self.sound:
             self._follow(self._todo.pop())
-        if self.sound:
-            self._after = self._later()
-            for node in list(self.operands):
-                self._ask_rows(node)
+
+    def complete(self) -> None:
+        """Takes in what makes rows of the region's own results for it."""
+        self._after = self._later()
+        for node in list(self.operands):
+            self._ask_rows(node)
 
     def makes(self, x: Tensor, labels: Labels) -> bool:
         """Whether a band computes x, with these labels, itself."""

@@ -17,7 +17,15 @@ from collections.abc import Sequence
 from graphc.ir.dims import product
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild, topological, users
-from graphc.passes.band_loops import LEAST_SEEN, Loop, usual
+from graphc.passes.band_limits import COMPARISONS
+from graphc.passes.band_loops import (
+    COLUMN_SHARE,
+    LEAST_SEEN,
+    ROW_SHARE,
+    Loop,
+    is_large,
+    usual,
+)
 from graphc.passes.band_regions import Labels, Region, is_big
 from graphc.passes.graph import Graph, Pass
 
@@ -37,7 +45,7 @@ def bands(graph: Graph) -> Graph:
                 continue
             region = Region(seed, readers, graph.results)
             seen.update(region.products)
-            loops = _loops(region, nodes, graph.results) if region.sound else None
+            loops = _loops(region, nodes, graph.results) if _may_pay(region) else None
             if loops is not None and loops.pays():
                 graph = graph.with_results(loops.results())
                 break
@@ -52,13 +60,32 @@ def _is_large(node: Node) -> bool:
     (out,) = node.types
     if isinstance(out.bytes, int) and out.bytes < LEAST_SEEN:
         return False
+    return all(usual(d) >= _depth(node) for d in out.shape[-2:])
+
+
+def _depth(node: Node) -> int:
+    """How much is summed for an element of a product."""
     x = node.inputs[0]
-    depth = usual(product(x.shape[k] for k in node.attrs["contract"][0]))
-    return all(usual(d) >= depth for d in out.shape[-2:])
+    return usual(product(x.shape[k] for k in node.attrs["contract"][0]))
+
+
+def _may_pay(region: Region) -> bool:
+    """Whether it is worth a closer look: there is a mask of places, or the values are large, and
+    sums of few.
+    """
+    if not region.sound:
+        return False
+    if any(n.op.name in COMPARISONS and n.inputs[0].dtype.is_integer for n in region.operands):
+        return is_large(region, limited=True)
+    deepest = max(map(_depth, region.products))
+    rows, columns = usual(region.rows), usual(region.columns)
+    share = columns >= ROW_SHARE * deepest and rows >= COLUMN_SHARE * deepest
+    return share and is_large(region, limited=False)
 
 
 def _loops(region: Region, nodes: Sequence[Node], results: Sequence[Tensor]) -> _Loops:
     """As few loops as can be, or more of them if that leaves hidden columns out."""
+    region.complete()
     apart = _Loops(region, nodes, results, apart=True)
     if apart.loops and all(loop.limits is not None for loop in apart.loops):
         return apart

@@ -37,7 +37,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small values go by bands too."""
     for name in ("LEAST", "LEAST_MATRIX", "LEAST_SEEN", "ROW_SHARE", "COLUMN_SHARE"):
         monkeypatch.setattr(band_loops, name, 0)
-    monkeypatch.setattr(bands, "LEAST_SEEN", 0)
+    for name in ("LEAST_SEEN", "ROW_SHARE", "COLUMN_SHARE"):
+        monkeypatch.setattr(bands, name, 0)
 
 
 def draw(*shape: int, dtype: str = "float64") -> np.ndarray:
