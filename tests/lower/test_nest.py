@@ -134,3 +134,16 @@ def test_extremes_of_rows_are_nan_where_any_element_is(length: int, dtype: type)
     extremes = gc.compile([x], [gc.max(x, axis=1), gc.min(x, axis=1)])(data)
     for ours, theirs in zip(extremes, (data.max(1), data.min(1)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 16, 17, 1000, 4099])
+def test_sums_along_columns_beside_rows_round_little(rows: int) -> None:
+    data = np.random.default_rng(rows).normal(size=(rows, 96)).astype(np.float32) + 1
+    x = gc.placeholder("x", ("n", 96), gc.float32)
+    outputs = [gc.sum(gc.softmax(x, axis=1) * x, axis=0), gc.sum(x, axis=0)]
+    wide = data.astype(np.float64)
+    e = np.exp(wide - wide.max(axis=1, keepdims=True))
+    exact = (e / e.sum(axis=1, keepdims=True) * wide).sum(axis=0), wide.sum(axis=0)
+    for ours, theirs in zip(gc.compile([x], outputs)(data), exact, strict=True):
+        error = np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), 1)
+        assert error < 7.5e-8

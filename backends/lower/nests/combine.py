@@ -4,6 +4,7 @@ results of chunks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -14,6 +15,9 @@ from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, minimum
 from graphc.ir.dtypes import DType, float32, int64
 from graphc.ir.node import Tensor
+
+#: Parts of a sum that are added up before they join the others.
+TOGETHER = 8
 
 
 def accumulator_dtype(dtype: DType, combine: str) -> DType:
@@ -87,8 +91,10 @@ def combine_partials(
     result = e.var("s.at", int64) if places else e.var("s", partial.dtype)
     line: list[Stmt] = [Declare("s", identity(op, partial.dtype))]
     line += [Declare("s.at", e.const(2**62, int64))] if places else []
+    some = op.combine == "sum" and partial.dtype.is_float and not _at_most(chunks, TOGETHER)
+    parts_in_order = For("c", dims(0), dims(chunks), (step,))
     line += [
-        For("c", dims(0), dims(chunks), (step,)),
+        _in_groups(step, dims(chunks), identity(op, partial.dtype)) if some else parts_in_order,
         Store("o0", dims(j), e.cast(result, out.dtype)),
     ]
     begin, end, parts = _split(dims, size, schedule)
@@ -102,6 +108,22 @@ def combine_partials(
         tuple(arguments),
         parts,
     )
+
+
+def _at_most(d: Dim, bound: int) -> bool:
+    return isinstance(d, int) and d <= bound
+
+
+def _in_groups(step: Accumulate, chunks: Expr, zero: Expr) -> For:
+    """Sums of a few parts each are summed up, so that fewer roundings follow each other."""
+    first = e.var("group") * TOGETHER
+    group = (
+        Declare("t", zero),
+        For("c", first, e.minimum(first + TOGETHER, chunks), (replace(step, name="t"),)),
+        Accumulate("s", "sum", e.var("t", zero.dtype)),
+    )
+    groups = (chunks + (TOGETHER - 1)) / TOGETHER
+    return For("group", e.const(0, int64), groups, group)
 
 
 def _split(dims: DimWriter, size: Dim, schedule: Schedule) -> tuple[Expr, Expr, Dim]:

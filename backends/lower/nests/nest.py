@@ -5,6 +5,7 @@ results.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -36,6 +37,8 @@ from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
 CHUNK = index("chunk")
+#: Rows whose sum along columns is taken before it joins that of others.
+BLOCK = 16
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -70,6 +73,9 @@ class Lowering:
         self.finish: list[Stmt] = []
         self.streams: dict[Expr, None] = {}
         self.start: list[Stmt] = []
+        self.before_block: list[Stmt] = []
+        self.after_block: list[Stmt] = []
+        self.rows_of_chunk: Dim = 1
         self._chunks()
         self.turns = (
             1 if self.flat and not self.nest.turning else turns_of(body, self.nest, schedule)
@@ -106,7 +112,7 @@ class Lowering:
         if not split:
             self.chunks: Dim = 1
             return
-        self.chunks = floordiv(total + per - 1, per)
+        self.chunks, self.rows_of_chunk = floordiv(total + per - 1, per), per
         self.begin = CHUNK * per
         self.end = minimum(self.begin + per, total)
         self.dims.bind(CHUNK, e.var("chunk"))
@@ -132,7 +138,8 @@ class Lowering:
         if self.nest.across and not alone:
             row = self._across(row)
         if len(self.split) == 1:
-            return [self._for(self.split[0], begin, end, row, self.nest.across and alone)]
+            rows = self._for(self.split[0], begin, end, row, self.nest.across and alone)
+            return [self._in_blocks(rows) if self.after_block else rows]
         *outer, last = self.split
         n = self.dims(maximum(last.extent, 1))
         passed = e.var("r") * n
@@ -147,6 +154,14 @@ class Lowering:
             position = position / extent
         decode.append(Let(outer[0].name, position))
         return [For("r", begin / n, (end + (n - 1)) / n, (*decode, inner))]
+
+    def _in_blocks(self, rows: For) -> For:
+        """The loop over some rows at a time, with what goes before and after them."""
+        count = rows.end - rows.begin
+        first = rows.begin + e.var("block") * BLOCK
+        some = replace(rows, begin=first, end=e.minimum(first + BLOCK, rows.end))
+        body = (*self.before_block, some, *self.after_block)
+        return For("block", self.dims(0), (count + (BLOCK - 1)) / BLOCK, body)
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
         loop = self.nest.outer[-1]
@@ -345,10 +360,23 @@ class Lowering:
             place = None if places is None else (places, at)
             return LineAccumulator(name, op.combine, neutral, value, (best, at), place, position)
 
-        for s in line(self.dims(first) + e.var("z")).start(self.dims(self.begin)):
+        def along(s: Stmt) -> For:
             lanes = self.schedule.lanes(value.dtype.bits)
-            self.start.append(For("z", self.dims(0), self.dims(size), (s,), "vector", lanes, 1))
+            return For("z", self.dims(0), self.dims(size), (s,), "vector", lanes, 1)
+
+        whole = line(self.dims(first) + e.var("z"))
+        self.start += map(along, whole.start(self.dims(self.begin)))
+        if op.combine == "sum" and value.dtype.is_float and self._has_blocks():
+            best = self._param("t", Temporary(value.dtype, self.chunks * size), value.dtype, True)
+            block = line(self.dims(first) + e.var("z"))
+            self.before_block += map(along, block.start(self.dims(self.begin)))
+            self.after_block.append(along(Store(*whole.value, whole.best + block.best)))
         inside += line(self.dims(first + linear(self.nest.inner))).take_in([lambda x: x])
+
+    def _has_blocks(self) -> bool:
+        """Whether a chunk has rows enough that sums of some of them are better added up apart."""
+        rows = self.rows_of_chunk
+        return len(self.split) == 1 and not (isinstance(rows, int) and rows <= BLOCK)
 
     def _part_lines(
         self, root: Root, dtype: DType, parts: Dim, size: Dim
