@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from graphc.ir.dims import Dim, sizes
 from graphc.ir.node import Tensor
@@ -16,7 +17,7 @@ class Graph:
 
     `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
     graph that this one is inside of, `lengths` are what sizes might make negative, each with a
-    tensor that has it.
+    tensor that has it. `checks` are computed for the errors that they raise.
     """
 
     inputs: tuple[Tensor, ...]
@@ -26,6 +27,7 @@ class Graph:
     relaxed: bool = False
     outer: frozenset[str] = frozenset()
     lengths: tuple[tuple[Dim, Tensor], ...] = ()
+    checks: tuple[Tensor, ...] = ()
 
     @property
     def sizes(self) -> frozenset[str]:
@@ -34,17 +36,17 @@ class Graph:
 
     @property
     def results(self) -> tuple[Tensor, ...]:
-        """Everything that is computed: the outputs, then the variables' new values."""
-        return (*self.outputs, *(new for _, new in self.updates))
+        """Everything that is computed: the outputs, the variables' new values, the checks."""
+        return (*self.outputs, *(new for _, new in self.updates), *self.checks)
 
     def with_results(self, results: Sequence[Tensor]) -> Graph:
         """The same graph with other results, in the order of `results`; itself with its own."""
         if all(a is b for a, b in zip(results, self.results, strict=True)):
             return self
-        count = len(self.outputs)
-        news = results[count:]
-        updates = tuple((v, new) for (v, _), new in zip(self.updates, news, strict=True))
-        return replace(self, outputs=tuple(results[:count]), updates=updates)
+        count, rest = len(self.outputs), iter(results)
+        outputs = tuple(islice(rest, count))
+        updates = tuple((v, new) for (v, _), new in zip(self.updates, rest, strict=False))
+        return replace(self, outputs=outputs, updates=updates, checks=tuple(rest))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
 from graphc.passes.merge_scans import MERGE_SCANS
 from graphc.passes.pack_kernels import PACK_KERNELS
 from graphc.passes.pack_products import PACK_PRODUCTS
@@ -42,12 +43,14 @@ __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 Trace = Callable[[str, Graph, float], None]
 
 PIPELINE: tuple[Pass, ...] = (
+    HOLD_CHECKS,
     CANONICALISE,
     FOLD,
     SIMPLIFY,
     CANONICALISE,
     MERGE_SCANS,
     DROP,
+    KEEP_CHECKS,
     STRAIGHTEN,
     BLOCK_LOOPS,
     STRIPS,

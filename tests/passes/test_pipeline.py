@@ -180,7 +180,7 @@ def test_trace_sees_every_pass_with_its_graph_and_time():
 
 
 def test_unknown_pass_cannot_be_disabled():
-    with pytest.raises(GraphError, match="there is no pass 'faster'; the passes are canonicalise"):
+    with pytest.raises(GraphError, match="there is no pass 'faster'; the passes are hold_checks"):
         optimise(training_step(), ["faster"])
 
 
