@@ -13,7 +13,7 @@ from graphc.ops.trigonometric import tanh
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0), with gradient 0 at 0."""
+    """max(x, 0), with gradient 0 at 0; NaN of NaN, and -0.0 may stay what it is."""
     return maximum(0, x)
 
 

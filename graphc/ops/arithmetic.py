@@ -152,7 +152,8 @@ maximum = elementwise(
     emit=_or_bits(lambda b, x, y: b.maximum(x, y), lambda x, y: x | y),
     grad=_to_winner(greater_equal),
     sample=_two,
-    doc="The larger of x and y, NaN if one is; at a tie the gradient goes to x",
+    doc="The larger of x and y, NaN if one is; of 0.0 and -0.0 either, as in NumPy; at a tie the "
+    "gradient goes to x",
 )
 minimum = elementwise(
     "minimum",
@@ -160,7 +161,8 @@ minimum = elementwise(
     emit=_or_bits(lambda b, x, y: b.minimum(x, y), lambda x, y: x & y),
     grad=_to_winner(less_equal),
     sample=_two,
-    doc="The smaller of x and y, NaN if one is; at a tie the gradient goes to x",
+    doc="The smaller of x and y, NaN if one is; of 0.0 and -0.0 either, as in NumPy; at a tie the "
+    "gradient goes to x",
 )
 fmax = elementwise(
     "fmax",

@@ -99,7 +99,11 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
 
 @locate_errors
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along axes without overflow; NaN where every element is -inf."""
+    """exp(x) / sum(exp(x)) along axes without overflow; NaN where every element is -inf.
+
+    Beside an infinity all other elements are 0, their limit; the infinity itself gives NaN, and so
+    does `log_softmax`, where others are -inf. (Elsewhere all of them may be NaN.)
+    """
     x = _as_floats(x)
     wide, axes = _widened(x), normal_axes(axis, x.ndim)
     powers = exp(wide - _finite_top(wide, axes))
