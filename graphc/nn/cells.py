@@ -33,8 +33,11 @@ class Cell(Layer):
 
     A state is a tensor (N, H), or a tuple of tensors whose first is the output h. A subclass says
     how many gate `blocks` it has, and gives `step`; `project` may be replaced where z is not a
-    plain product, and `project_by_step` is false where z of one step depends on others. With
-    `state_bias` a second bias is added to the product with h.
+    plain product, and `project_by_step` is false where z of one step depends on others.
+
+    inputs, size: lengths of the last axis of x and of the state. bias: whether b is added to
+    x @ input_weight. state_bias: whether a second one is added to the product with h. seed: of the
+    first weights, Glorot uniform. Raises ShapeError where x has another last axis.
     """
 
     blocks: int = 1
@@ -100,9 +103,13 @@ class RNNCell(Cell):
         size: int,
         activation: Function = tanh,
         norm: Function | None = None,
-        **options: Any,
+        bias: bool | None = None,
+        state_bias: bool = False,
+        seed: Seed = None,
+        dtype: Any = "float32",
     ):
-        super().__init__(inputs, size, **{"bias": norm is None, **options})
+        bias = norm is None if bias is None else bias
+        super().__init__(inputs, size, bias, state_bias, seed, dtype)
         self.activation, self.norm = activation, norm
 
     def step(self, state: State, z: Tensor) -> State:
@@ -119,8 +126,17 @@ class LSTMCell(Cell):
 
     blocks = 4
 
-    def __init__(self, inputs: int, size: int, squash: Function | None = tanh, **options: Any):
-        super().__init__(inputs, size, **options)
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        squash: Function | None = tanh,
+        bias: bool = True,
+        state_bias: bool = False,
+        seed: Seed = None,
+        dtype: Any = "float32",
+    ):
+        super().__init__(inputs, size, bias, state_bias, seed, dtype)
         self.squash = squash
 
     def start(self, batch: Dim) -> State:
@@ -143,8 +159,17 @@ class GRUCell(Cell):
 
     blocks = 3
 
-    def __init__(self, inputs: int, size: int, reset_after: bool = False, **options: Any):
-        super().__init__(inputs, size, **options)
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        reset_after: bool = False,
+        bias: bool = True,
+        state_bias: bool = False,
+        seed: Seed = None,
+        dtype: Any = "float32",
+    ):
+        super().__init__(inputs, size, bias, state_bias, seed, dtype)
         self.reset_after = reset_after
 
     def step(self, state: State, z: Tensor) -> State:
@@ -173,8 +198,17 @@ class LightGRUCell(Cell):
     blocks = 2
     project_by_step = False
 
-    def __init__(self, inputs: int, size: int, norm: Function | None = None, **options: Any):
-        super().__init__(inputs, size, **{"bias": False, **options})
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        norm: Function | None = None,
+        bias: bool = False,
+        state_bias: bool = False,
+        seed: Seed = None,
+        dtype: Any = "float32",
+    ):
+        super().__init__(inputs, size, bias, state_bias, seed, dtype)
         self.norm = norm or over_time_and_batch
 
     def project(self, x: Tensor) -> Tensor:

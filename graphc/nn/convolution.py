@@ -13,6 +13,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Activation, Init, checked_activation
+from graphc.nn.options import options_of
 from graphc.ops.convolving import (
     Padding,
     PerAxis,
@@ -126,16 +127,19 @@ class ConvTranspose(_Kernels):
         return self._finished(conv_transpose(x, self.weight, self.stride, self.padding, *more))
 
 
+@options_of(Conv)
 def conv1d(inputs: int, outputs: int, taps: int, **options: Any) -> Conv:
     """A `Conv` over one spatial axis."""
     return Conv(inputs, outputs, (taps,), **options)
 
 
+@options_of(Conv)
 def conv2d(inputs: int, outputs: int, taps: PerAxis, **options: Any) -> Conv:
     """A `Conv` over two spatial axes; one number of taps stands for both."""
     return Conv(inputs, outputs, per_axis(taps, 2, "taps"), **options)
 
 
+@options_of(Conv)
 def conv3d(inputs: int, outputs: int, taps: PerAxis, **options: Any) -> Conv:
     """A `Conv` over three spatial axes; one number of taps stands for all."""
     return Conv(inputs, outputs, per_axis(taps, 3, "taps"), **options)

@@ -5,6 +5,7 @@ Sequences are time-major: x is (T, N, D), where T and N may be symbolic.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.nn.cells import Cell, GRUCell, LightGRUCell, LSTMCell, RNNCell, State, output
 from graphc.nn.layer import Layer
+from graphc.nn.options import with_options
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.joining import concat
 from graphc.ops.layout import expand_dims
@@ -110,6 +112,10 @@ class Stack(Recurrent):
     """
 
     cell: type[Cell]
+    __signature__: inspect.Signature
+
+    def __init_subclass__(cls) -> None:
+        cls.__signature__ = with_options(Stack, cls.cell)
 
     def __init__(
         self,
@@ -128,24 +134,44 @@ class Stack(Recurrent):
 
 
 class RNN(Stack):
-    """Layers of `RNNCell`s."""
+    """Layers of `RNNCell`s, one above the other, each in both directions if `bidirectional`.
+
+    Called on x (T, N, inputs) it gives (h of the top layer at all steps, (T, N, size) or twice the
+    size where bidirectional; the list of the last states of all cells). `segment` is that of
+    `gc.scan`; the options after it are those of the cell.
+    """
 
     cell = RNNCell
 
 
 class LSTM(Stack):
-    """Layers of `LSTMCell`s."""
+    """Layers of `LSTMCell`s, one above the other, each in both directions if `bidirectional`.
+
+    Called on x (T, N, inputs) it gives (h of the top layer at all steps, (T, N, size) or twice the
+    size where bidirectional; the list of the last states of all cells). `segment` is that of
+    `gc.scan`; the options after it are those of the cell.
+    """
 
     cell = LSTMCell
 
 
 class GRU(Stack):
-    """Layers of `GRUCell`s."""
+    """Layers of `GRUCell`s, one above the other, each in both directions if `bidirectional`.
+
+    Called on x (T, N, inputs) it gives (h of the top layer at all steps, (T, N, size) or twice the
+    size where bidirectional; the list of the last states of all cells). `segment` is that of
+    `gc.scan`; the options after it are those of the cell.
+    """
 
     cell = GRUCell
 
 
 class LightGRU(Stack):
-    """Layers of `LightGRUCell`s."""
+    """Layers of `LightGRUCell`s, one above the other, each in both directions if `bidirectional`.
+
+    Called on x (T, N, inputs) it gives (h of the top layer at all steps, (T, N, size) or twice the
+    size where bidirectional; the list of the last states of all cells). `segment` is that of
+    `gc.scan`; the options after it are those of the cell.
+    """
 
     cell = LightGRUCell

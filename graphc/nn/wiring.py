@@ -11,6 +11,7 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.convolution import conv2d
 from graphc.nn.layer import Layer
+from graphc.nn.options import options_of
 from graphc.ops.activations import relu
 from graphc.ops.creation import zeros_like
 from graphc.ops.joining import concat
@@ -78,6 +79,7 @@ class Wiring(Layer):
         return ends[0] if len(ends) == 1 else concat(ends, axis=self.axis)
 
 
+@options_of(Wiring)
 def why_rejected(
     architecture: Drawn, operations: Mapping[str, Make], *inputs: Tensor, **options: Any
 ) -> str | None:
@@ -89,6 +91,7 @@ def why_rejected(
     return None
 
 
+@options_of(conv2d)
 def image_operations(channels: int, **options: Any) -> dict[str, Make]:
     """Operations on images (N, channels, H, W) that keep the channels, and with stride 2 halve H
     and W: 3 x 3 convolution (of the ReLU of its input), pooling, identity, zero.

@@ -60,6 +60,12 @@ class Elementwise(Op):
     def __call__(self, *operands: TensorLike) -> Tensor:
         return apply(self, *common(self.name, operands, self.floating)).outputs[0]
 
+    def __getattr__(self, name: str) -> Any:
+        """The signature, for those who ask for it: as many operands as the reference takes."""
+        if name != "__signature__":
+            raise AttributeError(f"{self.name} has no {name!r}")
+        return _signature(self._reference)
+
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         first = inputs[0]
         for x in inputs:
@@ -185,3 +191,15 @@ def uniform(low: float, high: float, count: int = 1) -> Sequence[Sampler]:
         return np.asarray(rng.uniform(low, high, shape)).astype(dtype.numpy)
 
     return (draw,) * count
+
+
+def _signature(reference: Callable[..., Any]) -> Any:
+    import inspect
+
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    if isinstance(reference, np.ufunc):
+        names = ["x", "y"][: reference.nin]
+    else:
+        names = list(inspect.signature(reference).parameters)
+    parameters = [inspect.Parameter(n, kind, annotation="TensorLike") for n in names]
+    return inspect.Signature(parameters, return_annotation="Tensor")

@@ -95,6 +95,7 @@ def _of_truths(function: Callable[..., Tensor], name: str, doc: str) -> Callable
         return function(*(astype(x, bool_) for x in operands))
 
     logical.__name__, logical.__doc__ = name, doc
+    logical.__wrapped__ = function  # type: ignore[attr-defined]  # whose operands it takes
     return logical
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -131,4 +132,6 @@ class TensorMethods(TensorOperators, NumpyCalls):
 _OWN = ("__module__", "__doc__", "__slots__", "__qualname__")
 for _name, _method in (vars(TensorOperators) | vars(NumpyCalls) | vars(TensorMethods)).items():
     if _name not in _OWN:
+        if inspect.isfunction(_method) and not _name.startswith("_") and not _method.__doc__:
+            _method.__doc__ = f"The function `graphc.{_name}` of this tensor."
         setattr(Tensor, _name, _method)

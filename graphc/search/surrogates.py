@@ -34,6 +34,7 @@ class Process:
         self.noise, self.scales = noise, scales
 
     def fit(self, points: Array, errors: Array) -> None:
+        """Takes in points (n, d) and the errors (n,) found there."""
         self.points = points
         self.middle, self.spread = float(errors.mean()), float(errors.std()) or 1.0
         y = (errors - self.middle) / self.spread
@@ -48,6 +49,7 @@ class Process:
         return float(-0.5 * y @ weights - logs), scale, factor, weights
 
     def predict(self, points: Array) -> tuple[Array, Array]:
+        """Means and variances of the errors at points (n, d)."""
         cross = rbf(self.points, points, self.scale)
         half = np.linalg.solve(self.factor, cross)
         variance = np.maximum(1 - (half**2).sum(0), 1e-12)

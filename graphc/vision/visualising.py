@@ -50,12 +50,19 @@ def _guided(inputs: tuple[Tensor, ...], outputs: object, gs: tuple[Tensor, ...])
     return [where(inputs[0] > 0, relu(gs[0]), 0)]
 
 
-deconv_relu = custom_gradient(relu, _deconvolved)
-"""relu whose backward signal is rectified and not gated: with it in place of relu, the gradient of
-a unit for the image is the picture of a deconvolutional network (Zeiler and Fergus, 2014). The
-gradient of a convolution is the one with transposed kernels, that of a maximum goes back to the
-place it came from.
-"""
+def deconv_relu(x: Tensor) -> Tensor:
+    """relu whose backward signal is rectified and not gated: with it in place of relu, the gradient
+    of a unit for the image is the picture of a deconvolutional network (Zeiler and Fergus, 2014).
+    The gradient of a convolution is the one with transposed kernels, that of a maximum goes back to
+    the place it came from.
+    """
+    return _deconv_relu(x)
 
-guided_relu = custom_gradient(relu, _guided)
-"""relu whose backward signal is gated and rectified: Springenberg et al. (2015)."""
+
+def guided_relu(x: Tensor) -> Tensor:
+    """relu whose backward signal is gated and rectified: Springenberg et al. (2015)."""
+    return _guided_relu(x)
+
+
+_deconv_relu: Callable[[Tensor], Tensor] = custom_gradient(relu, _deconvolved)
+_guided_relu: Callable[[Tensor], Tensor] = custom_gradient(relu, _guided)
