@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,8 +157,21 @@ def as_array(value: Any, name: str) -> Array:
         reason = str(error).split(". ")[0]
         raise ArgumentError(f"argument {name!r} is no array: {reason}") from None
     if array.dtype.kind in "OSUMm":
-        raise ArgumentError(f"argument {name!r} is no array of numbers: {type(value).__name__}")
+        hint = "\n  hint: f(**arguments) takes a dict by names" if isinstance(value, dict) else ""
+        text = f"argument {name!r} is no array of numbers: {type(value).__name__}"
+        if isinstance(value, (list, tuple)):
+            text += f" that holds {next(_strangers(value), None)!r:.40}"
+        raise ArgumentError(text + hint)
     return array
+
+
+def _strangers(value: Any) -> Iterator[Any]:
+    """What is no number in nested lists."""
+    if isinstance(value, (list, tuple)):
+        for x in value:
+            yield from _strangers(x)
+    elif not isinstance(value, (bool, int, float, np.generic)):
+        yield value
 
 
 def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
@@ -170,11 +183,13 @@ def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
             return array.astype(wanted.numpy)
         if array.dtype.kind in "biu" and wanted.is_integer:
             return _fitting(name, wanted, array)
+    hint = ""
     try:
         came = as_dtype(array.dtype).name
+        if hasattr(value, "astype"):
+            hint = f"\n  hint: convert it with .astype({wanted.name!r})"
     except DTypeError:
         came = str(array.dtype)
-    hint = f"\n  hint: convert it with .astype({wanted.name!r})" if hasattr(value, "astype") else ""
     raise ArgumentError(f"argument {name!r} has dtype {came}, expected {wanted.name}{hint}")
 
 

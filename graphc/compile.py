@@ -141,7 +141,9 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
         if node.op.name == "placeholder" and node.outputs[0] not in known:
             raise GraphError(
                 "the outputs need a placeholder that is not among the inputs\n"
-                f"  {node.outputs[0].describe()}"
+                f"  {node.outputs[0].describe()}\n"
+                "  hint: equal names do not make equal placeholders, and what scan, cond or vmap "
+                "give a function is known inside it alone"
             )
     _check_sizes(placeholders, results)
 

@@ -33,6 +33,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
 
         per_example = gc.vmap(lambda x, t: gc.grad(loss(x, t), weights))(xs, ts)
     """
+    if not callable(f):
+        raise GraphError(f"vmap takes a function, not {f!r:.80}\n  hint: gc.vmap(f)(x)")
 
     def mapped(*args: Any) -> Any:
         tensors = tuple(as_tensors(arg) for arg in args)

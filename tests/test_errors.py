@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from tests.mistakes import calls, graphs, layers  # noqa: F401  # fill MISTAKES
+from tests.mistakes import calls, graphs, layers, newcomers  # noqa: F401  # fill MISTAKES
 from tests.mistakes.given import MISTAKES
 
 
@@ -52,3 +52,16 @@ def test_a_failed_call_can_be_repeated_rightly() -> None:
         with pytest.raises(gc.ArgumentError):
             f(np.zeros(3))
         np.testing.assert_array_equal(f(np.zeros(3, np.float32)), np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["item", "numpy", "tolist", "backward"])
+def test_a_method_of_arrays_elsewhere_is_explained(name: str) -> None:
+    x = gc.placeholder("x", (3,))
+    assert not hasattr(x, name)
+    with pytest.raises(AttributeError, match=f"no '{name}'\n  hint: it has no value while"):
+        getattr(x, name)
+
+
+def test_a_function_that_is_no_method_is_named() -> None:
+    with pytest.raises(AttributeError, match=r"no 'softmax'\n  hint: gc\.softmax\(x\) is"):
+        gc.placeholder("x", (3,)).softmax()  # type: ignore[attr-defined]

@@ -86,6 +86,12 @@ def _beside(target: Path, suffix: str) -> Path:
 def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
     if not functions:
         raise GraphError("there are no functions to export")
+    for function, executable in functions.items():
+        if not isinstance(executable, Executable):
+            raise GraphError(
+                f"{function!r} is no compiled function but a {type(executable).__name__}\n"
+                "  hint: gc.export([x], y, path) compiles what it exports"
+            )
     for what in (name, *functions):
         if not re.fullmatch(r"[A-Za-z_]\w*", what, re.ASCII):
             raise GraphError(f"{what!r} cannot be a name in C")

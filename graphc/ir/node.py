@@ -25,6 +25,10 @@ _interned: weakref.WeakValueDictionary[tuple[Any, ...], Node] = weakref.WeakValu
 _serial = itertools.count()
 
 
+#: What users of arrays elsewhere look for on a tensor.
+_METHODS_OF_ARRAYS = frozenset({"backward", "cpu", "detach", "eval", "item", "numpy", "tolist"})
+
+
 class Node:
     """One application of an op. Same op, inputs and attributes: the same object."""
 
@@ -95,13 +99,33 @@ class Tensor(TensorMethods):
     def describe(self) -> str:
         """One line for error messages: name, type and where it was written."""
         where = f"  from {self.source}" if self.source else ""
-        return f"{self.label or self.op.name}: {self.type}{where}"
+        return f"{self._called}{where}"
+
+    @property
+    def _called(self) -> str:
+        return f"{self.label or self.op.name}: {self.type}"
 
     def __repr__(self) -> str:
         return f"<{self.label or self.op.name}: {self.type}>"
 
     def __bool__(self) -> bool:
         raise self._has_no("truth value", "use gc.where or gc.cond, or compare with `is`")
+
+    def __format__(self, how: str) -> str:
+        if how:
+            raise self._has_no("value", "call a compiled function to get one")
+        return str(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Says what to write instead of a method that there is not."""
+        import graphc
+
+        hint = ""
+        if name in _METHODS_OF_ARRAYS:
+            hint = "\n  hint: it has no value while the graph is built; compile a function of it"
+        elif not name.startswith("_") and name in graphc.__all__:
+            hint = f"\n  hint: gc.{name}(x) is a function"
+        raise AttributeError(f"a tensor has no {name!r}{hint}", name=name, obj=self)
 
     def __float__(self) -> float:
         raise self._has_no("value", "call a compiled function to get one")
@@ -188,7 +212,8 @@ def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
     called = (line and line.function) or op
     lines = [head if head.startswith((op, called)) else f"{called}: {head}"]
     written = [_as_written(x, line) for x in inputs]
-    lines += [f"  {label}: {x.describe()}" for label, x in zip("abcdefgh", written, strict=False)]
+    for label, x in zip("abcdefgh", written, strict=False):
+        lines.append(f"  {label}: {x._called if _is_constant(x) else x.describe()}")
     lines += [f"  at {line}"] if line else []
     lines += [hint] if hint else []
     located_error = type(error)("\n".join(lines))
@@ -198,6 +223,20 @@ def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
 
 def _as_written(x: Tensor, line: Source | None) -> Tensor:
     """The operand as the user gave it on this line, before it was converted to fit others."""
-    while x.label is None and x.op.name in ("broadcast", "cast") and x.source == line:
+    while x.label is None and x.op.name in _CONVERSIONS:
+        if x.source != line and not _is_constant(x):
+            break
         (x,) = x.node.inputs
     return x
+
+
+_CONVERSIONS = ("broadcast", "cast")
+
+
+def _is_constant(x: Tensor) -> bool:
+    """Whether x is a number or array, repeated perhaps: equal ones are one tensor, which keeps the
+    line where it was first written.
+    """
+    while x.op.name in _CONVERSIONS:
+        (x,) = x.node.inputs
+    return x.op.name == "constant"

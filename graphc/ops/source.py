@@ -50,7 +50,8 @@ def as_shape(shape: Any) -> Shape:
         elif hasattr(item, "terms"):
             result.append(item)
         else:
-            raise ShapeError(f"{item!r} is not a dimension: give an int or a name")
+            hint = "\n  hint: x.shape[0] is a dimension" if isinstance(item, Tensor) else ""
+            raise ShapeError(f"{item!r} is not a dimension: give an int or a name{hint}")
     return tuple(result)
 
 
