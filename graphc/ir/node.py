@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -118,12 +119,10 @@ class Tensor(TensorMethods):
 
     def __getattr__(self, name: str) -> Any:
         """Says what to write instead of a method that there is not."""
-        import graphc
-
-        hint = ""
+        public, hint = sys.modules["graphc"], ""
         if name in _METHODS_OF_ARRAYS:
             hint = "\n  hint: it has no value while the graph is built; compile a function of it"
-        elif not name.startswith("_") and name in graphc.__all__:
+        elif name in public.__all__ and callable(getattr(public, name)):
             hint = f"\n  hint: gc.{name}(x) is a function"
         raise AttributeError(f"a tensor has no {name!r}{hint}", name=name, obj=self)
 
