@@ -42,12 +42,6 @@ def branches_of_two_dtypes() -> Any:
 
 
 @mistake
-def branches_of_two_structures() -> Any:
-    x = image()
-    return gc.cond(gc.sum(x) > 0, lambda: (x, x), lambda: x)
-
-
-@mistake
 def a_loop_while_several_conditions_hold() -> Any:
     return gc.while_loop(lambda s: s > 0, lambda s: s - 1, gc.ones((3,)))
 
