@@ -70,6 +70,22 @@ def test_a_batch_of_small_products() -> None:
         np.testing.assert_allclose(run(a, b), a.astype(np.float64) @ b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("columns", [5, 40])
+def test_rows_of_several_axes(columns: int) -> None:
+    x, y = gc.placeholder("x", (2, 4, 2, 21)), gc.placeholder("y", (21, columns))
+    run = gc.compile([x, y], gc.matmul(gc.transpose(x, (1, 0, 2, 3))[:, :, :1], y))
+    a, b = draw(1, 2, 4, 2, 21), draw(2, 21, columns)
+    wanted = a.astype(np.float64).transpose(1, 0, 2, 3)[:, :, :1] @ b
+    np.testing.assert_allclose(run(a, b), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_no_row_beyond_the_last_is_read() -> None:
+    x, y = gc.placeholder("x", (3, 40)), gc.placeholder("y", (40, 32))
+    loops = gc.compile([x, y], gc.matmul(x, y)).dump("loops")
+    assert "<a0[" in loops
+    assert "<a0[((((p.q * 4) + 3) * 40)" not in loops and "(((p.q * 4) + 3)) * 40" not in loops
+
+
 @pytest.mark.parametrize("rows", [1, 4, 9])
 def test_sums_held_in_registers_are_taken_in_chains(rows: int) -> None:
     a, b = draw(1, rows, 8192), draw(2, 8192, 10)

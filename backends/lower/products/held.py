@@ -66,7 +66,6 @@ class _Held:
         frame = self.frame
         read = [e.minimum(row, H - 1) for row in rows] if len(rows) > 1 else rows
         turns = max(1, SUMS_AT_ONCE // (len(rows) * self.vectors))
-        decode = [s for row in read for s in frame.bind(frame.product.rows, M0 + row)]
         inner = frame.dims(frame.blocks.inner)
         chain = chain_of(frame.blocks.inner)
         first, last = ZERO, inner
@@ -80,21 +79,34 @@ class _Held:
             for u in range(turns)
         ]
         whole = (last - first) / turns
-        steps = [
-            s for u in range(turns) for s in self._step(read, first + e.var("p.s") * turns + u, u)
-        ]
+        summands = [*(first + e.var("p.s") * turns + u for u in range(turns)), K]
+        decode, left = self._left(read, summands)
+        steps = [s for u in range(turns) for s in self._step(left[u], summands[u], u)]
         body: list[Stmt] = [Declare(name, zero) for name in names]
         body.append(For("p.s", ZERO, whole, tuple(steps)))
         if turns > 1:
-            body.append(For("p.k", first + whole * turns, last, tuple(self._step(read, K, 0))))
+            body.append(For("p.k", first + whole * turns, last, tuple(self._step(left[-1], K, 0))))
         body += self._stores(rows, turns, chained=chain is not None)
         if chain is None:
             return [*decode, *body]
         count = e.maximum(parts(inner, chain), 1)
         return [*decode, For("p.c", ZERO, count, tuple(body))]
 
-    def _step(self, rows: Sequence[Expr], k: Expr, turn: int) -> list[Stmt]:
-        """A summand of each sum."""
+    def _left(
+        self, rows: Sequence[Expr], summands: Sequence[Expr]
+    ) -> tuple[list[Stmt], list[list[Expr]]]:
+        """What finds these rows, and for each summand the left operand's elements in them."""
+        frame, decode = self.frame, list[Stmt]()
+        left: list[list[Expr]] = [[] for _ in summands]
+        for row in rows:
+            decode += frame.bind(frame.product.rows, M0 + row)
+            for k, elements in zip(summands, left, strict=True):
+                frame.bind(frame.product.left.inner, k)
+                elements.append(frame.left())
+        return decode, left
+
+    def _step(self, left: Sequence[Expr], k: Expr, turn: int) -> list[Stmt]:
+        """A summand of each sum, whose elements of the left operand these are."""
         frame = self.frame
         frame.bind(frame.product.columns, N0 + COLUMN)
         frame.bind(frame.product.right.inner, k)
@@ -106,10 +118,8 @@ class _Held:
             name = f"p.b{v}.{turn}"
             out.append(Let(name, widened(right, "p.n", start, self.lanes, mask)))
             line.append(e.var(name, self.dtype, self.lanes))
-        for i, row in enumerate(rows):
-            frame.bind(frame.product.rows, M0 + row)
-            frame.bind(frame.product.left.inner, k)
-            a = e.broadcast(frame.left(), self.lanes)
+        for i, element in enumerate(left):
+            a = e.broadcast(element, self.lanes)
             for v, b in enumerate(line):
                 name = _name(i, v, turn)
                 total = e.var(name, self.dtype, self.lanes)
