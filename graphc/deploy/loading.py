@@ -30,47 +30,42 @@ class Loaded:
     fit, and return an array, a tuple of several, or None. `variables` are the arrays of the
     variables themselves, by name: what is written into them is used from then on.
 
-    Calls run one at a time. A check that fails is an IndexRangeError and changes no variable.
+    Calls run one at a time. A check that fails is an IndexRangeError and changes no variable. A
+    copy shares the variables.
     """
 
     functions: Mapping[str, Call]
     variables: Mapping[str, np.ndarray[Any, Any]]
 
     def __init__(self, library: ctypes.CDLL, name: str):
-        self._library, self._name = library, name
-        self._state: Any = None
-        self._lock = threading.Lock()
-        interface = read_interface(self._text("interface"))
-        if code := self._function("check")():
+        self._state = state = _State(library, name)
+        interface = read_interface(state.text("interface"))
+        if code := state.function("check")():
             raise UnsupportedError(
-                f"{name}: {self._text('error', code)} ({interface.cpu})\n"
+                f"{name}: {state.text('error', code)} ({interface.cpu})\n"
                 "  hint: export with isa= for older CPUs, such as 'x86-64-v2'"
             )
-        self._state = self._function("create", ctypes.c_void_p)()
-        if not self._state:
-            raise MemoryError(f"{name}: no memory for the variables")
+        state.create()
         self.functions = MappingProxyType(
-            {f: self._call(f, function) for f, function in interface.functions.items()}
+            {f: _call(state, f, function) for f, function in interface.functions.items()}
         )
         self.variables = MappingProxyType(
-            {x.name: self._variable(k, x) for k, x in enumerate(interface.variables)}
+            {x.name: _variable(state, k, x) for k, x in enumerate(interface.variables)}
         )
 
     def __repr__(self) -> str:
         calls = ", ".join(f.__doc__ or "" for f in self.functions.values())
-        return f"<Loaded {self._name}: {calls}>"
+        return f"<Loaded {self._state.name}: {calls}>"
 
     def __getattr__(self, name: str) -> Call:
-        functions = self.__dict__.get("functions", {})
+        functions = self.__dict__.get("functions")
+        if functions is None:  # a copy in the making, which has nothing yet
+            raise AttributeError(name)
         if name not in functions:
             known = ", ".join(functions)
-            raise AttributeError(f"{self._name} has no function {name!r}; it has {known}")
+            raise AttributeError(f"{self._state.name} has no function {name!r}; it has {known}")
         found: Call = functions[name]
         return found
-
-    def __del__(self) -> None:
-        if self.__dict__.get("_state"):
-            self._function("destroy", None)(self._pointer())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the variables to a safetensors file; raises OSError where that cannot be."""
@@ -85,66 +80,91 @@ class Loaded:
 
     def set_threads(self, count: int) -> None:
         """How many threads a call may use."""
-        self._function("set_threads", None)(ctypes.c_int(count))
+        self._state.function("set_threads", None)(ctypes.c_int(count))
 
     def _file(self, what: str, path: str | os.PathLike[str]) -> None:
-        code = self._function(what)(self._pointer(), os.fsencode(path))
+        state = self._state
+        with state.lock:
+            code = state.function(what)(state.pointer, os.fsencode(path))
         if code:
             kind = GraphError if what == "load" else OSError
-            raise kind(f"{os.fspath(path)}: {self._text('error', code)}")
+            raise kind(f"{os.fspath(path)}: {state.text('error', code)}")
 
-    def _pointer(self) -> ctypes.c_void_p:
-        return ctypes.c_void_p(self._state)
 
-    def _function(self, what: str, result: Any = ctypes.c_int) -> Any:
-        function = self._library[f"{self._name}_{what}"]
+class _State:
+    """The memory of variables and the C functions over it, which lives as long as a model, one of
+    its functions or an array of a variable. It refers to none of these: Python's garbage collector
+    does not look into arrays, so a reference cycle through one would never be freed.
+    """
+
+    def __init__(self, library: ctypes.CDLL, name: str):
+        self.library, self.name = library, name
+        self.lock = threading.Lock()
+        self.pointer = ctypes.c_void_p()
+
+    def create(self) -> None:
+        """Takes the memory."""
+        self.pointer = ctypes.c_void_p(self.function("create", ctypes.c_void_p)())
+        if not self.pointer:
+            raise MemoryError(f"{self.name}: no memory for the variables")
+
+    def __del__(self) -> None:
+        if self.pointer:
+            self.function("destroy", None)(self.pointer)
+
+    def function(self, what: str, result: Any = ctypes.c_int) -> Any:
+        """The C function NAME_what."""
+        function = self.library[f"{self.name}_{what}"]
         function.restype = result
         return function
 
-    def _text(self, what: str, *arguments: int) -> str:
-        return str(self._function(what, ctypes.c_char_p)(*arguments).decode())
+    def text(self, what: str, *arguments: int) -> str:
+        """What a C function says."""
+        return str(self.function(what, ctypes.c_char_p)(*arguments).decode())
 
-    def _variable(self, number: int, x: Array) -> np.ndarray[Any, Any]:
-        address = self._function("variable", ctypes.c_void_p)(self._pointer(), number)
-        shape = [d for d in x.shape if isinstance(d, int)]
-        array = _Held((ctypes.c_uint8 * (int(np.prod(shape)) * x.dtype.bytes)), address, self)
-        return np.asarray(array).view(x.dtype.numpy).reshape(shape)
-
-    def _call(self, name: str, function: Function) -> Call:
-        given = [placeholder(x.name, x.shape, x.dtype) for x in function.inputs]
-        signature = Signature(name, tuple(given))
-        run = self._function(name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            arrays = signature.bind(args, kwargs)
-            sizes = signature.sizes(arrays)
-            results = [
-                np.empty([evaluate(d, sizes) for d in y.shape], y.dtype.numpy)
-                for y in function.outputs
-            ]
-            places = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, *results)]
-            lengths = [ctypes.c_int64(sizes[n]) for n in function.sizes]
-            with self._lock:
-                code = run(self._pointer(), *lengths, *places, None)
-            if code:
-                self._fail(code)
-            return results[0] if len(results) == 1 else tuple(results) if results else None
-
-        call.__name__ = call.__qualname__ = name
-        call.__doc__ = str(signature)
-        return call
-
-    def _fail(self, code: int) -> None:
-        text = f"{self._name}: {self._text('error', code)}"
+    def fail(self, code: int) -> None:
+        """Raises the error of a call."""
+        text = f"{self.name}: {self.text('error', code)}"
         if code > 0:
             raise IndexRangeError(text)
         raise MemoryError(text) if code == -1 else GraphError(text)
 
 
+def _variable(state: _State, number: int, x: Array) -> np.ndarray[Any, Any]:
+    address = state.function("variable", ctypes.c_void_p)(state.pointer, number)
+    shape = [d for d in x.shape if isinstance(d, int)]
+    array = _Held((ctypes.c_uint8 * (int(np.prod(shape)) * x.dtype.bytes)), address, state)
+    return np.asarray(array).view(x.dtype.numpy).reshape(shape)
+
+
+def _call(state: _State, name: str, function: Function) -> Call:
+    given = [placeholder(x.name, x.shape, x.dtype) for x in function.inputs]
+    signature = Signature(name, tuple(given))
+    run = state.function(name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        arrays = signature.bind(args, kwargs)
+        sizes = signature.sizes(arrays)
+        results = [
+            np.empty([evaluate(d, sizes) for d in y.shape], y.dtype.numpy) for y in function.outputs
+        ]
+        places = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, *results)]
+        lengths = [ctypes.c_int64(sizes[n]) for n in function.sizes]
+        with state.lock:
+            code = run(state.pointer, *lengths, *places, None)
+        if code:
+            state.fail(code)
+        return results[0] if len(results) == 1 else tuple(results) if results else None
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = str(signature)
+    return call
+
+
 class _Held:
     """Memory of a state as NumPy takes it; the array keeps the state alive."""
 
-    def __init__(self, kind: Any, address: int, owner: Loaded):
+    def __init__(self, kind: Any, address: int, owner: _State):
         self.owner = owner
         self.__array_interface__ = {
             "shape": (ctypes.sizeof(kind),),

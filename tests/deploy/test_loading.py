@@ -1,10 +1,12 @@
 """Exported libraries in Python: values, errors, weights that go both ways, CPUs that cannot."""
 
+import copy
 import ctypes
 import dataclasses
 import gc as garbage
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,30 @@ def test_variables_are_the_memory_that_functions_use(tmp_path: Path) -> None:
     del loaded
     garbage.collect()
     assert kept.tolist() == [1, 2, 3]
+
+
+def test_a_model_is_freed_with_the_last_that_uses_it(tmp_path: Path) -> None:
+    garbage.disable()
+    try:
+        loaded = gc.load(classifier(tmp_path)[3].library)
+        model, state = weakref.ref(loaded), weakref.ref(loaded._state)
+        step, bias = loaded.step, loaded.variables["0.bias"]
+        del loaded
+        assert model() is None
+        step(X, T)
+        del step
+        assert bias.any() and state() is not None
+        del bias
+        assert state() is None
+    finally:
+        garbage.enable()
+
+
+def test_a_copy_shares_the_variables(tmp_path: Path) -> None:
+    loaded = gc.load(classifier(tmp_path)[3].library)
+    again = copy.copy(loaded)
+    again.step(X, T)
+    np.testing.assert_array_equal(loaded.predict(X), again.predict(X))
 
 
 def test_weights_trained_in_a_library_load_into_the_layer(tmp_path: Path) -> None:
