@@ -71,14 +71,20 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         if entries is None:
             raise ValueError("it has no header")
         entries.pop("__metadata__", None)
-        return {name: _array(data[begin:], **entry) for name, entry in entries.items()}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        memory = memoryview(data)[begin:]
+        return {name: _array(memory, name, entry) for name, entry in entries.items()}
+    except (ValueError, TypeError, RecursionError) as error:
         raise GraphError(f"{os.fspath(path)} is no safetensors file: {error}") from None
 
 
-def _array(data: bytes, dtype: str, shape: Any, data_offsets: Any) -> np.ndarray:
-    begin, end = data_offsets
-    kind = _DTYPES[dtype].numpy
+def _array(data: memoryview, name: str, entry: Any) -> np.ndarray:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"its header tells no dtype, shape and data_offsets of {name!r} alone")
+    (begin, end), dtype, shape = entry["data_offsets"], entry["dtype"], entry["shape"]
+    if dtype not in _DTYPES:
+        raise ValueError(f"the dtype of {name!r} is {dtype!r}")
+    if not all(isinstance(n, int) and n >= 0 for n in shape):
+        raise ValueError(f"the shape of {name!r} is {shape!r}")
     if not 0 <= begin <= end <= len(data):
-        raise ValueError(f"its data do not reach from {begin} to {end}")
-    return np.frombuffer(data[begin:end], kind).reshape([int(n) for n in shape]).copy()
+        raise ValueError(f"the data of {name!r} do not reach from {begin} to {end}")
+    return np.frombuffer(data[begin:end], _DTYPES[dtype].numpy).reshape(shape).copy()

@@ -4,8 +4,10 @@ import copy
 import ctypes
 import dataclasses
 import gc as garbage
+import json
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import graphc as gc
 from graphc import nn, optim
 from graphc.backends.llvm import engine
 from graphc.backends.llvm.target import named_target
+from graphc.ir.tensor_file import read_tensors, write_tensors
 from tests.deploy.building import build, needs_cc, run
 
 X, T = np.random.default_rng(0).random((5, 6), np.float32), np.array([0, 1, 2, 1, 0])
@@ -185,6 +188,36 @@ def test_a_file_that_is_damaged_is_refused(tmp_path: Path, raw: bytes) -> None:
     file.write_bytes(raw)
     with pytest.raises(gc.GraphError):
         nn.Dense(2, 2).load(file)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}, "dtype of 'a' is 'F8_E4M3'"),
+        ({"dtype": "F32", "shape": [-1], "data_offsets": [0, 8]}, r"shape of 'a' is \[-1\]"),
+        ({"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}, "do not reach from 8 to 16"),
+        ({"dtype": "F32", "shape": [2]}, "no dtype, shape and data_offsets of 'a'"),
+    ],
+)
+def test_an_array_that_is_damaged_is_named(
+    tmp_path: Path, entry: dict[str, object], said: str
+) -> None:
+    header = json.dumps({"a": entry}).encode()
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(gc.GraphError, match=said):
+        read_tensors(file)
+
+
+def test_a_file_is_in_memory_once_beside_its_arrays(tmp_path: Path) -> None:
+    arrays = {f"a{k}": np.zeros(1 << 16, np.uint8) for k in range(16)}
+    write_tensors(tmp_path / "a.safetensors", arrays)
+    tracemalloc.start()
+    try:
+        found = read_tensors(tmp_path / "a.safetensors")
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * len(found) * (1 << 16)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_library_made_anew_is_loaded_anew(tmp_path: Path) -> None:
