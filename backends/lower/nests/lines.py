@@ -22,12 +22,14 @@ from graphc.backends.lower.nests.accumulators import (
     take_in_lines,
 )
 from graphc.backends.lower.nests.columns import ColumnLowering, is_columns
+from graphc.backends.lower.nests.frame import CHUNK
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
-from graphc.backends.lower.nests.nest import CHUNK, lower_nest
+from graphc.backends.lower.nests.nest import lower_nest
 from graphc.backends.lower.nests.taps import lower_taps
 from graphc.backends.lower.reader import DimWriter, offset_of
-from graphc.ir.dims import Dim, DimExpr, atoms, floordiv, index, maximum, minimum
+from graphc.ir.dim_values import atoms
+from graphc.ir.dims import Dim, DimExpr, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from graphc.backends.loops.strided import WIDEST
 from graphc.backends.lower.reader import offset_of
-from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product
+from graphc.ir.dim_values import atoms, coefficient, product
+from graphc.ir.dims import Atom, Dim, DimExpr, index
 from graphc.ir.record import dataclass
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body

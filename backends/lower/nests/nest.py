@@ -16,27 +16,26 @@ from graphc.backends.loops.stmt import (
     For,
     Let,
     LoopKernel,
-    Param,
     Prefetch,
     Stmt,
     Store,
 )  # fmt: skip
-from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import LineAccumulator
-from graphc.backends.lower.nests.combine import accumulator_dtype, combine_partials, identity
-from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear, plan_nest
+from graphc.backends.lower.nests.combine import accumulator_dtype, identity
+from graphc.backends.lower.nests.frame import CHUNK, NestFrame
+from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
-from graphc.backends.lower.nests.phases import turn_index, turns_of
+from graphc.backends.lower.nests.phases import turn_index
 from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
-from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
-from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
-from graphc.ir.dtypes import DType, int64
+from graphc.backends.lower.reader import offset_of
+from graphc.ir.dims import Dim, floordiv, maximum
+from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
 from graphc.passes.access import full_index
 from graphc.passes.fusion import Body, Root
 
-CHUNK = index("chunk")
 #: Rows whose sum along columns is taken before it joins that of others.
 BLOCK = 16
 
@@ -48,74 +47,8 @@ def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     return lower_turned(body, schedule, fail) or Lowering(body, schedule, fail).run()
 
 
-class Lowering:
-    """Writes the kernel of one body."""
-
-    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
-        self.body, self.schedule = body, schedule
-        self.nest = plan_nest(body, schedule.across)
-        self.index = self.nest.loop_index
-        self.rows = tuple(v for k, v in enumerate(self.index) if k not in body.row_axes)
-        self.inner = tuple(v for k, v in enumerate(self.index) if k in body.row_axes)
-        self.dims = DimWriter()
-        self.params: list[Param] = []
-        self.arguments: list[Buffer] = []
-        self.names: dict[Tensor, str] = {}
-        for x in body.inputs:
-            self._param("a", x, x.dtype, False)
-        for x in body.outputs:
-            self._param("o", x, x.dtype, True)
-        readable = set(body.inputs)
-        self.reader = ExprReader(
-            lambda x: self.names[x] if x in readable else None, self.dims, fail, schedule.fused
-        )
-        self.later: list[Call] = []
-        self.finish: list[Stmt] = []
-        self.streams: dict[Expr, None] = {}
-        self.start: list[Stmt] = []
-        self.before_block: list[Stmt] = []
-        self.after_block: list[Stmt] = []
-        self.rows_of_chunk: Dim = 1
-        self._chunks()
-        self.turns = (
-            1 if self.flat and not self.nest.turning else turns_of(body, self.nest, schedule)
-        )
-
-    def _param(self, prefix: str, buffer: Buffer, dtype: DType, writes: bool) -> str:
-        name = f"{prefix}{sum(p.name[0] == prefix for p in self.params)}"
-        self.params.append(Param(name, dtype, writes))
-        self.arguments.append(buffer)
-        if isinstance(buffer, Tensor):
-            self.names[buffer] = name
-        return name
-
-    # --- chunks -----------------------------------------------------------------------------------
-
-    def _chunks(self) -> None:
-        """Which loops are split into chunks, and into how many; only sizes count, never threads."""
-        nest = self.nest
-        roles = {root.role for root in self.body.roots}
-        split: tuple[Loop, ...] = (
-            nest.outer[:-1] if nest.across and len(nest.outer) > 1 else nest.outer
-        )
-        self.flat = not nest.outer and "row" not in roles and len(nest.inner) == 1
-        if self.flat:
-            split = nest.inner
-        self.split = split
-        total = extent_of(split)
-        rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
-        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, 1)))
-        if roles & {"column", "total"}:
-            per = maximum(
-                per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks)
-            )
-        if not split:
-            self.chunks: Dim = 1
-            return
-        self.chunks, self.rows_of_chunk = floordiv(total + per - 1, per), per
-        self.begin = CHUNK * per
-        self.end = minimum(self.begin + per, total)
-        self.dims.bind(CHUNK, e.var("chunk"))
+class Lowering(NestFrame):
+    """Writes the loops of one body."""
 
     def run(self) -> list[Call]:
         for loop in self.nest.outer + self.nest.inner:
@@ -322,10 +255,6 @@ class Lowering:
             self.start.extend(declared)
             self._total_result(x, op, name, value.dtype, result)
 
-    def _position(self, x: Tensor) -> Expr:
-        (axis,) = x.node.attrs["axes"]
-        return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
-
     def row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
         x, name = root.tensor, f"v{self.body.roots.index(root)}"
         after.append(Let(name, value))
@@ -333,19 +262,6 @@ class Lowering:
         if x in self.names:
             offset = offset_of(x.shape, full_index(x.shape, self.rows))
             after.append(Store(self.names[x], self.dims(offset), self.reader.values[x]))
-
-    def _total_result(self, x: Tensor, op: Any, name: str, dtype: DType, result: Expr) -> None:
-        if self.chunks == 1:
-            self.finish.append(Store(self.names[x], self.dims(0), e.cast(result, x.dtype)))
-            return
-        chunk = e.var("chunk")
-        partial = Temporary(dtype, self.chunks)
-        self.finish.append(Store(self._param("p", partial, dtype, True), chunk, e.var(name, dtype)))
-        places = None
-        if op.combine.startswith("arg"):
-            places = Temporary(int64, self.chunks)
-            self.finish.append(Store(self._param("p", places, int64, True), chunk, result))
-        self.later.append(combine_partials(op, partial, places, self.chunks, 1, x, self.schedule))
 
     def _column(self, root: Root, value: Expr, inside: list[Stmt]) -> None:
         """Takes in a line; the chunk's line starts out neutral."""
@@ -377,30 +293,6 @@ class Lowering:
         """Whether a chunk has rows enough that sums of some of them are better added up apart."""
         rows = self.rows_of_chunk
         return len(self.split) == 1 and not (isinstance(rows, int) and rows <= BLOCK)
-
-    def _part_lines(
-        self, root: Root, dtype: DType, parts: Dim, size: Dim
-    ) -> tuple[str, str | None]:
-        """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
-        reduction leave; unless one of them is the result, a kernel more will combine them.
-        """
-        x = root.tensor
-        op: Any = x.node.op
-        arg = op.combine.startswith("arg")
-        own = parts == 1 and x.dtype is (int64 if arg else dtype)
-
-        def kept(dtype: DType, own: bool) -> tuple[str, Temporary | None]:
-            if own:
-                return self.names[x], None
-            memory = Temporary(dtype, parts * size)
-            return self._param("p", memory, dtype, True), memory
-
-        best, partial = kept(dtype, own and not arg)
-        spots, places = kept(int64, own) if arg else (None, None)
-        if partial is not None and not own:
-            later = combine_partials(op, partial, places, parts, size, x, self.schedule)
-            self.later.append(later)
-        return best, spots
 
     # --- values that a later loop over the row reads again ----------------------------------------
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from graphc.backends.loops.strided import WIDEST
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests.loops import Loop, Nest
-from graphc.ir.dims import Atom, Dim, atoms
+from graphc.ir.dim_values import atoms
+from graphc.ir.dims import Atom, Dim
 from graphc.ir.node import Tensor
 from graphc.passes.access import AccessRecorder, full_index
 from graphc.passes.fusion import Body, Root

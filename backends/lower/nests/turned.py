@@ -15,7 +15,8 @@ from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.backends.lower.products.sizes import divide_up
 from graphc.backends.lower.reader import offset_of
-from graphc.ir.dims import Atom, Dim, coefficient, floordiv, index, maximum, minimum
+from graphc.ir.dim_values import coefficient
+from graphc.ir.dims import Atom, Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node
 from graphc.passes.access import Access, full_index

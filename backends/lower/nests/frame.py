@@ -1,0 +1,133 @@
+"""What all kernels of nests start from: parameters, chunks, and what chunks leave to combine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import Param, Stmt, Store
+from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.nests.combine import combine_partials
+from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
+from graphc.backends.lower.nests.phases import turns_of
+from graphc.backends.lower.reader import DimWriter, ExprReader
+from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
+from graphc.ir.dtypes import DType, int64
+from graphc.ir.node import Node, Tensor
+from graphc.passes.access import full_index
+from graphc.passes.fusion import Body, Root
+
+CHUNK = index("chunk")
+
+
+class NestFrame:
+    """The kernel of one body, before its loops."""
+
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+        self.body, self.schedule = body, schedule
+        self.nest = plan_nest(body, schedule.across)
+        self.index = self.nest.loop_index
+        self.rows = tuple(v for k, v in enumerate(self.index) if k not in body.row_axes)
+        self.inner = tuple(v for k, v in enumerate(self.index) if k in body.row_axes)
+        self.dims = DimWriter()
+        self.params: list[Param] = []
+        self.arguments: list[Buffer] = []
+        self.names: dict[Tensor, str] = {}
+        for x in body.inputs:
+            self._param("a", x, x.dtype, False)
+        for x in body.outputs:
+            self._param("o", x, x.dtype, True)
+        readable = set(body.inputs)
+        self.reader = ExprReader(
+            lambda x: self.names[x] if x in readable else None, self.dims, fail, schedule.fused
+        )
+        self.later: list[Call] = []
+        self.finish: list[Stmt] = []
+        self.streams: dict[Expr, None] = {}
+        self.start: list[Stmt] = []
+        self.before_block: list[Stmt] = []
+        self.after_block: list[Stmt] = []
+        self.rows_of_chunk: Dim = 1
+        self._chunks()
+        self.turns = (
+            1 if self.flat and not self.nest.turning else turns_of(body, self.nest, schedule)
+        )
+
+    def _param(self, prefix: str, buffer: Buffer, dtype: DType, writes: bool) -> str:
+        name = f"{prefix}{sum(p.name[0] == prefix for p in self.params)}"
+        self.params.append(Param(name, dtype, writes))
+        self.arguments.append(buffer)
+        if isinstance(buffer, Tensor):
+            self.names[buffer] = name
+        return name
+
+    # --- chunks -----------------------------------------------------------------------------------
+
+    def _chunks(self) -> None:
+        """Which loops are split into chunks, and into how many; only sizes count, never threads."""
+        nest = self.nest
+        roles = {root.role for root in self.body.roots}
+        split: tuple[Loop, ...] = (
+            nest.outer[:-1] if nest.across and len(nest.outer) > 1 else nest.outer
+        )
+        self.flat = not nest.outer and "row" not in roles and len(nest.inner) == 1
+        if self.flat:
+            split = nest.inner
+        self.split = split
+        total = extent_of(split)
+        rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
+        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, 1)))
+        if roles & {"column", "total"}:
+            per = maximum(
+                per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks)
+            )
+        if not split:
+            self.chunks: Dim = 1
+            return
+        self.chunks, self.rows_of_chunk = floordiv(total + per - 1, per), per
+        self.begin = CHUNK * per
+        self.end = minimum(self.begin + per, total)
+        self.dims.bind(CHUNK, e.var("chunk"))
+
+    def _position(self, x: Tensor) -> Expr:
+        (axis,) = x.node.attrs["axes"]
+        return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
+
+    def _total_result(self, x: Tensor, op: Any, name: str, dtype: DType, result: Expr) -> None:
+        if self.chunks == 1:
+            self.finish.append(Store(self.names[x], self.dims(0), e.cast(result, x.dtype)))
+            return
+        chunk = e.var("chunk")
+        partial = Temporary(dtype, self.chunks)
+        self.finish.append(Store(self._param("p", partial, dtype, True), chunk, e.var(name, dtype)))
+        places = None
+        if op.combine.startswith("arg"):
+            places = Temporary(int64, self.chunks)
+            self.finish.append(Store(self._param("p", places, int64, True), chunk, result))
+        self.later.append(combine_partials(op, partial, places, self.chunks, 1, x, self.schedule))
+
+    def _part_lines(
+        self, root: Root, dtype: DType, parts: Dim, size: Dim
+    ) -> tuple[str, str | None]:
+        """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
+        reduction leave; unless one of them is the result, a kernel more will combine them.
+        """
+        x = root.tensor
+        op: Any = x.node.op
+        arg = op.combine.startswith("arg")
+        own = parts == 1 and x.dtype is (int64 if arg else dtype)
+
+        def kept(dtype: DType, own: bool) -> tuple[str, Temporary | None]:
+            if own:
+                return self.names[x], None
+            memory = Temporary(dtype, parts * size)
+            return self._param("p", memory, dtype, True), memory
+
+        best, partial = kept(dtype, own and not arg)
+        spots, places = kept(int64, own) if arg else (None, None)
+        if partial is not None and not own:
+            later = combine_partials(op, partial, places, parts, size, x, self.schedule)
+            self.later.append(later)
+        return best, spots
