@@ -14,7 +14,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.errors import GraphError
 from graphc.ir.op import Op
-from graphc.ir.source import Source, user_line
+from graphc.ir.source import Source, array_function, user_line
 from graphc.ir.types import Shape, TensorType
 
 if TYPE_CHECKING:
@@ -208,7 +208,8 @@ def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
         return error
     head, _, hint = str(error).partition("\n")
     line = user_line()
-    called = (line and line.function) or op
+    layer = line.function if line and line.function and line.function[0].isupper() else None
+    called = layer or array_function() or op
     lines = [head if head.startswith((op, called)) else f"{called}: {head}"]
     written = [_as_written(x, line) for x in inputs]
     for label, x in zip("abcdefgh", written, strict=False):

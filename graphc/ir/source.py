@@ -17,7 +17,10 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = tuple(
     os.path.realpath(os.path.join(_PACKAGE, part)) + os.sep for part in (".", "passes", "backends")
 )
+_ARRAYS = (os.path.join(_PACKAGE, "ops") + os.sep, os.path.join(_PACKAGE, "control.py"))
 _known: dict[str, bool] = {}
+#: What lies between users and the ops that they call: no names for errors.
+_BETWEEN = ("wrapper", "located", "apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,28 @@ def user_line() -> Source | None:
     return None
 
 
+def array_function() -> str | None:
+    """The function of arrays that is at work, by the name that its caller knows; None for an op
+    called as such and for operators, whose name is the op's.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    name = None
+    while frame is not None:
+        called = frame.f_code.co_name
+        if called not in _BETWEEN:
+            if not frame.f_code.co_filename.startswith(_ARRAYS):
+                break
+            name = called
+        frame = frame.f_back
+    return None if name is None or name.startswith("_") else name
+
+
 def _name_of(called: list[FrameType]) -> str | None:
     """The outermost of these functions by the name that users know; for layers within a layer, the
     innermost. None for operators, whose name is the op's.
     """
     names = [frame.f_code.co_name for frame in called]
-    outer = [name for name in names if name not in ("wrapper", "located")]  # of `locate_errors`
+    outer = [name for name in names if name not in _BETWEEN]
     name = outer[-1] if outer else None
     if name == "__call__":
         layer = called[names.index("__call__")].f_locals.get("self")
