@@ -19,7 +19,8 @@ from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, Plan, holder, plan_memory
-from graphc.ir.dims import Dim, DimExpr, is_name, maximum, sizes, substitute
+from graphc.ir.dim_values import is_name, sizes, substitute
+from graphc.ir.dims import Dim, DimExpr, maximum
 from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass

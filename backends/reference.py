@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.dim_values import evaluate as evaluate_dim
 from graphc.ir.dims import Dim, DimExpr
-from graphc.ir.dims import evaluate as evaluate_dim
 from graphc.ir.errors import ArgumentError, IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph

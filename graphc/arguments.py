@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, DimExpr, evaluate, sizes
+from graphc.ir.dim_values import evaluate, sizes
+from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dtypes import DType, as_dtype
 from graphc.ir.errors import ArgumentError, DTypeError
 from graphc.ir.node import Tensor

@@ -9,7 +9,8 @@ from typing import Any
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
-from graphc.ir.dims import DimExpr, sizes
+from graphc.ir.dim_values import sizes
+from graphc.ir.dims import DimExpr
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphc.arguments import Signature
-from graphc.ir.dims import Dim, evaluate
+from graphc.ir.dim_values import evaluate
+from graphc.ir.dims import Dim
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass

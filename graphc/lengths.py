@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphc.ir.dims import Dim, DimExpr, atoms, bounds
+from graphc.ir.dim_values import atoms
+from graphc.ir.dims import Dim, DimExpr, bounds
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from graphc.ir.dims import Dim, evaluate
-from graphc.ir.dims import sizes as sizes_of
+from graphc.ir.dim_values import evaluate
+from graphc.ir.dim_values import sizes as sizes_of
+from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
 from graphc.ir.types import TensorType
 from graphc.stages import Stages

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from graphc.ir.dims import Dim, evaluate, sizes
+from graphc.ir.dim_values import evaluate, sizes
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ir.walk import topological

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape, TensorType

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dims import Dim, product, size, substitute
+from graphc.ir.dim_values import product, substitute
+from graphc.ir.dims import Dim, size
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.machine import FLOAT, TYPICAL

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild, topological, users
 from graphc.passes.band_limits import COMPARISONS

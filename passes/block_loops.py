@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import field
 
-from graphc.ir import dims
+from graphc.ir import dim_values, dims
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
@@ -51,7 +51,7 @@ def block_loops(graph: Graph) -> Graph:
 
 
 def _is_block(length: Dim) -> bool:
-    return any(name.startswith(ROWS) for name in dims.sizes(length))
+    return any(name.startswith(ROWS) for name in dim_values.sizes(length))
 
 
 def _count(x: Tensor, tensors: Sequence[Tensor]) -> int:
@@ -152,7 +152,7 @@ class _Group:
         read = {x for node in around for x in node.inputs}
         handed = [x for x in self.stacks if x.node in around]
         handed += [y for y in self.rows_out if y in read]
-        step = sum((x.dtype.bytes * dims.product(x.shape[1:]) for x in handed), 0)
+        step = sum((x.dtype.bytes * dim_values.product(x.shape[1:]) for x in handed), 0)
         return step if isinstance(step, int) else None
 
     def _most(self) -> int:
@@ -200,7 +200,7 @@ class _Group:
             for node in self.nodes
             for type_ in node.types
             for d in type_.shape
-            for name in dims.sizes(d)
+            for name in dim_values.sizes(d)
         }
         return next(f"{ROWS}{k}" for k in range(len(taken) + 1) if f"{ROWS}{k}" not in taken)
 

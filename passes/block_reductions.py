@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.walk import blame, rebuild, topological, users

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from graphc.ir.dims import Dim, sizes
+from graphc.ir.dim_values import sizes
+from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from graphc.ir.dims import substitute
+from graphc.ir.dim_values import substitute
 from graphc.ir.node import Tensor
 from graphc.passes.access import domain_index, full_index
 from graphc.passes.fusion import Body

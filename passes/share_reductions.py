@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild, topological
 from graphc.machine import TYPICAL

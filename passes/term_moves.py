@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node
 from graphc.ops.layout import factor_groups
 from graphc.passes.terms import Label, Line, Term, fresh_line, row_major, with_labels

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass

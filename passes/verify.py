@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Collection
 
-from graphc.ir import dims
+from graphc.ir import dim_values
 from graphc.ir.node import Node
 from graphc.ir.op import Op
 from graphc.ir.walk import topological
@@ -51,5 +51,5 @@ def _verify_sizes(node: Node, known: frozenset[str]) -> None:
     for type_ in node.types:
         for d in type_.shape:
             if not isinstance(d, int):
-                unknown = dims.sizes(d) - known
+                unknown = dim_values.sizes(d) - known
                 assert not unknown, f"{node!r} depends on sizes {sorted(unknown)} of no input"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dims import Dim, bounds, evaluate, sizes
+from graphc.ir.dim_values import evaluate, sizes
+from graphc.ir.dims import Dim, bounds
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape

@@ -11,7 +11,7 @@ from graphc.backends.lower.kernel import Nested
 from graphc.backends.memory import ALIGNMENT, GAP, LARGE, holder
 from graphc.backends.program import Program
 from graphc.executable import Executable
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
 from tests.fuzz.graphs import SIZES, draw_case
 

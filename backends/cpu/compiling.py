@@ -15,7 +15,7 @@ from graphc.backends.llvm.module import PLAN, RUN, compound_dims, emit_parts, sl
 from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.timers import Timers
 from graphc.backends.program import Program
-from graphc.ir.dims import is_name
+from graphc.ir.dim_values import is_name
 from graphc.ir.node import Tensor
 from graphc.ops.literal import Literal
 

@@ -10,7 +10,7 @@ import numpy as np
 from graphc.backends.memory import holder
 from graphc.backends.numba.entry import constants_of, numpy_name
 from graphc.backends.program import Program
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass

@@ -20,7 +20,7 @@ import numpy as np
 from graphc.backends.cuda.source import SIMULATED, source_of
 from graphc.backends.numba.entry import constants_of, numpy_name
 from graphc.backends.program import Program
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]

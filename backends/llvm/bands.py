@@ -13,7 +13,8 @@ from graphc.backends.llvm.nested import STATUS_WORDS, LoopWriter
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
-from graphc.ir.dims import Dim, floordiv, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv
 from graphc.ir.types import TensorType
 from graphc.ops.bands import Bands, chunks_of, count
 

@@ -19,7 +19,8 @@ from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program
-from graphc.ir.dims import Dim, DimExpr, is_name
+from graphc.ir.dim_values import is_name
+from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.record import dataclass
 from graphc.ops.bands import chunks_of
 

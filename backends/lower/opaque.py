@@ -24,7 +24,8 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.reader import DimWriter, strides_of
-from graphc.ir.dims import Dim, floordiv, index, maximum, minimum, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node
 from graphc.ir.types import TensorType

@@ -13,7 +13,8 @@ from graphc.backends.memory import holder
 from graphc.backends.numba.dims import dim_text
 from graphc.backends.numba.spelling import stored
 from graphc.backends.program import Program
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 

@@ -11,7 +11,7 @@ from graphc.backends.numba.compiling import namespace_of
 from graphc.backends.numba.entry import constants_of, numpy_name
 from graphc.backends.numba.module import source_of
 from graphc.backends.program import Program
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.dtypes import DType
 from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor

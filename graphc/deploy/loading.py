@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.arguments import Signature
 from graphc.deploy.interface import Array, Function, read_interface
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.errors import GraphError, IndexRangeError, UnsupportedError
 from graphc.ops.source import placeholder
 

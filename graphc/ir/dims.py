@@ -8,7 +8,7 @@ polynomial are equal and hash alike; an expression without atoms is always a pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Union
 
 from graphc.ir.errors import GraphError
@@ -117,19 +117,19 @@ class DimExpr:
         if not isinstance(other, (int, DimExpr)):
             return NotImplemented
         total = dict(self.terms)
-        for monomial, coefficient in _terms(other):
+        for monomial, coefficient in terms_of(other):
             total[monomial] = total.get(monomial, 0) + coefficient
-        return _make(total)
+        return of_terms(total)
 
     def __mul__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
             return NotImplemented
         total: dict[Monomial, int] = {}
         for m1, c1 in self.terms:
-            for m2, c2 in _terms(other):
+            for m2, c2 in terms_of(other):
                 m = tuple(sorted(m1 + m2, key=lambda a: a.key))
                 total[m] = total.get(m, 0) + c1 * c2
-        return _make(total)
+        return of_terms(total)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -162,13 +162,15 @@ class DimExpr:
         return mod(other, self)
 
 
-def _terms(d: Dim) -> Iterable[tuple[Monomial, int]]:
+def terms_of(d: Dim) -> Iterable[tuple[Monomial, int]]:
+    """Its monomials and their coefficients; those of a number are () alone, or none for 0."""
     if isinstance(d, DimExpr):
         return d.terms
     return (((), int(d)),) if d else ()
 
 
-def _make(terms: Mapping[Monomial, int]) -> Dim:
+def of_terms(terms: Mapping[Monomial, int]) -> Dim:
+    """The sum of these terms, as a number if it is one."""
     kept = {m: c for m, c in terms.items() if c}
     if not kept:
         return 0
@@ -229,13 +231,13 @@ def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     """(q, r) with a = q*b + r, where q takes every term of `a` that the single term `b` divides
     exactly.
     """
-    divisor = list(_terms(b))
+    divisor = list(terms_of(b))
     if len(divisor) != 1:
         return (1, 0) if a == b else (0, a)
     (monomial, coefficient) = divisor[0]
     quotient: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
-    for m, c in _terms(a):
+    for m, c in terms_of(a):
         left = list(m)
         fits = c % coefficient == 0
         for factor in monomial:
@@ -244,7 +246,7 @@ def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
             else:
                 fits = False
         (quotient if fits else rest)[tuple(left) if fits else m] = c // coefficient if fits else c
-    return _make(quotient), _make(rest)
+    return of_terms(quotient), of_terms(rest)
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
@@ -284,7 +286,7 @@ def bounds(d: Dim) -> tuple[int | None, int | None]:
 def _by_remainders(d: Dim) -> Dim:
     """d with a - a % b for each b * (a // b), which may cancel."""
     result = d
-    for monomial, c in _terms(d):
+    for monomial, c in terms_of(d):
         if len(monomial) == 1 and monomial[0].kind == "floordiv":
             a, b = monomial[0].args
             if isinstance(b, int) and c % b == 0:
@@ -297,7 +299,7 @@ def _term_bounds(d: Dim) -> tuple[int | None, int | None]:
     """The bounds of the terms, added up."""
     low: int | None = 0
     high: int | None = 0
-    for monomial, c in _terms(d):
+    for monomial, c in terms_of(d):
         lo, hi = 1, 1 if not monomial else None
         for factor in monomial:
             flo, fhi = _atom_bounds(factor)
@@ -331,85 +333,3 @@ def _atom_bounds(a: Atom) -> tuple[int | None, int | None]:
         return low, min(highs) if highs else None
     lows = [x for x in (lo1, lo2) if x is not None]
     return (max(lows) if lows else None), (None if hi1 is None or hi2 is None else max(hi1, hi2))
-
-
-def coefficient(d: Dim, a: Atom) -> tuple[Dim, Dim] | None:
-    """(c, rest) with d = c*a + rest and `a` in neither; None when d is not linear in `a`."""
-    linear: dict[Monomial, int] = {}
-    rest: dict[Monomial, int] = {}
-    for m, c in _terms(d):
-        if a in m:
-            left = list(m)
-            left.remove(a)
-            linear[tuple(left)] = c
-        else:
-            rest[m] = c
-    c_, r_ = _make(linear), _make(rest)
-    return None if a in atoms(c_) or a in atoms(r_) else (c_, r_)
-
-
-def atoms(d: Dim) -> frozenset[Atom]:
-    """Every atom in `d`, nested ones too."""
-    found: set[Atom] = set()
-    for m, _ in _terms(d):
-        for a in m:
-            found.add(a)
-            for arg in a.args:
-                found |= atoms(arg)
-    return frozenset(found)
-
-
-def is_name(d: Dim) -> bool:
-    """Whether a dimension is one named size."""
-    return (
-        isinstance(d, DimExpr)
-        and len(d.terms) == 1
-        and d.terms[0][1] == 1
-        and [a.kind for a in d.terms[0][0]] == ["size"]
-    )
-
-
-def sizes(d: Dim) -> frozenset[str]:
-    """Names of the sizes that `d` depends on."""
-    return frozenset(a.name for a in atoms(d) if a.kind == "size")
-
-
-_FOLD: dict[str, Callable[[Dim, Dim], Dim]] = {
-    "floordiv": floordiv, "mod": mod, "min": minimum, "max": maximum,
-}  # fmt: skip
-
-
-def substitute(d: Dim, value_of: Callable[[Atom], Dim | None]) -> Dim:
-    """`d` with every size or index atom replaced by `value_of(atom)` (None keeps it)."""
-    if isinstance(d, int):
-        return d
-    total: Dim = 0
-    for m, c in d.terms:
-        product: Dim = c
-        for a in m:
-            product = product * _substitute_atom(a, value_of)
-        total = total + product
-    return total
-
-
-def _substitute_atom(a: Atom, value_of: Callable[[Atom], Dim | None]) -> Dim:
-    if a.args:
-        x, y = (substitute(arg, value_of) for arg in a.args)
-        return _FOLD[a.kind](x, y)
-    value = value_of(a)
-    return DimExpr({(a,): 1}) if value is None else value
-
-
-def evaluate(d: Dim, values: Mapping[str, int]) -> int:
-    """The integer that `d` is when each named size has its value."""
-    result = substitute(d, lambda a: values.get(a.name))
-    assert isinstance(result, int), f"{d} needs a value for {sorted(sizes(result))}"
-    return result
-
-
-def product(shape: Iterable[Dim]) -> Dim:
-    """The number of elements of a shape."""
-    total: Dim = 1
-    for d in shape:
-        total = total * d
-    return total

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphc.ir.dims import Dim, DimExpr, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 

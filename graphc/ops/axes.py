@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.convert import TensorLike, as_tensor, broadcast_all

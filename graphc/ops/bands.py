@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir import dims
-from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
+from graphc.ir import dim_values, dims
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.subgraph import Subgraph
@@ -121,7 +122,7 @@ class Bands(Control):
             columns = attrs["columns"]
             return columns[1] if columns is not None and a.name == columns[0] else None
 
-        return product(attrs["batch"]) * count(attrs) * dims.substitute(body.cost, usual)
+        return product(attrs["batch"]) * count(attrs) * dim_values.substitute(body.cost, usual)
 
 
 def count(attrs: Any) -> Dim:

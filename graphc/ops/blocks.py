@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir import dims
+from graphc.ir import dim_values, dims
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
@@ -60,7 +60,7 @@ class Blocks(Scan):
         body: Subgraph = node.attrs["body"]
         if rows is None:
             return dims.floordiv(length, node.attrs["most"]) * body.cost
-        return dims.substitute(body.cost, lambda a: length if a.name == rows else None)
+        return dim_values.substitute(body.cost, lambda a: length if a.name == rows else None)
 
 
 def _sized(run: Run, attrs: Any, rows: int) -> Run:

@@ -116,7 +116,7 @@ def _with_replacement(key: KeyLike, n: Dim, shape: Any, p: TensorLike | None) ->
 
 
 def _without_replacement(key: KeyLike, n: Dim, shape: Any, p: TensorLike | None) -> Tensor:
-    from graphc.ir.dims import product
+    from graphc.ir.dim_values import product
     from graphc.ops.sorting import argsort
 
     many = product(shape)

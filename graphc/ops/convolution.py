@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import as_dtype, float16, float32, float64
 from graphc.ir.errors import DTypeError
 from graphc.ir.node import Node, Tensor, apply

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.ir.dims import Dim, bounds, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, bounds
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import is_static
 from graphc.ops.contraction import dot_general

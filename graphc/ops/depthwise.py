@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, float32
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader

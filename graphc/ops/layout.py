@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, DimExpr, floordiv, mod, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, DimExpr, floordiv, mod
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import TensorType

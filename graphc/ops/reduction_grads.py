@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.node import Tensor
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.source import iota

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.ir.dims import floordiv, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import floordiv
 from graphc.ir.dtypes import DType, float32, int64
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter

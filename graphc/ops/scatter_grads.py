@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass

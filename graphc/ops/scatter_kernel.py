@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from graphc.ir.dims import Dim, floordiv, maximum, minimum, product
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter

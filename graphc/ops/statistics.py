@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import product
+from graphc.ir.dim_values import product
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor

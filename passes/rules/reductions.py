@@ -6,7 +6,8 @@ import builtins
 
 import numpy as np
 
-from graphc.ir.dims import Dim, product, size
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, size
 from graphc.ir.dtypes import NUMBERS, DType, float64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op

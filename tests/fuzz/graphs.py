@@ -7,7 +7,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.backends.reference import evaluate
-from graphc.ir.dims import evaluate as evaluate_dim
+from graphc.ir.dim_values import evaluate as evaluate_dim
 from graphc.ir.node import Tensor
 
 #: Values beyond this are squashed, so that rounding errors stay small too.

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from graphc.ir import dims
-from graphc.ir.dims import Dim, bounds, evaluate, floordiv, maximum, minimum, mod, size
+from graphc.ir.dim_values import evaluate
+from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum, mod, size
 
 N, M = size("n"), size("m")
 Pair = tuple[Dim, Callable[[int, int], int]]

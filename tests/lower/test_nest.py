@@ -9,7 +9,7 @@ import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import plan_nest
-from graphc.ir.dims import evaluate
+from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
 from graphc.passes.fusion import fuse
 from tests.lower.scheduled import program_of

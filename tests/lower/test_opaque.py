@@ -8,7 +8,8 @@ import pytest
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import LoopKernel, Param
 from graphc.backends.lower.opaque import LoopWriter
-from graphc.ir.dims import Dim, evaluate, size
+from graphc.ir.dim_values import evaluate
+from graphc.ir.dims import Dim, size
 from graphc.ir.dtypes import float32, int64
 from graphc.ir.op import KernelWriter
 from graphc.ir.types import TensorType

@@ -8,7 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn
-from graphc.ir import dims
+from graphc.ir import dim_values
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.passes import block_loops
@@ -52,7 +52,7 @@ def symbols(length: int | str) -> tuple[Tensor, Tensor, Tensor]:
 
 def arena(run: gc.Executable) -> int:
     assert run.program is not None
-    return dims.evaluate(run.program.plan.arena_bytes, {})
+    return dim_values.evaluate(run.program.plan.arena_bytes, {})
 
 
 def alike(inputs: Sequence[Tensor], outputs: Any, feeds: Sequence[Any], target: str) -> None:

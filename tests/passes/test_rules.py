@@ -6,7 +6,7 @@ import pytest
 
 import graphc.ops  # noqa: F401  # registers every op and the tensors' operators
 from graphc.backends import reference
-from graphc.ir.dims import evaluate as evaluate_dim
+from graphc.ir.dim_values import evaluate as evaluate_dim
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.errors import GradientError
 from graphc.ir.node import Tensor

@@ -26,8 +26,8 @@ from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import steps_as_one
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.epilogue import Epilogue
+from graphc.ir.dim_values import product as size_of
 from graphc.ir.dims import index
-from graphc.ir.dims import product as size_of
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ops.packed_convolution import sees_each_once

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Literal
 
 from graphc.backends.lower.reader import offset_of
-from graphc.ir.dims import Atom, Dim, DimExpr, atoms, coefficient, index, product, substitute
+from graphc.ir.dim_values import atoms, coefficient, product, substitute
+from graphc.ir.dims import Atom, Dim, DimExpr, index
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Index
 from graphc.ir.record import dataclass

@@ -16,17 +16,8 @@ from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
 from graphc.backends.lower.products.sizes import GRAIN, divide_up
-from graphc.ir.dims import (
-    Atom,
-    Dim,
-    DimExpr,
-    floordiv,
-    index,
-    maximum,
-    minimum,
-    product,
-    substitute,
-)
+from graphc.ir.dim_values import product, substitute
+from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, bool_
 
 Places = tuple[int, ...]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.reader import ExprReader, offset_of
-from graphc.ir.dims import Dim, coefficient
+from graphc.ir.dim_values import coefficient
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.ops.windows import Windows
