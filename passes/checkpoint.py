@@ -7,6 +7,7 @@ from typing import Any
 
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
+from graphc.ir.subgraph import literal_nodes
 from graphc.ir.walk import substitute, topological
 from graphc.ops.barrier import barrier
 from graphc.ops.custom import Rule, Vjp, with_gradient
@@ -43,10 +44,14 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _taken_from_around(inner: Sequence[Tensor], since: int) -> list[Tensor]:
-    """Tensors of nodes with a serial below `since` that newer nodes read."""
+    """Tensors of nodes with a serial below `since` that newer nodes read; not those of numbers
+    alone, which are older where an equal one was made before.
+    """
+    literal = literal_nodes(inner)
     read = [x for node in topological(inner, since) for x in node.inputs]
     outer = [x for x in (*read, *inner) if x.node.serial < since]
-    return list(dict.fromkeys(x for x in outer if x.node.op.name != "constant"))
+    taken = [x for x in outer if x.node.op.name != "constant" and x.node not in literal]
+    return list(dict.fromkeys(taken))
 
 
 def _behind_barrier(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import field
 from types import FrameType
 
@@ -41,7 +41,7 @@ class Source:
 def _is_ours(file: str) -> bool:
     known = _known.get(file)
     if known is None:
-        known = file.startswith("<") or file == functools.__file__
+        known = file.startswith("<") or file in (functools.__file__, contextlib.__file__)
         known = _known[file] = known or os.path.realpath(file).startswith(_OURS)
     return known
 
@@ -55,7 +55,7 @@ class _Settled(threading.local):
 _settled = _Settled()
 
 
-@contextmanager
+@contextlib.contextmanager
 def on_one_line() -> Iterator[None]:
     """Whatever this thread makes inside is written where the user is now."""
     before = _settled.line
