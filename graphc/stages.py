@@ -5,9 +5,9 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from graphc.ir.cached import Cached
 from graphc.passes.pipeline import Graph, optimise
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Stages:
         self.dots: tuple[str, ...] = ()
         self.choices: Choices = {}
 
-    @cached_property
+    @Cached
     def graph(self) -> Graph:
         """The graph after all passes that are not disabled, computing values again where the
         kernels would need too much memory.
@@ -46,7 +46,7 @@ class Stages:
 
         return within_budget(graph, self._schedule(), self.memory_budget)
 
-    @cached_property
+    @Cached
     def program(self) -> Program | None:
         """The kernels, with every buffer's place."""
         if self.vector_bits is None:

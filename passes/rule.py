@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from types import CodeType
 from typing import Annotated, Any, TypeVar, overload
 
+from graphc.ir.cached import Cached
 from graphc.ir.dtypes import ALL, DType, bool_, float32, float64, int32
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor
@@ -109,7 +109,7 @@ class Equation(Rule):
     def roots(self) -> frozenset[Op]:
         return frozenset((Op.registry[self.op] if self.op else self.pattern.op,))
 
-    @cached_property
+    @Cached
     def pattern(self) -> Form:
         """The shape of the left side, which is the same for all examples and dtypes."""
         found = next(self.lefts(), None)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
+from graphc.ir.cached import Cached
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
@@ -89,7 +89,7 @@ class Term:
     def lines(self) -> tuple[Line, ...]:
         return (self.basis, *self.value)
 
-    @cached_property
+    @Cached
     def places(self) -> tuple[object, ...]:
         """What lines have in common that have the same positions, by the same steps."""
         return tuple(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,49 @@ print("done")
 def test_a_fork_after_use_works_on_both_sides() -> None:
     command = [sys.executable, "-c", FORK]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+FORK_WHILE_COMPILING = """
+import os, signal, threading
+import numpy as np
+import graphc as gc
+from graphc.passes import pipeline
+
+def compile(k):
+    x = gc.placeholder("x", ("n",))
+    assert gc.compile([x], gc.exp(x) * k)(np.zeros(3, np.float32))[0] == k
+
+inside, go_on, run = threading.Event(), threading.Event(), pipeline._run
+def waiting(*arguments):
+    if threading.current_thread() is other:
+        inside.set()
+        go_on.wait()
+    return run(*arguments)
+
+pipeline._run = waiting
+other = threading.Thread(target=compile, args=(2,))
+other.start()
+inside.wait()
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    compile(3)
+    os._exit(0)
+go_on.set()
+other.join()
+assert os.waitpid(child, 0)[1] == 0
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_a_thread_compiles_leaves_a_child_that_can(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_COMPILING]
+    own = {**os.environ, "GRAPHC_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=own
+    )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
