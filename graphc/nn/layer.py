@@ -44,7 +44,7 @@ def outline() -> Iterator[None]:
 def first_value(make: Callable[..., Any], shape: tuple[int, ...], seed: Any, dtype: Any) -> Any:
     """What an initialiser gives for a shape; in an outline, zeros without memory."""
     if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
-        sizes = ", ".join(map(str, shape))
+        sizes = ", ".join(map(repr, shape))
         raise ShapeError(f"a layer's sizes are whole numbers that are known now, not ({sizes})")
     if _outlines.get():
         return np.broadcast_to(np.zeros((), as_dtype(dtype).numpy), shape)

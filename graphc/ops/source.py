@@ -138,6 +138,9 @@ def variable(
 
     Python floats, and lists of them, become float32 unless `dtype` says otherwise.
     """
+    if isinstance(value, str):
+        hint = "hint: the value comes first, then the name"
+        raise DTypeError(f"{value!r} is no number, array or tensor\n  {hint}")
     array = _array(value)
     kind = _element_type(value, dtype)
     state = State(_converted(array, kind), trainable)
@@ -221,8 +224,7 @@ def _element_type(value: Any, dtype: Any) -> DType:
         return as_dtype(dtype)
     array = np.asarray(value)
     if array.dtype.kind in "OSUMm":
-        hint = "\n  hint: the value comes first, then the name" if isinstance(value, str) else ""
-        raise DTypeError(f"{value!r} is no number, array or tensor{hint}")
+        raise DTypeError(f"{value!r} is no number, array or tensor")
     found = as_dtype(array.dtype)
     return float32 if found.is_float and not isinstance(value, (np.ndarray, np.generic)) else found
 
