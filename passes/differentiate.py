@@ -11,6 +11,7 @@ from typing import Any
 
 from graphc.ir.errors import DTypeError, GradientError, ShapeError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.op import Op
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import substitute, topological
 from graphc.ops.arithmetic import add
@@ -127,7 +128,7 @@ def _gradients(
     try:
         if isinstance(node.op, Control):
             return pull_control(node, cotangents, wanted, pullback)
-        return node.op.grad(node, *cotangents)
+        return _checked_there(node, cotangents, node.op.grad(node, *cotangents))
     except GradientError as error:
         if getattr(error, "located", False):
             raise
@@ -138,6 +139,20 @@ def _gradients(
         located = GradientError("\n".join(lines))
         located.located = True  # type: ignore[attr-defined]
         raise located from None
+
+
+def _checked_there(
+    node: Node, cotangents: Sequence[Tensor | None], found: Sequence[Tensor | None]
+) -> Sequence[Tensor | None]:
+    """What a node with checks passes back; what checks in it the same indices again speaks of the
+    user's line of that node.
+    """
+    if type(node.op).checks is not Op.checks:
+        since = 1 + max(node.serial, *(g.node.serial for g in cotangents if g is not None))
+        for new in topological((g for g in found if g is not None), since):
+            if type(new.op).checks is not Op.checks:
+                new.source = node.source
+    return found
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc import nn
+from graphc import nn, optim
 
 TARGETS = ["cpu", "numba", "reference"]
 ROWS, COLUMNS = np.zeros((2, 3), np.float32), np.array([[0, 1, 0], [0, 0, 4]])
@@ -118,3 +118,28 @@ def test_sizes_that_do_not_fit_are_no_index_error() -> None:
     f = gc.compile([n, twice, k], gc.sum(n) + gc.sum(twice) + gc.take(n, k))
     with pytest.raises(gc.ArgumentError, match=r"'twice' has length 5 along axis 0, expected 2\*n"):
         f(np.zeros(3, np.float32), np.zeros(5, np.float32), np.array([0]))
+
+
+@pytest.mark.parametrize("kind", ["updates", "gradient", "loop"])
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_a_gradient_blames_the_line_that_it_is_the_gradient_of(kind: str, target: str) -> None:
+    words = gc.placeholder("words", ("n",), gc.int64)
+    layer = nn.Embedding(10, 4, seed=0)
+
+    def squares() -> gc.Tensor:
+        return layer(words) ** 2  # the line of the mistake
+
+    if kind == "loop":
+        loss, _ = gc.scan(lambda c, _: (c + gc.sum(squares()), None), gc.constant(0.0), length=2)
+    else:
+        loss = gc.mean(squares())
+    params = layer.named_parameters()
+    updates = optim.SGD(0.1).updates(loss, params) if kind == "updates" else {}
+    slopes = [] if kind == "updates" else gc.grad(loss, list(params.values()))
+    for outputs in ([loss, *slopes], slopes):
+        step = gc.compile([words], outputs, updates=updates, target=target)
+        with pytest.raises(gc.IndexRangeError) as caught:
+            step(np.array([1, 99]))
+        first, *_, last = str(caught.value).splitlines()
+        assert first.startswith("Embedding: index 99 is out")
+        assert last == f"  at test_index_errors.py:{squares.__code__.co_firstlineno + 1}"
