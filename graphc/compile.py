@@ -12,10 +12,11 @@ from graphc.executable import Executable
 from graphc.ir.dim_values import sizes
 from graphc.ir.dims import DimExpr
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
-from graphc.ir.node import Tensor
+from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
 from graphc.lengths import doubtful_lengths
+from graphc.ops.control import Control
 from graphc.ops.convert import as_tensor
 from graphc.ops.source import automatic_updates
 from graphc.passes.pipeline import Graph
@@ -152,7 +153,7 @@ def _check_inputs(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -
 def _check_sizes(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) -> None:
     """Every named size must be known when a call begins: from the shape of an argument."""
     given = {n for x in placeholders for d in x.shape for n in sizes(d)}
-    lengths = {d: y for y in _tensors(results) for d in y.shape if isinstance(d, DimExpr)}
+    lengths = {d: node.outputs[0] for node in _nodes(results) for d in _dims(node)}
     for d, y in lengths.items():
         for unknown in sorted(sizes(d) - given):
             raise GraphError(
@@ -160,9 +161,19 @@ def _check_sizes(placeholders: tuple[Tensor, ...], results: Sequence[Tensor]) ->
             )
 
 
-def _tensors(results: Sequence[Tensor]) -> Iterator[Tensor]:
-    """All tensors that results are made of, the last first."""
-    return (y for node in reversed(topological(results)) for y in node.outputs)
+def _nodes(results: Sequence[Tensor]) -> Iterator[Node]:
+    """All nodes that results are made of, the last first, those of loops and branches too."""
+    for node in reversed(topological(results)):
+        yield node
+        if isinstance(node.op, Control):
+            for body in node.op.bodies(node.attrs):
+                yield from _nodes(body.outputs)
+
+
+def _dims(node: Node) -> Iterator[DimExpr]:
+    """The symbolic dimensions that a node speaks of."""
+    lengths = (d for y in node.outputs for d in y.shape)
+    return (d for d in (*lengths, *node.attrs.values()) if isinstance(d, DimExpr))
 
 
 def _build(

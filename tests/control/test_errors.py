@@ -1,5 +1,9 @@
 """What loops and branches refuse."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import graphc as gc
@@ -53,3 +57,28 @@ def test_an_unbounded_while_loop_has_no_gradient() -> None:
     y = gc.while_loop(lambda c: c < 9, lambda c: c * 2, x)
     with pytest.raises(GradientError, match="max_steps"):
         gc.grad(y, [x])
+
+
+def _count_to(total: gc.Tensor) -> Any:
+    return gc.while_loop(lambda c: c < gc.sum(gc.ones(("k",))), lambda c: c + 1, total)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: gc.scan(lambda c, _: (c * 2, None), s, length="k")[0],
+        lambda s: gc.scan(lambda c, _: (c + gc.sum(gc.ones(("k",))), None), s, length=3)[0],
+        lambda s: gc.cond(s > 0, lambda: gc.sum(gc.ones(("k",))), lambda: s),
+        _count_to,
+    ],
+    ids=["length", "body", "branch", "while"],
+)
+def test_a_size_that_only_a_loop_or_branch_knows_is_told(
+    make: Callable[[gc.Tensor], gc.Tensor], tmp_path: Path
+) -> None:
+    x = gc.placeholder("x", ("n",))
+    y = make(gc.sum(x))
+    with pytest.raises(gc.GraphError, match=r"size k, which no input has\n  .* from test_"):
+        gc.compile([x], y)
+    with pytest.raises(gc.GraphError, match="need the size k, which no input has"):
+        gc.export([x], y, tmp_path / "model")
