@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphc.arguments import Signature
-from graphc.ir.dim_values import evaluate
+from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim
-from graphc.ir.errors import GraphError
+from graphc.ir.errors import ArgumentError, GraphError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -36,9 +38,7 @@ class Memory:
 
     def at(self, **sizes: int) -> Memory:
         """The same with sizes filled in."""
-        return Memory(
-            *(evaluate(d, sizes) for d in (self.arena, self.inputs, self.outputs, self.variables))
-        )
+        return Memory(*_at((self.arena, self.inputs, self.outputs, self.variables), sizes))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Cost:
 
     def at(self, **sizes: int) -> Cost:
         """The same with sizes filled in."""
-        return Cost(evaluate(self.flops, sizes), evaluate(self.bytes, sizes))
+        return Cost(*_at((self.flops, self.bytes), sizes))
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class KernelInfo:
     ops: tuple[str, ...]
     flops: Dim
     bytes: Dim
+
+    def at(self, **sizes: int) -> KernelInfo:
+        """The same with sizes filled in."""
+        return KernelInfo(self.name, self.kind, self.ops, *_at((self.flops, self.bytes), sizes))
 
 
 class Executable:
@@ -153,3 +157,19 @@ def _leaves(graph: Graph) -> list[Tensor]:
         x for node in topological(results) for x in node.outputs if node.op.lowering == "source"
     ]
     return [*found, *(variable for variable, _ in graph.updates)]
+
+
+def _at(dims: Sequence[Dim], values: Mapping[str, int]) -> list[int]:
+    """What dimensions are for the values of sizes."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ArgumentError(f"a size is a whole number from 0 on, not {name} = {value!r}")
+    needed = {name for d in dims for name in sizes(d)}
+    missing, others = sorted(needed - values.keys()), sorted(values.keys() - needed)
+    if missing:
+        more = f"; {', '.join(others)} is none of its sizes" if others else ""
+        example = ", ".join(f"{name}=..." for name in sorted(needed))
+        raise ArgumentError(
+            f"a value is needed for the size {', '.join(missing)}{more}\n  hint: at({example})"
+        )
+    return [evaluate(d, {name: int(value) for name, value in values.items()}) for d in dims]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,3 +175,21 @@ def test_a_call_that_fits_follows_one_that_does_not() -> None:
         with pytest.raises(MemoryError):
             square(np.zeros(30_000_000, np.float32))
         np.testing.assert_array_equal(square(np.ones(3, np.float32)), np.ones((3, 3)))
+
+
+def test_values_of_sizes_are_checked() -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    f = gc.compile([x], gc.exp(x))
+    three: Any = np.int64(3)
+    assert f.memory.at(n=three, m=2).inputs == 24
+    for report in (f.memory, f.cost, f.kernels[0]):
+        with pytest.raises(
+            gc.ArgumentError, match=r"size n; N is none of its sizes\n.*m=..., "
+        ):
+            report.at(N=3, m=1)
+        with pytest.raises(gc.ArgumentError, match=r"for the size m, n\n"):
+            report.at()
+        for wrong in ("3", -3, 1.5):
+            with pytest.raises(gc.ArgumentError, match=f"from 0 on, not n = {wrong!r}"):
+                report.at(n=wrong, m=1)  # type: ignore[arg-type]
+    assert f.kernels[0].at(n=3, m=2, k=1).bytes == 48

@@ -148,3 +148,21 @@ def test_integers_are_not_updated() -> None:
 def test_no_parameters_are_an_error() -> None:
     with pytest.raises(GraphError, match="no parameters to update"):
         optim.SGD(0.1).updates(constant(1.0), [])
+
+
+def test_numbers_below_zero_are_refused() -> None:
+    for make in (
+        lambda: optim.Adam(-1.0),
+        lambda: optim.SGD(float("nan")),
+        lambda: optim.AdamW(clip_norm=-1),
+    ):
+        with pytest.raises(GraphError, match=r"is at least 0, not (-1|nan)"):
+            make()
+
+
+def test_a_loss_of_other_parameters_is_refused() -> None:
+    x, y = variable(np.ones(3), "x"), variable(np.ones(3), "y")
+    loss = sum(x * x)
+    with pytest.raises(GraphError, match=r"depends on none of the 1 parameters, 0\.y\n"):
+        optim.SGD(0.1).updates(loss, [y])
+    assert x in optim.SGD(0.1).updates(loss, [x, y])

@@ -144,6 +144,11 @@ def _contents(
         schedule = with_choices(plain, executable.stages.choices if same else {})
         programs[function] = program_of(graph, schedule, function)
     found = dict.fromkeys(x for program in programs.values() for x in program.variables)
+    if names and not found.keys() & names.keys():
+        raise GraphError(
+            f"none of the {len(names)} names is of a variable of these functions\n"
+            "  hint: are they the names of the layer that the functions were made with?"
+        )
     variables = named_variables(list(found), names)
     apart: dict[str, bytes] | None = {} if _is_ours(target.triple) else None
     interface = interface_text(programs, variables, target.cpu)

@@ -10,6 +10,7 @@ import numpy as np
 from graphc.ir.dtypes import DType, float32
 from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor
+from graphc.ir.walk import topological
 from graphc.nn.layer import state_of
 from graphc.ops.arithmetic import minimum
 from graphc.ops.convert import cast
@@ -30,6 +31,8 @@ class Optimiser:
     """
 
     def __init__(self, lr: Rate, clip_norm: float | None = None):
+        _check_number("a learning rate", lr)
+        _check_number("a clip_norm", clip_norm)
         self.lr, self.clip_norm = lr, clip_norm
         self.slots: dict[str, Tensor] = {}
         self.began: dict[str, np.ndarray] = {}
@@ -40,7 +43,9 @@ class Optimiser:
     ) -> dict[Tensor, Tensor]:
         """New values of the parameters, of the optimiser's variables, and of the count of steps."""
         params = named(parameters)
-        return self.apply(dict(zip(params, grad(loss, list(params.values())), strict=True)), params)
+        grads = grad(loss, list(params.values()))
+        _demand_dependence(loss, params)
+        return self.apply(dict(zip(params, grads, strict=True)), params)
 
     def apply(
         self, grads: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
@@ -112,6 +117,23 @@ def clip_by_global_norm(grads: Mapping[str, Tensor], most: float) -> dict[str, T
     assert norm is not None, "no gradients"
     scale = minimum(most / norm, 1.0)
     return {name: g * cast(scale, g.dtype) for name, g in grads.items()}
+
+
+def _check_number(what: str, value: object) -> None:
+    """Refuses numbers below 0, and what is not ordered; schedules and tensors may be anything."""
+    if isinstance(value, (int, float, np.number)) and not value >= 0:
+        raise GraphError(f"{what} is at least 0, not {value}")
+
+
+def _demand_dependence(loss: Tensor, params: Mapping[str, Tensor]) -> None:
+    """Refuses a loss that none of the parameters has a part in."""
+    behind = set(topological([loss]))
+    if not any(p.node in behind for p in params.values()):
+        raise GraphError(
+            f"the loss depends on none of the {len(params)} parameters, {', '.join(params):.80}\n"
+            f"  loss: {loss.describe()}\n"
+            "  hint: are they those of the layers that made the loss?"
+        )
 
 
 def _wide(dtype: DType) -> DType:

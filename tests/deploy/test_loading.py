@@ -307,3 +307,11 @@ def test_names_are_of_variables(tmp_path: Path) -> None:
     x = gc.placeholder("x")
     with pytest.raises(gc.GraphError, match="names are those of variables; 'a' is <x"):
         gc.export([x], x + 1, tmp_path / "model", names={"a": x})
+
+
+def test_names_of_another_model_are_refused(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n", 3))
+    model, other = nn.Dense(3, 2), nn.Dense(3, 2)
+    with pytest.raises(gc.GraphError, match="none of the 2 names is of a variable of these"):
+        gc.export([x], model(x), tmp_path / "model", names=other.variables())
+    assert not list(tmp_path.iterdir())

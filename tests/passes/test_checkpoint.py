@@ -1,6 +1,7 @@
 """Checkpoints: the same values and gradients, with inner values computed again."""
 
 import numpy as np
+import pytest
 
 import graphc as gc
 from graphc.backends.reference import evaluate
@@ -118,3 +119,9 @@ def test_what_passes_make_is_written_where_the_user_is():
     x = placeholder("x", ("n", 3))
     last, _ = gc.scan(lambda c, row: (tanh(c + row), None), gc.zeros((3,)), x)
     assert "contextlib" not in gc.compile([x], grad(sum(last), x)).dump("optimised")
+
+
+@pytest.mark.parametrize("made", [tanh(vector("x")), 3.0], ids=["tensor", "number"])
+def test_a_checkpoint_is_of_a_function(made):
+    with pytest.raises(gc.GraphError, match=r"needs a function or a layer, not (tanh: f64|3\.0)"):
+        checkpoint(made)
