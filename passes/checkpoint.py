@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ir.subgraph import literal_nodes
@@ -26,6 +27,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         for block in blocks:
             x = gc.checkpoint(block)(x)
     """
+    if isinstance(f, Tensor) or not callable(f):
+        came = f.describe() if isinstance(f, Tensor) else repr(f)[:80]
+        raise GraphError(
+            f"checkpoint needs a function or a layer, not {came}\n"
+            "  hint: gc.checkpoint(f)(x), not gc.checkpoint(f(x))"
+        )
 
     def wrapped(*args: Any) -> Any:
         tensors = tuple(as_tensors(arg) for arg in args)
