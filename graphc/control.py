@@ -22,6 +22,7 @@ from graphc.ops.layout import reshape
 from graphc.ops.source import as_shape, placeholder
 from graphc.passes.batch import as_tensors
 from graphc.passes.checkpoint import checkpoint
+from graphc.passes.loop_operands import loop_operands
 
 Segment = int | Literal["sqrt"] | None
 Run = Callable[[Sequence[Tensor], Sequence[Tensor], Dim], Sequence[Tensor]]
@@ -229,7 +230,8 @@ def close(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Subgraph
     """A body whose inputs are `inputs` and then symbols of what else the outputs read, and the
     latter.
     """
-    shared = free_tensors(outputs, inputs)
+    begin = min((x.node.serial for x in inputs), default=0)
+    shared = loop_operands(outputs, inputs, begin)
     symbols = [_symbol(x.type, f"shared{k}") for k, x in enumerate(shared)]
     inside = substitute(outputs, dict(zip(shared, symbols, strict=True)))
     return Subgraph((*inputs, *symbols), tuple(inside)), shared

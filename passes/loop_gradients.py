@@ -146,10 +146,10 @@ class _Scan:
 
     def _frontier(self, grads: Sequence[Tensor]) -> list[Tensor]:
         """Values of the forward body that the backward body reads; of a mere rearrangement, what it
-        rearranges.
+        rearranges. What is the same in all steps is computed again.
         """
         forward = self._forward(grads)
-        literal = literal_nodes(grads)
+        same = self._same_in_all_steps(grads)
         found: dict[Tensor, None] = {}
         asked = [
             x for node in topological(grads) if node.outputs[0] not in forward for x in node.inputs
@@ -157,9 +157,19 @@ class _Scan:
         for x in [*asked, *grads]:
             while x in forward and x.node.op.name in _LAYOUT:
                 x = x.node.inputs[0]
-            if x in forward and x.node not in literal:
+            if x in forward and x.node not in same:
                 found[x] = None
         return list(found)
+
+    def _same_in_all_steps(self, grads: Sequence[Tensor]) -> set[Node]:
+        """The nodes that read nothing but literals and what all steps share, element by element."""
+        shared = set(self.body.inputs[self.carries + self.stacks :])
+        found = literal_nodes(grads)
+        for node in topological(grads):
+            known = node.op.lowering == "read" and bool(node.inputs)
+            if known and all(x in shared or x.node in found for x in node.inputs):
+                found.add(node)
+        return found
 
     def _forward(self, grads: Sequence[Tensor]) -> set[Tensor]:
         """Values of the forward body; of its own loops also what they are to keep."""
@@ -195,7 +205,8 @@ class _Scan:
         slots = {k: self._row(grads[body.inputs[k]]) for k in moving}
         outside: dict[int, Tensor] = {}
         sums: list[int] = []
-        for k in range(count + self.stacks, len(body.inputs)):
+        shares = range(count + self.stacks, len(body.inputs))
+        for k in sorted(shares, key=lambda k: self.active[k] and _is_sum(grads[body.inputs[k]])):
             if self.active[k]:
                 once = self._outside(grads[body.inputs[k]])
                 if once is None:
@@ -233,8 +244,9 @@ class _Scan:
 
     def _outside(self, g: Tensor) -> Tensor | None:
         """The sum of g over all steps, computed at once from stacks; None where it must be added up
-        step by step. What a loop inside stacked already is added up: stacked again it would be as
-        long as both loops, and one step's part of it is worth a product of its own.
+        step by step. Sums are stacked, not what they add up, unless that is stacked anyway. What a
+        loop inside stacked already is added up: stacked again it would be as long as both loops,
+        and one step's part of it is worth a product of its own.
         """
         name, inputs = g.node.op.name, g.node.inputs
         if name == "add":
@@ -249,6 +261,8 @@ class _Scan:
         if any(map(_is_stack, inputs)):
             return None
         if name == "sum":
+            if inputs[0] not in {*self.ends.elements, *self.ends.rows}:
+                return reduce(SUM, self._row(g), (0,), False)
             axes = tuple(a + 1 for a in g.node.attrs["axes"])
             return reduce(SUM, self._row(inputs[0]), (0, *axes), False)
         if (
@@ -273,6 +287,13 @@ def family(node: Node) -> tuple[object, ...]:
     body, count = node.attrs["body"], node.attrs["carries"]
     symbols = tuple(map(id, (*body.inputs, *body.outputs[:count])))
     return (tuple(map(id, node.inputs)), symbols, node.attrs["length"], node.attrs["reverse"])
+
+
+def _is_sum(x: Tensor) -> bool:
+    """Whether x is a rearranged sum."""
+    while x.node.op.name in _LAYOUT:
+        x = x.node.inputs[0]
+    return x.node.op is SUM
 
 
 def _is_stack(x: Tensor) -> bool:

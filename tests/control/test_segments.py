@@ -129,7 +129,7 @@ def lstm_arena(cell: nn.Cell, length: int | str, segment: Any) -> Any:
 def test_memory_of_an_lstm_in_segments_grows_as_the_root_of_its_length() -> None:
     cell = nn.LSTMCell(4, 8, seed=0)
     grown = np.diff([lstm_arena(cell, n, "sqrt").arena for n in LENGTHS])
-    np.testing.assert_allclose(grown[1:] / grown[:-1], 2, rtol=0.03)
+    np.testing.assert_allclose(grown[1:] / grown[:-1], 2, rtol=0.04)
     plain = lstm_arena(cell, "n", None)
     whole = np.diff([plain.at(n=n).arena for n in LENGTHS])
     np.testing.assert_allclose(whole[1:] / whole[:-1], 4, rtol=0.03)
