@@ -59,7 +59,7 @@ def an_argument_renamed() -> Any:
 
 @mistake
 def a_size_that_no_input_has() -> Any:
-    return gc.compile([x := image()], [x, gc.ones(("rows", 1))])
+    return gc.compile([x := image()], [x, gc.ones(("rows", 17))])
 
 
 # Layers

@@ -156,7 +156,7 @@ def test_cnn_05_lengths():
             if expected < 1:
                 continue
             assert lengths((1, a), (taps,), **own) == (expected,)
-            assert gc.ir.dims.evaluate(symbolic, {"n": a}) == expected
+            assert gc.ir.dim_values.evaluate(symbolic, {"n": a}) == expected
     x = S(0, 1, 1, 6)
     with_rest, without = (symbols(x=a, w=S(1, 1, 1, 3)) for a in (x, x[..., :5]))
     np.testing.assert_array_equal(*(both(nn.conv(*f, stride=2), f) for f in (with_rest, without)))
