@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 from ops_cases import CASES
+from sweep import best
 
 import graphc as gc
 
@@ -70,18 +71,6 @@ def compiled(case, arrays, named):
     ]
     run = gc.compile(inputs, case.graphc(gc, *inputs))
     return lambda: run(*arrays)
-
-
-def best(call, seconds):
-    """The least time of a call, in so many seconds of them."""
-    end, least = time.perf_counter() + seconds, float("inf")
-    while True:
-        start = time.perf_counter()
-        call()
-        now = time.perf_counter()
-        least = min(least, now - start)
-        if now > end:
-            return least
 
 
 def calls_of(case, arrays, peers):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphc.backends.llvm.frames import emit_words
 from graphc.backends.llvm.nested import STATUS_WORDS, LoopWriter
 from graphc.backends.llvm.values import Values
-from graphc.backends.lower.kernel import Buffer, Nested
+from graphc.backends.lower.kernel import Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv
@@ -19,42 +20,20 @@ from graphc.ir.types import TensorType
 from graphc.ops.bands import Bands, chunks_of, count
 
 
-def bands_frame(
-    values: Values, nested: Nested, prefix: str, pointer: Callable[[Buffer], str]
-) -> str:
-    """The statements that fill the frame; its name."""
-    words = ["%sizes", *map(pointer, nested.arguments)]
-    frame = f"%frame.{prefix}"
-    values.emit(f"{frame} = alloca [{len(words)} x ptr], align 16")
-    for k, word in enumerate(words):
-        at = values.assign(f"getelementptr ptr, ptr {frame}, i64 {k}")
-        values.emit(f"store ptr {word}, ptr {at}")
-    return frame
-
-
 def bands_function(values: Values, dims: DimWriter, nested: Nested, prefix: str, slots: int) -> str:
     """The text of the function; `values` and `dims` are fresh, and know sizes by `%sizes`, a table
     of so many slots.
     """
-    lines, values.lines[:] = list(values.lines), []
-    for k in range(1 + len(nested.arguments)):
-        at = values.assign(f"getelementptr ptr, ptr %frame, i64 {k}")
-        values.emit(f"{_word(k)} = load ptr, ptr {at}")
-    values.lines += lines
     _BandWriter(values, dims, nested, prefix, slots).chunk()
     head = f"define internal void @{prefix}.bands(ptr %frame, i64 %chunk) nounwind {{"
     return "\n".join([head, *values.lines, "}"])
-
-
-def _word(k: int) -> str:
-    return f"%word.{k}" if k else "%sizes"
 
 
 class _BandWriter(LoopWriter):
     """Writes what one chunk does: some runs of bands, each with totals of its own."""
 
     def __init__(self, values: Values, dims: DimWriter, nested: Nested, prefix: str, slots: int):
-        words = {x: _word(k) for k, x in enumerate(nested.arguments, 1)}
+        words = emit_words(values, nested)
         super().__init__(values, dims, nested, prefix, words.__getitem__)
         self.attrs = nested.node.attrs
         self.batch: tuple[Dim, ...] = self.attrs["batch"]

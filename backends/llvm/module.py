@@ -7,7 +7,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
-from graphc.backends.llvm.bands import bands_frame, bands_function
+from graphc.backends.llvm.bands import bands_function
+from graphc.backends.llvm.frames import emit_frame
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.parts import Parts
@@ -273,7 +274,7 @@ class _Entry:
         prefix: str,
         pointer: Callable[[Buffer], str],
     ) -> None:
-        frame = bands_frame(values, call, prefix, pointer)
+        frame = emit_frame(values, call, prefix, pointer)
         chunks = self._dim(values, dims, chunks_of(call.node.attrs))
         if self.program.alone:
             self._in_turn(values, f"{prefix}.bands", chunks, frame)

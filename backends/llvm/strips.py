@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphc.backends.llvm.frames import emit_frame, emit_words
 from graphc.backends.llvm.nested import LoopWriter
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Nested
@@ -22,37 +23,23 @@ def emit_strips(
 ) -> None:
     """The statements that have all strips done."""
     attrs = nested.node.attrs
-    words = ["%sizes", *map(pointer, nested.arguments)]
-    frame = f"%frame.{prefix}"
-    values.emit(f"{frame} = alloca [{len(words)} x ptr], align 16")
-    for k, word in enumerate(words):
-        at = values.assign(f"getelementptr ptr, ptr {frame}, i64 {k}")
-        values.emit(f"store ptr {word}, ptr {at}")
+    frame = emit_frame(values, nested, prefix, pointer)
     count = attrs["height"] // attrs["rows"]
     values.emit(f"call void @gc_parallel(ptr @{prefix}.strip, ptr {frame}, i64 {count})")
 
 
 def strip_function(values: Values, dims: DimWriter, nested: Nested, prefix: str) -> str:
     """The text of the function; `values` and `dims` are fresh, and know sizes by `%sizes`."""
-    lines, values.lines[:] = list(values.lines), []
-    for k in range(1 + len(nested.arguments)):
-        at = values.assign(f"getelementptr ptr, ptr %frame, i64 {k}")
-        values.emit(f"{_word(k)} = load ptr, ptr {at}")
-    values.lines += lines
     _StripWriter(values, dims, nested, prefix).scan()
     head = f"define internal void @{prefix}.strip(ptr %frame, i64 %strip) nounwind {{"
     return "\n".join([head, *values.lines, "  ret void", "}"])
-
-
-def _word(k: int) -> str:
-    return f"%word.{k}" if k else "%sizes"
 
 
 class _StripWriter(LoopWriter):
     """Writes the loop over a strip's steps."""
 
     def __init__(self, values: Values, dims: DimWriter, nested: Nested, prefix: str):
-        words = {x: _word(k) for k, x in enumerate(nested.arguments, 1)}
+        words = emit_words(values, nested)
         super().__init__(values, dims, nested, prefix, words.__getitem__)
         attrs, body = nested.node.attrs, nested.node.attrs["body"]
         own = self.carries + attrs["stacks"]

@@ -9,6 +9,7 @@ import graphc as gc
 from graphc import nn
 from graphc.backends.lower.kernel import Call
 from tests.support.guarded import before_nothing
+from tests.support.products import assert_close
 from tests.support.threads import assert_same_bits
 
 FEW = [1, 2, 3, 7, 8]
@@ -20,14 +21,6 @@ def draw(seed: int, *shape: int, dtype: Any = np.float32) -> np.ndarray:
 
 def kernels(run: Any) -> list[str]:
     return [c.kernel.name for c in run.program.calls if isinstance(c, Call)]
-
-
-def assert_close(result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    wanted = a.astype(np.float64) @ b.astype(np.float64)
-    size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
-    epsilon = {4: 2.0**-24, 8: 2.0**-53}[result.dtype.itemsize]
-    assert result.shape == wanted.shape
-    assert (np.abs(result - wanted) <= epsilon * 24 * size).all()
 
 
 @pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3", "host"])

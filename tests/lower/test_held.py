@@ -8,19 +8,12 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Call
+from tests.support.products import assert_close
 from tests.support.threads import assert_same_bits
 
 
 def draw(seed: int, *shape: int, dtype: Any = np.float32) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
-
-
-def assert_close(result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    wanted = a.astype(np.float64) @ b.astype(np.float64)
-    size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
-    epsilon = {4: 2.0**-24, 8: 2.0**-53}[result.dtype.itemsize]
-    assert result.shape == wanted.shape
-    assert (np.abs(result - wanted) <= epsilon * 24 * size).all()
 
 
 def product_of(way: str, m: Any, k: Any, n: Any, dtype: Any, **options: Any) -> Any:

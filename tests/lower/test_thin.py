@@ -8,6 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Call
+from tests.support.products import assert_close
 from tests.support.threads import assert_same_bits
 
 WAYS = ["NN", "NT", "TN", "TT"]
@@ -34,13 +35,6 @@ def compiled(ways: str, m: Any, k: Any, n: Any, **options: Any) -> Any:
         return run(*map(np.ascontiguousarray, stored))
 
     return call
-
-
-def assert_close(result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    wanted = a.astype(np.float64) @ b.astype(np.float64)
-    size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
-    assert result.shape == wanted.shape
-    assert (np.abs(result - wanted) <= 2.0**-24 * 24 * size).all()
 
 
 @pytest.mark.parametrize("isa", ["x86-64-v2", "host"])
