@@ -12,7 +12,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
 from graphc.ir.dims import Dim, bounds, floordiv
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.passes.roots import base
+from graphc.passes.fusion.roots import base
 
 Kind = Literal["input", "output", "variable", "constant", "arena"]
 ALIGNMENT = 64

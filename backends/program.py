@@ -30,10 +30,10 @@ from graphc.ops.bands import BANDS, chunks_of
 from graphc.ops.control import Control
 from graphc.ops.copying import copy
 from graphc.ops.strips import STRIPS
-from graphc.passes.fusion import Body, copy_body, fuse
+from graphc.passes.fusion.fuse import Body, copy_body, fuse
+from graphc.passes.fusion.inplace import is_block_write, overwrites, settle_order
+from graphc.passes.fusion.roots import base, is_buffer
 from graphc.passes.graph import Graph
-from graphc.passes.inplace import is_block_write, overwrites, settle_order
-from graphc.passes.roots import base, is_buffer
 
 Update = tuple[Tensor, Tensor]
 Fail = Callable[[Node, str], int]

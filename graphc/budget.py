@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
+from graphc.passes.fusion.rematerialise import Again, Lifetimes, candidates, computed_again
 from graphc.passes.graph import Graph
-from graphc.passes.rematerialise import Again, Lifetimes, candidates, computed_again
 
 if TYPE_CHECKING:
     from graphc.backends.lower.kernel import Schedule

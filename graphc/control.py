@@ -20,9 +20,9 @@ from graphc.ops.convert import as_tensor
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
 from graphc.ops.source import as_shape, placeholder
-from graphc.passes.batch import as_tensors
-from graphc.passes.checkpoint import checkpoint
-from graphc.passes.loop_operands import loop_operands
+from graphc.passes.derivatives.batch import as_tensors
+from graphc.passes.derivatives.checkpoint import checkpoint
+from graphc.passes.loops.loop_operands import loop_operands
 
 Segment = int | Literal["sqrt"] | None
 Run = Callable[[Sequence[Tensor], Sequence[Tensor], Dim], Sequence[Tensor]]

@@ -30,7 +30,7 @@ def custom_gradient(f: Callable[..., Any], vjp: Vjp) -> Callable[..., Any]:
 
 def _mapped(vjp: Vjp) -> Vjp:
     """vjp over a leading axis of everything."""
-    from graphc.passes.batch import vmap
+    from graphc.passes.derivatives.batch import vmap
 
     mapped: Vjp = vmap(vjp)
     return mapped

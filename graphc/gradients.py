@@ -18,10 +18,10 @@ Results are tensors of the same graph: they can be differentiated again, mapped 
 
 from graphc.gradient_rules import custom_gradient
 from graphc.ops.custom import stop_gradient
-from graphc.passes.batch import vmap
-from graphc.passes.checkpoint import checkpoint
-from graphc.passes.differentiate import grad, hvp, jvp, vjp
-from graphc.passes.jacobian import hessian, jacobian
+from graphc.passes.derivatives.batch import vmap
+from graphc.passes.derivatives.checkpoint import checkpoint
+from graphc.passes.derivatives.differentiate import grad, hvp, jvp, vjp
+from graphc.passes.derivatives.jacobian import hessian, jacobian
 
 __all__ = [
     "checkpoint",

@@ -32,9 +32,9 @@ from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
 from graphc.ops.slicing import narrow, strided
 from graphc.ops.source import constant
-from graphc.passes.differentiate import zeros_like
+from graphc.passes.derivatives.differentiate import zeros_like
+from graphc.passes.fusion.roots import is_buffer
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.roots import is_buffer
 from graphc.passes.share_reductions import (
     is_shifted,
     rescaled,

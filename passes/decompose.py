@@ -8,9 +8,9 @@ import graphc.ops  # noqa: F401  # registers the composites
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
 from graphc.ir.walk import rebuild, topological, with_inputs
-from graphc.passes.arrange import arrange_products
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.sink import sink_transpositions
+from graphc.passes.layouts.arrange import arrange_products
+from graphc.passes.layouts.sink import sink_transpositions
 
 
 def decompose(graph: Graph) -> Graph:

@@ -16,8 +16,7 @@ from graphc.ir.walk import rebuild, topological
 from graphc.ops.bands import BANDS as BANDS_OP
 from graphc.ops.blocks import BLOCKS
 from graphc.ops.control import Control
-from graphc.passes.bands import BANDS
-from graphc.passes.block_loops import BLOCK_LOOPS
+from graphc.passes.bands.form import BANDS
 from graphc.passes.block_reductions import BLOCK_REDUCTIONS
 from graphc.passes.block_writes import WRITE_BLOCKS
 from graphc.passes.canonicalise import CANONICALISE
@@ -26,16 +25,17 @@ from graphc.passes.drop import DROP
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
-from graphc.passes.merge_scans import MERGE_SCANS
-from graphc.passes.pack_kernels import PACK_KERNELS
-from graphc.passes.pack_products import PACK_PRODUCTS
+from graphc.passes.layouts.pack_kernels import PACK_KERNELS
+from graphc.passes.layouts.pack_products import PACK_PRODUCTS
+from graphc.passes.layouts.winograd import WINOGRAD
+from graphc.passes.loops.block_loops import BLOCK_LOOPS
+from graphc.passes.loops.merge_scans import MERGE_SCANS
+from graphc.passes.loops.straighten import STRAIGHTEN
+from graphc.passes.loops.strips import STRIPS
 from graphc.passes.reciprocate import RECIPROCATE
 from graphc.passes.share_reductions import SHARE_REDUCTIONS
 from graphc.passes.simplify import SIMPLIFY
-from graphc.passes.straighten import STRAIGHTEN
-from graphc.passes.strips import STRIPS
 from graphc.passes.verify import verify
-from graphc.passes.winograd import WINOGRAD
 
 __all__ = ["PIPELINE", "Graph", "Pass", "Trace", "optimise"]
 

@@ -28,7 +28,7 @@ from graphc.ops.reduction import max as reduce_max
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
 from graphc.ops.source import constant_value
-from graphc.passes.differentiate import zeros_like
+from graphc.passes.derivatives.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.pattern import literal
 

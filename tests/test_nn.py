@@ -16,7 +16,7 @@ from graphc.ir.errors import DTypeError, GraphError, IndexRangeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((5, 3)) * 200

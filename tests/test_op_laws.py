@@ -17,7 +17,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
 from graphc.ops.reduction import sum as total_of
 from graphc.ops.source import constant
-from graphc.passes.differentiate import pullback
+from graphc.passes.derivatives.differentiate import pullback
 from tests.support.laws import agree, check_lowering, seeded, symbols, where_written
 from tests.support.run import NATIVE, evaluate
 

@@ -13,7 +13,7 @@ from graphc.machine import MACHINES, TYPICAL, Machine
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
-    from graphc.passes.fusion import Body
+    from graphc.passes.fusion.fuse import Body
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from graphc.backends.lower.kernel import Buffer, Call, Temporary
 from graphc.ir.node import Node, Tensor
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.roots import is_view
 from graphc.passes.identity import within
-from graphc.passes.roots import is_view
 
 Numbers = Mapping[Node, int]
 

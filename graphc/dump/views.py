@@ -11,9 +11,9 @@ from graphc.dump.kernels import fused_nodes, kernel_info, title_of
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.roots import base
 from graphc.passes.pipeline import Graph
-from graphc.passes.roots import base
 
 LONGEST = 44
 

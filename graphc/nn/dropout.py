@@ -16,7 +16,7 @@ from graphc.ops.distributions import bernoulli, normal, uniform
 from graphc.ops.generator import Generator, KeyLike, split
 from graphc.ops.select import where
 from graphc.ops.statistics import mean, var
-from graphc.passes.batch import vmap
+from graphc.passes.derivatives.batch import vmap
 
 _SATURATED = -SELU_ALPHA * SELU_SCALE  # what selu gives far below 0
 

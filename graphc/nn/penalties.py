@@ -15,8 +15,8 @@ from graphc.ops.powers import power, sqrt
 from graphc.ops.reduction import sum
 from graphc.ops.select import where
 from graphc.ops.statistics import log_softmax, logsumexp, mean
-from graphc.passes.differentiate import grad
-from graphc.passes.jacobian import jacobian
+from graphc.passes.derivatives.differentiate import grad
+from graphc.passes.derivatives.jacobian import jacobian
 
 
 def l2(w: Tensor) -> Tensor:

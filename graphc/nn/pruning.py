@@ -16,7 +16,7 @@ from graphc.ops.layout import reshape
 from graphc.ops.reduction import sum
 from graphc.ops.sorting import argsort
 from graphc.ops.source import constant, state_of, variable
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 Array = np.ndarray
 

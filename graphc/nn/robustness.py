@@ -14,7 +14,7 @@ from graphc.ops.custom import stop_gradient
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import clip, where
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 Norm = Literal["inf", "2"]
 Losses = Callable[[Tensor], Tensor]

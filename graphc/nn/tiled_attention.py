@@ -17,7 +17,7 @@ from graphc.ops.exponential import exp
 from graphc.ops.layout import reshape
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total
-from graphc.passes.checkpoint import checkpoint
+from graphc.passes.derivatives.checkpoint import checkpoint
 
 State = tuple[Tensor, Tensor, Tensor]
 

@@ -1,7 +1,7 @@
 """Loops and branches as nodes: scan, while, switch. Their bodies are graphs of their own.
 
 Gradients and batching rules transform bodies, so they live with those passes:
-`graphc.passes.loop_gradients` and `graphc.passes.loop_batching`.
+`graphc.passes.derivatives.loop_gradients` and `graphc.passes.derivatives.loop_batching`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from graphc.ops.custom import stop_gradient
 from graphc.ops.reduction import sum as total
 from graphc.optim.krylov import conjugate_gradients
 from graphc.optim.points import joined, parted
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def descended(

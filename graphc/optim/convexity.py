@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from graphc.ir.node import Tensor
 from graphc.ops.reduction import sum as total
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 Function = Callable[[Tensor], Tensor]
 

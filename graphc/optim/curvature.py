@@ -23,8 +23,8 @@ from graphc.ops.statistics import log_softmax
 from graphc.optim.krylov import Product
 from graphc.optim.points import joined, parted
 from graphc.optim.second_order import rows
-from graphc.passes.batch import vmap
-from graphc.passes.differentiate import hvp, jvp, vjp
+from graphc.passes.derivatives.batch import vmap
+from graphc.passes.derivatives.differentiate import hvp, jvp, vjp
 
 
 def regression_fisher(outputs: Tensor, parameters: Sequence[Tensor]) -> Tensor:

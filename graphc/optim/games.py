@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from graphc.ir.node import Tensor
 from graphc.ops.reduction import sum as total
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def game_updates(

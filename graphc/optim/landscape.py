@@ -14,9 +14,9 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.statistics import softmax
 from graphc.optim.points import along, joined
-from graphc.passes.batch import vmap
-from graphc.passes.differentiate import grad
-from graphc.passes.jacobian import hessian
+from graphc.passes.derivatives.batch import vmap
+from graphc.passes.derivatives.differentiate import grad
+from graphc.passes.derivatives.jacobian import hessian
 
 
 def loss_slice(

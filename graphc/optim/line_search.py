@@ -11,7 +11,7 @@ from graphc.ops.logic import logical_and, logical_not
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import constant
-from graphc.passes.differentiate import grad, hvp
+from graphc.passes.derivatives.differentiate import grad, hvp
 
 Function = Callable[[Tensor], Tensor]
 LineSearch = Callable[[Function, Tensor, Tensor, Tensor], Tensor]

@@ -9,7 +9,7 @@ from graphc.ir.node import Tensor
 from graphc.ops.creation import zeros_like
 from graphc.ops.extent import extent
 from graphc.ops.statistics import mean
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def micro_batched(

@@ -17,7 +17,7 @@ from graphc.ops.convert import cast
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 Rate = float | Tensor | Callable[[Tensor], Tensor]
 

@@ -10,7 +10,7 @@ from graphc.ir.walk import substitute
 from graphc.ops.convert import cast
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def moved(

@@ -16,7 +16,7 @@ from graphc.ops.select import where
 from graphc.optim.line_search import LineSearch, wolfe
 from graphc.optim.optimiser import Rate
 from graphc.optim.second_order import JointOptimiser
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 Function = Callable[[Tensor], Tensor]
 

@@ -28,7 +28,7 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota
 from graphc.ops.statistics import mean
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 LogDensity = Callable[[Tensor], Tensor]
 Proposal = Callable[[Tensor, Tensor], Tensor]

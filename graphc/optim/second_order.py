@@ -20,8 +20,8 @@ from graphc.optim.krylov import conjugate_gradients
 from graphc.optim.line_search import LineSearch
 from graphc.optim.optimiser import Optimiser, Rate, named
 from graphc.optim.points import along, joined, parted
-from graphc.passes.differentiate import grad, hvp
-from graphc.passes.jacobian import hessian, jacobian
+from graphc.passes.derivatives.differentiate import grad, hvp
+from graphc.passes.derivatives.jacobian import hessian, jacobian
 
 
 class JointOptimiser(Optimiser):

@@ -12,7 +12,7 @@ from graphc.ops.select import where
 from graphc.optim.accelerated import Parameters
 from graphc.optim.optimiser import Optimiser, named
 from graphc.optim.points import gradients_at, moved
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 class SharpnessAware:

@@ -22,7 +22,7 @@ from graphc.ops.generator import KeyLike
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import variable
-from graphc.passes.jacobian import jacobian
+from graphc.passes.derivatives.jacobian import jacobian
 
 
 class Autoencoder(Layer):

@@ -20,7 +20,7 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean, var
 from graphc.optim.points import along
-from graphc.passes.batch import vmap
+from graphc.passes.derivatives.batch import vmap
 
 
 class NormalWeights(Layer):

@@ -14,7 +14,7 @@ from graphc.ops.layout import expand_dims
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 from graphc.probability.diffusion import Model
 
 

@@ -20,7 +20,7 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.select import clip, where
 from graphc.ops.source import iota
 from graphc.ops.statistics import log_softmax, mean, std, var
-from graphc.passes.batch import vmap
+from graphc.passes.derivatives.batch import vmap
 
 
 def mixture_moments(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:

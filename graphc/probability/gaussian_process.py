@@ -18,7 +18,7 @@ from graphc.ops.layout import expand_dims
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.special import erfc
-from graphc.passes.batch import vmap
+from graphc.passes.derivatives.batch import vmap
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 

@@ -16,7 +16,7 @@ from graphc.ops.reduction import argmax
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import logsumexp
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def chain_log_probability(log_start: Tensor, log_steps: Tensor, states: TensorLike) -> Tensor:

@@ -17,7 +17,7 @@ from graphc.ops.generator import KeyLike, split
 from graphc.ops.joining import concat
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import mean
-from graphc.passes.batch import vmap
+from graphc.passes.derivatives.batch import vmap
 
 Statistic = Callable[[Tensor, Tensor], Tensor]
 Kernel = Callable[[Tensor, Tensor], Tensor]

@@ -11,7 +11,7 @@ from graphc.ops.activations import relu
 from graphc.ops.powers import rsqrt
 from graphc.ops.reduction import sum
 from graphc.ops.select import where
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 def ascend(

@@ -13,7 +13,7 @@ from graphc.backends.lower.products.sizes import choose_sizes, cut
 from graphc.ir.dtypes import NUMBERS, DType
 from graphc.ir.node import Tensor
 from graphc.ops.contraction import dot_general, tensordot
-from graphc.passes.fusion import fuse
+from graphc.passes.fusion.fuse import fuse
 from tests.support.threads import assert_same_bits
 
 ISAS = ("x86-64-v2", "x86-64-v3", "host")

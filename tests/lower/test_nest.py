@@ -11,7 +11,7 @@ from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
-from graphc.passes.fusion import fuse
+from graphc.passes.fusion.fuse import fuse
 from tests.lower.scheduled import program_of
 
 

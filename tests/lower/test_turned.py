@@ -8,7 +8,7 @@ import pytest
 import graphc as gc
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests.turned import plan_turned
-from graphc.passes.fusion import fuse
+from graphc.passes.fusion.fuse import fuse
 
 CASES = [
     ((40, 33), (1, 0)), ((1, 50), (1, 0)), ((50, 17), (1, 0)), ((3, 16, 20), (0, 2, 1)),

@@ -12,7 +12,7 @@ from graphc.ops import creation as c
 from graphc.ops import diagonal as d
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import TARGETS, evaluate
 

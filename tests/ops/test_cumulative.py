@@ -14,7 +14,7 @@ from graphc.ops import cumulative as c
 from graphc.ops.recurrence import linear_recurrence
 from graphc.ops.reduction import prod, sum
 from graphc.ops.source import placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 X = np.random.default_rng(0).standard_normal((3, 4, 5))
 

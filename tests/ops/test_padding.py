@@ -9,7 +9,7 @@ from graphc.ir.errors import IndexRangeError, ShapeError
 from graphc.ops.padding import pad
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import TARGETS, evaluate
 

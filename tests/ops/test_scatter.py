@@ -15,7 +15,7 @@ from graphc.ops.gather import gather, take, take_along_axis
 from graphc.ops.reduction import sum as total
 from graphc.ops.scatter import put_along_axis, scatter
 from graphc.ops.source import constant, placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import NATIVE, TARGETS, evaluate
 

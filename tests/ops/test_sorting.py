@@ -15,7 +15,7 @@ from graphc.ops.reduction import sum as total
 from graphc.ops.sorting import argsort, sort
 from graphc.ops.source import placeholder
 from graphc.ops.topk import topk
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import NATIVE, TARGETS, evaluate
 

@@ -13,7 +13,7 @@ from graphc.ir.node import Tensor
 from graphc.ops import statistics as s
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 X = np.random.default_rng(0).standard_normal((3, 4, 5))
 INF, NAN = np.inf, np.nan

@@ -11,11 +11,11 @@ import graphc.nn
 from graphc.ir.node import Tensor
 from graphc.ir.walk import topological
 from graphc.ops.diagonal import eye
-from graphc.passes import along_basis as along_basis_module
-from graphc.passes import term_sums
-from graphc.passes.along_basis import along_basis
-from graphc.passes.batch import batch
-from graphc.passes.differentiate import pullback, pushforward
+from graphc.passes.derivatives import along_basis as along_basis_module
+from graphc.passes.derivatives import term_sums
+from graphc.passes.derivatives.along_basis import along_basis
+from graphc.passes.derivatives.batch import batch
+from graphc.passes.derivatives.differentiate import pullback, pushforward
 from tests.support.run import evaluate
 
 RNG = np.random.default_rng(5)

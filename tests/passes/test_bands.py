@@ -23,7 +23,8 @@ from graphc.nn.attention import (
     padding_mask,
     scaled_dot_score,
 )
-from graphc.passes import band_loops, bands
+from graphc.passes.bands import form
+from graphc.passes.bands import loops as band_loops
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.threads import assert_same_bits
@@ -38,7 +39,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LEAST", "LEAST_MATRIX", "LEAST_SEEN", "ROW_SHARE", "COLUMN_SHARE"):
         monkeypatch.setattr(band_loops, name, 0)
     for name in ("LEAST_SEEN", "ROW_SHARE", "COLUMN_SHARE"):
-        monkeypatch.setattr(bands, name, 0)
+        monkeypatch.setattr(form, name, 0)
 
 
 def draw(*shape: int, dtype: str = "float64") -> np.ndarray:

@@ -16,8 +16,8 @@ from graphc.ops.exponential import exp
 from graphc.ops.layout import transpose
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder, variable
-from graphc.passes.batch import batch, vmap
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.batch import batch, vmap
+from graphc.passes.derivatives.differentiate import grad
 
 RNG = np.random.default_rng(0)
 

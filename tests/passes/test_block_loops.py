@@ -11,8 +11,8 @@ from graphc import nn
 from graphc.ir import dim_values
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
-from graphc.passes import block_loops
 from graphc.passes.graph import Graph
+from graphc.passes.loops import block_loops
 from graphc.passes.pipeline import optimise
 
 RNG = np.random.default_rng(0)

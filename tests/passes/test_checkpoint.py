@@ -10,9 +10,9 @@ from graphc.ops.exponential import exp
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder, variable
 from graphc.ops.trigonometric import tanh
-from graphc.passes.batch import vmap
-from graphc.passes.checkpoint import checkpoint
-from graphc.passes.differentiate import grad, hvp
+from graphc.passes.derivatives.batch import vmap
+from graphc.passes.derivatives.checkpoint import checkpoint
+from graphc.passes.derivatives.differentiate import grad, hvp
 
 RNG = np.random.default_rng(0)
 

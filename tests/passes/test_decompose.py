@@ -6,11 +6,11 @@ import pytest
 import graphc as gc
 from graphc import nn
 from graphc.ir.walk import topological
-from graphc.passes.arrange import arrange_products
 from graphc.passes.decompose import decompose
-from graphc.passes.fusion import fuse
+from graphc.passes.fusion.fuse import fuse
 from graphc.passes.graph import Graph
-from graphc.passes.sink import sink_transpositions
+from graphc.passes.layouts.arrange import arrange_products
+from graphc.passes.layouts.sink import sink_transpositions
 from tests.support.run import evaluate
 
 

@@ -15,7 +15,7 @@ from graphc.ops.exponential import exp, log
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder, variable
 from graphc.ops.trigonometric import tanh
-from graphc.passes.differentiate import grad, hvp, jvp, vjp
+from graphc.passes.derivatives.differentiate import grad, hvp, jvp, vjp
 
 RNG = np.random.default_rng(0)
 

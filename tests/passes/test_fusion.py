@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import graphc as gc
 from graphc.ir.node import Tensor
-from graphc.passes.fusion import Body, copy_body, fuse
-from graphc.passes.roots import base, is_buffer
+from graphc.passes.fusion.fuse import Body, copy_body, fuse
+from graphc.passes.fusion.roots import base, is_buffer
 
 
 def roles(body: Body) -> dict[str, str]:

@@ -7,9 +7,9 @@ import numpy as np
 
 import graphc as gc
 from graphc.ir.node import Tensor
-from graphc.passes.fusion import Body, fuse
-from graphc.passes.inplace import overwrites, settle_order
-from graphc.passes.roots import base
+from graphc.passes.fusion.fuse import Body, fuse
+from graphc.passes.fusion.inplace import overwrites, settle_order
+from graphc.passes.fusion.roots import base
 
 
 def variable(*shape: int) -> Tensor:

@@ -10,7 +10,7 @@ from graphc.ops.contraction import matmul
 from graphc.ops.exponential import exp
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder
-from graphc.passes.jacobian import hessian, jacobian
+from graphc.passes.derivatives.jacobian import hessian, jacobian
 
 RNG = np.random.default_rng(0)
 

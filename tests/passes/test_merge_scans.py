@@ -10,7 +10,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.passes.drop import DROP
 from graphc.passes.graph import Graph
-from graphc.passes.merge_scans import merge_scans
+from graphc.passes.loops.merge_scans import merge_scans
 
 X = np.random.default_rng(0).uniform(-1, 1, (5, 3))
 

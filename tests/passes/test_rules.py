@@ -12,7 +12,7 @@ from graphc.ir.errors import GradientError
 from graphc.ir.node import Tensor
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder
-from graphc.passes.differentiate import grad, zeros_like
+from graphc.passes.derivatives.differentiate import grad, zeros_like
 from graphc.passes.fold import constants_folded
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rule import Equation, Sides, rule

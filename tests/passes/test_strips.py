@@ -11,8 +11,8 @@ from graphc import nn
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
-from graphc.passes import strips
 from graphc.passes.graph import Graph
+from graphc.passes.loops import strips
 from graphc.passes.pipeline import optimise
 from tests.support.threads import assert_same_bits
 

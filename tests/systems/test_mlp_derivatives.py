@@ -27,7 +27,7 @@ def test_mlp_44_layer_vjp():
     assert max(x.ndim for node in topological([dA, dW, db]) for x in node.outputs) <= 2
 
 
-@row("MLP-45", "graphc/passes/differentiate.py")
+@row("MLP-45", "graphc/passes/derivatives/differentiate.py")
 def test_mlp_45_scalar_graph():
     """Each cotangent of the small graph can be asked for by its node."""
     feeds = symbols(x=np.array(0.7), w=np.array(-0.4), v=np.array(1.3), y=np.array(0.9))
@@ -45,7 +45,7 @@ def test_mlp_45_scalar_graph():
     np.testing.assert_allclose(found, expected, atol=1e-15)
 
 
-@row("MLP-46", "graphc/passes/differentiate.py")
+@row("MLP-46", "graphc/passes/derivatives/differentiate.py")
 def test_mlp_46_fan_out():
     """x x + x has slope 2x + 1; a tied weight gets the sum of its uses."""
     feeds = symbols(x=np.array(1.7), W=S(0, 3, 3), u=S(1, 3))
@@ -58,7 +58,7 @@ def test_mlp_46_fan_out():
     np.testing.assert_allclose(values[1], values[2] + values[3], atol=1e-13)
 
 
-@row("MLP-47", "graphc/passes/jacobian.py")
+@row("MLP-47", "graphc/passes/derivatives/jacobian.py")
 def test_mlp_47_jacobians():
     """The printed checksum; by columns and by rows alike; a tanh layer's is diag(f') W."""
     feeds, logits, _ = network()
@@ -99,7 +99,7 @@ def test_mlp_48_matrix_identities():
     check_gradients(gc.sum(gc.sin(P @ Q @ R)) + gc.sum(project**3), feeds)
 
 
-@row("MLP-49", "graphc/passes/jacobian.py")
+@row("MLP-49", "graphc/passes/derivatives/jacobian.py")
 def test_mlp_49_hessian():
     """Printed trace, extreme eigenvalues and checksum; symmetric; columns are Hessian-vector
     products; Taylor's error.
@@ -134,7 +134,7 @@ def test_mlp_49_hessian():
     assert 6 < errors[0] / errors[1] < 10
 
 
-@row("MLP-50", "graphc/passes/batch.py")
+@row("MLP-50", "graphc/passes/derivatives/batch.py")
 def test_mlp_50_per_sample_gradients():
     """The printed squared norms of each sample's gradient, by mapping the gradient over samples."""
     feeds, _, _ = network()

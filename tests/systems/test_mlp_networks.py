@@ -288,7 +288,7 @@ def test_mlp_41_capacity():
     assert trained(nn.binary_cross_entropy(X @ w, y), [w], 500, 0.05)[1] > 0.3
 
 
-@row("MLP-42", "graphc/passes/differentiate.py")
+@row("MLP-42", "graphc/passes/derivatives/differentiate.py")
 def test_mlp_42_multi_task():
     """The trunk's gradient is the weighted sum of the tasks'; masked labels give exactly none;
     tying is 0 at equality.

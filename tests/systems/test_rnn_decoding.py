@@ -156,7 +156,7 @@ def test_rnn_27_beam_search():
         assert means[row_, 0] == max(means[row_])
 
 
-@row("RNN-30", "passes/checkpoint.py")
+@row("RNN-30", "passes/derivatives/checkpoint.py")
 def test_rnn_30_cost_statement():
     """Peak memory of the gradient grows linearly in the steps; where only each eighth state is kept
     it grows by less than half as much.

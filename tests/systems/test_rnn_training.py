@@ -22,7 +22,7 @@ from tests.systems.sequences import (
 CELLS, LAYERS = "graphc/nn/cells.py", "graphc/nn/recurrent.py"
 
 
-@row("RNN-18", "passes/loop_gradients.py")
+@row("RNN-18", "passes/derivatives/loop_gradients.py")
 def test_rnn_18_back_propagation_through_time():
     """The gradient of a loop equals the written recurrence, that of unrolled steps, and that of
     steps computed again; the small example keeps its factor 2; gradients by differences.

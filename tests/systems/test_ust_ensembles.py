@@ -75,7 +75,7 @@ def descent(x, y, rate, steps, start):
     return gc.scan(lambda w, _: (w - rate * gc.grad(loss(w), w), loss(w)), start, length=steps)
 
 
-@row("UST-08", "graphc/passes/batch.py")
+@row("UST-08", "graphc/passes/derivatives/batch.py")
 def test_ust_08_ensembles():
     """Five networks, of different starts, data (bootstrap) and rates, trained in one mapped
     program, are those of five runs; classifiers are averaged as probabilities.

@@ -23,7 +23,7 @@ from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
 
 SEEN, SUMS = "w.seen", "w.sums"
 N, FIRST, LINE, CHANNEL, TAP, AT, PANEL = (

@@ -31,7 +31,7 @@ from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.packed_convolution import panel_of
 from graphc.ops.winograd_matrices import TAPS, transforms
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
 
 IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.results"
 #: Channels of images that a chunk sums over positions, at most.

@@ -16,8 +16,8 @@ from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
-from graphc.passes.access import full_index
-from graphc.passes.fusion import Body, Root
+from graphc.passes.fusion.access import full_index
+from graphc.passes.fusion.fuse import Body, Root
 
 CHUNK = index("chunk")
 

@@ -12,8 +12,8 @@ from graphc.backends.lower.nests.combine import accumulator_dtype, identity
 from graphc.backends.lower.nests.nest import Lowering
 from graphc.backends.lower.nests.streams import is_large
 from graphc.ir.dtypes import DType
-from graphc.passes.access import full_index
-from graphc.passes.fusion import Root
+from graphc.passes.fusion.access import full_index
+from graphc.passes.fusion.fuse import Root
 
 
 class InLines(Lowering):

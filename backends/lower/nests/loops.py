@@ -11,8 +11,8 @@ from graphc.backends.lower.reader import offset_of
 from graphc.ir.dim_values import atoms, coefficient, product
 from graphc.ir.dims import Atom, Dim, DimExpr, index
 from graphc.ir.record import dataclass
-from graphc.passes.access import domain_index, full_index
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.access import domain_index, full_index
+from graphc.passes.fusion.fuse import Body
 
 #: Fewer iterations of the inner loops than these do not fill a vector.
 NARROW = 8

@@ -33,8 +33,8 @@ from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
-from graphc.passes.access import full_index
-from graphc.passes.fusion import Body, Root
+from graphc.passes.fusion.access import full_index
+from graphc.passes.fusion.fuse import Body, Root
 
 #: Rows whose sum along columns is taken before it joins that of others.
 BLOCK = 16

@@ -16,8 +16,8 @@ from graphc.backends.lower.nests.streams import SHORT
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL
-from graphc.passes.access import full_index
-from graphc.passes.fusion import Body, Root
+from graphc.passes.fusion.access import full_index
+from graphc.passes.fusion.fuse import Body, Root
 
 if TYPE_CHECKING:
     from graphc.backends.lower.nests.nest import Lowering

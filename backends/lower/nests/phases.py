@@ -10,8 +10,8 @@ from graphc.backends.lower.nests.loops import Loop, Nest
 from graphc.ir.dim_values import atoms
 from graphc.ir.dims import Atom, Dim
 from graphc.ir.node import Tensor
-from graphc.passes.access import AccessRecorder, full_index
-from graphc.passes.fusion import Body, Root
+from graphc.passes.fusion.access import AccessRecorder, full_index
+from graphc.passes.fusion.fuse import Body, Root
 
 
 def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:

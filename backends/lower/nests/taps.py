@@ -17,7 +17,7 @@ from graphc.backends.lower.nests.turned import plan_turned
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import bool_, int64
 from graphc.ir.node import Node
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
 
 #: Positions at once: so many sums, and what their taps read, fit the registers.
 TOGETHER = 4

@@ -19,8 +19,8 @@ from graphc.ir.dim_values import coefficient
 from graphc.ir.dims import Atom, Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node
-from graphc.passes.access import Access, full_index
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.access import Access, full_index
+from graphc.passes.fusion.fuse import Body
 
 ZERO, A = e.const(0, int64), e.var("u.a")
 #: Bytes of an element from which on a strip has several squares side by side, so that what it

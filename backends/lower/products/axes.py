@@ -14,8 +14,8 @@ from graphc.ir.op import Index
 from graphc.ir.record import dataclass
 from graphc.ops.contraction import AxisPair, free_axes
 from graphc.ops.packed_product import PackedProduct
-from graphc.passes.access import AccessRecorder, domain_index, full_index
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.access import AccessRecorder, domain_index, full_index
+from graphc.passes.fusion.fuse import Body
 
 Along = Literal["inner", "free", "neither"]
 

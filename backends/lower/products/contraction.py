@@ -35,7 +35,7 @@ from graphc.backends.lower.products.words import plan_words
 from graphc.ir.dims import Dim, minimum
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.fuse import Body
 
 #: No product has as many chunks.
 MOST_CHUNKS = 2**40

@@ -12,7 +12,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.ops.windows import Windows
-from graphc.passes.access import AccessRecorder
+from graphc.passes.fusion.access import AccessRecorder
 
 #: What a tile costs beside its multiplications, in multiplications of its sums.
 OVERHEAD = 3

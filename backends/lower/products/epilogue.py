@@ -12,8 +12,8 @@ from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
-from graphc.passes.access import domain_index, full_index
-from graphc.passes.fusion import Body
+from graphc.passes.fusion.access import domain_index, full_index
+from graphc.passes.fusion.fuse import Body
 
 
 class Epilogue:

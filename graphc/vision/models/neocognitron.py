@@ -18,7 +18,7 @@ from graphc.ops.layout import reshape
 from graphc.ops.powers import rsqrt
 from graphc.ops.reduction import argmax, max, sum
 from graphc.ops.source import iota, variable
-from graphc.passes.differentiate import grad
+from graphc.passes.derivatives.differentiate import grad
 
 
 class SLayer(Layer):

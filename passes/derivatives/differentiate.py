@@ -18,7 +18,7 @@ from graphc.ops.arithmetic import add
 from graphc.ops.control import Control
 from graphc.ops.layout import broadcast
 from graphc.ops.source import constant, placeholder
-from graphc.passes.loop_gradients import pull_control
+from graphc.passes.derivatives.loop_gradients import pull_control
 from graphc.passes.pattern import literal
 
 

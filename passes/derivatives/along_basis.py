@@ -12,10 +12,10 @@ from graphc.ir.walk import topological
 from graphc.ops.axes import moveaxis
 from graphc.ops.einsum import NOMINAL
 from graphc.ops.einsum import Term as Factor
-from graphc.passes.assemble import assembled, shortened
-from graphc.passes.batch import batch_node
-from graphc.passes.term_rules import MOVES, RULES, Terms
-from graphc.passes.terms import Line, Term, fresh_line
+from graphc.passes.derivatives.assemble import assembled, shortened
+from graphc.passes.derivatives.batch import batch_node
+from graphc.passes.derivatives.term_rules import MOVES, RULES, Terms
+from graphc.passes.derivatives.terms import Line, Term, fresh_line
 
 #: How many terms of a value may fill boxes, of which the best is taken: none is to multiply with
 #: every basis vector. Of deep networks most terms would be made for nothing.

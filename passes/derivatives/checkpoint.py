@@ -13,8 +13,8 @@ from graphc.ir.walk import substitute, topological
 from graphc.ops.barrier import barrier
 from graphc.ops.custom import Rule, Vjp, with_gradient
 from graphc.ops.source import placeholder
-from graphc.passes.batch import as_tensors, vmap
-from graphc.passes.differentiate import pullback
+from graphc.passes.derivatives.batch import as_tensors, vmap
+from graphc.passes.derivatives.differentiate import pullback
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,8 +12,8 @@ from graphc.ir.walk import rebuild, topological
 from graphc.ops.contraction import dot_general
 from graphc.ops.control import SCAN, scan_node
 from graphc.ops.layout import transpose
+from graphc.passes.derivatives.loop_gradients import like
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.loop_gradients import like
 
 #: Steps from which on it pays to turn an operand before them.
 FEWEST = 4

@@ -17,8 +17,8 @@ from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.philox import random_words
 from graphc.ops.source import iota, is_scalar_constant
-from graphc.passes.band_regions import COLUMN, ROW, UNIT, Labels, Region, is_kept
-from graphc.passes.loop_gradients import like
+from graphc.passes.bands.regions import COLUMN, ROW, UNIT, Labels, Region, is_kept
+from graphc.passes.derivatives.loop_gradients import like
 
 Axes = tuple[int, ...]
 

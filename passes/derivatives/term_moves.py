@@ -13,7 +13,7 @@ from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
 from graphc.ops.layout import factor_groups
-from graphc.passes.terms import Label, Line, Term, fresh_line, row_major, with_labels
+from graphc.passes.derivatives.terms import Label, Line, Term, fresh_line, row_major, with_labels
 
 
 def broadcast(node: Node, term: Term, lazily: bool) -> Term:

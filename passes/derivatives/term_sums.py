@@ -10,7 +10,7 @@ from graphc.ops.einsum import Term as Factor
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast
 from graphc.ops.source import constant
-from graphc.passes.terms import Label, Line, Term, evaluated, volume
+from graphc.passes.derivatives.terms import Label, Line, Term, evaluated, volume
 
 #: Two sums of factors become one factor if that has at most so many times their elements.
 MOST_GROWTH = 16

@@ -13,9 +13,9 @@ from graphc.ir.types import TensorType
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.control import SCAN
 from graphc.ops.strips import strips_node
+from graphc.passes.derivatives.loop_gradients import like
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.loop_gradients import like
-from graphc.passes.row_parts import part_of, strip_operands
+from graphc.passes.loops.row_parts import part_of, strip_operands
 
 #: Rows of a strip, at least and at most, and strips for as many threads, if there are enough rows.
 FEWEST, MOST = 5, 16

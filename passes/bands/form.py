@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from graphc.ir.dim_values import product
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild, topological, users
-from graphc.passes.band_limits import COMPARISONS
-from graphc.passes.band_loops import (
+from graphc.passes.bands.limits import COMPARISONS
+from graphc.passes.bands.loops import (
     COLUMN_SHARE,
     LEAST_SEEN,
     ROW_SHARE,
@@ -26,7 +26,7 @@ from graphc.passes.band_loops import (
     is_large,
     usual,
 )
-from graphc.passes.band_regions import Labels, Region, is_big
+from graphc.passes.bands.regions import Labels, Region, is_big
 from graphc.passes.graph import Graph, Pass
 
 #: Loops that the values of one region may take.

@@ -15,7 +15,7 @@ from graphc.ops.packed_convolution import packed_convolution, panel_of
 from graphc.ops.recipes import made
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.winograd import likely
+from graphc.passes.layouts.winograd import likely
 
 #: Fewer channels than these do not fill vectors.
 FEW_CHANNELS = 16

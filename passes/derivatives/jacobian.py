@@ -10,8 +10,8 @@ from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ops.layout import reshape
 from graphc.ops.source import placeholder
-from graphc.passes.along_basis import along_basis
-from graphc.passes.differentiate import grad, pullback, pushforward
+from graphc.passes.derivatives.along_basis import along_basis
+from graphc.passes.derivatives.differentiate import grad, pullback, pushforward
 
 
 def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:

@@ -15,7 +15,7 @@ from graphc.ops.control import Control
 from graphc.ops.convert import as_tensor
 from graphc.ops.layout import broadcast
 from graphc.ops.source import placeholder
-from graphc.passes.loop_batching import batch_control
+from graphc.passes.derivatives.loop_batching import batch_control
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:

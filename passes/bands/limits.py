@@ -28,8 +28,8 @@ from graphc.ops.reduction import all as every
 from graphc.ops.reduction import max as largest
 from graphc.ops.select import where
 from graphc.ops.source import constant_value, iota, is_scalar_constant
-from graphc.passes.band_bodies import arranged, arranged_shape
-from graphc.passes.band_regions import COLUMN, ROW, Labels, Region, is_big, operand_labels
+from graphc.passes.bands.bodies import arranged, arranged_shape
+from graphc.passes.bands.regions import COLUMN, ROW, Labels, Region, is_big, operand_labels
 
 #: What is known of a value where the mask is false: a number, `FINITE`, or None for nothing.
 Known = float | bool | str | None

@@ -19,11 +19,9 @@ from graphc.ops.einsum import Term as Factor
 from graphc.ops.logic import invert
 from graphc.ops.select import where
 from graphc.ops.source import constant, constant_value
-from graphc.passes import term_moves
-from graphc.passes.fold import EXACT, constants_folded
-from graphc.passes.pattern import literal
-from graphc.passes.term_sums import simplified
-from graphc.passes.terms import (
+from graphc.passes.derivatives import term_moves
+from graphc.passes.derivatives.term_sums import simplified
+from graphc.passes.derivatives.terms import (
     Term,
     fresh_line,
     indexed,
@@ -31,6 +29,8 @@ from graphc.passes.terms import (
     with_factor,
     without,
 )  # fmt: skip
+from graphc.passes.fold import EXACT, constants_folded
+from graphc.passes.pattern import literal
 
 Terms = tuple[Term, ...]
 Inputs = Sequence[Terms | None]

@@ -19,7 +19,7 @@ from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.padding import place
 from graphc.ops.source import constant
-from graphc.passes.terms import (
+from graphc.passes.derivatives.terms import (
     Label,
     Line,
     Term,

@@ -18,8 +18,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.ops.copying import copy
-from graphc.passes.access import Access, AccessRecorder, domain_index, full_index, space
-from graphc.passes.roots import base, choose_roots, is_buffer, is_view
+from graphc.passes.fusion.access import Access, AccessRecorder, domain_index, full_index, space
+from graphc.passes.fusion.roots import base, choose_roots, is_buffer, is_view
 
 #: A kernel that reads and makes this many values takes no more.
 WIDEST = 32

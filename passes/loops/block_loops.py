@@ -19,9 +19,9 @@ from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import add
 from graphc.ops.blocks import blocks_node
 from graphc.ops.control import SCAN, scan_node
+from graphc.passes.derivatives.loop_gradients import like, zeros
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.loop_gradients import like, zeros
-from graphc.passes.row_parts import part_of, row_operands, summed_operands
+from graphc.passes.loops.row_parts import part_of, row_operands, summed_operands
 
 #: Names of the sizes of blocks begin so; loops over these are blocks already.
 ROWS = "_rows"

@@ -10,8 +10,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.control import SCAN, scan_node
+from graphc.passes.derivatives.loop_gradients import family
 from graphc.passes.graph import Graph, Pass
-from graphc.passes.loop_gradients import family
 
 
 def merge_scans(graph: Graph) -> Graph:

@@ -1,0 +1,1 @@
+"""Gradients, batches and Jacobians: graphs made of graphs, before they are compiled."""

@@ -1,0 +1,1 @@
+"""The order in which values, kernels and constant matrices lie in memory."""
