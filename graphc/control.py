@@ -167,9 +167,11 @@ def _bounded(
 
 def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *operands: Any) -> Any:
     """`yes(*operands)` where the scalar `predicate` is true, else `no(*operands)`; only the branch
-    taken is computed.
+    taken is computed, with what it alone reads.
 
-    Both branches must give the same structure of the same types.
+    Both branches must give the same structure of the same types. An index that is used outside of
+    them is checked in any case: `gc.take(table, i)` may fail where no branch needs it, unless it is
+    written inside of one.
     """
     chosen = as_tensor(predicate)
     hint = "hint: gc.where chooses between two tensors, element by element"
@@ -187,8 +189,8 @@ def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *opera
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """`branches[index](*operands)`; an index outside is clipped to the nearest.
 
-    Only the branch taken is computed; what a branch reads that was written outside is computed in
-    any case.
+    Only the branch taken is computed, with what it alone reads. An index that is used outside of
+    the branches is checked in any case.
     """
     chosen = astype(as_tensor(index), int64)
     if chosen.shape != ():

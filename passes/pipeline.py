@@ -29,6 +29,7 @@ from graphc.passes.layouts.pack_kernels import PACK_KERNELS
 from graphc.passes.layouts.pack_products import PACK_PRODUCTS
 from graphc.passes.layouts.winograd import WINOGRAD
 from graphc.passes.loops.block_loops import BLOCK_LOOPS
+from graphc.passes.loops.branch_operands import BRANCH_OPERANDS
 from graphc.passes.loops.merge_scans import MERGE_SCANS
 from graphc.passes.loops.straighten import STRAIGHTEN
 from graphc.passes.loops.strips import STRIPS
@@ -50,6 +51,7 @@ PIPELINE: tuple[Pass, ...] = (
     CANONICALISE,
     MERGE_SCANS,
     DROP,
+    BRANCH_OPERANDS,
     KEEP_CHECKS,
     STRAIGHTEN,
     BLOCK_LOOPS,
@@ -100,7 +102,9 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
         if isinstance(attribute, tuple):
             return tuple(better(part, steps) for part in attribute)
         if isinstance(attribute, Subgraph) and attribute not in known:
-            body = Graph(attribute.inputs, attribute.outputs, outer=graph.sizes)
+            body = Graph(
+                attribute.inputs, attribute.outputs, relaxed=graph.relaxed, outer=graph.sizes
+            )
             inner = optimise(body, disable, None, steps)
             known[attribute] = Subgraph(inner.inputs, inner.outputs)
         return known[attribute] if isinstance(attribute, Subgraph) else attribute
