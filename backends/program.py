@@ -26,10 +26,10 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
-from graphc.ops.bands import BANDS, chunks_of
-from graphc.ops.control import Control
 from graphc.ops.copying import copy
-from graphc.ops.strips import STRIPS
+from graphc.ops.loops.bands import BANDS, chunks_of
+from graphc.ops.loops.control import Control
+from graphc.ops.loops.strips import STRIPS
 from graphc.passes.fusion.fuse import Body, copy_body, fuse
 from graphc.passes.fusion.inplace import is_block_write, overwrites, settle_order
 from graphc.passes.fusion.roots import base, is_buffer

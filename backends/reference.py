@@ -17,7 +17,7 @@ from graphc.ir.errors import ArgumentError, IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
-from graphc.ops.control import Control
+from graphc.ops.loops.control import Control
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

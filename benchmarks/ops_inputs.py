@@ -131,13 +131,13 @@ WIDE = {(2, 0): (1, 0), (1, 1): (0, 1)}
 
 
 def our_max_pool(gc, x):
-    from graphc.ops.pooling import max_pool
+    from graphc.ops.convolutions.pooling import max_pool
 
     return max_pool(x, 3, 2, 1)
 
 
 def our_average_pool(gc, x):
-    from graphc.ops.pooling import average_pool
+    from graphc.ops.convolutions.pooling import average_pool
 
     return average_pool(x, 2, 2)
 

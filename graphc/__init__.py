@@ -37,11 +37,11 @@ from graphc.ops.axes import (
 from graphc.ops.cast import astype
 from graphc.ops.classify import copysign, isfinite, isinf, isnan, signbit
 from graphc.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
-from graphc.ops.contraction import (
+from graphc.ops.linear.contraction import (
     dot, dot_general, inner, kron, matmul, outer, tensordot, vdot, vecdot,
 )  # fmt: skip
 from graphc.ops.convert import as_tensor
-from graphc.ops.convolving import convolve
+from graphc.ops.convolutions.convolving import convolve
 from graphc.ops.creation import (
     arange, empty, empty_like, full, full_like, linspace, meshgrid, one_hot, ones,
     ones_like, zeros, zeros_like,
@@ -49,12 +49,12 @@ from graphc.ops.creation import (
 from graphc.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, diff, trace
 from graphc.ops.diagonal import diag, diagflat, diagonal, eye, identity, tri, tril, triu
 from graphc.ops.division import floor_divide, fmod, remainder
-from graphc.ops.dynamic_slicing import dynamic_slice, dynamic_update_slice
-from graphc.ops.einsum import einsum
+from graphc.ops.indexing.dynamic_slicing import dynamic_slice, dynamic_update_slice
+from graphc.ops.linear.einsum import einsum
 from graphc.ops.exponential import (
     exp, exp2, expm1, log, log10, log1p, log2, log_sigmoid, logaddexp, sigmoid, softplus,
 )  # fmt: skip
-from graphc.ops.gather import take, take_along_axis
+from graphc.ops.indexing.gather import take, take_along_axis
 from graphc.ops.joining import concat, concatenate, hstack, repeat, roll, stack, tile, vstack
 from graphc.ops.layout import (
     broadcast_shapes, broadcast_to, expand_dims, reshape, squeeze, transpose,
@@ -67,18 +67,18 @@ from graphc.ops.padding import pad
 from graphc.ops.powers import cbrt, hypot, power, rsqrt, sqrt, square
 from graphc.ops.reduction import all, any, argmax, argmin, max, min, prod, sum
 from graphc.ops.rounding import ceil, floor, rint, round, trunc
-from graphc.ops.scatter import put_along_axis
-from graphc.ops.searching import bincount, digitize, nonzero, searchsorted, unravel_index
+from graphc.ops.indexing.scatter import put_along_axis
+from graphc.ops.indexing.searching import bincount, digitize, nonzero, searchsorted, unravel_index
 from graphc.ops.select import clip, heaviside, nan_to_num, where
-from graphc.ops.slicing import flip, split, unstack
-from graphc.ops.sorting import argsort, sort
+from graphc.ops.indexing.slicing import flip, split, unstack
+from graphc.ops.sorting.sort import argsort, sort
 from graphc.ops.source import constant, iota, placeholder, variable
 from graphc.ops.special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from graphc.ops.statistics import (
     average, count_nonzero, log_softmax, logsumexp, mean, median, norm, ptp, softmax, std,
     var,
 )  # fmt: skip
-from graphc.ops.topk import topk
+from graphc.ops.sorting.topk import topk
 from graphc.ops.trigonometric import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, rad2deg,
     sin, sinh, tan, tanh,

@@ -15,10 +15,10 @@ from graphc.ir.subgraph import Subgraph, free_tensors
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute
 from graphc.ops.cast import astype
-from graphc.ops.control import scan_node, switch_node, while_node
 from graphc.ops.convert import as_tensor
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
+from graphc.ops.loops.control import scan_node, switch_node, while_node
 from graphc.ops.source import as_shape, placeholder
 from graphc.passes.derivatives.batch import as_tensors
 from graphc.passes.derivatives.checkpoint import checkpoint

@@ -19,15 +19,15 @@ from graphc.ir.dtypes import float64, int64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.axes import moveaxis
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.creation import zeros_like
 from graphc.ops.extent import extent
+from graphc.ops.indexing.slicing import flip, narrow
 from graphc.ops.joining import concat
 from graphc.ops.layout import normal_axis, reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.located import locate_errors
 from graphc.ops.padding import pad
-from graphc.ops.slicing import flip, narrow
 from graphc.ops.source import constant, iota
 from graphc.ops.trigonometric import cos, sin
 

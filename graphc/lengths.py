@@ -9,7 +9,7 @@ from graphc.ir.dims import Dim, DimExpr, bounds
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
-from graphc.ops.control import SWITCH, Control
+from graphc.ops.loops.control import SWITCH, Control
 
 
 def doubtful_lengths(results: Sequence[Tensor]) -> tuple[tuple[Dim, Tensor], ...]:

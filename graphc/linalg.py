@@ -11,20 +11,20 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.cholesky import cholesky, triangular_solve
-from graphc.ops.contraction import dot_general, kron, matmul, outer, tensordot, vecdot
 from graphc.ops.convert import as_tensor
 from graphc.ops.cumulative import trace
 from graphc.ops.diagonal import diagonal, eye
 from graphc.ops.exponential import exp, log2
 from graphc.ops.layout import reshape
-from graphc.ops.orthogonal import eigh, qr
+from graphc.ops.linear.cholesky import cholesky, triangular_solve
+from graphc.ops.linear.contraction import dot_general, kron, matmul, outer, tensordot, vecdot
+from graphc.ops.linear.orthogonal import eigh, qr
+from graphc.ops.linear.singular import svd
+from graphc.ops.linear.solving import inverse, slogdet, solve
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import max, sum
 from graphc.ops.rounding import ceil
 from graphc.ops.select import where
-from graphc.ops.singular import svd
-from graphc.ops.solving import inverse, slogdet, solve
 from graphc.ops.statistics import norm as vector_norm
 
 __all__ = [

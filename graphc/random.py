@@ -3,8 +3,8 @@
 Whatever draws takes a key, u32[4], or a `Generator`; equal keys give equal numbers.
 """
 
-from graphc.ops.choosing import choice, permutation, randint
-from graphc.ops.distributions import (
+from graphc.ops.randomness.choosing import choice, permutation, randint
+from graphc.ops.randomness.distributions import (
     bernoulli,
     categorical,
     exponential,
@@ -14,7 +14,7 @@ from graphc.ops.distributions import (
     truncated_normal,
     uniform,
 )
-from graphc.ops.generator import Generator, KeyLike, bits, fold_in, key, split
+from graphc.ops.randomness.generator import Generator, KeyLike, bits, fold_in, key, split
 from graphc.rejection import beta, dirichlet, gamma, normal_pair
 
 __all__ = [

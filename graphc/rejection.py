@@ -12,12 +12,12 @@ from graphc.ir.node import Tensor
 from graphc.ir.types import Shape
 from graphc.ops.convert import TensorLike, as_operand, cast
 from graphc.ops.creation import full, zeros
-from graphc.ops.distributions import normal, uniform
 from graphc.ops.exponential import exp, log, log1p
-from graphc.ops.generator import KeyLike, draw_key, fold_in, split
 from graphc.ops.layout import broadcast_to
 from graphc.ops.logic import logical_and, logical_not, logical_or
 from graphc.ops.powers import rsqrt, sqrt
+from graphc.ops.randomness.distributions import normal, uniform
+from graphc.ops.randomness.generator import KeyLike, draw_key, fold_in, split
 from graphc.ops.reduction import any
 from graphc.ops.select import where
 from graphc.ops.source import as_shape

@@ -25,12 +25,12 @@ from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import maximum as elementwise_maximum
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
+from graphc.ops.indexing.slicing import narrow, strided
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.line_blocks import line_blocks
 from graphc.ops.powers import square
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
-from graphc.ops.slicing import narrow, strided
 from graphc.ops.source import constant
 from graphc.passes.derivatives.differentiate import zeros_like
 from graphc.passes.fusion.roots import is_buffer

@@ -12,11 +12,11 @@ from graphc.ir.dims import bounds
 from graphc.ir.dtypes import uint64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild
-from graphc.ops.block_writes import block_write
 from graphc.ops.checked import checked_place
-from graphc.ops.dynamic_slicing import DynamicSlice, DynamicUpdate
-from graphc.ops.gather import Gather
-from graphc.ops.slicing import is_nonnegative
+from graphc.ops.indexing.block_writes import block_write
+from graphc.ops.indexing.dynamic_slicing import DynamicSlice, DynamicUpdate
+from graphc.ops.indexing.gather import Gather
+from graphc.ops.indexing.slicing import is_nonnegative
 from graphc.passes.graph import Graph, Pass
 
 #: Elements that an index gives at least where it is worth to be checked on its own.

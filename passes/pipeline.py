@@ -13,9 +13,9 @@ from graphc.ir.op import Op
 from graphc.ir.source import on_one_line
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
-from graphc.ops.bands import BANDS as BANDS_OP
-from graphc.ops.blocks import BLOCKS
-from graphc.ops.control import Control
+from graphc.ops.loops.bands import BANDS as BANDS_OP
+from graphc.ops.loops.blocks import BLOCKS
+from graphc.ops.loops.control import Control
 from graphc.passes.bands.form import BANDS
 from graphc.passes.block_reductions import BLOCK_REDUCTIONS
 from graphc.passes.block_writes import WRITE_BLOCKS

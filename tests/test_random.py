@@ -14,7 +14,7 @@ from graphc.backends.reference import evaluate
 from graphc.ir.errors import DTypeError, GraphError, IndexRangeError
 from graphc.ir.node import Tensor
 from graphc.ops.cast import astype as cast
-from graphc.ops.philox import FOLD, philox
+from graphc.ops.randomness.philox import FOLD, philox
 from graphc.ops.reduction import sum
 from graphc.ops.source import automatic_updates, placeholder
 

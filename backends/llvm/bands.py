@@ -17,7 +17,7 @@ from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.types import TensorType
-from graphc.ops.bands import Bands, chunks_of, count
+from graphc.ops.loops.bands import Bands, chunks_of, count
 
 
 def bands_function(values: Values, dims: DimWriter, nested: Nested, prefix: str, slots: int) -> str:

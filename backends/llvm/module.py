@@ -23,7 +23,7 @@ from graphc.backends.program import Program
 from graphc.ir.dim_values import is_name
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.record import dataclass
-from graphc.ops.bands import chunks_of
+from graphc.ops.loops.bands import chunks_of
 
 Written = dict[tuple[int, frozenset[str]], tuple[str, str, dict[str, None]]]
 """Name, text and declarations of kernels, by their object and the buffers that share memory."""

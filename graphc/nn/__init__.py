@@ -70,9 +70,9 @@ from graphc.nn.validation import (
 from graphc.nn.vision_transformer import MaskedAutoencoder, VisionTransformer, patches
 from graphc.nn.wiring import Wiring, image_operations, inherit_weights, why_rejected
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
-from graphc.ops.convolving import conv, conv_local, conv_transpose
+from graphc.ops.convolutions.convolving import conv, conv_local, conv_transpose
 from graphc.ops.exponential import sigmoid, softplus
-from graphc.ops.pooling import (
+from graphc.ops.convolutions.pooling import (
     adaptive_average_pool, adaptive_max_pool, average_pool, global_average_pool,
     global_max_pool, image_windows, max_pool, power_pool,
 )  # fmt: skip

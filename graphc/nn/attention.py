@@ -21,13 +21,13 @@ from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense
 from graphc.ops.arithmetic import absolute
 from graphc.ops.axes import swapaxes
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_tensor
+from graphc.ops.indexing.slicing import split
 from graphc.ops.layout import expand_dims, reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.logic import logical_and
 from graphc.ops.reduction import any as some
 from graphc.ops.select import where
-from graphc.ops.slicing import split
 from graphc.ops.source import iota
 from graphc.ops.statistics import softmax
 from graphc.ops.trigonometric import tanh

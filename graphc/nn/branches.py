@@ -11,10 +11,10 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Activation, Dense
 from graphc.ops.activations import relu
+from graphc.ops.convolutions.pooling import global_average_pool
 from graphc.ops.exponential import sigmoid
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
-from graphc.ops.pooling import global_average_pool
 from graphc.ops.trigonometric import tanh
 
 

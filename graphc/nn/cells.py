@@ -15,11 +15,11 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.activations import relu
-from graphc.ops.contraction import matmul
 from graphc.ops.creation import zeros
 from graphc.ops.exponential import sigmoid
+from graphc.ops.indexing.slicing import split
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import rsqrt
-from graphc.ops.slicing import split
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean
 from graphc.ops.trigonometric import tanh

@@ -5,9 +5,9 @@ from __future__ import annotations
 from graphc.ir.node import Tensor
 from graphc.nn.losses import cross_entropy
 from graphc.ops.axes import swapaxes
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import iota
 from graphc.ops.statistics import mean

@@ -13,11 +13,11 @@ from graphc.nn.cells import LSTMCell, output
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Embedding
 from graphc.ops.creation import zeros
-from graphc.ops.distributions import categorical
-from graphc.ops.gather import take_along_axis
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take_along_axis
 from graphc.ops.joining import stack
 from graphc.ops.layout import expand_dims
+from graphc.ops.randomness.distributions import categorical
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.statistics import log_softmax
 
 

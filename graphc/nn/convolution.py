@@ -14,7 +14,7 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Activation, Init, checked_activation
 from graphc.nn.options import options_of
-from graphc.ops.convolving import (
+from graphc.ops.convolutions.convolving import (
     Padding,
     PerAxis,
     conv,
@@ -24,8 +24,8 @@ from graphc.ops.convolving import (
     pad_widths,
     per_axis,
 )
+from graphc.ops.convolutions.pooling import average_pool, max_pool
 from graphc.ops.layout import reshape
-from graphc.ops.pooling import average_pool, max_pool
 from graphc.ops.source import variable
 
 

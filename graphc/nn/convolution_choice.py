@@ -12,7 +12,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.convolution_matrix import conv_by_matrix, conv_by_patches
 from graphc.nn.convolution_transforms import conv_by_fft, conv_by_winograd
-from graphc.ops.convolving import conv
+from graphc.ops.convolutions.convolving import conv
 from graphc.ops.source import placeholder
 
 #: Every way by name; all take the arguments of `conv` but `spread`, and give its result.

@@ -12,8 +12,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.ops.contraction import matmul
-from graphc.ops.convolving import (
+from graphc.ops.convolutions.convolving import (
     Padding,
     PerAxis,
     count_positions,
@@ -21,9 +20,10 @@ from graphc.ops.convolving import (
     per_axis,
     span_of,
 )
-from graphc.ops.einsum import einsum
+from graphc.ops.convolutions.pooling import image_windows
 from graphc.ops.layout import reshape
-from graphc.ops.pooling import image_windows
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.linear.einsum import einsum
 from graphc.ops.source import constant
 
 

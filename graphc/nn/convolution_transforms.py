@@ -10,12 +10,12 @@ from graphc.fft import good_length, irfftn, rfftn
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.convolution_matrix import Frame
-from graphc.ops.convolving import Padding, PerAxis
-from graphc.ops.einsum import einsum
+from graphc.ops.convolutions.convolving import Padding, PerAxis
+from graphc.ops.convolutions.pooling import image_windows
+from graphc.ops.indexing.slicing import flip
 from graphc.ops.layout import reshape
+from graphc.ops.linear.einsum import einsum
 from graphc.ops.padding import pad
-from graphc.ops.pooling import image_windows
-from graphc.ops.slicing import flip
 from graphc.ops.source import constant
 
 # Two results of three taps from four elements with four products instead of six (Winograd, 1980).

@@ -16,18 +16,18 @@ from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ops.creation import full, zeros
-from graphc.ops.distributions import categorical
-from graphc.ops.dynamic_slicing import dynamic_update_slice
-from graphc.ops.gather import take, take_along_axis
-from graphc.ops.generator import KeyLike, fold_in
+from graphc.ops.indexing.dynamic_slicing import dynamic_update_slice
+from graphc.ops.indexing.gather import take, take_along_axis
 from graphc.ops.layout import broadcast_to, expand_dims, reshape
 from graphc.ops.logic import logical_and, logical_not, logical_or
+from graphc.ops.randomness.distributions import categorical
+from graphc.ops.randomness.generator import KeyLike, fold_in
 from graphc.ops.reduction import all as every
 from graphc.ops.reduction import argmax
 from graphc.ops.select import where
+from graphc.ops.sorting.topk import topk
 from graphc.ops.source import constant, iota
 from graphc.ops.statistics import log_softmax
-from graphc.ops.topk import topk
 
 Step = Callable[[Any, Tensor], tuple[Tensor, Any]]
 Choice = Callable[[Tensor, Tensor], Tensor]

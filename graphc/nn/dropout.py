@@ -12,8 +12,8 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.activations import SELU_ALPHA, SELU_SCALE
 from graphc.nn.layer import Layer
-from graphc.ops.distributions import bernoulli, normal, uniform
-from graphc.ops.generator import Generator, KeyLike, split
+from graphc.ops.randomness.distributions import bernoulli, normal, uniform
+from graphc.ops.randomness.generator import Generator, KeyLike, split
 from graphc.ops.select import where
 from graphc.ops.statistics import mean, var
 from graphc.passes.derivatives.batch import vmap

@@ -12,17 +12,17 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Activation, Dense, Init
 from graphc.ops.activations import relu
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.creation import ones, zeros
 from graphc.ops.diagonal import eye
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
+from graphc.ops.indexing.scatter import scatter
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.located import locate_errors
 from graphc.ops.powers import rsqrt
 from graphc.ops.reduction import sum
-from graphc.ops.scatter import scatter
 from graphc.ops.source import iota
 
 

@@ -12,8 +12,8 @@ from graphc.init import Seed
 from graphc.ir.node import Tensor
 from graphc.nn.layers import Dense
 from graphc.ops.arithmetic import absolute
-from graphc.ops.contraction import matmul
 from graphc.ops.layout import transpose
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import state_of
 from graphc.ops.statistics import mean

@@ -19,15 +19,15 @@ from graphc.nn.normalisation import LayerNorm
 from graphc.nn.transformer import EncoderBlock, LearnedPositions, around, sinusoids
 from graphc.ops.activations import gelu
 from graphc.ops.axes import swapaxes
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.creation import zeros
-from graphc.ops.dynamic_slicing import dynamic_update_slice
-from graphc.ops.gather import take
+from graphc.ops.indexing.dynamic_slicing import dynamic_update_slice
+from graphc.ops.indexing.gather import take
+from graphc.ops.indexing.slicing import split
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
-from graphc.ops.slicing import split
 from graphc.ops.source import iota, variable
 from graphc.ops.statistics import mean
 from graphc.ops.trigonometric import tanh

@@ -11,7 +11,7 @@ from graphc.init import Seed
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
-from graphc.ops.contraction import matmul
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.source import variable
 
 Activation = Callable[[Tensor], Tensor]
@@ -110,6 +110,6 @@ class Embedding(Layer):
         self.table = variable(first_value(normal, (count, size), seed, dtype), "table")
 
     def __call__(self, x: Tensor) -> Tensor:
-        from graphc.ops.gather import take
+        from graphc.ops.indexing.gather import take
 
         return take(self.table, x, axis=0)

@@ -19,11 +19,11 @@ from graphc.ops.arithmetic import multiply
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.creation import full, one_hot, zeros
 from graphc.ops.exponential import sigmoid, softplus
+from graphc.ops.indexing.slicing import split
 from graphc.ops.joining import concat, roll
 from graphc.ops.layout import broadcast_to, expand_dims
 from graphc.ops.powers import power, sqrt
 from graphc.ops.reduction import sum as total
-from graphc.ops.slicing import split
 from graphc.ops.statistics import softmax
 from graphc.ops.trigonometric import tanh
 

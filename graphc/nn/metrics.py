@@ -9,14 +9,14 @@ from graphc.ops.cast import astype
 from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.cumulative import cumsum
 from graphc.ops.exponential import exp
-from graphc.ops.gather import take_along_axis
+from graphc.ops.indexing.gather import take_along_axis
 from graphc.ops.layout import expand_dims
 from graphc.ops.reduction import any, argmax, sum
 from graphc.ops.select import where
-from graphc.ops.sorting import argsort
+from graphc.ops.sorting.sort import argsort
+from graphc.ops.sorting.topk import topk
 from graphc.ops.source import iota
 from graphc.ops.statistics import mean
-from graphc.ops.topk import topk
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:

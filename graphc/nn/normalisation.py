@@ -11,12 +11,12 @@ from graphc.ir.dtypes import as_dtype, float32
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.diagonal import eye
 from graphc.ops.extent import extent
 from graphc.ops.layout import reshape, transpose
-from graphc.ops.orthogonal import eigh
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.linear.orthogonal import eigh
 from graphc.ops.powers import rsqrt, sqrt
 from graphc.ops.reduction import sum
 from graphc.ops.source import variable

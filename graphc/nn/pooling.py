@@ -14,14 +14,14 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.arithmetic import minimum
-from graphc.ops.contraction import tensordot
 from graphc.ops.convert import TensorLike, as_operand, cast
-from graphc.ops.convolving import PerAxis, per_axis
+from graphc.ops.convolutions.convolving import PerAxis, per_axis
+from graphc.ops.convolutions.pooling import average_pool, image_windows, max_pool
 from graphc.ops.exponential import sigmoid
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast, expand_dims
-from graphc.ops.pooling import average_pool, image_windows, max_pool
+from graphc.ops.linear.contraction import tensordot
 from graphc.ops.reduction import max
 from graphc.ops.rounding import ceil
 from graphc.ops.select import where

@@ -11,10 +11,10 @@ from graphc.nn.layers import Dense
 from graphc.ops.arithmetic import absolute
 from graphc.ops.convert import cast
 from graphc.ops.diagonal import eye
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import reshape
 from graphc.ops.reduction import sum
-from graphc.ops.sorting import argsort
+from graphc.ops.sorting.sort import argsort
 from graphc.ops.source import constant, state_of, variable
 from graphc.passes.derivatives.differentiate import grad
 

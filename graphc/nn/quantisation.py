@@ -13,12 +13,12 @@ from graphc.nn.contrastive import square_distances
 from graphc.nn.layer import Layer, first_value, state_of
 from graphc.nn.losses import mse
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.creation import one_hot
 from graphc.ops.custom import stop_gradient
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import argmax, argmin
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphc.nn.convolution import AveragePool, Conv, MaxPool
 from graphc.nn.layer import Layer
-from graphc.ops.convolving import per_axis
+from graphc.ops.convolutions.convolving import per_axis
 
 
 def receptive_field(network: Layer, axes: int = 2) -> tuple[int, ...]:

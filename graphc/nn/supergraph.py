@@ -16,17 +16,17 @@ from graphc.nn.layer import Layer
 from graphc.nn.wiring import Make, Operation
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.custom import stop_gradient
-from graphc.ops.distributions import gumbel, uniform
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike, fold_in, split
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape, transpose
+from graphc.ops.randomness.distributions import gumbel, uniform
+from graphc.ops.randomness.generator import KeyLike, fold_in, split
 from graphc.ops.reduction import argmax
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
+from graphc.ops.sorting.topk import topk
 from graphc.ops.source import constant, variable
 from graphc.ops.statistics import softmax
-from graphc.ops.topk import topk
 
 # What an edge makes of its input, its operations, their logits (O,), and its number.
 EdgeRule = Callable[[Tensor, Sequence[Operation], Tensor, int], Tensor]

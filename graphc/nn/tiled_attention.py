@@ -10,11 +10,11 @@ from graphc.ir.node import Tensor
 from graphc.nn.attention import scaled_dot_score
 from graphc.ops.arithmetic import maximum
 from graphc.ops.axes import moveaxis
-from graphc.ops.contraction import matmul
 from graphc.ops.creation import full, zeros
 from graphc.ops.custom import stop_gradient
 from graphc.ops.exponential import exp
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total
 from graphc.passes.derivatives.checkpoint import checkpoint

@@ -19,11 +19,11 @@ from graphc.nn.layers import Dense
 from graphc.nn.normalisation import LayerNorm
 from graphc.ops.activations import relu
 from graphc.ops.axes import swapaxes
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_tensor
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import stack
 from graphc.ops.layout import expand_dims, reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.source import iota, variable
 from graphc.ops.trigonometric import cos, sin
 

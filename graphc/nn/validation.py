@@ -12,8 +12,8 @@ from graphc.ir.node import Tensor
 from graphc.linalg import solve
 from graphc.nn.divergences import kl_divergence
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.statistics import mean, softmax, var
 

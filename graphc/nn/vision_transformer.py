@@ -15,12 +15,12 @@ from graphc.nn.layers import Dense
 from graphc.nn.normalisation import LayerNorm
 from graphc.nn.transformer import EncoderBlock, LearnedPositions
 from graphc.ops.activations import gelu
-from graphc.ops.choosing import permutation
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike
+from graphc.ops.indexing.gather import take
+from graphc.ops.indexing.scatter import scatter
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast_to, reshape, transpose
-from graphc.ops.scatter import scatter
+from graphc.ops.randomness.choosing import permutation
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean
 

@@ -13,9 +13,9 @@ from graphc.nn.convolution import conv2d
 from graphc.nn.layer import Layer
 from graphc.nn.options import options_of
 from graphc.ops.activations import relu
+from graphc.ops.convolutions.pooling import average_pool, max_pool
 from graphc.ops.creation import zeros_like
 from graphc.ops.joining import concat
-from graphc.ops.pooling import average_pool, max_pool
 
 Operation = Callable[[Tensor], Tensor]
 Make = Callable[[int], Operation]

@@ -14,6 +14,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype
+from graphc.ops.indexing.slicing import narrow
 from graphc.ops.layout import (
     broadcast,
     expand_dims,
@@ -24,7 +25,6 @@ from graphc.ops.layout import (
 )  # fmt: skip
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
-from graphc.ops.slicing import narrow
 
 
 class Concat(Op):
@@ -193,7 +193,7 @@ def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None)
 
 
 def _repeat_each(x: Tensor, counts: np.ndarray[Any, Any], axis: int) -> Tensor:
-    from graphc.ops.gather import take
+    from graphc.ops.indexing.gather import take
 
     n = x.shape[axis]
     if counts.shape != (n,):

@@ -37,7 +37,7 @@ class TensorMethods(TensorOperators, NumpyCalls):
         )
 
     def __getitem__(self: Any, key: Any) -> Tensor:
-        from graphc.ops.indexing import getitem
+        from graphc.ops.indexing.brackets import getitem
 
         return getitem(self, key)
 
@@ -63,7 +63,7 @@ class TensorMethods(TensorOperators, NumpyCalls):
     @property
     def at(self: Any) -> Any:
         """`x.at[index].set(y)` and its like: x with elements replaced or combined."""
-        from graphc.ops.indexing import At
+        from graphc.ops.indexing.brackets import At
 
         return At(self)
 

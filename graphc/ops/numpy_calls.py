@@ -12,7 +12,7 @@ import numpy as np
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.ops import arithmetic, comparison, division, logic, powers
-from graphc.ops.contraction import matmul
+from graphc.ops.linear.contraction import matmul
 
 _OPERATORS: dict[np.ufunc, Callable[..., Tensor]] = {
     np.add: arithmetic.add, np.subtract: arithmetic.subtract, np.multiply: arithmetic.multiply,

@@ -60,12 +60,12 @@ class TensorOperators:
         return powers.power(other, self)
 
     def __matmul__(self: Any, other: TensorLike) -> Tensor:
-        from graphc.ops.contraction import matmul
+        from graphc.ops.linear.contraction import matmul
 
         return matmul(self, other)
 
     def __rmatmul__(self: Any, other: TensorLike) -> Tensor:
-        from graphc.ops.contraction import matmul
+        from graphc.ops.linear.contraction import matmul
 
         return matmul(other, self)
 

@@ -14,12 +14,12 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor
+from graphc.ops.indexing.slicing import is_nonnegative, narrow, strided
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast_to
 from graphc.ops.literal import Literal
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import KINDS, moved
-from graphc.ops.slicing import is_nonnegative, narrow, strided
 from graphc.ops.source import constant_value
 
 

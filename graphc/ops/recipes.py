@@ -12,7 +12,9 @@ import numpy as np
 
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.ops import packed_convolution, packed_product, winograd
+from graphc.ops.convolutions import packed as packed_convolution
+from graphc.ops.convolutions import winograd
+from graphc.ops.linear import packed as packed_product
 from graphc.ops.literal import Literal, Made, aligned_copy
 from graphc.ops.source import constant_of
 

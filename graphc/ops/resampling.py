@@ -12,7 +12,7 @@ from graphc.ir.types import Shape
 from graphc.ops.arithmetic import maximum, minimum
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.extent import extent
-from graphc.ops.gather import gather, take
+from graphc.ops.indexing.gather import gather, take
 from graphc.ops.joining import stack
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.located import locate_errors

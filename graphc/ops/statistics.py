@@ -150,9 +150,9 @@ def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     """The middle element along an axis (None: of all), the mean of the two middle ones of an even
     count; NaN if one is.
     """
-    from graphc.ops.gather import take
+    from graphc.ops.indexing.gather import take
     from graphc.ops.reduction import any
-    from graphc.ops.sorting import sort
+    from graphc.ops.sorting.sort import sort
 
     x = _floating(x)
     if axis is None:

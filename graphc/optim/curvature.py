@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 from graphc.ir.node import Tensor
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
-from graphc.ops.distributions import bernoulli
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
-from graphc.ops.generator import KeyLike
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import bernoulli
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import log_softmax
 from graphc.optim.krylov import Product

@@ -11,10 +11,10 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.linalg import eigvalsh
 from graphc.ops.arithmetic import maximum
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.diagonal import diag
 from graphc.ops.layout import broadcast_to, reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from graphc.ir.node import Tensor
 from graphc.linalg import eigvalsh, slogdet
 from graphc.ops.convert import cast
-from graphc.ops.distributions import normal
-from graphc.ops.generator import KeyLike, split
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.statistics import softmax

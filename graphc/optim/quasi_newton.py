@@ -8,9 +8,9 @@ import numpy as np
 
 from graphc.control import scan
 from graphc.ir.node import Tensor
-from graphc.ops.contraction import matmul, outer
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul, outer
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.optim.line_search import LineSearch, wolfe

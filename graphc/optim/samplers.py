@@ -17,13 +17,13 @@ from graphc.ops.comparison import equal
 from graphc.ops.convert import as_operand, cast
 from graphc.ops.cumulative import cumprod
 from graphc.ops.diagonal import eye
-from graphc.ops.distributions import normal, uniform
 from graphc.ops.exponential import log
 from graphc.ops.extent import extent
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import reshape
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import normal, uniform
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota

@@ -8,11 +8,11 @@ from typing import Literal
 from graphc.ir.node import Tensor
 from graphc.linalg import solve
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import diagonal, eye
 from graphc.ops.extent import extent
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import rsqrt
 from graphc.ops.statistics import mean
 from graphc.optim.accelerated import Parameters

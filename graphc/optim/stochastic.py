@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from graphc.control import scan
 from graphc.ir.node import Tensor
 from graphc.ops.convert import as_tensor, cast
-from graphc.ops.distributions import normal
-from graphc.ops.generator import Generator, fold_in, split
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import Generator, fold_in, split
 from graphc.optim.optimiser import Optimiser, Rate, named
 from graphc.optim.points import gradients_at
 from graphc.optim.rules import Step

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from graphc.ir.node import Tensor
-from graphc.ops.dynamic_slicing import dynamic_slice, dynamic_update_slice
+from graphc.ops.indexing.dynamic_slicing import dynamic_slice, dynamic_update_slice
 from graphc.ops.layout import reshape
 from graphc.optim.accelerated import Parameters
 from graphc.optim.optimiser import Optimiser, Rate, named

@@ -15,10 +15,10 @@ from graphc.nn.layers import Activation, Init
 from graphc.nn.losses import mse
 from graphc.ops.arithmetic import absolute
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike
-from graphc.ops.distributions import uniform
-from graphc.ops.generator import KeyLike
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.randomness.distributions import uniform
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import variable

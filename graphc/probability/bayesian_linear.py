@@ -7,8 +7,8 @@ from __future__ import annotations
 from graphc.ir.node import Tensor
 from graphc.linalg import inv
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 from graphc.probability.gaussian_process import gp_log_evidence, linear_kernel
 

@@ -11,11 +11,11 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, state_of
 from graphc.ops.arithmetic import absolute
-from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import diagonal, tril
-from graphc.ops.distributions import normal
 from graphc.ops.exponential import exp, log
-from graphc.ops.generator import KeyLike
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean, var

@@ -19,14 +19,14 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer, first_value
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.creation import zeros
 from graphc.ops.custom import stop_gradient
-from graphc.ops.distributions import bernoulli, normal
 from graphc.ops.exponential import log, sigmoid, softplus
 from graphc.ops.extent import extent
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.randomness.distributions import bernoulli, normal
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import iota, variable
 from graphc.ops.statistics import logsumexp, mean

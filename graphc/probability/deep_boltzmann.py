@@ -18,16 +18,16 @@ from graphc.nn.layer import Layer, first_value
 from graphc.nn.layers import Dense, Sequential
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.creation import full
 from graphc.ops.custom import stop_gradient
-from graphc.ops.distributions import bernoulli
 from graphc.ops.exponential import sigmoid, softplus
-from graphc.ops.generator import KeyLike, split
 from graphc.ops.joining import stack
 from graphc.ops.layout import broadcast_to, expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.logic import logical_and
+from graphc.ops.randomness.distributions import bernoulli
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import constant, variable

@@ -19,12 +19,12 @@ from graphc.ops.activations import silu
 from graphc.ops.convert import TensorLike, as_operand, cast
 from graphc.ops.creation import arange, zeros
 from graphc.ops.cumulative import cumprod
-from graphc.ops.distributions import normal
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike, draw_key, fold_in
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast_to, reshape
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import KeyLike, draw_key, fold_in
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import mean
 

@@ -12,10 +12,10 @@ from graphlib import CycleError, TopologicalSorter
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.convert import TensorLike, as_tensor
-from graphc.ops.distributions import categorical
-from graphc.ops.gather import take_along_axis
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take_along_axis
 from graphc.ops.layout import broadcast_to, expand_dims
+from graphc.ops.randomness.distributions import categorical
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.statistics import log_softmax
 from graphc.probability.enumeration import joint_logits
 

@@ -11,13 +11,13 @@ from graphc.nn.losses import binary_cross_entropy
 from graphc.nn.margins import gaussian_nll
 from graphc.ops.arithmetic import absolute
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.cumulative import trace
 from graphc.ops.diagonal import diagonal
 from graphc.ops.exponential import exp, log
 from graphc.ops.extent import extent
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import mean
 

@@ -10,10 +10,10 @@ from graphc.ir.node import Tensor
 from graphc.nn.divergences import entropy
 from graphc.nn.layer import Layer
 from graphc.ops.cast import astype
-from graphc.ops.choosing import choice
-from graphc.ops.gather import take, take_along_axis
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take, take_along_axis
 from graphc.ops.layout import expand_dims
+from graphc.ops.randomness.choosing import choice
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import argmax
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total

@@ -12,15 +12,15 @@ from graphc.ir.node import Tensor
 from graphc.linalg import eigh, inv, slogdet, solve, svd
 from graphc.ops.arithmetic import maximum
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.cumulative import trace
 from graphc.ops.diagonal import diag, diagonal, eye
-from graphc.ops.distributions import normal
 from graphc.ops.extent import extent
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.slicing import flip
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
-from graphc.ops.slicing import flip
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.statistics import mean
 
 Sampler = Callable[..., Tensor]

@@ -13,10 +13,10 @@ from graphc.control import scan
 from graphc.ir.node import Tensor
 from graphc.linalg import slogdet, solve
 from graphc.ops.axes import swapaxes
-from graphc.ops.contraction import matmul
 from graphc.ops.diagonal import eye
 from graphc.ops.joining import concat
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 
 

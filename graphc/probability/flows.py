@@ -8,9 +8,9 @@ from typing import Any
 from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.exponential import exp
+from graphc.ops.indexing.slicing import flip
 from graphc.ops.joining import concat
 from graphc.ops.reduction import sum as total
-from graphc.ops.slicing import flip
 from graphc.probability.distributions import normal_log_density
 
 Net = Callable[[Tensor], tuple[Tensor, Tensor]]

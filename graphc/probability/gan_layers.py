@@ -13,16 +13,16 @@ from graphc.nn.divergences import kl_divergence
 from graphc.nn.layer import Layer, first_value
 from graphc.nn.normalisation import BatchNorm
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.creation import zeros
 from graphc.ops.custom import stop_gradient
 from graphc.ops.diagonal import diag, diagonal
-from graphc.ops.distributions import truncated_normal
 from graphc.ops.exponential import exp
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import reshape
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import rsqrt, sqrt
+from graphc.ops.randomness.distributions import truncated_normal
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.ops.statistics import mean, softmax

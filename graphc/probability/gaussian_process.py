@@ -10,11 +10,11 @@ from collections.abc import Callable
 from graphc.ir.node import Tensor
 from graphc.linalg import cholesky, triangular_solve
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.diagonal import diagonal, eye
 from graphc.ops.exponential import exp, log
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.special import erfc

@@ -9,10 +9,10 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.linalg import inv, slogdet, solve
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum as total
 
 

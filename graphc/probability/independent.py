@@ -6,9 +6,9 @@ from graphc.control import scan
 from graphc.ir.node import Tensor
 from graphc.linalg import generalised_eigh, svd
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.extent import extent
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.statistics import mean
 from graphc.ops.trigonometric import tanh
 from graphc.probability.factors import covariance

@@ -9,7 +9,7 @@ from __future__ import annotations
 from graphc.control import scan
 from graphc.ir.node import Tensor
 from graphc.ops.convert import TensorLike, as_tensor
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
 from graphc.ops.layout import expand_dims
 from graphc.ops.reduction import argmax

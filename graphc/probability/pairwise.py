@@ -16,15 +16,15 @@ from graphc.ir.node import Tensor
 from graphc.nn.layer import Layer
 from graphc.ops.arithmetic import sign
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.diagonal import diag, diagonal
-from graphc.ops.distributions import bernoulli
 from graphc.ops.exponential import sigmoid
 from graphc.ops.extent import extent
-from graphc.ops.generator import KeyLike, split
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast_to, expand_dims
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.randomness.distributions import bernoulli
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.ops.source import iota, variable

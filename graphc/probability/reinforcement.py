@@ -12,7 +12,7 @@ from graphc.nn.layer import Layer
 from graphc.nn.losses import cross_entropy, mse
 from graphc.ops.convert import TensorLike
 from graphc.ops.custom import stop_gradient
-from graphc.ops.gather import take_along_axis
+from graphc.ops.indexing.gather import take_along_axis
 from graphc.ops.layout import expand_dims, squeeze
 from graphc.ops.reduction import max as largest
 from graphc.probability.variational import score_surrogate

@@ -10,10 +10,10 @@ from graphc.linalg import eigvalsh
 from graphc.nn.activations import soft_threshold
 from graphc.ops.arithmetic import absolute
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.creation import full, zeros
 from graphc.ops.custom import stop_gradient
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
 from graphc.ops.reduction import max as largest
 from graphc.ops.reduction import sum as total

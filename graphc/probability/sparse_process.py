@@ -12,14 +12,14 @@ from graphc.linalg import cholesky, triangular_solve
 from graphc.nn.layer import Layer
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_operand
 from graphc.ops.diagonal import diagonal, eye, tril
-from graphc.ops.distributions import normal
 from graphc.ops.exponential import exp, log
-from graphc.ops.generator import KeyLike, split
 from graphc.ops.layout import expand_dims
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import sqrt
+from graphc.ops.randomness.distributions import normal
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.source import variable
 from graphc.probability.gaussian_process import rbf_kernel, variances

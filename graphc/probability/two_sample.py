@@ -7,14 +7,14 @@ from collections.abc import Callable
 from graphc.ir.node import Tensor
 from graphc.nn.contrastive import square_distances
 from graphc.ops.arithmetic import absolute
-from graphc.ops.choosing import permutation
 from graphc.ops.convert import TensorLike, cast
 from graphc.ops.cumulative import trace
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
+from graphc.ops.randomness.choosing import permutation
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import sum as total
 from graphc.ops.statistics import mean
 from graphc.passes.derivatives.batch import vmap

@@ -16,19 +16,19 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
 from graphc.ops.axes import swapaxes
 from graphc.ops.cast import astype
-from graphc.ops.choosing import randint
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.creation import meshgrid
-from graphc.ops.distributions import bernoulli, uniform
-from graphc.ops.einsum import einsum
 from graphc.ops.extent import extent
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.slicing import flip
 from graphc.ops.joining import stack
 from graphc.ops.layout import broadcast_to, reshape
+from graphc.ops.linear.contraction import matmul
+from graphc.ops.linear.einsum import einsum
+from graphc.ops.randomness.choosing import randint
+from graphc.ops.randomness.distributions import bernoulli, uniform
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.resampling import grid_sample
 from graphc.ops.select import where
-from graphc.ops.slicing import flip
 from graphc.ops.source import constant, iota
 from graphc.ops.statistics import mean
 from graphc.ops.trigonometric import cos, sin
@@ -114,7 +114,7 @@ def quarter_turns(x: Tensor, turns: Tensor) -> Tensor:
 
 def random_crop(x: Tensor, key: KeyLike, size: tuple[int, int]) -> Tensor:
     """A part of this size of the batch, at a random place."""
-    from graphc.ops.dynamic_slicing import dynamic_slice
+    from graphc.ops.indexing.dynamic_slicing import dynamic_slice
 
     below, beside = split(key, 2)[0], split(key, 2)[1]
     starts = [

@@ -8,13 +8,13 @@ from graphc.ir.node import Tensor
 from graphc.nn.layers import Dense
 from graphc.ops.arithmetic import maximum, minimum
 from graphc.ops.convert import TensorLike, as_operand, cast
-from graphc.ops.convolving import PerAxis, count_positions, per_axis
-from graphc.ops.gather import take
+from graphc.ops.convolutions.convolving import PerAxis, count_positions, per_axis
+from graphc.ops.convolutions.windows import windows
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import broadcast, broadcast_to, reshape, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.resampling import sample_linear
 from graphc.ops.source import iota
-from graphc.ops.windows import windows
 
 
 @locate_errors

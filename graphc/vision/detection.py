@@ -9,14 +9,14 @@ from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import minimum
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.creation import ones, zeros
-from graphc.ops.distributions import uniform
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike, split
+from graphc.ops.indexing.gather import take
+from graphc.ops.indexing.searching import nonzero
 from graphc.ops.layout import expand_dims
+from graphc.ops.randomness.distributions import uniform
+from graphc.ops.randomness.generator import KeyLike, split
 from graphc.ops.reduction import any, argmax, max, sum
-from graphc.ops.searching import nonzero
 from graphc.ops.select import where
-from graphc.ops.sorting import argsort
+from graphc.ops.sorting.sort import argsort
 from graphc.ops.source import iota
 from graphc.vision.boxes import iou
 

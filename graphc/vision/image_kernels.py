@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.ir.node import Tensor
 from graphc.ops.convert import TensorLike, as_operand
-from graphc.ops.convolving import Padding, conv
+from graphc.ops.convolutions.convolving import Padding, conv
 from graphc.ops.layout import broadcast_to, reshape
 
 #: The mean of 5 x 5 pixels.

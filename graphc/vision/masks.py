@@ -14,12 +14,12 @@ from graphc.nn.layers import Sequential
 from graphc.nn.losses import binary_cross_entropy
 from graphc.ops.activations import relu
 from graphc.ops.arithmetic import maximum, minimum
-from graphc.ops.contraction import matmul
 from graphc.ops.convert import cast
 from graphc.ops.creation import one_hot
 from graphc.ops.extent import extent
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import broadcast, reshape, transpose
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import any, argmax, sum
 from graphc.ops.resampling import sample_linear
 from graphc.ops.select import where

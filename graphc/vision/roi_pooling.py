@@ -10,7 +10,7 @@ from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import negative
 from graphc.ops.convert import TensorLike, as_operand, as_tensor
 from graphc.ops.division import floor_divide
-from graphc.ops.gather import take
+from graphc.ops.indexing.gather import take
 from graphc.ops.layout import broadcast_to, expand_dims, reshape
 from graphc.ops.reduction import any, max
 from graphc.ops.select import where

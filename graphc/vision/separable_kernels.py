@@ -7,10 +7,10 @@ from typing import Any
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.axes import moveaxis
-from graphc.ops.convolving import Padding, PerAxis, conv, pad_widths, per_axis
+from graphc.ops.convolutions.convolving import Padding, PerAxis, conv, pad_widths, per_axis
 from graphc.ops.layout import expand_dims, reshape, transpose
+from graphc.ops.linear.singular import svd
 from graphc.ops.powers import sqrt
-from graphc.ops.singular import svd
 
 
 def separable_terms(w: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,9 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.losses import mse
 from graphc.ops.axes import flatten
-from graphc.ops.contraction import matmul
 from graphc.ops.extent import extent
 from graphc.ops.layout import transpose
+from graphc.ops.linear.contraction import matmul
 
 
 def gram(features: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape, TensorType
-from graphc.ops.bands import Operand
-from graphc.ops.bands import wide as wide_part
-from graphc.ops.contraction import dot_general
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, reshape, transpose
-from graphc.ops.philox import random_words
+from graphc.ops.linear.contraction import dot_general
+from graphc.ops.loops.bands import Operand
+from graphc.ops.loops.bands import wide as wide_part
+from graphc.ops.randomness.philox import random_words
 from graphc.ops.source import iota, is_scalar_constant
 from graphc.passes.bands.regions import COLUMN, ROW, UNIT, Labels, Region, is_kept
 from graphc.passes.derivatives.loop_gradients import like

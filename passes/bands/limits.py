@@ -22,7 +22,7 @@ from graphc.ops.classify import isfinite
 from graphc.ops.convert import cast
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.extent import extent
-from graphc.ops.gather import gather
+from graphc.ops.indexing.gather import gather
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import all as every
 from graphc.ops.reduction import max as largest

@@ -10,9 +10,9 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.machine import FLOAT, TYPICAL
 from graphc.ops.arithmetic import add
-from graphc.ops.bands import MOST_CHUNKS, bands_node
-from graphc.ops.contraction import dot_general
 from graphc.ops.layout import reshape, transpose
+from graphc.ops.linear.contraction import dot_general
+from graphc.ops.loops.bands import MOST_CHUNKS, bands_node
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.passes.bands.bodies import Body, arranged_axes
 from graphc.passes.bands.limits import Limits, band_limits

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
-from graphc.ops.contraction import free_axes
 from graphc.ops.elementwise import Elementwise
+from graphc.ops.linear.contraction import free_axes
 
 ROW, COLUMN, OTHER, UNIT = "row", "column", "other", "unit"
 Labels = tuple[int | str, ...]

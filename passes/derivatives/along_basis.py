@@ -10,8 +10,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ir.walk import topological
 from graphc.ops.axes import moveaxis
-from graphc.ops.einsum import NOMINAL
-from graphc.ops.einsum import Term as Factor
+from graphc.ops.linear.einsum import NOMINAL
+from graphc.ops.linear.einsum import Term as Factor
 from graphc.passes.derivatives.assemble import assembled, shortened
 from graphc.passes.derivatives.batch import batch_node
 from graphc.passes.derivatives.term_rules import MOVES, RULES, Terms

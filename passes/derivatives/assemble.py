@@ -12,11 +12,11 @@ from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
-from graphc.ops.affine import AxisLines, affine_add
 from graphc.ops.arithmetic import add
-from graphc.ops.einsum import Term as Factor
+from graphc.ops.indexing.affine import AxisLines, affine_add
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast, reshape
+from graphc.ops.linear.einsum import Term as Factor
 from graphc.ops.padding import place
 from graphc.ops.source import constant
 from graphc.passes.derivatives.terms import (

@@ -11,9 +11,9 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import blame, topological
 from graphc.ops.axes import moveaxis
-from graphc.ops.control import Control
 from graphc.ops.convert import as_tensor
 from graphc.ops.layout import broadcast
+from graphc.ops.loops.control import Control
 from graphc.ops.source import placeholder
 from graphc.passes.derivatives.loop_batching import batch_control
 

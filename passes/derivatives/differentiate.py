@@ -15,8 +15,8 @@ from graphc.ir.op import Op
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import substitute, topological
 from graphc.ops.arithmetic import add
-from graphc.ops.control import Control
 from graphc.ops.layout import broadcast
+from graphc.ops.loops.control import Control
 from graphc.ops.source import constant, placeholder
 from graphc.passes.derivatives.loop_gradients import pull_control
 from graphc.passes.pattern import literal

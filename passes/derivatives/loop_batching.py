@@ -9,8 +9,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import substitute
 from graphc.ops.axes import moveaxis
-from graphc.ops.control import SCAN, SWITCH, scan_node, switch_node, while_node
 from graphc.ops.layout import broadcast, broadcast_to, reshape
+from graphc.ops.loops.control import SCAN, SWITCH, scan_node, switch_node, while_node
 from graphc.ops.reduction import any as any_of
 from graphc.ops.select import where
 from graphc.ops.source import placeholder

@@ -17,9 +17,9 @@ from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute, topological
 from graphc.ops.arithmetic import add
-from graphc.ops.contraction import dot_general
-from graphc.ops.control import SCAN, SWITCH, scan_node, switch_node
 from graphc.ops.layout import broadcast, reshape, transpose
+from graphc.ops.linear.contraction import dot_general
+from graphc.ops.loops.control import SCAN, SWITCH, scan_node, switch_node
 from graphc.ops.reduction import SUM, reduce
 from graphc.ops.source import constant, placeholder
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ops.arithmetic import reciprocal
-from graphc.ops.contraction import free_axes
 from graphc.ops.convert import cast
-from graphc.ops.einsum import Term as Factor
+from graphc.ops.linear.contraction import free_axes
+from graphc.ops.linear.einsum import Term as Factor
 from graphc.ops.logic import invert
 from graphc.ops.select import where
 from graphc.ops.source import constant, constant_value

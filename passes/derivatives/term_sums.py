@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.ir.dtypes import DType
-from graphc.ops.einsum import Term as Factor
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast
+from graphc.ops.linear.einsum import Term as Factor
 from graphc.ops.source import constant
 from graphc.passes.derivatives.terms import Label, Line, Term, evaluated, volume
 

@@ -18,11 +18,11 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.ops.einsum import NOMINAL, Labels, contract, multiplied
-from graphc.ops.einsum import Term as Factor
 from graphc.ops.elementwise import Elementwise
+from graphc.ops.indexing.slicing import narrow
 from graphc.ops.layout import broadcast, reshape
-from graphc.ops.slicing import narrow
+from graphc.ops.linear.einsum import NOMINAL, Labels, contract, multiplied
+from graphc.ops.linear.einsum import Term as Factor
 from graphc.ops.source import constant
 
 

@@ -8,10 +8,10 @@ from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.machine import TYPICAL
+from graphc.ops.convolutions.packed import sees_each_once
+from graphc.ops.convolutions.windows import overlap
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import Reshape, factor_groups
-from graphc.ops.packed_convolution import sees_each_once
-from graphc.ops.windows import overlap
 
 #: Scalar operations that are worth a store and a load of the result.
 EXPENSIVE = TYPICAL.again

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import rebuild
-from graphc.ops.contraction import dot_general, free_axes
+from graphc.ops.convolutions.windows import Windows
 from graphc.ops.copying import copied
-from graphc.ops.windows import Windows
+from graphc.ops.linear.contraction import dot_general, free_axes
 
 Axes = tuple[int, ...]
 

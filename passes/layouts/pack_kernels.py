@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild
-from graphc.ops.convolution import Convolution
+from graphc.ops.convolutions.convolution import Convolution
+from graphc.ops.convolutions.packed import packed_convolution, panel_of
 from graphc.ops.copying import copy
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import reshape, transpose
-from graphc.ops.packed_convolution import packed_convolution, panel_of
 from graphc.ops.recipes import made
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass

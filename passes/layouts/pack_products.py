@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild, topological
-from graphc.ops.contraction import Axes, DotGeneral, free_axes
-from graphc.ops.packed_product import PANEL, packed_product
+from graphc.ops.convolutions.windows import Windows
+from graphc.ops.linear.contraction import Axes, DotGeneral, free_axes
+from graphc.ops.linear.packed import PANEL, packed_product
 from graphc.ops.recipes import made
 from graphc.ops.source import is_constant
-from graphc.ops.windows import Windows
 from graphc.passes.graph import Graph, Pass
 
 #: Elements of the panels at most, for each one of the matrix.

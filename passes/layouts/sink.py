@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import rebuild
+from graphc.ops.convolutions.windows import Windows
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import broadcast, transpose
 from graphc.ops.reduction import Reduction
-from graphc.ops.windows import Windows
 
 Order = tuple[int, ...]
 
@@ -165,7 +165,7 @@ def _merged(placed: list[int], others: list[int]) -> list[int]:
 
 def _product(node: Node, inputs: tuple[Tensor, ...]) -> Tensor:
     """Axes of operands are named where they lie; the result's free axes follow their order."""
-    from graphc.ops.contraction import dot_general, free_axes
+    from graphc.ops.linear.contraction import dot_general, free_axes
 
     parts: list[Tensor] = []
     pairs = {kind: list(node.attrs[kind]) for kind in ("batch", "contract")}

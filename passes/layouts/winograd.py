@@ -14,14 +14,19 @@ from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ir.walk import blame, rebuild
-from graphc.ops.convolution import Convolution
+from graphc.ops.convolutions.convolution import Convolution
+from graphc.ops.convolutions.winograd import (
+    divide_up,
+    transformed_kernels,
+    winograd,
+    winograd_kernels,
+)
+from graphc.ops.convolutions.winograd_matrices import POINTS, TAPS, transforms
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
 from graphc.ops.recipes import made
 from graphc.ops.reduction import sum
 from graphc.ops.source import is_constant
-from graphc.ops.winograd import divide_up, transformed_kernels, winograd, winograd_kernels
-from graphc.ops.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph, Pass
 
 #: Channels come in multiples of this.

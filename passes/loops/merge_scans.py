@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
-from graphc.ops.control import SCAN, scan_node
+from graphc.ops.loops.control import SCAN, scan_node
 from graphc.passes.derivatives.loop_gradients import family
 from graphc.passes.graph import Graph, Pass
 

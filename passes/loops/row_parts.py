@@ -10,9 +10,9 @@ from types import MappingProxyType
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.types import Shape
-from graphc.ops.contraction import free_axes
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import broadcast, reshape
+from graphc.ops.linear.contraction import free_axes
 
 #: Ops that are told the shape of what they give, and by which attribute.
 _SHAPED = MappingProxyType({"slice": "sizes", "place": "shape"})

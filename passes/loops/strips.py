@@ -11,8 +11,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import TensorType
 from graphc.ir.walk import rebuild, topological
-from graphc.ops.control import SCAN
-from graphc.ops.strips import strips_node
+from graphc.ops.loops.control import SCAN
+from graphc.ops.loops.strips import strips_node
 from graphc.passes.derivatives.loop_gradients import like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.loops.row_parts import part_of, strip_operands

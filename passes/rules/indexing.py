@@ -6,11 +6,11 @@ from graphc.ir.dims import Dim, bounds
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
 from graphc.ops.comparison import equal
-from graphc.ops.gather import filler, gather
+from graphc.ops.indexing.gather import filler, gather
+from graphc.ops.indexing.slicing import narrow
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import sum
 from graphc.ops.select import where
-from graphc.ops.slicing import narrow
 from graphc.ops.source import constant, iota, placeholder
 from graphc.passes.rule import procedure
 from graphc.passes.rules.facts import made_by, number_of

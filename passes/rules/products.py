@@ -5,8 +5,8 @@ from __future__ import annotations
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import float64
 from graphc.ir.node import Node, Tensor
-from graphc.ops.contraction import Axes, AxisPair, dot_general, free_axes, matmul
 from graphc.ops.layout import broadcast, reshape, transpose
+from graphc.ops.linear.contraction import Axes, AxisPair, dot_general, free_axes, matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import procedure

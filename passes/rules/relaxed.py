@@ -13,10 +13,10 @@ from graphc.ir.types import Shape
 from graphc.ops.arithmetic import reciprocal
 from graphc.ops.cast import astype
 from graphc.ops.comparison import equal
-from graphc.ops.contraction import matmul
 from graphc.ops.exponential import exp, log
-from graphc.ops.gather import filler, gather
+from graphc.ops.indexing.gather import filler, gather
 from graphc.ops.layout import broadcast
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.powers import power, rsqrt, sqrt, square
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, iota, placeholder

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from graphc.ir.dims import Dim, bounds
 from graphc.ir.dtypes import NUMBERS
 from graphc.ir.node import Node, Tensor
+from graphc.ops.indexing.slicing import narrow, strided
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast
 from graphc.ops.padding import place
 from graphc.ops.reduction import sum
-from graphc.ops.slicing import narrow, strided
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import procedure
 from graphc.passes.rules.facts import made_by

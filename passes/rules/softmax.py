@@ -9,9 +9,9 @@ from graphc.ir.dtypes import bool_, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ops.arithmetic import reciprocal
 from graphc.ops.cast import astype
-from graphc.ops.contraction import Axes
 from graphc.ops.exponential import exp
 from graphc.ops.layout import broadcast
+from graphc.ops.linear.contraction import Axes
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder
 from graphc.passes.rule import procedure

@@ -10,7 +10,7 @@ from graphc.backends.loops.text import kernel_text
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
-from graphc.ops.convolving import conv
+from graphc.ops.convolutions.convolving import conv
 from tests.lower.scheduled import draw_schedule, function, program_of
 
 Make = Callable[[list[Tensor]], list[Tensor]]

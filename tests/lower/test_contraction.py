@@ -12,7 +12,7 @@ from graphc.backends.lower.products.axes import product_of
 from graphc.backends.lower.products.sizes import choose_sizes, cut
 from graphc.ir.dtypes import NUMBERS, DType
 from graphc.ir.node import Tensor
-from graphc.ops.contraction import dot_general, tensordot
+from graphc.ops.linear.contraction import dot_general, tensordot
 from graphc.passes.fusion.fuse import fuse
 from tests.support.threads import assert_same_bits
 

@@ -10,7 +10,7 @@ from graphc.backends.reference import evaluate
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.walk import topological
-from graphc.ops import contraction as c
+from graphc.ops.linear import contraction as c
 from graphc.ops.source import placeholder
 
 Shapes = tuple[tuple[int, ...], ...]

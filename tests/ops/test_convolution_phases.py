@@ -8,8 +8,8 @@ import pytest
 
 import graphc as gc
 from graphc import nn
-from graphc.ops.convolution_axes import Line
-from graphc.ops.convolution_phases import (
+from graphc.ops.convolutions.axes import Line
+from graphc.ops.convolutions.phases import (
     Phase,
     _by_phase,
     _is_one_product,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from graphc.backends.reference import evaluate
 from graphc.ir.errors import ShapeError
 from graphc.ir.walk import topological
-from graphc.ops.einsum import EXHAUSTIVE, einsum
+from graphc.ops.linear.einsum import EXHAUSTIVE, einsum
 from graphc.ops.source import placeholder
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphc.backends.reference import evaluate
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
-from graphc.ops.indexing import getitem
+from graphc.ops.indexing.brackets import getitem
 from graphc.ops.source import constant, placeholder
 
 SHAPE = (4, 3, 5)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import graphc as gc
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Tensor
-from graphc.ops.gather import gather, take, take_along_axis
+from graphc.ops.indexing.gather import gather, take, take_along_axis
+from graphc.ops.indexing.scatter import put_along_axis, scatter
 from graphc.ops.reduction import sum as total
-from graphc.ops.scatter import put_along_axis, scatter
 from graphc.ops.source import constant, placeholder
 from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call

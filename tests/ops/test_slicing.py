@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
-from graphc.ops.dynamic_slicing import dynamic_slice, dynamic_update_slice
-from graphc.ops.slicing import flip, split, unstack
+from graphc.ops.indexing.dynamic_slicing import dynamic_slice, dynamic_update_slice
+from graphc.ops.indexing.slicing import flip, split, unstack
 from graphc.ops.source import placeholder
 from tests.support.compare import agrees, call
 from tests.support.run import TARGETS

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from graphc.ir.errors import IndexRangeError, ShapeError
-from graphc.ops import searching as s
+from graphc.ops.indexing import searching as s
 from graphc.ops.reduction import sum as total
-from graphc.ops.sorting import argsort, sort
+from graphc.ops.sorting.sort import argsort, sort
+from graphc.ops.sorting.topk import topk
 from graphc.ops.source import placeholder
-from graphc.ops.topk import topk
 from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import NATIVE, TARGETS, evaluate

@@ -10,10 +10,10 @@ from graphc.ir.errors import GraphError, ShapeError, UnsupportedError
 from graphc.ir.node import apply
 from graphc.ir.op import Op
 from graphc.ir.walk import topological
-from graphc.ops.contraction import matmul
 from graphc.ops.cumulative import cumsum
 from graphc.ops.exponential import exp
 from graphc.ops.layout import transpose
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder, variable
 from graphc.passes.derivatives.batch import batch, vmap

@@ -10,8 +10,8 @@ from graphc.ir.errors import DTypeError, GradientError, ShapeError
 from graphc.ir.op import Op
 from graphc.ir.walk import topological
 from graphc.ops.cast import astype
-from graphc.ops.contraction import matmul
 from graphc.ops.exponential import exp, log
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder, variable
 from graphc.ops.trigonometric import tanh

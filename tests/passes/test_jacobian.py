@@ -6,8 +6,8 @@ import pytest
 import graphc.ops  # noqa: F401  # registers every op and the tensors' operators
 from graphc.backends.reference import evaluate
 from graphc.ir.errors import GradientError
-from graphc.ops.contraction import matmul
 from graphc.ops.exponential import exp
+from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import placeholder
 from graphc.passes.derivatives.jacobian import hessian, jacobian

@@ -6,8 +6,8 @@ import pytest
 import graphc as gc
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
-from graphc.ops.contraction import dot_general
-from graphc.ops.packed_product import PANEL, packed
+from graphc.ops.linear.contraction import dot_general
+from graphc.ops.linear.packed import PANEL, packed
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate

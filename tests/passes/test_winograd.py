@@ -7,7 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn
-from graphc.ops.winograd_matrices import POINTS, TAPS, transforms
+from graphc.ops.convolutions.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate

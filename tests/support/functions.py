@@ -137,7 +137,10 @@ COMPLETE = {
     ),
     *(
         f"graphc.ops.{name}"
-        for name in ("activations", "convolving", "pooling", "resampling", "statistics")
+        for name in (
+            "activations", "convolutions.convolving", "convolutions.pooling", "resampling",
+            "statistics",
+        )
     ),
 }  # fmt: skip
 WITHOUT_SLOPE = {"batch_updates", "causal_mask", "padding_mask"}

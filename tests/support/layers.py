@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc import nn, random
-from graphc.ops.slicing import split
+from graphc.ops.indexing.slicing import split
 
 F64: dict[str, Any] = {"dtype": "float64", "seed": 3}
 WIDE: dict[str, Any] = {"dtype": "float64"}

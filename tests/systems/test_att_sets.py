@@ -94,7 +94,7 @@ def test_att_15_soft_attention_over_an_image():
     learns(loss, [kernel, *cell.parameters(), *head.parameters()], steps=120)
 
 
-@row("ATT-16", "graphc/ops/distributions.py")
+@row("ATT-16", "graphc/ops/randomness/distributions.py")
 def test_att_16_hard_attention():
     """Glances at one of 2 x 2 places: (R - b) times the slope of log p, plus the slope of R, is on
     the mean over draws what summing over all places gives, for the policy and for the reward's

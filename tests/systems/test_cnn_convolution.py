@@ -22,7 +22,7 @@ def biased(y, b):
     return y + b.reshape((b.shape[0], *(1 for _ in y.shape[2:])))
 
 
-@row("CNN-01", "graphc/ops/convolving.py")
+@row("CNN-01", "graphc/ops/convolutions/convolving.py")
 def test_cnn_01_true_convolution_of_vectors():
     """The printed product; full, same and valid as NumPy's; it commutes, is associative and linear;
     a kernel is learnt.
@@ -44,7 +44,7 @@ def test_cnn_01_true_convolution_of_vectors():
         np.testing.assert_allclose(left, right, atol=1e-14)
 
 
-@row("CNN-02", "graphc/ops/convolving.py")
+@row("CNN-02", "graphc/ops/convolutions/convolving.py")
 def test_cnn_02_cross_correlation():
     """With a kernel turned by 180 degrees it is the true convolution, as SciPy computes it, and has
     the printed checksum.
@@ -100,7 +100,7 @@ def test_cnn_04_worked_example():
     np.testing.assert_array_equal(found[2], [[5.25, 3.5], [1.25, 6.75]])
 
 
-@row("CNN-05", "graphc/ops/convolving.py")
+@row("CNN-05", "graphc/ops/convolutions/convolving.py")
 def test_cnn_05_sizes_strides_padding():
     """Printed checksums; lengths by the formula, trailing elements dropped; padding with a number,
     with the mean and on one side.
@@ -137,7 +137,7 @@ def lengths(image, taps, **options):
     return nn.conv(gc.placeholder("x", (1, *image)), kernel, **options).shape[2:]
 
 
-@row("CNN-05", "graphc/ops/convolving.py")
+@row("CNN-05", "graphc/ops/convolutions/convolving.py")
 def test_cnn_05_lengths():
     """The printed lengths, and the formula at every small size, stride, padding and dilation; also
     for a length that is only named.
@@ -162,7 +162,7 @@ def test_cnn_05_lengths():
     np.testing.assert_array_equal(*(both(nn.conv(*f, stride=2), f) for f in (with_rest, without)))
 
 
-@row("CNN-06", "graphc/ops/convolving.py")
+@row("CNN-06", "graphc/ops/convolutions/convolving.py")
 def test_cnn_06_rectangular_kernels():
     """The printed checksum; strides, padding and dilation of each axis are those of that axis."""
     feeds = symbols(x=X, w=S(1, 4, 3, 1, 5))
@@ -179,7 +179,7 @@ def test_cnn_06_rectangular_kernels():
     np.testing.assert_allclose(found[1], taps, atol=1e-12)
 
 
-@row("CNN-07", "graphc/ops/convolving.py")
+@row("CNN-07", "graphc/ops/convolutions/convolving.py")
 def test_cnn_07_dilation():
     """Printed checksums; receptive fields of 7 and 15, which are just what has a gradient."""
     feeds = symbols(x=X, w=W)
@@ -200,7 +200,7 @@ def test_cnn_07_dilation():
         assert seen[0] == 2 and seen[-1] == 2 + expected - 1
 
 
-@row("CNN-08", "graphc/ops/convolving.py")
+@row("CNN-08", "graphc/ops/convolutions/convolving.py")
 def test_cnn_08_groups():
     """The printed checksum, which is that of each group by itself; a quarter of the parameters with
     four groups.

@@ -19,7 +19,7 @@ def wave(y):
     return gc.sum(gc.sin(y))
 
 
-@row("CNN-10", "graphc/ops/convolving.py")
+@row("CNN-10", "graphc/ops/convolutions/convolving.py")
 def test_cnn_10_one_by_one():
     """The printed checksum; it is a product over channels."""
     feeds = symbols(x=S(0, 2, 3, 6, 7), w=S(1, 5, 3, 1, 1))
@@ -78,7 +78,7 @@ def test_cnn_12_lines_and_volumes():
     close(found[:4], [0.752712226, 0.028961540] * 2)
 
 
-@row("CNN-13", "graphc/ops/convolving.py")
+@row("CNN-13", "graphc/ops/convolutions/convolving.py")
 def test_cnn_13_transposed():
     """Printed checksums and sizes; it is the adjoint of the convolution with the same kernels; an
     image is learnt through it.

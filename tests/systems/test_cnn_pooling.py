@@ -20,7 +20,7 @@ def checksum(y):
     return gc.sum(y * np.cos(np.arange(y.size)).reshape(y.shape))
 
 
-@row("CNN-21", "graphc/ops/pooling.py")
+@row("CNN-21", "graphc/ops/convolutions/pooling.py")
 def test_cnn_21_max_pooling():
     """Printed checksums of two windows and of a gradient, which goes to the first largest; a small
     shift of a bright pixel changes nothing.
@@ -40,7 +40,7 @@ def test_cnn_21_max_pooling():
     np.testing.assert_array_equal(*(both(nn.max_pool(flat, 2), f) for f in (here, there)))
 
 
-@row("CNN-22", "graphc/ops/pooling.py")
+@row("CNN-22", "graphc/ops/convolutions/pooling.py")
 def test_cnn_22_average_pooling():
     """The printed checksum; it is a convolution of each channel with a constant kernel."""
     feeds = symbols(x=X)
@@ -52,7 +52,7 @@ def test_cnn_22_average_pooling():
     np.testing.assert_allclose(found[0], found[1], atol=1e-15)
 
 
-@row("CNN-23", "graphc/ops/pooling.py")
+@row("CNN-23", "graphc/ops/convolutions/pooling.py")
 def test_cnn_23_global_pooling():
     """The printed checksum; a network that ends so takes images of any size, compiled once."""
     feeds = symbols(x=X)

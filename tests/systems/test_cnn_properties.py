@@ -12,7 +12,7 @@ from tests.systems.learning import learns
 X, W = S(0, 2, 3, 6, 7), S(1, 4, 3, 3, 3)
 
 
-@row("CNN-16", "graphc/ops/convolution.py")
+@row("CNN-16", "graphc/ops/convolutions/convolution.py")
 def test_cnn_16_gradients():
     """Printed checksums of both gradients and of second-order ones, which differences confirm; the
     image's is a full convolution with turned kernels, the kernel's a correlation.
@@ -44,7 +44,7 @@ def test_cnn_16_gradients():
     )
 
 
-@row("CNN-16", "graphc/ops/convolution.py")
+@row("CNN-16", "graphc/ops/convolutions/convolution.py")
 def test_cnn_16_strides_dilation_groups():
     """Gradients of first and second order, by differences, with a stride, dilation and groups, for
     convolutions and their transposes.
@@ -58,7 +58,7 @@ def test_cnn_16_strides_dilation_groups():
     learns(loss + squares, feeds, rate=1e-4, count=6)
 
 
-@row("CNN-17", "graphc/ops/convolving.py")
+@row("CNN-17", "graphc/ops/convolutions/convolving.py")
 def test_cnn_17_equivariance():
     """A shift before is the same shift after, to the bit, on a circle and in the interior; a turn
     or a zoom is not.
@@ -143,7 +143,7 @@ def test_cnn_19_fixed_filters():
     np.testing.assert_array_equal(found[5], feeds[x])
 
 
-@row("CNN-20", "graphc/ops/convolving.py")
+@row("CNN-20", "graphc/ops/convolutions/convolving.py")
 def test_cnn_20_pattern_detector():
     """It says yes wherever the pattern stands, and no without it; the threshold has no slope, the
     score has that of the place where it is largest.

@@ -202,7 +202,7 @@ def test_fac_15_linear_gaussian_network():
     learns(nll, [free, offset, logs], steps=150, rate=0.05, part=0.9)
 
 
-@row("FAC-16", "graphc/ops/distributions.py")
+@row("FAC-16", "graphc/ops/randomness/distributions.py")
 def test_fac_16_bilinear_gaussian():
     """E r = 0, Var r = 2 and E r^4 = 18 by quadrature in the graph, and by draws."""
     u, v, e = (gc.random.normal(key, (20000,), dtype="float64")

@@ -17,7 +17,7 @@ DENSITIES, TESTS = "graphc/probability/distributions.py", "graphc/probability/tw
 N = 20_000
 
 
-@row("GEN-12", "graphc/ops/distributions.py")
+@row("GEN-12", "graphc/ops/randomness/distributions.py")
 def test_gen_12_base_samplers():
     """Exponential, Laplace, Gumbel and normal draws by inverse distribution functions, pairs by
     Box and Muller: laws by Kolmogorov and Smirnov, moments within 4 standard errors, no

@@ -9,7 +9,7 @@ from tests.systems.catalogue import CS, S, both, check_gradients, row, symbols
 from tests.systems.test_mlp_networks import LABELS, network
 
 
-@row("MLP-44", "graphc/ops/contraction.py")
+@row("MLP-44", "graphc/ops/linear/contraction.py")
 def test_mlp_44_layer_vjp():
     """A layer's cotangents are (delta W^T) f'(z), A^T delta and column sums; no four-dimensional
     Jacobian is made.

@@ -76,7 +76,7 @@ def test_mlp_21_string_kernel():
     assert both([d, gc.exp(-gc.astype(d, "float64"))], feeds) == [3, pytest.approx(np.exp(-3.0))]
 
 
-@row("MLP-22", "graphc/ops/convolving.py")
+@row("MLP-22", "graphc/ops/convolutions/convolving.py")
 def test_mlp_22_gabor_bank():
     """Filters of four angles as fixed weights: a grating answers most to the filter of its own
     angle.

@@ -327,7 +327,7 @@ def test_mlp_15_pocket_and_tiling():
     assert pocket(hidden, final, y, np.tile(np.arange(4), 40))[0] == 0
 
 
-@row("MLP-16", "graphc/ops/gather.py")
+@row("MLP-16", "graphc/ops/indexing/gather.py")
 def test_mlp_16_constant_memory_and_pixel():
     """The mean minimises squared error; a table of the pairs has no training error; a threshold on
     one pixel.
@@ -346,7 +346,7 @@ def test_mlp_16_constant_memory_and_pixel():
     np.testing.assert_array_equal(values[2], [True, False, True])
 
 
-@row("MLP-17", "graphc/ops/topk.py")
+@row("MLP-17", "graphc/ops/sorting/topk.py")
 def test_mlp_17_nearest_neighbours():
     """Labels by majority of the k nearest through products and topk; k = 1 has no training error;
     equals brute force.

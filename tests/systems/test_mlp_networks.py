@@ -117,7 +117,7 @@ def test_mlp_32_maxout():
     np.testing.assert_array_equal(both(gc.maximum(v - 0.7, 0.7 - v), tie), np.abs(tie[v] - 0.7))
 
 
-@row("MLP-33", "graphc/ops/einsum.py")
+@row("MLP-33", "graphc/ops/linear/einsum.py")
 def test_mlp_33_second_order_units():
     """The printed checksum; one such unit computes XOR."""
     feeds = symbols(x=S(0, 4, 3), w=S(1, 2, 4, 4))

@@ -41,7 +41,7 @@ def test_reg_01_constants():
     assert not init.zeros((2, 2)).any()
 
 
-@row("REG-02", "graphc/ops/distributions.py")
+@row("REG-02", "graphc/ops/randomness/distributions.py")
 def test_reg_02_uniform_normal_truncated():
     """Moments of keyed draws within 4 standard errors; the truncated variance is .7737413035."""
     n, key = 40_000, random.split(random.key(3), 3)
@@ -197,7 +197,7 @@ def test_reg_11_biases():
     assert (run(gc.grad(gc.sum(gc.relu(b)), b), feeds) == 1).all()
 
 
-@row("REG-12", "graphc/ops/generator.py")
+@row("REG-12", "graphc/ops/randomness/generator.py")
 def test_reg_12_streams():
     """Equal bits from run to run, for 1 and 2 threads and on `cpu` as on `reference`; streams of a
     split key and shifted draws do not correlate; a bad draw is drawn again.

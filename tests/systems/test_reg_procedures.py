@@ -41,7 +41,7 @@ def test_reg_32_early_stopping():
         assert (array != snapshots[7][name]).any()
 
 
-@row("REG-33", "graphc/ops/choosing.py")
+@row("REG-33", "graphc/ops/randomness/choosing.py")
 def test_reg_33_bagging():
     """Fits of bootstrap samples in parallel are those of a loop; the mean of M estimates with
     uncorrelated errors has a variance of 1/M of theirs.

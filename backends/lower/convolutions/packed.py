@@ -30,7 +30,7 @@ from graphc.ir.dim_values import product as size_of
 from graphc.ir.dims import index
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
-from graphc.ops.packed_convolution import sees_each_once
+from graphc.ops.convolutions.packed import sees_each_once
 from graphc.passes.fusion.fuse import Body
 
 SEEN, SUMS = "w.seen", "w.sums"

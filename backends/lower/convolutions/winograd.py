@@ -27,7 +27,7 @@ from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
-from graphc.ops.winograd_matrices import TAPS, transforms
+from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
 from graphc.passes.fusion.fuse import Body
 
 #: The products at a point, and the images transformed.

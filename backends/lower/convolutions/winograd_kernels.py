@@ -29,8 +29,8 @@ from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
-from graphc.ops.packed_convolution import panel_of
-from graphc.ops.winograd_matrices import TAPS, transforms
+from graphc.ops.convolutions.packed import panel_of
+from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
 from graphc.passes.fusion.fuse import Body
 
 IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.results"

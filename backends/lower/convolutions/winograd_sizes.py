@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphc.backends.lower.kernel import Schedule
 from graphc.ir.dims import Dim, bounds, floordiv
 from graphc.ir.record import dataclass
-from graphc.ops.winograd_matrices import Transforms
+from graphc.ops.convolutions.winograd_matrices import Transforms
 
 #: Bytes of transformed tiles that a chunk keeps, and tiles of a block, at most.
 KEPT_BYTES = 420 * 1024

@@ -10,7 +10,7 @@ from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, If, Stmt
 from graphc.backends.lower.convolutions.winograd_sizes import Registers
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, Patch, along, element
 from graphc.ir.dtypes import float32
-from graphc.ops.winograd_matrices import Matrix, multiplied
+from graphc.ops.convolutions.winograd_matrices import Matrix, multiplied
 
 #: What the columns have given; sums of results, of which none is finite that was not.
 HALF, CHECK = "w.half", "w.check"

@@ -12,8 +12,8 @@ from graphc.ir.dims import Atom, Dim, DimExpr, index
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Index
 from graphc.ir.record import dataclass
-from graphc.ops.contraction import AxisPair, free_axes
-from graphc.ops.packed_product import PackedProduct
+from graphc.ops.linear.contraction import AxisPair, free_axes
+from graphc.ops.linear.packed import PackedProduct
 from graphc.passes.fusion.access import AccessRecorder, domain_index, full_index
 from graphc.passes.fusion.fuse import Body
 

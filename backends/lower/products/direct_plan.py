@@ -11,7 +11,7 @@ from graphc.ir.dim_values import coefficient
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
-from graphc.ops.windows import Windows
+from graphc.ops.convolutions.windows import Windows
 from graphc.passes.fusion.access import AccessRecorder
 
 #: What a tile costs beside its multiplications, in multiplications of its sums.

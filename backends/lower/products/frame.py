@@ -17,7 +17,7 @@ from graphc.backends.lower.products.sizes import Blocks, Sizes
 from graphc.backends.lower.products.words import Words, lines_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dtypes import DType, int64, uint32
-from graphc.ops.packed_product import PANEL
+from graphc.ops.linear.packed import PANEL
 
 #: Scratch of a chunk: the packed operands and the sums of a block.
 LEFT, RIGHT, SUMS = "p.left", "p.right", "p.sums"

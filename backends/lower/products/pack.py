@@ -15,7 +15,7 @@ from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, 
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.dtypes import bool_
-from graphc.ops.packed_product import PANEL
+from graphc.ops.linear.packed import PANEL
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
 #: Rows that are packed side by side at once, or all where they are known to be few.

@@ -9,7 +9,7 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
-from graphc.ops.packed_product import PANEL
+from graphc.ops.linear.packed import PANEL
 
 #: Columns of a block, bytes of the summands of a column that are packed at once, by the bits of a
 #: vector, and rows of a block at most: the packed right operand fills a part of the second cache,

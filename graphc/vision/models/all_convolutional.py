@@ -9,7 +9,7 @@ from graphc.init import Seed
 from graphc.nn.convolution import conv2d
 from graphc.nn.layers import Sequential
 from graphc.ops.activations import relu
-from graphc.ops.pooling import global_average_pool
+from graphc.ops.convolutions.pooling import global_average_pool
 
 
 def all_cnn_c(

@@ -16,10 +16,10 @@ from graphc.ops.arithmetic import maximum, minimum
 from graphc.ops.convert import as_tensor, cast
 from graphc.ops.custom import stop_gradient
 from graphc.ops.extent import extent
-from graphc.ops.gather import take
-from graphc.ops.generator import KeyLike
+from graphc.ops.indexing.gather import take
 from graphc.ops.joining import concat
 from graphc.ops.layout import reshape
+from graphc.ops.randomness.generator import KeyLike
 from graphc.ops.reduction import argmax, max, sum
 from graphc.ops.rounding import rint
 from graphc.ops.select import where

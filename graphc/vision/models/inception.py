@@ -13,8 +13,8 @@ from graphc.nn.dropout import Dropout
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Dense, Sequential
 from graphc.ops.activations import relu
-from graphc.ops.generator import Generator
-from graphc.ops.pooling import adaptive_average_pool, global_average_pool
+from graphc.ops.convolutions.pooling import adaptive_average_pool, global_average_pool
+from graphc.ops.randomness.generator import Generator
 from graphc.vision.models.parts import flat
 
 Widths = tuple[int, int, int, int, int, int]

@@ -12,7 +12,7 @@ from graphc.nn.convolution import AveragePool
 from graphc.nn.layer import Layer, first_value
 from graphc.ops.activations import relu
 from graphc.ops.cast import astype
-from graphc.ops.convolving import Padding, conv
+from graphc.ops.convolutions.convolving import Padding, conv
 from graphc.ops.creation import ones_like
 from graphc.ops.layout import reshape
 from graphc.ops.powers import rsqrt

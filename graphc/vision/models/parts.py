@@ -13,8 +13,8 @@ from graphc.nn.layers import Activation, Dense, Sequential
 from graphc.nn.normalisation import BatchNorm
 from graphc.ops.activations import relu
 from graphc.ops.axes import flatten
-from graphc.ops.generator import Generator
-from graphc.ops.pooling import global_average_pool
+from graphc.ops.convolutions.pooling import global_average_pool
+from graphc.ops.randomness.generator import Generator
 
 
 def conv_norm(

@@ -9,7 +9,7 @@ from graphc.init import Seed
 from graphc.nn.convolution import MaxPool, conv2d
 from graphc.nn.layers import Sequential
 from graphc.ops.activations import relu
-from graphc.ops.generator import Generator
+from graphc.ops.randomness.generator import Generator
 from graphc.vision.models.parts import dense_head
 
 

@@ -1,0 +1,1 @@
+"""Elements at positions: slices, gathers and scatters."""

@@ -1,0 +1,157 @@
+"""The kernel of a scatter: each part of the result copied, then its updates in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dtypes import bool_, float32
+from graphc.ir.node import Node
+from graphc.ir.op import KernelWriter
+from graphc.ir.record import dataclass
+from graphc.ir.types import TensorType
+from graphc.ops.indexing.modes import may_be_empty, resolve, rest_axes
+
+#: A result is written in at most so many parts at once.
+MOST_PARTS = 16
+#: Elements that an instance is taken to touch where sizes are not known.
+UNKNOWN_WORK = 4096
+
+Range = tuple[Any, Any]
+
+
+def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None) -> None:
+    """Writes the loops of a scatter into its first input or, if there is a `fill`, into an array of
+    that number.
+    """
+    x, axes, batch = node.types[0], node.attrs["axes"], node.attrs["batch"]
+    parts = _parts(x, axes, batch)
+    extents = list(x.shape[:batch]) if parts == 1 else [*x.shape[:batch], parts]
+    updates = node.inputs[0 if fill is not None else 1]
+    work = floordiv(x.size + updates.size, maximum(product(extents), 1))
+    with kernel.parallel(extents, max(work, 1) if isinstance(work, int) else UNKNOWN_WORK) as point:
+        rows = None
+        if parts != 1:
+            rows = _rows(kernel, kernel.dim(x.shape[axes[0]]), kernel.dim(parts), point[-1])
+        part = _Part(node, kernel, fill, point[:batch], rows)
+        part.begin()
+        part.update()
+
+
+def _parts(x: TensorType, axes: Sequence[int], batch: int) -> Dim:
+    """In how many parts of its first indexed axis the result is written.
+
+    Each part goes through all indices, so the fewer elements an update has, the more would be lost.
+    """
+    if batch:
+        return 1
+    width = product(x.shape[k] for k in rest_axes(x.ndim, axes, 0))
+    return minimum(maximum(floordiv(width, 4), 1), MOST_PARTS)
+
+
+def _rows(kernel: KernelWriter, n: Any, parts: Any, part: Any) -> Range:
+    each = kernel.register((n + (parts - 1)) / parts).get()
+    begin = kernel.register(part * each).get()
+    return begin, kernel.register(kernel.ops.minimum(begin + each, n)).get()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one instance writes: one index into the shared axes and, of the first indexed axis, some
+    rows (None: all).
+    """
+
+    node: Node
+    kernel: KernelWriter
+    fill: Any
+    shared: tuple[Any, ...]
+    rows: Range | None
+
+    @property
+    def x(self) -> TensorType:
+        return self.node.types[0]
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        return tuple(self.node.attrs["axes"])
+
+    @property
+    def first(self) -> int:
+        """The number of the input that holds the updates; the indices follow."""
+        return 0 if self.fill is not None else 1
+
+    def begin(self) -> None:
+        """output = x"""
+        loops = [self._range(a) for a in range(len(self.shared), self.x.ndim)]
+        with nested(self.kernel, loops, vector=True) as point:
+            index = [*self.shared, *point]
+            old = self.kernel.load(0, index) if self.fill is None else self.fill
+            self.kernel.store(0, index, old)
+
+    def _range(self, axis: int) -> Range:
+        whole = self.kernel.dim(0), self.kernel.dim(self.x.shape[axis])
+        return self.rows if self.rows and axis == self.axes[0] else whole
+
+    def update(self) -> None:
+        """Each update in row-major order."""
+        k, batch = self.kernel, len(self.shared)
+        rest_of = rest_axes(self.x.ndim, self.axes, batch)
+        lines = [(k.dim(0), k.dim(d)) for d in self.node.inputs[-1].shape[batch:]]
+        with nested(k, lines) as place:
+            at, valid = self._positions([*self.shared, *place])
+            guard = ExitStack() if valid is None else k.when(valid)
+            with guard, nested(k, [self._range(a) for a in rest_of], vector=True) as rest:
+                here = at | dict(zip(rest_of, rest, strict=True))
+                index = [*self.shared, *(here[a] for a in range(batch, self.x.ndim))]
+                new = k.load(self.first, [*self.shared, *place, *rest])
+                if self.node.attrs["combine"] != "set":
+                    new = self._combined(k.reload(0, index), new)
+                k.store(0, index, new)
+
+    def _positions(self, index: list[Any]) -> tuple[dict[int, Any], Any]:
+        """Where an update goes along each axis, and whether it goes here at all (None: always)."""
+        k, mode = self.kernel, self.node.attrs["mode"]
+        at: dict[int, Any] = {}
+        valid: Any = None
+        for which, axis in enumerate(self.axes, self.first + 1):
+            n = self.x.shape[axis]
+            given, dtype = k.load(which, index), self.node.inputs[which].dtype
+            i, position, ok = resolve(k.ops, given, dtype, k.dim(n), mode)
+            if ok is None and may_be_empty(n) and mode != "proven":
+                ok = k.dim(n) > 0
+            if ok is not None:
+                if mode != "fill":
+                    k.check(ok, f"axis {axis} of length {n}", i)
+                valid = ok if valid is None else valid & ok
+            at[axis] = k.register(position).get()
+        if self.rows:
+            row = at[self.axes[0]]
+            mine = (row >= self.rows[0]) & (row < self.rows[1])
+            valid = mine if valid is None else valid & mine
+        return at, valid
+
+    def _combined(self, old: Any, new: Any) -> Any:
+        b, combine, dtype = self.kernel.ops, self.node.attrs["combine"], self.x.dtype
+        if dtype is bool_:
+            return old | new if combine == "max" else old & new
+        half = dtype.is_float and dtype.bits == 16
+        p, q = (b.cast(v, float32) if half else v for v in (old, new))
+        if combine in ("add", "mul"):
+            return b.cast(p + q if combine == "add" else p * q, dtype)
+        return b.cast(b.maximum(p, q) if combine == "max" else b.minimum(p, q), dtype)
+
+
+@contextmanager
+def nested(
+    kernel: KernelWriter, ranges: Sequence[tuple[Any, Any]], vector: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Loops over these (begin, end), the last one innermost and perhaps a vector loop."""
+    last = len(ranges) - 1
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(kernel.loop(begin, end, vector and k == last))
+            for k, (begin, end) in enumerate(ranges)
+        )

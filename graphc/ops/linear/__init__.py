@@ -1,0 +1,1 @@
+"""Products summed over axes, and linear algebra."""

@@ -1,0 +1,1 @@
+"""Loops and branches as nodes whose bodies are graphs of their own."""

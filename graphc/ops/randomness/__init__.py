@@ -1,0 +1,1 @@
+"""Random bits, and what is made of them."""
