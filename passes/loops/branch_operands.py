@@ -13,7 +13,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.walk import rebuild, substitute, topological, with_inputs
-from graphc.ops.control import SWITCH, switch_node
+from graphc.ops.loops.control import SWITCH, switch_node
 from graphc.ops.source import placeholder
 from graphc.passes.graph import Graph, Pass
 
