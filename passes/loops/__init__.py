@@ -1,1 +1,1 @@
-"""Scans: merged, run by blocks of steps or strips of rows, and what their steps read."""
+"""Scans: merged, run by blocks of steps or strips of rows; what their steps and branches read."""
