@@ -9,11 +9,11 @@ from typing import Any, Literal
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import bool_, int64
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
-from graphc.ir.node import Tensor, located
+from graphc.ir.node import Tensor, apart, located
 from graphc.ir.structure import leaves, restore
 from graphc.ir.subgraph import Subgraph, free_tensors
 from graphc.ir.types import TensorType
-from graphc.ir.walk import substitute
+from graphc.ir.walk import interned, substitute
 from graphc.ops.cast import astype
 from graphc.ops.convert import as_tensor
 from graphc.ops.joining import concat
@@ -202,7 +202,8 @@ def _chosen(chosen: Tensor, branches: dict[str, Callable[..., Any]], operands: A
     """The results of the branch that the scalar says; errors name the branches so."""
     tensors = as_tensors(tuple(operands))
     begin = _symbol(chosen.type, "begin").node.serial
-    results = [as_tensors(branch(*tensors)) for branch in branches.values()]
+    with apart():
+        results = [as_tensors(branch(*tensors)) for branch in branches.values()]
     try:
         _check_alike(branches, [[y.type for y in leaves(r)] for r in results])
     except GraphError as error:
@@ -210,11 +211,11 @@ def _chosen(chosen: Tensor, branches: dict[str, Callable[..., Any]], operands: A
     flat = [y for r in results for y in leaves(r)]
     shared = free_tensors(flat, [], since=begin)
     symbols = [_symbol(x.type, f"operand{k}") for k, x in enumerate(shared)]
-    inside = substitute(flat, dict(zip(shared, symbols, strict=True)))
+    inside = interned(flat, dict(zip(shared, symbols, strict=True)), begin)
     count = len(leaves(results[0]))
     parts = [tuple(inside[k : k + count]) for k in range(0, len(inside), count)]
     bodies = [Subgraph(tuple(symbols), part) for part in parts]
-    return restore(results[0], switch_node(chosen, bodies, shared))
+    return restore(results[0], switch_node(chosen, bodies, interned(shared, {}, begin)))
 
 
 def _check_alike(names: Iterable[str], types: Sequence[Sequence[TensorType]]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 else:
     TensorMethods = object
 
-_interned: weakref.WeakValueDictionary[tuple[Any, ...], Node] = weakref.WeakValueDictionary()
+Nodes = weakref.WeakValueDictionary[tuple[Any, ...], "Node"]
+_interned: ContextVar[Nodes] = ContextVar("interned", default=Nodes())  # noqa: B039 - one for all
 _serial = itertools.count()
 
 
@@ -162,7 +165,8 @@ def apply(op: Op, *inputs: Tensor, **attrs: Any) -> Node:
     """
     items = tuple(sorted(attrs.items()))
     key = (op, tuple(map(id, inputs)), items)
-    found = _interned.get(key)
+    interned = _interned.get()
+    found = interned.get(key)
     if found is not None:
         return found
     try:
@@ -170,8 +174,20 @@ def apply(op: Op, *inputs: Tensor, **attrs: Any) -> Node:
     except GraphError as error:
         raise located(error, op.name, inputs) from None
     node = unique(op, inputs, attrs, types)
-    _interned[key] = node
+    interned[key] = node
     return node
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is made within is none of what was made before, even where it is equal: so a function
+    that is traced is known by its nodes.
+    """
+    token = _interned.set(Nodes())
+    try:
+        yield
+    finally:
+        _interned.reset(token)
 
 
 def unique(

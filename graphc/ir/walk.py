@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from graphc.ir.node import Node, Tensor, apply
 
@@ -73,6 +73,23 @@ def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
     if node.source is not None:
         new.source = node.source
     return new
+
+
+def interned(
+    outputs: Iterable[Tensor], replaced: Mapping[Tensor, Tensor], since: int
+) -> list[Tensor]:
+    """The outputs with some tensors replaced, in which nodes from the serial `since` on, made
+    `apart`, are again those that equal ones are everywhere.
+    """
+
+    def visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor]:
+        if node.op.lowering == "source":
+            return node.outputs
+        new = apply(node.op, *inputs, **node.attrs)
+        new.source = node.source or new.source
+        return new.outputs
+
+    return rebuild(outputs, visit, replaced, since)
 
 
 def blame(new: Tensor, old: Node) -> None:

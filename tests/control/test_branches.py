@@ -7,6 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc.ir.node import Tensor
+from graphc.ir.walk import topological
 from tests.control.unrolling import WIDTH, alike, derivatives, draw, on_targets, symbols
 
 
@@ -81,3 +82,36 @@ def test_bodies_know_the_sizes_of_the_graph_that_they_are_in(target: str) -> Non
     ]
     wanted = [zeros, gc.constant(10), gc.constant(15.0, x.dtype), gc.constant(10.0, x.dtype)]
     alike(found, wanted, feeds, target)
+
+
+def test_what_a_branch_computes_is_its_own_even_if_it_was_written_before() -> None:
+    """Whether equal expressions were ever made elsewhere decides nothing."""
+    table, i = gc.placeholder("table", (3,)), gc.placeholder("i", (), gc.int64)
+    rows = np.arange(3, dtype=np.float32)
+    before = gc.take(table, i)
+    for _ in range(2):
+        safe = gc.cond(i < 3, lambda: gc.take(table, i), lambda: gc.constant(-1.0))
+        assert gc.compile([table, i], safe)(rows, 7) == -1
+    assert safe.node is not before.node
+
+
+def test_arrays_that_branches_read_are_kept_once() -> None:
+    x, p = gc.placeholder("x", (64,)), gc.placeholder("p", (), gc.bool_)
+    values = np.random.default_rng(0).standard_normal(64, np.float32)
+    y = gc.cond(p, lambda: x * gc.constant(values), lambda: x + gc.constant(values))
+    nodes = topological([y, x * gc.constant(values)])
+    assert sum(node.op.name == "constant" for node in nodes) == 1
+
+
+def test_a_variable_made_in_a_branch_is_that_variable() -> None:
+    made = []
+
+    def branch(x: Tensor) -> Tensor:
+        made.append(gc.variable(np.ones(2, np.float32), "w"))
+        return x * made[-1]
+
+    x = gc.placeholder("x", (2,))
+    y = gc.cond(x[0] > 0, branch, lambda x: x, x)
+    f = gc.compile([x], y, updates={made[0]: made[0] + gc.grad(gc.sum(y), made[0])})
+    f(np.array([1, 2], np.float32))
+    np.testing.assert_array_equal(f(np.array([1, 2], np.float32)), [2, 6])
