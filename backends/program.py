@@ -1,55 +1,18 @@
-"""A program: the kernels of a graph in order, with every buffer's place; what every backend runs.
-
-Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, bodies are lowered,
-their order is settled so that variables are written after their last reader and after every check,
-memory is planned.
-"""
+"""A program: the kernels of a graph in order, with every buffer's place; what backends run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import field, replace
-from functools import reduce
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
+from dataclasses import field
 
 from graphc.backends.failures import Failure
-from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
-from graphc.backends.lower.nests.lines import lower_rows
-from graphc.backends.lower.opaque import lower_opaque
-from graphc.backends.lower.repeats import Repeats
-from graphc.backends.memory import Place, Plan, holder, plan_memory
-from graphc.ir.dim_values import is_name, sizes, substitute
-from graphc.ir.dims import Dim, DimExpr, maximum
-from graphc.ir.dtypes import bool_, uint8
-from graphc.ir.node import Node, Tensor
+from graphc.backends.lower.kernel import Call, Nested
+from graphc.backends.memory import Plan
+from graphc.ir.dim_values import is_name, sizes
+from graphc.ir.dims import Dim, DimExpr
+from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.ir.subgraph import Subgraph
-from graphc.ir.walk import topological
-from graphc.ops.copying import copy
-from graphc.ops.loops.bands import BANDS, chunks_of
-from graphc.ops.loops.control import Control
-from graphc.ops.loops.strips import STRIPS
-from graphc.passes.fusion.fuse import Body, copy_body, fuse
-from graphc.passes.fusion.inplace import is_block_write, overwrites, settle_order
-from graphc.passes.fusion.roots import base, is_buffer
-from graphc.passes.graph import Graph
-
-Update = tuple[Tensor, Tensor]
-Fail = Callable[[Node, str], int]
-Lower = Callable[[Body, Schedule, Fail], Sequence[Call]]
-
-
-def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
-    """Products and convolutions, whose many modules only programs that have some load."""
-    from graphc.backends.lower.products.contraction import lower_contraction
-
-    return lower_contraction(body, schedule, fail)
-
-
-LOWERINGS: Mapping[str, Lower] = MappingProxyType(
-    {"nest": lower_rows, "loops": lower_opaque, "contraction": _lower_contraction}
-)
+from graphc.passes.fusion.fuse import Body
 
 
 @dataclass(frozen=True)
@@ -94,210 +57,6 @@ class Program:
         return (self.frame or frame_of(self.inputs)).sizes
 
 
-def program_of(graph: Graph, schedule: Schedule, name: str | None = None) -> Program:
-    """The program of an optimised graph, under a name of its own if one is given."""
-    name = graph.name if name is None else name
-    program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, name)
-    return replace(program, lengths=tuple(d for d, _ in graph.lengths))
-
-
-def build_program(
-    inputs: Sequence[Tensor],
-    outputs: Sequence[Tensor],
-    updates: Sequence[Update],
-    schedule: Schedule,
-    name: str = "graph",
-    lowerings: Mapping[str, Lower] = LOWERINGS,
-    builder: _Builder | None = None,
-) -> Program:
-    """The program of an optimised graph; `lowerings` has a function for each kind of body, and
-    `builder` is that of the program around a nested one.
-    """
-    results, news = _own_memory(outputs, updates)
-    targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
-    nodes = topological([*results, *news])
-    leaves = [x for node in nodes for x in node.outputs if is_buffer(x)]
-    variables = dict.fromkeys(
-        [x for x in leaves if x.node.op.name == "variable"] + [v for v, _ in updates]
-    )
-    constants = [x for x in leaves if x.node.op.name == "constant"]
-    fixed: dict[Buffer, Place] = {}
-    for kind, tensors in (("input", inputs), ("variable", variables), ("constant", constants)):
-        fixed.update({x: Place(kind, k) for k, x in enumerate(tensors)})  # type: ignore[arg-type]
-    fixed.update({base(x): Place("output", k) for k, x in enumerate(results)})
-    builder = builder or _Builder(schedule, frame_of(inputs), lowerings)
-    lowered = {body: builder.lower(body) for body in fuse([*results, *news])}
-    failing = {body for body, made in lowered.items() if made.can_fail}
-    bodies = settle_order(list(lowered), targets, failing)
-    made = {x for body in bodies for x in body.outputs}
-    last_check = max((k for k, body in enumerate(bodies) if body in failing), default=-1)
-    for position, body in enumerate(tuple(bodies)):
-        for x in body.outputs:
-            variable = targets.get(x)
-            if variable is None:
-                continue
-            if position > last_check and overwrites(bodies[: len(lowered)], position, x, variable):
-                fixed[x] = fixed[variable]
-                if is_block_write(body) and body.node.inputs[0] is variable:
-                    lowered[body] = _Lowered(lowered[body].calls[-1:], lowered[body].can_fail)
-            else:
-                late = copy_body(x, made)
-                made.update(late.outputs)
-                fixed[late.outputs[0]] = fixed[variable]
-                bodies.append(late)
-    lowered.update({body: builder.lower(body) for body in bodies[len(lowered) :]})
-    calls = [call for body in bodies for call in lowered[body].calls]
-    owners = [k for k, body in enumerate(bodies) for _ in lowered[body].calls]
-    plan = plan_memory(calls, fixed)
-    written = [k for k, call in enumerate(calls) if _writes_variable(call, plan)]
-    return Program(
-        name,
-        tuple(inputs),
-        tuple(results),
-        tuple(variables),
-        tuple(constants),
-        tuple(bodies),
-        tuple(calls),
-        plan,
-        tuple(builder.failures),
-        first_commit=min(written, default=len(calls)),
-        aliases=tuple(_aliased(call, plan) for call in calls),
-        owners=tuple(owners),
-        frame=builder.frame if builder.depth else None,
-        alone=builder.alone,
-    )
-
-
-def _own_memory(
-    outputs: Sequence[Tensor], updates: Sequence[Update]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """The results, with copies of inputs, of views of them, and of values asked for twice."""
-    seen: set[Tensor] = set()
-    own: list[Tensor] = []
-    for x in [*outputs, *(new for _, new in updates)]:
-        y = copy(x) if is_buffer(base(x)) or base(x) in seen else x
-        while base(y) in seen:
-            y = copy(y)
-        seen.add(base(y))
-        own.append(y)
-    return own[: len(outputs)], own[len(outputs) :]
-
-
-@dataclass(frozen=True)
-class _Lowered:
-    """The calls that a body became, and whether one of them has a check."""
-
-    calls: tuple[Call | Nested, ...]
-    can_fail: bool
-
-
-class _Builder:
-    """Lowers the bodies of a program and of the programs nested in it, and numbers their checks."""
-
-    def __init__(self, schedule: Schedule, frame: Frame, lowerings: Mapping[str, Lower]):
-        self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
-        self.failures: list[Failure] = []
-        self.repeats = Repeats()
-        self.depth = 0
-        self.alone = False
-
-    def fail(self, node: Node, what: str) -> int:
-        self.failures.append(Failure(node, what))
-        return len(self.failures)
-
-    def lower(self, body: Body) -> _Lowered:
-        known = len(self.failures)
-        calls: Sequence[Call | Nested]
-        if body.node.op.lowering == "control":
-            calls = [self._nested(body.node)]
-        else:
-            calls = self._lowered(body)
-        if is_block_write(body):
-            calls = [*self._copied(body.node), *calls]
-        return _Lowered(tuple(calls), len(self.failures) > known)
-
-    def _lowered(self, body: Body) -> Sequence[Call]:
-        """The calls of a body; checks and choices are each body's own."""
-        schedule, known = self.schedule.of(body), len(self.failures)
-        found = self.repeats.find(body) if schedule is self.schedule else None
-        if found is not None:
-            return found
-        calls = self.lowerings[body.kind](body, schedule, self.fail)
-        if schedule is self.schedule and len(self.failures) == known:
-            self.repeats.keep(body, calls)
-        return calls
-
-    def _copied(self, node: Node) -> list[Call]:
-        """The kernels that copy the first input into the memory of the output."""
-        body = copy_body(node.inputs[0])
-        copied, (y,) = body.outputs[0], node.outputs
-        calls = self.lowerings["nest"](body, self.schedule, self.fail)
-        return [
-            Call(c.kernel, tuple(y if b is copied else b for b in c.arguments), c.chunks)
-            for c in calls
-            if isinstance(c, Call)
-        ]
-
-    @contextmanager
-    def _inside(self, sizes: Sequence[str], alone: bool) -> Iterator[None]:
-        """In a node's bodies, which know some more sizes, and of which several run at once if they
-        are `alone`.
-        """
-        frame, before = self.frame, self.alone
-        self.alone = alone or before
-        if sizes:
-            self.frame = Frame((*frame.sizes, *sizes), len(frame.sizes) + len(sizes))
-        self.depth += 1
-        yield
-        self.depth -= 1
-        self.frame, self.alone = frame, before
-
-    def _nested(self, node: Node) -> Nested:
-        """The programs of a node's bodies, with room for two generations of its carries and for the
-        arena of one of them, or of each that runs at once: others keep nothing there.
-        """
-        op = node.op
-        assert isinstance(op, Control)
-        most = _own_sizes(node)
-        with self._inside(list(most), alone=op in (STRIPS, BANDS)):
-            programs = tuple(self._body(node, g) for g in op.bodies(node.attrs))
-        carries = node.inputs[: node.attrs.get("carries", 0)]
-        scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
-        room = reduce(maximum, (p.plan.arena_bytes for p in programs))
-        room = substitute(room, lambda a: most.get(a.name))
-        arena = Temporary(uint8, room * _at_once(node))
-        scratch += [arena] * len(programs)
-        return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
-
-    def _body(self, node: Node, body: Subgraph) -> Program:
-        """The program of a body; totals are variables of it."""
-        totals = node.attrs.get("totals", 0)
-        updates = tuple(zip(body.inputs[:totals], body.outputs, strict=False))
-        given = body.inputs[totals:], body.outputs[totals:]
-        return build_program(*given, updates, self.schedule, node.op.name, self.lowerings, self)
-
-
-def _own_sizes(node: Node) -> dict[str, Dim]:
-    """The sizes that only a node's bodies know, and the most that they can be."""
-    if node.op is STRIPS:
-        return {}
-    found: dict[str, Dim] = {}
-    if node.attrs.get("rows") is not None:
-        found[node.attrs["rows"]] = node.attrs["most"]
-    if node.attrs.get("columns") is not None:
-        name, most = node.attrs["columns"]
-        found[name] = most
-    return found
-
-
-def _at_once(node: Node) -> Dim:
-    """How many of a node's bodies may run at the same time."""
-    if node.op is STRIPS:
-        strips: int = node.attrs["height"] // node.attrs["rows"]
-        return strips
-    return chunks_of(node.attrs) if node.op is BANDS else 1
-
-
 def frame_of(inputs: Sequence[Tensor]) -> Frame:
     """The named sizes that the inputs bring; they and compound dimensions take the slots."""
     names: dict[str, None] = {}
@@ -319,25 +78,28 @@ def walk_calls(program: Program) -> Iterator[Call]:
             yield call
 
 
-def _writes_variable(call: Call | Nested, plan: Plan) -> bool:
-    written: Iterable[Buffer]
-    if isinstance(call, Nested):
-        written = call.node.outputs
-    else:
-        pairs = zip(call.arguments, call.kernel.buffers, strict=True)
-        written = (x for x, p in pairs if p.writes)
-    return any(plan.places[holder(x)].kind == "variable" for x in written)
-
-
-def _aliased(call: Call | Nested, plan: Plan) -> frozenset[str]:
-    """Names of the kernel's buffers that share memory with another one of them, one of the two
-    being written.
+def compound_dims(program: Program) -> list[tuple[int, Dim]]:
+    """(slot, expression) of every input dimension that is neither an integer nor a single named
+    size.
     """
-    if isinstance(call, Nested):
-        return frozenset()
-    by_place: dict[Place, list[int]] = {}
-    for n, buffer in enumerate(call.arguments):
-        by_place.setdefault(plan.places[holder(buffer)], []).append(n)
-    buffers = call.kernel.buffers
-    shared = [ns for ns in by_place.values() if len(ns) > 1 and any(buffers[n].writes for n in ns)]
-    return frozenset(buffers[n].name for ns in shared for n in ns)
+    found: list[tuple[int, Dim]] = []
+    for x in () if program.frame else program.inputs:
+        for d in x.shape:
+            if isinstance(d, DimExpr) and not is_name(d):
+                found.append((len(program.sizes) + len(found), d))
+    return found
+
+
+def slots(program: Program) -> int:
+    """Number of 64-bit size slots: named sizes, then compound dimensions as they came."""
+    return (
+        program.frame.slots if program.frame else len(program.sizes) + len(compound_dims(program))
+    )
+
+
+def total_bytes(program: Program) -> Dim:
+    """Bytes of all inputs, outputs and arena: how much work there is, roughly."""
+    total: Dim = program.plan.arena_bytes
+    for x in (*program.inputs, *program.outputs, *program.variables):
+        total = total + x.type.bytes
+    return total

@@ -49,7 +49,7 @@ def within_budget(graph: Graph, schedule: Schedule, budget: int) -> Graph:
 
 
 def _program(graph: Graph, schedule: Schedule) -> Program:
-    from graphc.backends.program import program_of
+    from graphc.backends.building import program_of
 
     return program_of(graph, schedule)
 

@@ -51,7 +51,7 @@ class Stages:
         """The kernels, with every buffer's place."""
         if self.vector_bits is None:
             return None
-        from graphc.backends.program import program_of
+        from graphc.backends.building import program_of
 
         graph, schedule = self.graph, self._schedule()
         return program_of(graph, schedule)

@@ -11,10 +11,10 @@ from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
 from graphc.backends.cpu.origins import origin_of
 from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.engine import Compilation
-from graphc.backends.llvm.module import PLAN, RUN, compound_dims, emit_parts, slots
+from graphc.backends.llvm.module import PLAN, RUN, emit_parts
 from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.timers import Timers
-from graphc.backends.program import Program
+from graphc.backends.program import Program, compound_dims, slots
 from graphc.ir.dim_values import is_name
 from graphc.ir.node import Tensor
 from graphc.ops.literal import Literal

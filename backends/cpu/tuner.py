@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from graphc.backends.building import LOWERINGS, program_of
 from graphc.backends.cpu.callspec import Prepare
 from graphc.backends.cpu.search import FEWEST, Found, Sample, search
 from graphc.backends.cpu.timed import Timed, Variables
@@ -20,7 +21,7 @@ from graphc.backends.lower.choices import (
     with_choices,
 )
 from graphc.backends.lower.kernel import Nested, Schedule
-from graphc.backends.program import LOWERINGS, Program, program_of
+from graphc.backends.program import Program
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.fuse import Body

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from graphc.backends.building import LOWERINGS, build_program
 from graphc.backends.cuda.device import DeviceKernel, DeviceSchedule
 from graphc.backends.cuda.function import DeviceFunction
 from graphc.backends.cuda.product import lower_product
 from graphc.backends.cuda.threads import MOST, deal
 from graphc.backends.loops.tidy import tidy
 from graphc.backends.lower.kernel import Call
-from graphc.backends.program import LOWERINGS, Program, build_program
+from graphc.backends.program import Program
 from graphc.ir.record import dataclass
 from graphc.passes.pipeline import Graph
 

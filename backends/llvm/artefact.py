@@ -34,11 +34,11 @@ from graphc.backends.llvm.artefact_state import (
     state_ir,
     state_offsets,
 )
-from graphc.backends.llvm.module import compound_dims, part_of, slots
+from graphc.backends.llvm.module import part_of
 from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.reader import DimWriter, size_variable
-from graphc.backends.program import Program
+from graphc.backends.program import Program, compound_dims, slots
 from graphc.ir.node import Tensor
 
 _MESSAGES = {

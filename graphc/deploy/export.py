@@ -123,13 +123,13 @@ def _replace(path: Path, data: bytes, executable: bool = False) -> None:
 def _contents(
     name: str, functions: Mapping[str, Executable], isa: str, names: Mapping[Tensor, str]
 ) -> tuple[bytes, str]:
+    from graphc.backends.building import program_of
     from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
     from graphc.backends.llvm.artefact import artefact_ir
     from graphc.backends.llvm.artefact_state import named_variables
     from graphc.backends.llvm.engine import compile_object, named_target
     from graphc.backends.lower.choices import with_choices
     from graphc.backends.lower.kernel import Schedule
-    from graphc.backends.program import program_of
 
     try:
         target = named_target(isa)

@@ -51,9 +51,7 @@ def c_names(wanted: Iterable[str]) -> list[str]:
     return names
 
 
-def header_text(
-    name: str, programs: Mapping[str, Program], variables: Mapping[str, Tensor]
-) -> str:
+def header_text(name: str, programs: Mapping[str, Program], variables: Mapping[str, Tensor]) -> str:
     """The declarations of everything that the library exports."""
     lines = [
         f"/* {name}: compiled by graphc. Arrays are contiguous, in row-major order.",

@@ -9,9 +9,20 @@ Names are bound without versions, so the library runs with any C library that ha
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 
+from graphc.deploy.library_file import (
+    DYNAMIC,
+    PAGE,
+    SEGMENTS,
+    STRTAB,
+    Piece,
+    Strings,
+    hash_table,
+    in_file,
+    written,
+)
 from graphc.deploy.object_file import (
     ABSOLUTE,
     ALLOC,
@@ -23,7 +34,6 @@ from graphc.deploy.object_file import (
     PROGBITS,
     UNDEFINED,
     WRITE,
-    X86_64,
     ObjectError,
     ObjectFile,
     Section,
@@ -32,13 +42,11 @@ from graphc.deploy.object_file import (
 )
 from graphc.ir.record import dataclass
 
-PAGE = 0x1000
 STUB = 8
-SEGMENTS = 5
 ABS64, PC32, PLT32, GOTPCREL, PC64 = 1, 2, 4, 9, 24
 GOTPCRELX, REX_GOTPCRELX = 41, 42
 GLOB_DAT, RELATIVE = 6, 8
-STRTAB, DYNAMIC, DYNSYM, HASH, RELA = 3, 6, 11, 5, 4
+DYNSYM, HASH, RELA = 11, 5, 4
 
 DYNAMIC_ENTRIES = 16
 
@@ -54,31 +62,11 @@ def link(data: bytes, name: str) -> bytes:
 
 
 @dataclass
-class _Piece:
-    """A section of the library: its contents, and where it goes."""
-
-    name: str
-    kind: int
-    flags: int
-    alignment: int
-    data: bytearray
-    size: int = 0
-    address: int = 0
-    link: str = ""
-    info: int = 0
-    entry: int = 0
-    source: int = -1
-
-    def __post_init__(self) -> None:
-        self.size = max(self.size, len(self.data))
-
-
-@dataclass
 class _Linker:
     given: ObjectFile
     name: str
-    pieces: dict[str, _Piece] = field(default_factory=dict)
-    home: dict[int, _Piece] = field(default_factory=dict)
+    pieces: dict[str, Piece] = field(default_factory=dict)
+    home: dict[int, Piece] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         symbols = [x for x in self.given.symbols if x.name and x.binding != LOCAL]
@@ -112,14 +100,14 @@ class _Linker:
         for r in self.given.relocations:
             if self._is_kept(r.section):
                 self._relocate(r.section, r.offset, r.kind, self.given.symbols[r.symbol], r.addend)
-        return _written(groups, end)
+        return written(groups, end)
 
     # What there is
 
     def _make_pieces(self) -> None:
         names = [x.name for x in (*self.imports, *self.exports)]
-        self.strings = _Strings([*names, *self._needed(), self.name])
-        self._table(".hash", HASH, _hash_table(names), link=".dynsym", entry=4)
+        self.strings = Strings([*names, *self._needed(), self.name])
+        self._table(".hash", HASH, hash_table(names), link=".dynsym", entry=4)
         self._table(".dynsym", DYNSYM, bytes(24 * (1 + len(names))), link=".dynstr", entry=24)
         self._table(".dynstr", STRTAB, self.strings.data)
         count = len(self.slots) + len(self.absolute)
@@ -136,11 +124,11 @@ class _Linker:
         self, name: str, kind: int, data: bytes, access: int = 0, link: str = "", entry: int = 0
     ) -> None:
         info = int(kind == DYNSYM)  # the first symbol that is not local
-        piece = _Piece(name, kind, ALLOC | access, 8, bytearray(data), link=link, info=info)
+        piece = Piece(name, kind, ALLOC | access, 8, bytearray(data), link=link, info=info)
         piece.entry = entry
         self._add(piece)
 
-    def _add(self, piece: _Piece) -> None:
+    def _add(self, piece: Piece) -> None:
         if piece.name in self.pieces:
             piece.name += f".{piece.source}"
         self.pieces[piece.name] = piece
@@ -153,14 +141,14 @@ class _Linker:
         more = [library for library, its in _LIBRARIES.items() if any(map(its, names))]
         return [*more, "libc.so.6"]
 
-    def _group(self, k: int) -> list[_Piece]:
+    def _group(self, k: int) -> list[Piece]:
         """Only read, code, or written; there what has no contents in the file comes last."""
         found = [p for p in self.pieces.values() if _rank(p.flags) == k and p.size]
         return sorted(found, key=lambda p: p.kind == NOBITS)
 
     # Where it goes
 
-    def _place(self, groups: Sequence[Sequence[_Piece]]) -> int:
+    def _place(self, groups: Sequence[Sequence[Piece]]) -> int:
         """Gives every piece its address, which is its place in the file too; the file's length."""
         at = 64 + 56 * SEGMENTS
         end = at
@@ -221,7 +209,7 @@ class _Linker:
 
     def _fill_symbols(self) -> None:
         table = self.pieces[".dynsym"].data
-        index = {id(p): k for k, p in enumerate(_in_file([self._group(k) for k in range(3)]), 1)}
+        index = {id(p): k for k, p in enumerate(in_file([self._group(k) for k in range(3)]), 1)}
         for k, x in enumerate((*self.imports, *self.exports), 1):
             defined = x.section != UNDEFINED
             section = index[id(self.home[x.section])] if defined else 0
@@ -261,8 +249,8 @@ def _rank(flags: int) -> int:
     return 2 if flags & WRITE else 1 if flags & EXECUTE else 0
 
 
-def _copied(section: Section, number: int) -> _Piece:
-    return _Piece(
+def _copied(section: Section, number: int) -> Piece:
+    return Piece(
         section.name,
         section.kind if section.kind in (NOBITS, INIT_ARRAY, FINI_ARRAY) else PROGBITS,
         section.flags & (WRITE | ALLOC | EXECUTE),
@@ -271,84 +259,3 @@ def _copied(section: Section, number: int) -> _Piece:
         section.size,
         source=number,
     )
-
-
-class _Strings:
-    """Texts one after the other, each ended by a zero; a text's place by the text."""
-
-    def __init__(self, texts: Iterable[str]):
-        self.data = b"\0"
-        self._at: dict[str, int] = {}
-        for text in texts:
-            if text not in self._at:
-                self._at[text] = len(self.data)
-                self.data += text.encode() + b"\0"
-
-    def __getitem__(self, text: str) -> int:
-        return self._at[text]
-
-
-def _hash_table(names: Sequence[str]) -> bytes:
-    """The System V hash table by which the dynamic linker finds symbols."""
-    buckets, chains = [0] * max(1, len(names)), [0] * (1 + len(names))
-    for k, name in enumerate(names, 1):
-        bucket = _hash(name) % len(buckets)
-        chains[k], buckets[bucket] = buckets[bucket], k
-    return struct.pack(
-        f"<{2 + len(buckets) + len(chains)}I", len(buckets), len(chains), *buckets, *chains
-    )
-
-
-def _hash(name: str) -> int:
-    h = 0
-    for byte in name.encode():
-        h = (h << 4) + byte
-        high = h & 0xF0000000
-        h = (h ^ high >> 24) & ~high & 0xFFFFFFFF
-    return h
-
-
-def _in_file(groups: Iterable[Sequence[_Piece]]) -> list[_Piece]:
-    return [piece for group in groups for piece in group]
-
-
-def _written(groups: Sequence[Sequence[_Piece]], end: int) -> bytes:
-    pieces = _in_file(groups)
-    names = _Strings([*(p.name for p in pieces), ".shstrtab"])
-    strings_at = end
-    headers_at = -(-(end + len(names.data)) // 8) * 8
-    number = {p.name: k for k, p in enumerate(pieces, 1)}
-    rows = [(0,) * 10]
-    for p in pieces:
-        link = number[p.link] if p.link else 0
-        place = (p.address, p.address, p.size)
-        rows.append((names[p.name], p.kind, p.flags, *place, link, p.info, p.alignment, p.entry))
-    rows.append((names[".shstrtab"], STRTAB, 0, 0, strings_at, len(names.data), 0, 0, 1, 0))
-    out = bytearray(headers_at + 64 * len(rows))
-    magic = b"\x7fELF\x02\x01\x01" + bytes(9)
-    counts = (64, 56, SEGMENTS, 64, len(rows), len(rows) - 1)
-    struct.pack_into(
-        "<16sHHIQQQIHHHHHH", out, 0, magic, 3, X86_64, 1, 0, 64, headers_at, 0, *counts
-    )
-    for k, segment in enumerate(_segments(groups)):
-        struct.pack_into("<IIQQQQQQ", out, 64 + 56 * k, *segment)
-    for p in pieces:
-        out[p.address : p.address + len(p.data)] = p.data
-    out[strings_at : strings_at + len(names.data)] = names.data
-    for k, row in enumerate(rows):
-        struct.pack_into("<IIQQQQIIQQ", out, headers_at + 64 * k, *row)
-    return bytes(out)
-
-
-def _segments(groups: Sequence[Sequence[_Piece]]) -> list[tuple[int, ...]]:
-    """The program headers: three loaded parts, the dynamic section, a stack without code."""
-    found: list[tuple[int, ...]] = []
-    for group, access in zip(groups, (4, 5, 6), strict=True):
-        start = group[0].address if group is not groups[0] else 0
-        stored = max(p.address + p.size for p in group if p.kind != NOBITS) - start
-        full = group[-1].address + group[-1].size - start
-        found.append((1, access, start, start, start, stored, full, PAGE))
-    (dynamic,) = (p for p in groups[2] if p.kind == DYNAMIC)
-    at, size = dynamic.address, dynamic.size
-    found.append((2, 6, at, at, at, size, size, 8))
-    return [*found, (0x6474E551, 6, 0, 0, 0, 0, 0, 16)]

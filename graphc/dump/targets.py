@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from graphc.backends.building import build_program
 from graphc.backends.cuda.module import device_program
 from graphc.backends.cuda.ptx import ptx_of
 from graphc.backends.cuda.source import source_of as cuda_source_of
 from graphc.backends.cuda.threads import MOST
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.numba.module import source_of
-from graphc.backends.program import build_program
 from graphc.passes.pipeline import Graph
 
 

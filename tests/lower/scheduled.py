@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from graphc.arguments import Signature
+from graphc.backends.building import build_program
 from graphc.backends.cpu.compiling import compiled
 from graphc.backends.cpu.executable import load
 from graphc.backends.llvm.engine import host_target
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.program import Program, build_program
+from graphc.backends.program import Program
 from graphc.ir.node import Tensor
 from graphc.passes.pipeline import Graph, optimise
 

@@ -1,0 +1,246 @@
+"""Graph to program, one way: outputs get memory of their own, `fuse` makes bodies, bodies are
+lowered, their order is settled so that variables are written after their last reader and after
+every check, memory is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import reduce
+from types import MappingProxyType
+
+from graphc.backends.failures import Failure
+from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
+from graphc.backends.lower.nests.lines import lower_rows
+from graphc.backends.lower.opaque import lower_opaque
+from graphc.backends.lower.repeats import Repeats
+from graphc.backends.memory import Place, plan_memory
+from graphc.backends.places import aliased, given_places, leaves, own_memory, writes_variable
+from graphc.backends.program import Frame, Program, frame_of
+from graphc.ir.dim_values import substitute
+from graphc.ir.dims import Dim, maximum
+from graphc.ir.dtypes import bool_, uint8
+from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
+from graphc.ir.subgraph import Subgraph
+from graphc.ops.loops.bands import BANDS, chunks_of
+from graphc.ops.loops.control import Control
+from graphc.ops.loops.strips import STRIPS
+from graphc.passes.fusion.fuse import Body, copy_body, fuse
+from graphc.passes.fusion.inplace import is_block_write, overwrites, settle_order
+from graphc.passes.fusion.roots import base
+from graphc.passes.graph import Graph
+
+Update = tuple[Tensor, Tensor]
+Fail = Callable[[Node, str], int]
+Lower = Callable[[Body, Schedule, Fail], Sequence[Call]]
+
+
+def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
+    """Products and convolutions, whose many modules only programs that have some load."""
+    from graphc.backends.lower.products.contraction import lower_contraction
+
+    return lower_contraction(body, schedule, fail)
+
+
+LOWERINGS: Mapping[str, Lower] = MappingProxyType(
+    {"nest": lower_rows, "loops": lower_opaque, "contraction": _lower_contraction}
+)
+
+
+def program_of(graph: Graph, schedule: Schedule, name: str | None = None) -> Program:
+    """The program of an optimised graph, under a name of its own if one is given."""
+    name = graph.name if name is None else name
+    program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, name)
+    return replace(program, lengths=tuple(d for d, _ in graph.lengths))
+
+
+def build_program(
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    updates: Sequence[Update],
+    schedule: Schedule,
+    name: str = "graph",
+    lowerings: Mapping[str, Lower] = LOWERINGS,
+    builder: _Builder | None = None,
+) -> Program:
+    """The program of an optimised graph; `lowerings` has a function for each kind of body, and
+    `builder` is that of the program around a nested one.
+    """
+    results, news = own_memory(outputs, updates)
+    builder = builder or _Builder(schedule, frame_of(inputs), lowerings)
+    variables, constants = leaves([*results, *news], updates)
+    fixed = given_places(inputs, variables, constants, results)
+    targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
+    lowered = {body: builder.lower(body) for body in fuse([*results, *news])}
+    bodies = _with_writes(builder, lowered, targets, fixed)
+    calls = [call for body in bodies for call in lowered[body].calls]
+    owners = [k for k, body in enumerate(bodies) for _ in lowered[body].calls]
+    plan = plan_memory(calls, fixed)
+    written = [k for k, call in enumerate(calls) if writes_variable(call, plan)]
+    return Program(
+        name,
+        tuple(inputs),
+        tuple(results),
+        tuple(variables),
+        tuple(constants),
+        tuple(bodies),
+        tuple(calls),
+        plan,
+        tuple(builder.failures),
+        first_commit=min(written, default=len(calls)),
+        aliases=tuple(aliased(call, plan) for call in calls),
+        owners=tuple(owners),
+        frame=builder.frame if builder.depth else None,
+        alone=builder.alone,
+    )
+
+
+def _with_writes(
+    builder: _Builder,
+    lowered: dict[Body, _Lowered],
+    targets: Mapping[Tensor, Tensor],
+    fixed: dict[Buffer, Place],
+) -> list[Body]:
+    """The bodies in order. A new value lies where its variable does if nobody needs the old one any
+    more and no check comes later; others are copied there by bodies at the end. `lowered` gets
+    these, and `fixed` the places.
+    """
+    failing = {body for body, made in lowered.items() if made.can_fail}
+    bodies = settle_order(list(lowered), targets, failing)
+    ordered = tuple(bodies)
+    made = {x for body in ordered for x in body.outputs}
+    last_check = max((k for k, body in enumerate(ordered) if body in failing), default=-1)
+    for position, body in enumerate(ordered):
+        for x in body.outputs:
+            variable = targets.get(x)
+            if variable is None:
+                continue
+            if position > last_check and overwrites(ordered, position, x, variable):
+                fixed[x] = fixed[variable]
+                if is_block_write(body) and body.node.inputs[0] is variable:
+                    lowered[body] = _Lowered(lowered[body].calls[-1:], lowered[body].can_fail)
+            else:
+                late = copy_body(x, made)
+                made.update(late.outputs)
+                fixed[late.outputs[0]] = fixed[variable]
+                bodies.append(late)
+    lowered.update({body: builder.lower(body) for body in bodies[len(ordered) :]})
+    return bodies
+
+
+@dataclass(frozen=True)
+class _Lowered:
+    """The calls that a body became, and whether one of them has a check."""
+
+    calls: tuple[Call | Nested, ...]
+    can_fail: bool
+
+
+class _Builder:
+    """Lowers the bodies of a program and of the programs nested in it, and numbers their checks."""
+
+    def __init__(self, schedule: Schedule, frame: Frame, lowerings: Mapping[str, Lower]):
+        self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
+        self.failures: list[Failure] = []
+        self.repeats = Repeats()
+        self.depth = 0
+        self.alone = False
+
+    def fail(self, node: Node, what: str) -> int:
+        self.failures.append(Failure(node, what))
+        return len(self.failures)
+
+    def lower(self, body: Body) -> _Lowered:
+        known = len(self.failures)
+        calls: Sequence[Call | Nested]
+        if body.node.op.lowering == "control":
+            calls = [self._nested(body.node)]
+        else:
+            calls = self._lowered(body)
+        if is_block_write(body):
+            calls = [*self._copied(body.node), *calls]
+        return _Lowered(tuple(calls), len(self.failures) > known)
+
+    def _lowered(self, body: Body) -> Sequence[Call]:
+        """The calls of a body; checks and choices are each body's own."""
+        schedule, known = self.schedule.of(body), len(self.failures)
+        found = self.repeats.find(body) if schedule is self.schedule else None
+        if found is not None:
+            return found
+        calls = self.lowerings[body.kind](body, schedule, self.fail)
+        if schedule is self.schedule and len(self.failures) == known:
+            self.repeats.keep(body, calls)
+        return calls
+
+    def _copied(self, node: Node) -> list[Call]:
+        """The kernels that copy the first input into the memory of the output."""
+        body = copy_body(node.inputs[0])
+        copied, (y,) = body.outputs[0], node.outputs
+        calls = self.lowerings["nest"](body, self.schedule, self.fail)
+        return [
+            Call(c.kernel, tuple(y if b is copied else b for b in c.arguments), c.chunks)
+            for c in calls
+            if isinstance(c, Call)
+        ]
+
+    @contextmanager
+    def _inside(self, sizes: Sequence[str], alone: bool) -> Iterator[None]:
+        """In a node's bodies, which know some more sizes, and of which several run at once if they
+        are `alone`.
+        """
+        frame, before = self.frame, self.alone
+        self.alone = alone or before
+        if sizes:
+            self.frame = Frame((*frame.sizes, *sizes), len(frame.sizes) + len(sizes))
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.frame, self.alone = frame, before
+
+    def _nested(self, node: Node) -> Nested:
+        """The programs of a node's bodies, with room for two generations of its carries and for the
+        arena of one of them, or of each that runs at once: others keep nothing there.
+        """
+        op = node.op
+        assert isinstance(op, Control)
+        most = _own_sizes(node)
+        with self._inside(list(most), alone=op in (STRIPS, BANDS)):
+            programs = tuple(self._body(node, g) for g in op.bodies(node.attrs))
+        carries = node.inputs[: node.attrs.get("carries", 0)]
+        scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
+        room = reduce(maximum, (p.plan.arena_bytes for p in programs))
+        room = substitute(room, lambda a: most.get(a.name))
+        arena = Temporary(uint8, room * _at_once(node))
+        scratch += [arena] * len(programs)
+        return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
+
+    def _body(self, node: Node, body: Subgraph) -> Program:
+        """The program of a body; totals are variables of it."""
+        totals = node.attrs.get("totals", 0)
+        updates = tuple(zip(body.inputs[:totals], body.outputs, strict=False))
+        given = body.inputs[totals:], body.outputs[totals:]
+        return build_program(*given, updates, self.schedule, node.op.name, self.lowerings, self)
+
+
+def _own_sizes(node: Node) -> dict[str, Dim]:
+    """The sizes that only a node's bodies know, and the most that they can be."""
+    if node.op is STRIPS:
+        return {}
+    found: dict[str, Dim] = {}
+    if node.attrs.get("rows") is not None:
+        found[node.attrs["rows"]] = node.attrs["most"]
+    if node.attrs.get("columns") is not None:
+        name, most = node.attrs["columns"]
+        found[name] = most
+    return found
+
+
+def _at_once(node: Node) -> Dim:
+    """How many of a node's bodies may run at the same time."""
+    if node.op is STRIPS:
+        strips: int = node.attrs["height"] // node.attrs["rows"]
+        return strips
+    return chunks_of(node.attrs) if node.op is BANDS else 1
