@@ -94,6 +94,17 @@ def test_dropout_keeps_the_mean() -> None:
     assert (y == 0).mean() == pytest.approx(0.25, abs=0.02)
 
 
+def test_dropout_without_a_generator_has_one_of_its_own() -> None:
+    def drawn() -> list[np.ndarray]:
+        init.seed(3)
+        layers = [nn.Dropout(0.5), nn.Dropout(0.5)]
+        return [run(layer, np.ones(64, np.float32)) for layer in layers]
+
+    first, second = drawn()
+    assert (first != second).any()
+    assert (drawn()[0] == first).all(), "the same seed, the same run"
+
+
 def test_dropout_does_nothing_after_eval() -> None:
     model = nn.Sequential(nn.Dropout(0.5, random.Generator(0))).eval()
     x = placeholder("x", (3,))

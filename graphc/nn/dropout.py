@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphc import init
 from graphc.control import cond
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
@@ -98,12 +99,18 @@ def sampled(f: Callable[[Tensor], Tensor], key: KeyLike, passes: int) -> tuple[T
 
 
 class Dropout(Layer):
-    """`dropout` where it is called while training; x itself after `eval()`."""
+    """`dropout` where it is called while training; x itself after `eval()`.
+
+    Without a generator it has one of its own, whose seed comes, like first weights, from the stream
+    that `gc.init.seed` starts.
+    """
 
     drop = staticmethod(dropout)
 
-    def __init__(self, rate: float, generator: Generator):
+    def __init__(self, rate: float, generator: Generator | None = None):
         _check(rate)
+        if generator is None:
+            generator = Generator(int(init.generator(None).integers(2**63)))
         self.rate, self.generator = rate, generator
 
     def __call__(self, x: Tensor) -> Tensor:
