@@ -143,3 +143,16 @@ def test_a_gradient_blames_the_line_that_it_is_the_gradient_of(kind: str, target
         first, *_, last = str(caught.value).splitlines()
         assert first.startswith("Embedding: index 99 is out")
         assert last == f"  at test_index_errors.py:{squares.__code__.co_firstlineno + 1}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_of_several_checks_that_fail_the_same_is_named_in_every_call(target: str) -> None:
+    a, b = (gc.placeholder(name, ("n",), gc.int64) for name in "ab")
+    short, long = gc.placeholder("short", (10,)), gc.placeholder("long", (20,))
+    f = gc.compile([a, b, short, long], gc.take(short, a) + gc.take(long, b), target=target)
+    count = 2**17
+    places = np.zeros((2, count), np.int64)
+    places[0, -5], places[1, 3] = 111, 222
+    for _ in range(50 if target == "cpu" else 1):
+        with pytest.raises(gc.IndexRangeError, match=r"index 111 .* of length 10\b"):
+            f(*places, np.zeros(10, np.float32), np.zeros(20, np.float32))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphc.backends.llvm.failing import emit_failure
 from graphc.backends.llvm.frames import emit_words
 from graphc.backends.llvm.nested import STATUS_WORDS, LoopWriter
 from graphc.backends.llvm.values import Values
@@ -98,7 +99,9 @@ class _BandWriter(LoopWriter):
         self._start(self.failed)
         if self.names:
             shared = v.assign(f"getelementptr i64, ptr %sizes, i64 {self.slots}")
-            self._copy_words(shared, self._word(self.sizes, self.own))
+            words = [self._word(self.sizes, self.own + k) for k in range(STATUS_WORDS)]
+            code, value = (v.assign(f"load i64, ptr {word}") for word in words)
+            emit_failure(v, shared, code, value)
         v.emit("ret void")
 
     def _share(self, k: str, of: str, parts: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from graphc.backends.llvm.failing import emit_failure
 from graphc.backends.llvm.invariants import Changes, invariants
 from graphc.backends.llvm.order import ordered
-from graphc.backends.llvm.types import scalar_type, type_of, vector_type
+from graphc.backends.llvm.types import scalar_type, vector_type
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -240,9 +241,7 @@ class KernelFunction:
         v.emit(f"br i1 {v.value(bad)}, label %{failed}, label %{after}")
         self._start(failed)
         v.push()
-        v.emit(f"store i64 {s.code}, ptr %status")
-        where = v.assign("getelementptr i64, ptr %status, i64 1")
-        v.emit(f"store {type_of(value)} {v.value(value)}, ptr {where}")
+        emit_failure(v, "%status", str(s.code), v.value(value))
         v.pop()
         v.emit(f"br label %{after}")
         self._start(after)

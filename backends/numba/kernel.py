@@ -155,9 +155,14 @@ class PythonKernel:
         self.scope(f"if {condition}:", lambda: self.fail(s.code, value))
 
     def fail(self, code: int, value: str) -> None:
-        """Notes a failed check."""
-        self.emit(f"status[0] = {code}")
-        self.emit(f"status[1] = {value}")
+        """Notes a failed check, unless one of a lower code, or a larger value, is noted."""
+        again = f"status[0] == {code} and status[1] < {value}"
+
+        def note() -> None:
+            self.emit(f"status[0] = {code}")
+            self.emit(f"status[1] = {value}")
+
+        self.scope(f"if status[0] == 0 or status[0] > {code} or {again}:", note)
 
 
 def _is_plain(dtype: DType) -> bool:

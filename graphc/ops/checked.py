@@ -113,8 +113,11 @@ def checked_index(x: Tensor, extent: Dim, what: str) -> Tensor:
     return apply(_CHECKED, x, extent=extent, what=what).outputs[0]
 
 
-def checked_place(x: Tensor, extent: Dim, room: Dim, what: str, of: str) -> Tensor:
+def checked_place(
+    x: Tensor, extent: Dim, room: Dim, what: str, of: str, axes: Sequence[int] = ()
+) -> Tensor:
     """x as int64, counted from the end of `extent` where it is below 0; a call raises
-    IndexRangeError, as the op `of` does, when a place is not in [0, room].
+    IndexRangeError, as the op `of` on these axes does, when a place is not in [0, room].
     """
-    return apply(_CHECKED_PLACE, x, extent=extent, room=room, what=what, of=of).outputs[0]
+    attrs = {"extent": extent, "room": room, "what": what, "of": of, "axes": tuple(axes)}
+    return apply(_CHECKED_PLACE, x, **attrs).outputs[0]

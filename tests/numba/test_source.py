@@ -57,8 +57,9 @@ status, a, b, h, o, range_2):
             x = a[i] if i + 1 < range_2 else f32(0.0)
             k = i32(i32(b[i] * i32(3)) - i32(1))
             if not (k >= i32(0)) & (not k > i32(5)):
-                status[0] = 2
-                status[1] = i64(k)
+                if status[0] == 0 or status[0] > 2 or status[0] == 2 and status[1] < i64(k):
+                    status[0] = 2
+                    status[1] = i64(k)
             if remainder(k, i32(2)) == i32(0):
                 h[i] = to_half(x)
             s += select(x < f32(0.5), exp(-x), fma(x, x, f32(0.1)))

@@ -99,3 +99,31 @@ def test_what_no_result_needs_is_not_checked() -> None:
     x, k = gc.placeholder("x", (4,)), gc.placeholder("k", (), gc.int64)
     gc.take(x, k)
     assert gc.compile([x, k], x + 1)(np.zeros(4, np.float32), np.int64(9)).tolist() == [1] * 4
+
+
+EMPTY: dict[str, Callable[[gc.Tensor, gc.Tensor], Any]] = {
+    "rows of no columns": lambda x, k: gc.take(x, k, axis=0),
+    "their sum": lambda x, k: gc.sum(gc.take(x, k, axis=0)),
+    "one row": lambda x, k: gc.take(x, k[0] + k[1], axis=0),
+    "a block": lambda x, k: gc.dynamic_slice(x, [k[0] + k[1], 0], [1, x.shape[1]]),
+    "several axes": lambda x, k: x[k, :, None] * gc.ones((1, 1, 2)),
+    "in a loop": lambda x, k: gc.scan(lambda c, j: (c + gc.take(x, j, axis=0), None), x[0], k)[0],
+    "added": lambda x, k: x.at[k].add(1.0),
+}
+
+
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+@pytest.mark.parametrize("case", EMPTY)
+def test_an_index_into_nothing_is_checked_too(case: str, target: str) -> None:
+    x, k = gc.placeholder("x", (4, "m")), gc.placeholder("k", ("n",), gc.int64)
+    f = gc.compile([x, k], EMPTY[case](x, k), target=target)
+    for m in (0, 3):
+        f(np.ones((4, m), np.float32), np.array([1, 2]))
+        with pytest.raises(gc.IndexRangeError):
+            f(np.ones((4, m), np.float32), np.array([1, 9]))
+
+
+def test_rows_of_a_fixed_length_need_no_check_of_their_own() -> None:
+    k, table = gc.placeholder("k", ("n",), gc.int64), gc.placeholder("table", (9, 4))
+    f = gc.compile([k, table], gc.exp(gc.take(table, k, axis=0)))
+    assert "after(" not in f.dump("optimised")

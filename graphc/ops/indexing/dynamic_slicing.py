@@ -70,7 +70,7 @@ def _checks(node: Node, block: Shape) -> list[Tensor]:
     for axis, t in zip(node.attrs["axes"], starts, strict=True):
         n, room, what = x.shape[axis], x.shape[axis] - block[axis], _what(x, axis, block[axis])
         if node.attrs["mode"] == "error":
-            found.append(checked_place(t, n, room, what, node.op.name))
+            found.append(checked_place(t, n, room, what, node.op.name, node.attrs["axes"]))
         elif not is_nonnegative(room):
             found.append(checked_index(extent(room), 2**63 - 1, what))
     return found

@@ -91,7 +91,7 @@ def check_places(node: Node, indices: Sequence[Tensor], shape: Shape) -> list[Te
     for t, axis in zip(indices, node.attrs["axes"], strict=True):
         n, mode, what = shape[axis], node.attrs["mode"], f"axis {axis} of length {shape[axis]}"
         if mode == "error":
-            found.append(checked_place(t, n, n - 1, what, node.op.name))
+            found.append(checked_place(t, n, n - 1, what, node.op.name, node.attrs["axes"]))
         elif mode in ("clip", "wrap") and may_be_empty(n):
             found.append(checked_index(broadcast(extent(n - 1), t.shape, ()), n, what))
     return found
