@@ -10,7 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc.ir.op import Op
-from tests import test_op_laws as laws
+from tests.ops import test_op_laws as laws
 from tests.support.documents import code_blocks
 from tests.support.run import TARGETS
 
