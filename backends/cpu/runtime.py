@@ -9,7 +9,8 @@ Each thread has a contiguous range of chunks, and takes what is left of the othe
 who runs a chunk depends on who is free, what the chunk computes never does. A caller that finds the
 pool taken (another thread, or a chunk that calls again) runs its chunks itself. Workers spin for
 some ten microseconds, then sleep in the kernel; where there are more threads than CPUs nobody
-spins. After a fork the child starts its own workers.
+spins. A worker that finds itself on the CPU of its caller, though the process may use others, moves
+away. After a fork the child starts its own workers.
 
 Hand-over: the caller fills the job, then adds one to each worker's ticket (release); a worker that
 sees its ticket change (acquire) reads the job and at last counts down `pending` (release), which
@@ -21,6 +22,7 @@ consistent: one of the two always notices.
 from __future__ import annotations
 
 from graphc.backends.cpu.runtime_chunks import CHUNKS_IR, FEW_CHUNKS
+from graphc.backends.cpu.runtime_places import places_ir
 from graphc.backends.cpu.runtime_sleep import sleep_ir
 
 MAX_THREADS = 256
@@ -28,7 +30,7 @@ SPINS = 2000
 
 _POOL_IR = """
 %Worker = type { i32, i32, i64, [112 x i8] }  ; ticket, asleep, thread, padding to 128 bytes
-%Job = type { ptr, ptr, i64, i64, i32 }       ; fn, frame, chunks, parts, float mode
+%Job = type { ptr, ptr, i64, i64, i32, i32 }  ; fn, frame, chunks, parts, float mode, caller's CPU
 %Range = type { i64, i64, [112 x i8] }        ; next chunk, end, padding to 128 bytes
 %Finish = type { i32, i32, [120 x i8] }       ; workers still at it, caller asleep
 
@@ -126,7 +128,9 @@ job:
   %chunks = load i64, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 2)
   %parts = load i64, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 3)
   %mode = load i32, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
+  %beside = load i32, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 5)
   call void @gc_set_float_mode(i32 %mode)
+  call void @gc_part_from(i32 %beside)
   call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t)
   %before = atomicrmw sub ptr @gc_finish, i32 1 seq_cst
   %mine = icmp eq i32 %before, 1
@@ -260,6 +264,8 @@ job:
   store i64 %chunks, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 2)
   store i64 %parts, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 3)
   store i32 %mode, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
+  %cpu = call i32 @gc_place()
+  store i32 %cpu, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 5)
   call void @gc_divide(i64 %chunks, i64 %parts)
   store atomic i32 %helpers32, ptr @gc_finish monotonic, align 4
   call void @gc_publish(i64 %helpers)
@@ -327,7 +333,7 @@ UNLOAD_IR = """
 
 def runtime_ir(triple: str) -> str:
     """The pool's IR for a target triple."""
-    text = _POOL_IR + CHUNKS_IR + sleep_ir(triple)
+    text = _POOL_IR + CHUNKS_IR + places_ir(triple) + sleep_ir(triple)
     signal_setmask = 2 if "linux" in triple else 3
     for name, value in (
         ("MAX_THREADS", MAX_THREADS),

@@ -108,10 +108,15 @@ _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 """The number of the futex system call."""
 
 
+def knows_system(triple: str) -> bool:
+    """Whether the system's own calls are used on such a target."""
+    return "linux" in triple and triple.split("-")[0] in _FUTEX
+
+
 def sleep_ir(triple: str) -> str:
     """IR of gc_sleep, gc_wake, gc_cpus, gc_pause and the float modes for a target triple."""
     processor = triple.split("-")[0]
     system = _PORTABLE_IR
-    if "linux" in triple and processor in _FUTEX:
+    if knows_system(triple):
         system = _LINUX_IR.replace("FUTEX", str(_FUTEX[processor]))
     return system + (_X86_IR if processor == "x86_64" else _OTHER_IR)

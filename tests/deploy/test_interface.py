@@ -39,6 +39,8 @@ ALLOWED = [
     "remove",
     "rename",
     "sched_getaffinity",
+    "sched_getcpu",
+    "sched_setaffinity",
     "sched_yield",
     "sigfillset",
     "strlen",
