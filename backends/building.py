@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 
-from graphc.backends.failures import Failure
+from graphc.backends.failures import LENGTH, Failure
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
@@ -215,7 +215,11 @@ class _Builder:
         room = substitute(room, lambda a: most.get(a.name))
         arena = Temporary(uint8, room * _at_once(node))
         scratch += [arena] * len(programs)
-        return Nested(node, programs, (*scratch, Temporary(bool_, 1)))
+        lengths = tuple(
+            tuple((d, self.fail(y.node, f"{LENGTH} {d}")) for d, y in body.lengths)
+            for body in op.bodies(node.attrs)
+        )
+        return Nested(node, programs, (*scratch, Temporary(bool_, 1)), lengths)
 
     def _body(self, node: Node, body: Subgraph) -> Program:
         """The program of a body; totals are variables of it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.errors import ArgumentError, GraphError, IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ops.checked import CheckedIndex
@@ -18,10 +19,14 @@ _PASSING = frozenset(
 )
 
 
+#: How what is said of a length begins.
+LENGTH = "the length"
+
+
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """What a kernel's check with this code means: the op of `node` found an index out of range for
-    `what`.
+    """What a check with this code means: the op of `node` found an index out of range for `what`,
+    or would have a negative `what`, where that begins with LENGTH.
     """
 
     node: Node
@@ -50,12 +55,12 @@ class Failure:
         sizes: Mapping[str, int],
         inputs: Sequence[Tensor],
         arrays: Sequence[np.ndarray[Any, Any]],
-    ) -> str:
-        """The text of the error for this value in a call with these arguments."""
+    ) -> GraphError:
+        """The error for this value in a call with these arguments."""
         given_in = self.given_in(inputs)
         arguments = {k: (str(inputs[k].node.attrs["name"]), arrays[k]) for k in given_in}
         failure = (self.function, self.subject, self.where, given_in)
-        return index_error(failure, value, sizes, arguments)
+        return check_error(failure, value, sizes, arguments)
 
     def given_in(self, inputs: Sequence[Tensor]) -> tuple[int, ...]:
         """Which of these placeholders an index may have come from as it is."""
@@ -80,19 +85,21 @@ def as_given(node: Node, text: str) -> str:
     return re.sub(r"(?<=\baxis )\d+", lambda found: given.get(found[0], found[0]), text, count=1)
 
 
-def index_error(
+def check_error(
     failure: tuple[str, str, str, Sequence[int]],
     value: int,
     sizes: Mapping[str, int],
     arguments: Mapping[int, tuple[str, np.ndarray[Any, Any]]],
-) -> str:
-    """The text of a failed check, a tuple of `Failure`'s function, subject, where, given_in: with
+) -> GraphError:
+    """The error of a failed check, a tuple of `Failure`'s function, subject, where, given_in: with
     the sizes of the call, and the place of the value in one of the arguments, (name, array) by
     number.
     """
     function, what, where, given_in = failure
     named = [f"{n} = {sizes[n]}" for n in dict.fromkeys(re.findall(r"\w+", what)) if n in sizes]
     lines = [f"{function}: index {value} is out of range for {what}"]
+    if what.startswith(LENGTH):
+        lines[0] = f"{function}: {what} would be {value}"
     lines[0] += f" ({', '.join(named)})" if named else ""
     for number in given_in:
         name, array = arguments[number]
@@ -101,4 +108,5 @@ def index_error(
             at = f"[{', '.join(map(str, places[0]))}]" if array.ndim else ""
             lines.append(f"  in the argument: {name}{at}")
             break
-    return "\n".join(lines) + where
+    kind = ArgumentError if what.startswith(LENGTH) else IndexRangeError
+    return kind("\n".join(lines) + where)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Temporary
-from graphc.ir.dims import Dim, bounds, floordiv
+from graphc.ir.dims import Dim, bounds, floordiv, maximum
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.roots import base
@@ -141,11 +141,17 @@ def _waste(size: Dim, need: Dim) -> int | None:
     return high if high is not None else 2**62
 
 
+def _some(need: Dim) -> Dim:
+    """At least 0: a branch that is not taken may have lengths below."""
+    low, _ = bounds(need)
+    return maximum(need, 0) if low is None or low < 0 else need
+
+
 def _lay_out(needs: Sequence[Dim]) -> tuple[tuple[Slot, ...], Dim]:
     slots: list[Slot] = []
     offset: Dim = 0
     for need in needs:
-        size = floordiv(need + (ALIGNMENT - 1), ALIGNMENT) * ALIGNMENT
+        size = floordiv(_some(need) + (ALIGNMENT - 1), ALIGNMENT) * ALIGNMENT
         offset = offset + _gap(need)
         slots.append(Slot(size, offset))
         offset = offset + size

@@ -107,6 +107,7 @@ def _needed(outputs: Iterable[Tensor], known: Mapping[Tensor, Array]) -> list[No
 def _run(node: Node, inputs: list[Array], sizes: Mapping[str, int]) -> tuple[Array, ...]:
     if node.op.lowering == "source":
         return (_source_value(node),)
+    _check_lengths(node, sizes)
     attrs = {name: with_sizes(value, sizes) for name, value in node.attrs.items()}
     if isinstance(node.op, Control):
         result: Any = node.op.reference_with(_Bodies(sizes), inputs, attrs)
@@ -120,6 +121,15 @@ def _run(node: Node, inputs: list[Array], sizes: Mapping[str, int]) -> tuple[Arr
             f"the reference of {node.op} gives {y.dtype}{list(y.shape)} where {x.type} is inferred"
         )
     return arrays
+
+
+def _check_lengths(node: Node, sizes: Mapping[str, int]) -> None:
+    """Raises ArgumentError where a length would be negative."""
+    for x in node.outputs:
+        for d in x.shape:
+            if isinstance(d, DimExpr) and (length := evaluate_dim(d, sizes)) < 0:
+                where = f"\n  at {node.source}" if node.source else ""
+                raise ArgumentError(f"{node.op}: the length {d} would be {length}{where}")
 
 
 class _Bodies:

@@ -15,10 +15,10 @@ from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
-from graphc.lengths import doubtful_lengths
 from graphc.ops.convert import as_tensor
 from graphc.ops.loops.control import Control
 from graphc.ops.source import automatic_updates
+from graphc.passes.lengths import doubtful_lengths
 from graphc.passes.pipeline import Graph
 from graphc.stages import Stages
 from graphc.tuning import Tuning

@@ -171,7 +171,7 @@ def cond(predicate: Any, yes: Callable[..., Any], no: Callable[..., Any], *opera
 
     Both branches must give the same structure of the same types. An index that is used outside of
     them is checked in any case: `gc.take(table, i)` may fail where no branch needs it, unless it is
-    written inside of one.
+    written inside of one. Sizes that make a length negative are refused by the branch that has it.
     """
     chosen = as_tensor(predicate)
     hint = "hint: gc.where chooses between two tensors, element by element"

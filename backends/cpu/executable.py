@@ -21,10 +21,10 @@ from graphc.backends.cpu.callspec import (
 )
 from graphc.backends.cpu.entry import Entry, Packed
 from graphc.backends.cpu.pool import pool_symbols
-from graphc.backends.failures import index_error
+from graphc.backends.failures import check_error
 from graphc.backends.llvm.loading import Library, load_objects
 from graphc.ir.dtypes import as_dtype
-from graphc.ir.errors import ArgumentError, IndexRangeError
+from graphc.ir.errors import ArgumentError
 from graphc.ir.record import dataclass
 
 Shortage = Callable[[int | None, int, Mapping[str, int]], str]
@@ -102,7 +102,7 @@ class _Failing:
         arguments = {
             k: (self.entry.inputs[k][0], self._argument(k, sizes, buffers)) for k in failure[3]
         }
-        raise IndexRangeError(index_error(failure, value, named, arguments))
+        raise check_error(failure, value, named, arguments)
 
     def _argument(self, k: int, sizes: tuple[int, ...], buffers: int) -> np.ndarray:
         """Argument k of the call, where it lies."""

@@ -11,7 +11,6 @@ from graphc.backends.memory import holder
 from graphc.backends.numba.entry import constants_of, numpy_name
 from graphc.backends.program import Program
 from graphc.ir.dim_values import evaluate
-from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -58,7 +57,7 @@ class DeviceCall:
         code, value = memory.download(status)
         if code:
             failure = program.failures[code - 1]
-            raise IndexRangeError(failure.error(int(value), sizes, program.inputs, arrays))
+            raise failure.error(int(value), sizes, program.inputs, arrays)
         for k in written_variables(program):
             x = program.variables[k]
             value_of(x).reshape(-1)[:] = memory.download(variables[k]).view(x.dtype.numpy)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from graphc.backends.failures import LENGTH
 from graphc.backends.llvm.artefact_cpu import WRONG_CPU, any_cpu, cpu_ir
 from graphc.backends.llvm.artefact_state import (
     ALIGNMENT,
@@ -58,6 +59,8 @@ def error_messages(programs: Mapping[str, Program]) -> dict[int, str]:
         for failure in program.failures:
             where = f" (at {failure.node.source})" if failure.node.source else ""
             what = f"an index is out of range for {failure.subject}{where}"
+            if failure.what.startswith(LENGTH):
+                what = f"{failure.subject} would be negative{where}"
             found[max(found) + 1] = f"{failure.function}: {what}"
     return found
 

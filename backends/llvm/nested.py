@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphc.backends.llvm.failing import emit_failure
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
@@ -238,7 +239,19 @@ class LoopWriter:
         for k, label in enumerate(labels):
             self._start(label)
             v.push()
+            for d, failure in self.nested.lengths[k]:
+                self._refuse_negative(d, failure, after)
             self._run(k, [*self.inputs[1:], *self.outputs])
             v.pop()
             v.emit(f"br label %{after}")
         self._start(after)
+
+    def _refuse_negative(self, d: Dim, code: int, after: str) -> None:
+        v, length = self.values, self._dim(d)
+        negative, fine = self._label("negative"), self._label("fine")
+        bad = v.assign(f"icmp slt i64 {length}, 0")
+        v.emit(f"br i1 {bad}, label %{negative}, label %{fine}")
+        self._start(negative)
+        emit_failure(v, "%status", str(code), length)
+        v.emit(f"br label %{after}")
+        self._start(fine)

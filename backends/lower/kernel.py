@@ -43,12 +43,14 @@ class Call:
 @dataclass(frozen=True, eq=False)
 class Nested:
     """A node that runs programs of its own: a loop or a branch. `scratch` is memory for carries and
-    the programs' arenas.
+    the programs' arenas. Before each of the `programs`, those of its `lengths` that are negative
+    fail with their codes.
     """
 
     node: Node
     programs: tuple[Program, ...]
     scratch: tuple[Temporary, ...]
+    lengths: tuple[tuple[tuple[Dim, int], ...], ...]
 
     @property
     def arguments(self) -> tuple[Buffer, ...]:

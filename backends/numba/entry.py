@@ -226,5 +226,11 @@ class _Entry:
     ) -> None:
         names = [f"{name}_{k}" for k in range(len(call.programs))]
         self.emit(f"branches = [{', '.join(names)}]")
-        self.emit(f"chosen = branches[min(max({inputs[0]}[0], 0), {len(names) - 1})]")
+        self.emit(f"k = min(max({inputs[0]}[0], 0), {len(names) - 1})")
+        for k, lengths in enumerate(call.lengths):
+            for d, code in lengths:
+                self.emit(f"if k == {k} and {self.dim(d)} < 0:")
+                self.emit(f"    status[0], status[1] = {code}, {self.dim(d)}")
+                self.emit("    return")
+        self.emit("chosen = branches[k]")
         self._run("chosen", f"[{', '.join(inputs[1:])}]", f"[{', '.join(outputs)}]")

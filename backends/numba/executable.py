@@ -13,7 +13,6 @@ from graphc.backends.numba.module import source_of
 from graphc.backends.program import Program
 from graphc.ir.dim_values import evaluate
 from graphc.ir.dtypes import DType
-from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,7 +37,7 @@ def build(program: Program) -> Run:
         run(status, inputs, outputs, variables, constants, sizes)
         if status[0]:
             failure = program.failures[status[0] - 1]
-            raise IndexRangeError(failure.error(int(status[1]), sizes, program.inputs, arrays))
+            raise failure.error(int(status[1]), sizes, program.inputs, arrays)
         return results
 
     return call

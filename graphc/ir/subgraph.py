@@ -13,10 +13,15 @@ from graphc.ir.walk import topological
 
 @dataclass(frozen=True, eq=False)
 class Subgraph:
-    """Outputs as a function of inputs (placeholders); it reads nothing else but literals."""
+    """Outputs as a function of inputs (placeholders); it reads nothing else but literals.
+
+    `lengths` are what sizes might make negative, each with a tensor that has it: a branch that is
+    taken refuses such sizes.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    lengths: tuple[tuple[Dim, Tensor], ...] = ()
 
     @property
     def types(self) -> tuple[TensorType, ...]:

@@ -115,3 +115,41 @@ def test_a_variable_made_in_a_branch_is_that_variable() -> None:
     f = gc.compile([x], y, updates={made[0]: made[0] + gc.grad(gc.sum(y), made[0])})
     f(np.array([1, 2], np.float32))
     np.testing.assert_array_equal(f(np.array([1, 2], np.float32)), [2, 6])
+
+
+def _shortened(kind: str) -> tuple[list[Tensor], Tensor]:
+    """A graph of which a branch takes 1000 rows away; the other one and what is around do not."""
+    rows, p = gc.placeholder("rows", ("n", 3), gc.float64), gc.placeholder("p", (), gc.bool_)
+    n = rows.shape[0]
+    before = gc.cumsum(rows, axis=0)
+
+    def short() -> Tensor:
+        few = gc.ones((n - 1000,), gc.float64) * gc.sum(rows)
+        return gc.sum(gc.exp(-gc.cumsum(few)))
+
+    if kind == "nested":
+        y = gc.cond(p, lambda: gc.cond(p, short, lambda: gc.sum(rows)), lambda: gc.sum(rows))
+    elif kind == "loop":
+        y, _ = gc.scan(
+            lambda c, _: (gc.cond(p, short, lambda: c + 1), None), gc.sum(rows), length=2
+        )
+    else:
+        y = gc.cond(p, short, lambda: gc.sum(rows))
+    return [rows, p], gc.sum(gc.cumsum(before * y, axis=0) * before, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [*((k, t) for k in ("one", "nested", "loop") for t in ("cpu", "reference")), ("one", "numba")],
+)
+def test_a_branch_that_is_taken_refuses_sizes_that_make_a_length_negative(
+    kind: str, target: str
+) -> None:
+    inputs, y = _shortened(kind)
+    f, wanted = gc.compile(inputs, y, target=target), gc.compile(inputs, y, target="reference")
+    few = draw(10, 3)
+    np.testing.assert_allclose(f(few, np.False_), wanted(few, np.False_), rtol=1e-12)
+    with pytest.raises(gc.ArgumentError, match=r"the length -1000 \+ n would be -990"):
+        f(few, np.True_)
+    many = draw(1000, 3)
+    np.testing.assert_allclose(f(many, np.True_), wanted(many, np.True_), rtol=1e-12)
