@@ -3,9 +3,9 @@
 There are no complex dtypes: a spectrum is a pair (real, imaginary) of tensors of one float dtype.
 Signs, orders and scales are those of numpy.fft: X[k] = sum over n of x[n] exp(-2 pi i k n / N).
 
-An axis of known length is transformed divisor by divisor, each of at most 31 (Cooley and Tukey,
-1965); what has none is a convolution of a length that has (Bluestein, 1970). An axis whose length
-is only named takes one product with a matrix, of N squared operations.
+An axis of known length takes of the order of N log N operations (`graphc.ops.fourier.plan` says
+which), a real one half of them. An axis whose length is only named takes one product with a matrix,
+of N squared.
 """
 
 from __future__ import annotations
@@ -14,55 +14,59 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv
-from graphc.ir.dtypes import float64, int64
+from graphc.ir.dtypes import float32, float64, int64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.axes import moveaxis
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.creation import zeros_like
 from graphc.ops.extent import extent
+from graphc.ops.fourier.columns import LONGEST, column_spectra
+from graphc.ops.fourier.lines import FLOATS, Pair
+from graphc.ops.fourier.long import any_spectrum, is_long
+from graphc.ops.fourier.plan import good_length, is_smooth
+from graphc.ops.fourier.real import from_half, real_spectrum
 from graphc.ops.indexing.slicing import flip, narrow
 from graphc.ops.joining import concat
 from graphc.ops.layout import normal_axis, reshape
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.located import locate_errors
-from graphc.ops.padding import pad
-from graphc.ops.source import constant, iota
+from graphc.ops.source import iota
 from graphc.ops.trigonometric import cos, sin
 
-Pair = tuple[Tensor, Tensor]
-_LARGEST = 31  # the divisor up to which a product with a matrix is as quick as several smaller ones
+__all__ = [
+    "fft", "fftn", "good_length", "ifft", "ifftn", "irfft", "irfftn", "rfft", "rfftn",
+]  # fmt: skip
+#: Neighbours that are worth transforming side by side where they lie.
+FEWEST = 8
 
 
 @locate_errors
 def fft(re: TensorLike, im: TensorLike | None = None, axis: int = -1) -> Pair:
     """The spectrum (real, imaginary) of an axis of re + i im, of a real array without im."""
     x, y = _pair(re, im)
-    axis = normal_axis(axis, x.ndim)
-    moved = None if y is None else moveaxis(y, axis, -1)
-    found = _forward(moveaxis(x, axis, -1), moved)
-    return moveaxis(found[0], -1, axis), moveaxis(found[1], -1, axis)
+    return _along(x, y, normal_axis(axis, x.ndim), inverse=False)
 
 
 @locate_errors
 def ifft(re: TensorLike, im: TensorLike, axis: int = -1) -> Pair:
     """What has this spectrum: the reverse of `fft`."""
     x, y = _pair(re, im)
-    assert y is not None
-    # A transform with the other sign is that of the number with its parts exchanged, exchanged.
-    b, a = fft(y, x, axis)
-    scale = 1 / extent(x.shape[normal_axis(axis, x.ndim)], x.dtype)
-    return a * scale, b * scale
+    return _along(x, y, normal_axis(axis, x.ndim), inverse=True)
 
 
 @locate_errors
 def rfft(x: TensorLike, axis: int = -1) -> Pair:
     """The first N // 2 + 1 elements of the spectrum of a real axis; the others mirror them."""
-    re, im = fft(x, None, axis)
-    axis = normal_axis(axis, re.ndim)
-    half = floordiv(re.shape[axis], 2) + 1
-    return narrow(re, axis, 0, half), narrow(im, axis, 0, half)
+    x, _ = _pair(x, None)
+    axis = normal_axis(axis, x.ndim)
+    n = x.shape[axis]
+    if _is_one_line(n):
+        return _back(real_spectrum(_last(x, axis)), axis, x)
+    re, im = _along(x, None, axis, inverse=False)
+    return _half(re, axis), _half(im, axis)
 
 
 @locate_errors
@@ -72,6 +76,10 @@ def irfft(re: TensorLike, im: TensorLike, n: Dim, axis: int = -1) -> Tensor:
     axis = normal_axis(axis, x.ndim)
     if y is None or x.shape[axis] != floordiv(n, 2) + 1:
         raise ShapeError(f"{n} elements have {floordiv(n, 2) + 1} in the half, not {x.shape[axis]}")
+    if _is_one_line(n):
+        assert isinstance(n, int)
+        a, b = (_last(_wide(z), axis) for z in (x, y))
+        return cast(moveaxis(from_half(a, b, n), -1, axis), x.dtype)
     rest = n - x.shape[axis]
     mirrored = (flip(narrow(part, axis, 1, rest), axis) for part in (x, y))
     whole = concat([x, next(mirrored)], axis), concat([y, -next(mirrored)], axis)
@@ -107,19 +115,6 @@ def irfftn(re: TensorLike, im: TensorLike, sizes: Sequence[Dim], axes: Sequence[
     return irfft(re, im, sizes[-1], axes[-1])
 
 
-def good_length(least: int) -> int:
-    """The smallest length from `least` on whose only prime factors are 2, 3 and 5."""
-    n = max(least, 1)
-    while True:
-        rest = n
-        for p in (2, 3, 5):
-            while rest % p == 0:
-                rest //= p
-        if rest == 1:
-            return n
-        n += 1
-
-
 def _pair(re: TensorLike, im: TensorLike | None) -> tuple[Tensor, Tensor | None]:
     x = as_tensor(re)
     if not x.dtype.is_float or x.ndim == 0:
@@ -130,25 +125,64 @@ def _pair(re: TensorLike, im: TensorLike | None) -> tuple[Tensor, Tensor | None]
     return x, y
 
 
-def _forward(re: Tensor, im: Tensor | None) -> Pair:
-    """The transform of the last axis."""
-    n = re.shape[-1]
+def _is_one_line(n: Dim) -> bool:
+    """Whether an axis of that length is transformed by one kernel."""
+    return isinstance(n, int) and n > 0 and not is_long(n)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """x in a dtype that transforms are computed in."""
+    return x if x.dtype in FLOATS else cast(x, float32)
+
+
+def _last(x: Tensor, axis: int) -> Tensor:
+    return moveaxis(_wide(x), axis, -1)
+
+
+def _back(pair: Pair, axis: int, like: Tensor) -> Pair:
+    re, im = (cast(moveaxis(x, -1, axis), like.dtype) for x in pair)
+    return re, im
+
+
+def _half(x: Tensor, axis: int) -> Tensor:
+    return narrow(x, axis, 0, floordiv(x.shape[axis], 2) + 1)
+
+
+def _along(re: Tensor, im: Tensor | None, axis: int, inverse: bool) -> Pair:
+    """The transform of an axis, or its reverse."""
+    n = re.shape[axis]
+    if n == 0:
+        return re, re
     if not isinstance(n, int):
-        return _by_matrix(re, im, *_named_waves(n, re))
-    if n <= _LARGEST:
-        table = _table(np.outer(np.arange(n), np.arange(n)), n, re)
-        return _by_matrix(re, im, *table) if n > 1 else (re, zeros_like(re) if im is None else im)
-    first = max(k for k in range(1, _LARGEST + 1) if n % k == 0)
-    return _bluestein(re, im, n) if first == 1 else _split(re, im, first, n // first)
+        return _back(
+            _named(_last(re, axis), None if im is None else _last(im, axis), inverse), axis, re
+        )
+    scale = 1 / n if inverse else 1.0
+    side = product(re.shape[axis + 1 :])
+    if im is None and not is_long(n):
+        return _back(real_spectrum(_last(re, axis), whole=True), axis, re)
+    other = zeros_like(re) if im is None else im
+    if n > LONGEST or not is_smooth(n) or (isinstance(side, int) and side < FEWEST):
+        return _back(any_spectrum(_last(re, axis), _last(other, axis), inverse, scale), axis, re)
+    shape = (*re.shape[: axis + 1], side)
+    x, y = (reshape(_wide(z), shape) for z in (re, other))
+    a, b = (reshape(z, re.shape) for z in column_spectra(x, y, inverse, scale))
+    return cast(a, re.dtype), cast(b, re.dtype)
 
 
-def _table(turns: np.ndarray, n: int, like: Tensor) -> Pair:
-    """Cosines and sines of 2 pi turns / n."""
-    angles = 2 * np.pi * (turns % n) / n
-    return constant(np.cos(angles), like.dtype), constant(np.sin(angles), like.dtype)
+def _named(re: Tensor, im: Tensor | None, inverse: bool) -> Pair:
+    """The transform of a last axis of named length, or its reverse."""
+    c, s = _named_waves(re.shape[-1], re)
+    if not inverse:
+        return _by_matrix(re, im, c, s)
+    assert im is not None
+    b, a = _by_matrix(im, re, c, s)
+    scale = 1 / extent(re.shape[-1], re.dtype)
+    return a * scale, b * scale
 
 
 def _named_waves(n: Dim, like: Tensor) -> Pair:
+    """Cosines and sines of 2 pi j k / n."""
     size = extent(n, int64)
     turns = (iota((n, n), 0) * iota((n, n), 1)) % size
     angles = cast(turns, float64) * (2 * np.pi / cast(size, float64))
@@ -160,44 +194,3 @@ def _by_matrix(re: Tensor, im: Tensor | None, c: Tensor, s: Tensor) -> Pair:
     if im is None:
         return matmul(re, c), -matmul(re, s)
     return matmul(re, c) + matmul(im, s), matmul(im, c) - matmul(re, s)
-
-
-def _turned(re: Tensor, im: Tensor | None, c: Tensor, s: Tensor) -> Pair:
-    """(re + i im)(c - i s), element by element."""
-    if im is None:
-        return re * c, -re * s
-    return re * c + im * s, im * c - re * s
-
-
-def _split(re: Tensor, im: Tensor | None, p: int, q: int) -> Pair:
-    """A length of p q: transforms of p elements q apart, turned, then of q neighbours."""
-    lead = re.shape[:-1]
-    table = _table(np.outer(np.arange(p), np.arange(p)), p, re)
-    x, y = (None if z is None else _swapped(reshape(z, (*lead, p, q))) for z in (re, im))
-    assert x is not None
-    x, y = (_swapped(z) for z in _by_matrix(x, y, *table))
-    x, y = _turned(x, y, *_table(np.outer(np.arange(p), np.arange(q)), p * q, re))
-    x, y = (_swapped(z) for z in _forward(x, y))
-    return reshape(x, (*lead, p * q)), reshape(y, (*lead, p * q))
-
-
-def _swapped(x: Tensor) -> Tensor:
-    return moveaxis(x, -1, -2)
-
-
-def _bluestein(re: Tensor, im: Tensor | None, n: int) -> Pair:
-    """With k m = (k² + m² - (k - m)²) / 2, a convolution with exp(pi i k² / n)."""
-    turns = np.arange(n) ** 2
-    c, s = _table(turns, 2 * n, re)
-    x, y = _turned(re, im, c, s)
-    length = good_length(2 * n - 1)
-    wave = np.zeros(length, complex)
-    wave[:n] = np.exp(1j * np.pi * (turns % (2 * n)) / n)
-    wave[length - n + 1 :] = wave[1:n][::-1]
-    spectrum = np.fft.fft(wave)
-    room = [(0, 0)] * (re.ndim - 1) + [(0, length - n)]
-    a, b = _forward(pad(x, room), pad(y, room))
-    a, b = _turned(a, b, *(constant(z, re.dtype) for z in (spectrum.real, -spectrum.imag)))
-    b, a = _forward(b, a)
-    x, y = (narrow(z, z.ndim - 1, 0, n) / length for z in (a, b))
-    return _turned(x, y, c, s)

@@ -10,6 +10,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
     Accumulate,
+    Alloc,
     Assign,
     Check,
     Declare,
@@ -24,6 +25,7 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.reader import DimWriter, strides_of
+from graphc.backends.lower.squares import Rows, squares
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
@@ -33,6 +35,8 @@ from graphc.passes.fusion.fuse import Body
 
 #: Vectors of a sum that do not wait for each other.
 CHAINS = 2
+#: A buffer, the index of an element, and how far it is from row to row.
+Table = tuple[int, Sequence[Any], Any]
 
 
 class _Register:
@@ -70,14 +74,11 @@ class LoopWriter:
         grain: int,
         fail: Callable[[str], int],
         lanes: int = 0,
+        fused: bool = False,
     ):
-        self.inputs, self.outputs, self.grain, self.fail, self.lanes = (
-            inputs,
-            outputs,
-            grain,
-            fail,
-            lanes,
-        )
+        self.inputs, self.outputs, self.grain, self.fail = inputs, list(outputs), grain, fail
+        self.lanes, self.fused = lanes, fused
+        self._scratch: list[Stmt] = []
         self.dims = DimWriter()
         self.chunks: Dim = 1
         self._blocks: list[list[Stmt]] = [[]]
@@ -85,7 +86,7 @@ class LoopWriter:
 
     @property
     def body(self) -> tuple[Stmt, ...]:
-        return tuple(self._blocks[0])
+        return (*self._scratch, *self._blocks[0])
 
     def fresh(self, prefix: str) -> str:
         self._count += 1
@@ -187,6 +188,29 @@ class LoopWriter:
         self.emit(For(variable, _index(begin), _index(end), tuple(block), *kind))
         return [self._named(e.var(n, x.dtype)) for n, x in zip(names, summands, strict=True)]
 
+    def scratch(self, dtype: DType, elements: int) -> int:
+        self.outputs.append(TensorType(dtype, (elements,)))
+        which = len(self.outputs) - 1
+        self._scratch.append(Alloc(f"o{which}", dtype, max(1, elements)))
+        return which
+
+    def turn(self, source: Table, target: Table, rows: int, columns: int) -> None:
+        read, write = self._rows(source), self._rows(target)
+        if self.lanes > 1 and min(rows, columns) > 1:
+            self._blocks[-1].extend(squares(read, write, rows, columns, self.lanes))
+            return
+        with self.loop(0, rows) as i, self.loop(0, columns) as j:
+            value = e.load(read.buffer, read.at(i, j), read.dtype)
+            self.emit(Store(write.buffer, write.at(j, i), value))
+
+    def _rows(self, table: Table) -> Rows:
+        which, index, apart = table
+        type_ = self.outputs[which]
+        return Rows(f"o{which}", type_.dtype, self._offset(type_, index), _index(apart))
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Expr:
+        return e.fma(a, b, c) if self.fused else c + a * b
+
     @contextmanager
     def repeat(self, condition: Callable[[], Expr]) -> Iterator[None]:
         flag = self.register(condition())
@@ -218,7 +242,12 @@ def lower_opaque(body: Body, schedule: Schedule, fail: Callable[[Node, str], int
     outputs = [*node.types, *node.op.workspace(node)]
     lanes = schedule.lanes(outputs[0].dtype.bits)
     writer = LoopWriter(
-        [x.type for x in node.inputs], outputs, schedule.grain, lambda what: fail(node, what), lanes
+        [x.type for x in node.inputs],
+        outputs,
+        schedule.grain,
+        lambda what: fail(node, what),
+        lanes,
+        schedule.fused,
     )
     node.op.loops(node, writer)
     params = [Param(f"a{k}", x.dtype) for k, x in enumerate(node.inputs)]

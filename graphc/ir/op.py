@@ -99,6 +99,25 @@ class KernelWriter(Protocol):
         no term may depend on another step.
         """
 
+    def scratch(self, dtype: Any, elements: int) -> int:
+        """The number of a buffer of so many elements that no other instance sees, of few bytes;
+        what it holds at first is undefined.
+        """
+
+    def turn(
+        self,
+        source: tuple[int, Sequence[Any], Any],
+        target: tuple[int, Sequence[Any], Any],
+        rows: int,
+        columns: int,
+    ) -> None:
+        """Copies a table turned over, from an output or workspace to another: each (which, index
+        of the first element, elements from row to row), of which the target has `columns`.
+        """
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """As in Reader."""
+
     def repeat(self, condition: Callable[[], Any]) -> AbstractContextManager[None]:
         """Repeats while the condition, evaluated anew each time, holds."""
 

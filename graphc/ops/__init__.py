@@ -31,6 +31,13 @@ import graphc.ops.division
 import graphc.ops.elementwise
 import graphc.ops.exponential
 import graphc.ops.extent
+import graphc.ops.fourier.butterflies
+import graphc.ops.fourier.columns
+import graphc.ops.fourier.lines
+import graphc.ops.fourier.long
+import graphc.ops.fourier.passes
+import graphc.ops.fourier.plan
+import graphc.ops.fourier.real
 import graphc.ops.indexing.affine
 import graphc.ops.indexing.brackets
 import graphc.ops.indexing.dynamic_slicing

@@ -17,7 +17,7 @@ def transformed(build, *arrays, names=None, target="cpu"):
     return gc.compile(xs, build(*xs), target=target)(*arrays)
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 31, 32, 60])
+@pytest.mark.parametrize("n", [1, 2, 7, 31, 32, 60, 175, 1024])
 def test_transforms_are_numpys(n):
     re, im = wave(3, n), wave(3, n, seed=1)
 
@@ -38,6 +38,61 @@ def test_lengths_without_small_divisors(n):
     found = transformed(lambda x, y: fft.fft(x, y), re, im)
     meant = np.fft.fft(re + 1j * im)
     np.testing.assert_allclose(found[0] + 1j * found[1], meant, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [16384, 8209, 62 * 211])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_axes(n, dtype):
+    """In two steps; as a convolution; of a convolution in two steps."""
+    re, im = wave(1, n).astype(dtype), wave(1, n, seed=1).astype(dtype)
+    forward = transformed(lambda x, y: [*fft.fft(x, y), *fft.ifft(x, y)], re, im)
+    meant = np.fft.fft(re.astype(float) + 1j * im), np.fft.ifft(re.astype(float) + 1j * im)
+    size = 8 * np.finfo(dtype).eps
+    for k, z in enumerate(meant):
+        found = forward[2 * k] + 1j * forward[2 * k + 1]
+        np.testing.assert_allclose(found, z, rtol=0, atol=size * abs(z).max())
+
+
+@pytest.mark.parametrize("side", [3, 8, 16, 21, 70])
+@pytest.mark.parametrize("named", [False, True])
+def test_columns_of_any_number(side, named):
+    re, im = wave(2, 48, side), wave(2, 48, side, seed=1)
+    names = ("b", 48, "side") if named else None
+
+    def both(x, y):
+        return [*fft.fft(x, y, axis=1), *fft.ifft(x, y, axis=1)]
+
+    found = transformed(both, re, im, names=names)
+    z = re + 1j * im
+    meant = np.fft.fft(z, axis=1), np.fft.ifft(z, axis=1)
+    for a, b in zip(found, [p for z in meant for p in (z.real, z.imag)], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1000, 1009, 4096, 3 * 5 * 7 * 11])
+def test_errors_are_a_few_roundings(n, dtype):
+    re, im = wave(2, n).astype(dtype), wave(2, n, seed=1).astype(dtype)
+    a, b = transformed(lambda x, y: fft.fft(x, y), re, im)
+    meant = np.fft.fft(re.astype(float) + 1j * im)
+    off = np.linalg.norm(a + 1j * b - meant) / np.linalg.norm(meant)
+    assert off < 4 * np.finfo(dtype).eps
+
+
+def test_a_batch_of_transforms_is_transformed_alike():
+    x = wave(3, 2, 20)
+
+    def mapped(x):
+        return gc.vmap(lambda row: fft.irfft(*fft.rfft(row * 2), 20))(x)
+
+    np.testing.assert_allclose(transformed(mapped, x), 2 * x, atol=1e-13)
+
+
+def test_half_precision_is_computed_in_single():
+    x = wave(2, 40).astype("f2")
+    re, im = transformed(lambda x: fft.fft(x), x)
+    assert re.dtype == np.float16
+    np.testing.assert_allclose(re + 1j * im, np.fft.fft(x.astype(float)), rtol=0, atol=0.02)
 
 
 def test_other_axes_and_several():
@@ -74,7 +129,7 @@ def test_single_precision_is_kept():
     np.testing.assert_allclose(re + 1j * im, np.fft.fft(wave(2, 48)), atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [33, 37])
+@pytest.mark.parametrize("n", [32, 33, 37])
 def test_the_gradient_is_the_adjoint(n):
     """<F x, y> = <x, F' y>, and a unitary transform keeps lengths, so its slope is 2 N x."""
     a, b, c = wave(2, n), wave(2, n, seed=1), wave(2, n, seed=2)
@@ -89,6 +144,20 @@ def test_the_gradient_is_the_adjoint(n):
     np.testing.assert_allclose(energy, 2 * n * a, atol=1e-11)
     np.testing.assert_allclose(linear, np.fft.fft(b - 1j * c).real, atol=1e-11)
     np.testing.assert_allclose(second, 2 * n * b, atol=1e-11)
+
+
+@pytest.mark.parametrize("n", [1, 2, 11, 12])
+def test_halves_have_the_gradient_of_products_with_matrices(n):
+    a, b = wave(2, n // 2 + 1), wave(2, n // 2 + 1, seed=1)
+
+    def slopes(x, y):
+        return gc.grad(gc.sum(fft.irfft(x, y, n) * gc.constant(wave(2, n, seed=2))), [x, y])
+
+    found = transformed(slopes, a, b)
+    basis = np.eye(n // 2 + 1)
+    for k, part in enumerate((1, 1j)):
+        meant = wave(2, n, seed=2) @ np.fft.irfft(part * basis, n).T
+        np.testing.assert_allclose(found[k], meant, atol=1e-13)
 
 
 def test_mistakes_are_named():

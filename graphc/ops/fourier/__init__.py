@@ -1,0 +1,1 @@
+"""Fourier transforms: numbers are pairs (real, imaginary) of arrays."""
