@@ -15,9 +15,10 @@ __all__ = ["CallSpec", "InputSpec", "OutputSpec", "make_caller"]
 def make_caller(spec: CallSpec) -> Callable[..., Any]:
     """A function taking the spec's inputs and returning its outputs as new arrays.
 
-    It keeps `spec` alive, but not the code behind `plan` and `run`: whoever owns that must outlive
-    the caller. Arguments that are exactly as specified are passed as they are; all others go
-    through `spec.prepare`. Safe under concurrent calls and calls from within `prepare`.
+    It keeps `spec` alive, and so the code behind `plan` and `run` where that is among its owners,
+    but nothing else: what is dropped frees its memory. Arguments that are exactly as specified are
+    passed as they are; all others go through `spec.prepare`. Safe under concurrent calls and calls
+    from within `prepare`.
     """
     native = native_caller()
     return native.make(spec) if native else python_caller(spec)

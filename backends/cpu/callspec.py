@@ -58,6 +58,7 @@ class CallSpec:
     sizes: number of named sizes S. The array has two more slots: an error writes its code to slot S
         and the offending value to slot S + 1.
     variables: addresses of buffers that outlive the caller.
+    owners: what code and buffers belong to; it lives as long as the caller.
     stateful: such calls run one at a time in the whole process.
     prepare: called when the arguments are not the expected positional arrays as they are.
     fail: must raise.
@@ -74,6 +75,7 @@ class CallSpec:
     stateful: bool
     prepare: Prepare
     fail: Fail
+    owners: tuple[object, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.structure in STRUCTURES, f"unknown result structure {self.structure!r}"

@@ -57,7 +57,7 @@ def load(
     is the text of a MemoryError.
     """
     entry = packed.entry
-    library = load_objects(packed.objects, {**pool_symbols(), **(symbols or {})}, keep=True)
+    library = load_objects(packed.objects, {**pool_symbols(), **(symbols or {})})
     held = [variables[k] for k in entry.variables] + list(packed.constants)
     spec = CallSpec(
         name=name,
@@ -71,6 +71,7 @@ def load(
         stateful=entry.stateful,
         prepare=prepare,
         fail=_Failing(name, entry, prepare, shortage),
+        owners=(library, *held),
     )
     return Native(make_caller(spec), library, held)
 
