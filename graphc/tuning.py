@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from graphc.executable import Executable
 from graphc.ir.errors import GraphError
 from graphc.ir.record import dataclass
+from graphc.ir.whole_file import whole_file
 
 __all__ = ["TunedKernel", "Tuning", "load_tuning", "tune"]
 
@@ -63,12 +63,10 @@ class Tuning:
 
     def save(self, path: str | Path) -> None:
         """Writes a file of JSON, whole or not at all."""
-        target = Path(path)
         records = [{name: getattr(k, name) for name in _FIELDS} for k in self.kernels]
         text = json.dumps({"format": FORMAT, "kernels": records}, indent=2)
-        aside = target.with_name(f".{target.name}-{os.urandom(4).hex()}")
-        aside.write_text(text + "\n")
-        os.replace(aside, target)
+        with whole_file(path) as file:
+            file.write(text.encode() + b"\n")
 
 
 _FIELDS = {

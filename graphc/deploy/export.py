@@ -19,6 +19,7 @@ from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
+from graphc.ir.whole_file import whole_file
 from graphc.stages import Stages
 
 _OWN = (
@@ -113,11 +114,10 @@ def _by_variable(names: Mapping[str, Tensor]) -> dict[Tensor, str]:
 
 def _replace(path: Path, data: bytes, executable: bool = False) -> None:
     """Writes a new file in place of the old one, which a process may have mapped."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    if executable:
-        part.chmod(0o755)
-    part.replace(path)
+    with whole_file(path) as file:
+        file.write(data)
+        if executable:
+            os.fchmod(file.fileno(), 0o755)
 
 
 def _contents(

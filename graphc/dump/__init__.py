@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.ir.errors import GraphError
 from graphc.ir.structure import leaves
+from graphc.ir.whole_file import whole_file
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
@@ -54,7 +55,8 @@ def dump(
     if path is not None:
         if not isinstance(result, str):
             raise GraphError(f"the format {format!r} is no text that can be written to {path}")
-        Path(path).write_text(result)
+        with whole_file(path) as file:
+            file.write(result.encode())
     return result
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphc.ir.dtypes import DType, as_dtype
 from graphc.ir.errors import GraphError
+from graphc.ir.whole_file import whole_file
 
 _KINDS = {
     "bool": "BOOL",
@@ -52,9 +53,9 @@ def file_header(entries: Mapping[str, tuple[DType, tuple[int, ...]]]) -> bytes:
 
 
 def write_tensors(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes the arrays to a file."""
+    """Writes the arrays to a file, whole or not at all."""
     header = file_header({k: (as_dtype(a.dtype), a.shape) for k, a in arrays.items()})
-    with open(path, "wb") as file:
+    with whole_file(path) as file:
         file.write(header)
         for name in file_order(arrays):
             file.write(np.ascontiguousarray(arrays[name]).tobytes())

@@ -15,6 +15,7 @@ from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.tensor_file import read_tensors, write_tensors
+from graphc.ir.whole_file import whole_file
 from graphc.ops.source import State
 
 
@@ -144,14 +145,14 @@ class Layer:
             _state(x).array[...] = arrays[name]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the variables to a file: of the safetensors format if `path` ends so, such as
-        exported libraries read and write; else an .npz file (bfloat16 as float32, which loses
-        nothing).
+        """Writes the variables to a file, whole or not at all: of the safetensors format if `path`
+        ends so, such as exported libraries read and write; else an .npz file (bfloat16 as float32,
+        which loses nothing).
         """
         if os.fspath(path).endswith(".safetensors"):
             write_tensors(path, self.state_dict())
             return
-        with open(path, "wb") as file:
+        with whole_file(path) as file:
             np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
 
     def load(self, path: str | os.PathLike[str], strict: bool = True) -> None:
