@@ -11,13 +11,13 @@ from itertools import product as combinations
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, Let, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
 from graphc.backends.lower.products.sizes import GRAIN, divide_up
 from graphc.ir.dim_values import product, substitute
-from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum
+from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum, mod
 from graphc.ir.dtypes import DType, bool_
 
 Places = tuple[int, ...]
@@ -203,14 +203,15 @@ class DirectProduct:
         for k, axis in enumerate(outer):
             self.dims.bind(axis.variable, e.var(f"d.k{k}"))
         self.dims.bind(along.variable, e.var("p.x"))
-        assert isinstance(along.extent, int)
-        whole = along.extent // self.lanes
+        whole, left = floordiv(along.extent, self.lanes), mod(along.extent, self.lanes)
         step = [Let("p.x", e.var("d.v") * self.lanes), *self._vector_step(None)]
         body: list[Stmt] = [For("d.v", ZERO, self.dims(whole), tuple(step))]
-        if along.extent % self.lanes:
-            start = e.const(whole * self.lanes, ZERO.dtype)
+        if left != 0:
+            start = self.dims(whole * self.lanes)
             mask = e.ramp(start, self.lanes) < self.dims(along.extent)
-            body += [Let("p.x", start), *self._vector_step(mask)]
+            rest = [Let("p.x", start), *self._vector_step(mask)]
+            known = isinstance(left, int)
+            body += rest if known else [If(self.dims(left) > 0, tuple(rest))]
         return self._summed(body, outer)
 
     def _vector_step(self, mask: Expr | None) -> list[Stmt]:

@@ -157,7 +157,9 @@ def _along_sum(
     product: Product, left: Source, right: Source, lanes: int, registers: int
 ) -> DirectPlan | None:
     along = product.inner[-1]
-    if right.step(along) != 1 or left.step(along) != 1 or not _fills(along.extent, lanes):
+    if right.step(along) != 1 or left.step(along) != 1:
+        return None
+    if isinstance(along.extent, int) and not _fills(along.extent, lanes):
         return None
     lines = tile(product.columns, registers // 3)
     rows = tile(product.rows, (registers - 1) // (_count(lines) + 1))

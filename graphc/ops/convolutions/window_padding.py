@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, bounds
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
@@ -29,14 +29,14 @@ class View:
 def padded(x: Tensor, view: View) -> tuple[Tensor, View]:
     """x within zeros for whatever taps see beyond its edges, and the same windows of that.
 
-    As it was, if taps fall between elements or the number of zeros is not known.
+    As it was, if taps fall between elements or the number of zeros has no known bound.
     """
     shape, starts, steps = list(x.shape), [0] * x.ndim, list(view.steps)
     for k, axis in enumerate(view.axes):
         move, reach, offset, every = view.steps[k]
         low, high = _ends(view, k)
-        beyond = high - (x.shape[axis] - 1)
-        if every != 1 or not isinstance(low, int) or not isinstance(beyond, int):
+        _, beyond = bounds(high - (x.shape[axis] - 1))
+        if every != 1 or not isinstance(low, int) or beyond is None:
             return x, view
         before = max(0, -low)
         shape[axis], starts[axis] = x.shape[axis] + (before + max(0, beyond)), before

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum, mod
+from graphc.ir.dims import Dim, bounds, floordiv, mod
 from graphc.ir.dtypes import int64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
@@ -164,11 +164,13 @@ class Line:
         return where, conditions
 
     def _ends(self) -> tuple[Dim, Dim]:
-        """The lowest and the highest `at` of all positions and taps."""
+        """The lowest and the highest `at` of all positions and taps, of which there are some where
+        an element is asked for.
+        """
         move, reach, offset, _ = self.step
-        ends = [(self.out - 1) * move, (self.taps - 1) * reach]
-        low = offset + sum((minimum(d, 0) for d in ends), 0)
-        return low, offset + sum((maximum(d, 0) for d in ends), 0)
+        far = ((move, self.out), (reach, self.taps))
+        low = offset + sum((step * (d - 1) for step, d in far if step < 0), 0)
+        return low, offset + sum((step * (d - 1) for step, d in far if step > 0), 0)
 
 
 def _are_tiles(taps: Shape, steps: tuple[Step, ...]) -> bool:
