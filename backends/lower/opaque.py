@@ -35,7 +35,7 @@ from graphc.passes.fusion.fuse import Body
 
 #: Vectors of a sum that do not wait for each other.
 CHAINS = 2
-#: A buffer, the index of an element, and how far it is from row to row.
+#: A buffer (~k: input k), the index of an element, and how far it is from row to row.
 Table = tuple[int, Sequence[Any], Any]
 
 
@@ -194,19 +194,21 @@ class LoopWriter:
         self._scratch.append(Alloc(f"o{which}", dtype, max(1, elements)))
         return which
 
-    def turn(self, source: Table, target: Table, rows: int, columns: int) -> None:
+    def turn(self, source: Table, target: Table, rows: Any, columns: Any) -> None:
         read, write = self._rows(source), self._rows(target)
-        if self.lanes > 1 and min(rows, columns) > 1:
-            self._blocks[-1].extend(squares(read, write, rows, columns, self.lanes))
+        if self.lanes > 1 and 1 not in (rows, columns):
+            sizes = _index(rows), _index(columns)
+            self._blocks[-1].extend(squares(read, write, *sizes, self.lanes))
             return
         with self.loop(0, rows) as i, self.loop(0, columns) as j:
-            value = e.load(read.buffer, read.at(i, j), read.dtype)
+            value = self._named(e.load(read.buffer, read.at(i, j), read.dtype))
             self.emit(Store(write.buffer, write.at(j, i), value))
 
     def _rows(self, table: Table) -> Rows:
         which, index, apart = table
-        type_ = self.outputs[which]
-        return Rows(f"o{which}", type_.dtype, self._offset(type_, index), _index(apart))
+        type_ = self.outputs[which] if which >= 0 else self.inputs[~which]
+        buffer = f"o{which}" if which >= 0 else f"a{~which}"
+        return Rows(buffer, type_.dtype, self._offset(type_, index), _index(apart))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Expr:
         return e.fma(a, b, c) if self.fused else c + a * b

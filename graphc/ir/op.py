@@ -108,11 +108,11 @@ class KernelWriter(Protocol):
         self,
         source: tuple[int, Sequence[Any], Any],
         target: tuple[int, Sequence[Any], Any],
-        rows: int,
-        columns: int,
+        rows: Any,
+        columns: Any,
     ) -> None:
-        """Copies a table turned over, from an output or workspace to another: each (which, index
-        of the first element, elements from row to row), of which the target has `columns`.
+        """Copies a table turned over: each is (which output or workspace, or ~k for input k; index
+        of the first element; elements from row to row). The target has `columns` rows.
         """
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:

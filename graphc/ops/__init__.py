@@ -60,6 +60,7 @@ import graphc.ops.linear.orthogonal
 import graphc.ops.linear.packed
 import graphc.ops.linear.singular
 import graphc.ops.linear.solving
+import graphc.ops.linear.triangular
 import graphc.ops.located
 import graphc.ops.logic
 import graphc.ops.loops.blocks

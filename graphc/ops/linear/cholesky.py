@@ -1,9 +1,8 @@
-"""Cholesky factors and triangular systems."""
+"""Cholesky factors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,22 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
-from graphc.ops.diagonal import eye, tril, triu
+from graphc.ops.diagonal import eye, tril
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
     FLOATS,
     MatrixOp,
     check_matrix,
-    check_system,
-    columns,
     drawn,
     mt,
     on_lower_half,
     symmetric,
-    well_conditioned,
 )
+from graphc.ops.linear.triangular import triangular_solve
 
-PANEL = 64  # columns that are solved side by side
-DEPTH = 8  # solved rows that are taken from a row at once
+SMALL = 8  # rows up to which a matrix is factored element by element
+BLOCK = 8  # rows that are factored together
+SQUARE = 64  # rows that are turned over together
 
 
 def _factor_by_elements(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
@@ -51,32 +49,52 @@ def _factor_by_elements(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None
 
 
 def _factor_by_rows(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
-    """One matrix: row by row of L^T, whose elements lie side by side, then turned over."""
+    """One matrix: rows of L^T, whose elements lie side by side, `BLOCK` at a time, then turned
+    over.
+    """
+    with kernel.loop(0, n / SQUARE + 1) as block:
+        first = block * SQUARE
+        rows = kernel.ops.minimum(n - first, SQUARE)
+        kernel.turn((~0, (*at, first, 0), n), (0, (*at, 0, first), n), rows, first + rows)
+    with kernel.loop(0, n / BLOCK) as block:
+        _factor_block(kernel, n, at, block * BLOCK, BLOCK)
+    with kernel.loop(n / BLOCK * BLOCK, n) as j:
+        _factor_block(kernel, n, at, j, 1)
+    with kernel.loop(0, n / SQUARE + 1) as block:
+        first = block * SQUARE
+        rows = kernel.ops.minimum(n - first, SQUARE)
+        kernel.turn((0, (*at, first, first), n), (0, (*at, first, first), n), rows, n - first)
+    with kernel.loop(0, n) as i, kernel.loop(i + 1, n, vector=True) as j:
+        kernel.store(0, (*at, i, j), 0)
 
-    def take(j: Any, first: Any, count: int) -> None:
-        """Row j less its parts of `count` rows, from row `first` on."""
-        factors = [kernel.reload(0, (*at, first + d, j)) for d in range(count)]
-        with kernel.loop(j, n, vector=True) as i:
-            total = kernel.reload(0, (*at, j, i))
-            for d, x in enumerate(factors):
-                total = total - x * kernel.reload(0, (*at, first + d, i))
-            kernel.store(0, (*at, j, i), total)
 
-    with kernel.loop(0, n) as i, kernel.loop(0, i + 1) as j:
-        kernel.store(0, (*at, j, i), kernel.load(0, (*at, i, j)))
-    with kernel.loop(0, n) as j:
-        with kernel.loop(0, j / DEPTH) as group:
-            take(j, group * DEPTH, DEPTH)
-        with kernel.loop(j / DEPTH * DEPTH, j) as k:
-            take(j, k, 1)
-        root = kernel.register(kernel.ops.sqrt(kernel.reload(0, (*at, j, j))))
-        kernel.store(0, (*at, j, j), root.get())
-        pivot = root.get()
+def _factor_block(kernel: KernelWriter, n: Any, at: Sequence[Any], first: Any, count: int) -> None:
+    """So many rows of L^T from `first` on: less their parts of all before, in registers, and then
+    of each other.
+    """
+    with kernel.loop(first, n, vector=True) as i:
+        totals = [kernel.register(kernel.reload(0, (*at, first + r, i))) for r in range(count)]
+        with kernel.loop(0, first) as k:
+            x = -kernel.reload(0, (*at, k, i))
+            for r, total in enumerate(totals):
+                factor = kernel.reload(0, (*at, k, first + r))
+                total.set(kernel.multiply_add(x, factor, total.get()))
+        for r, total in enumerate(totals):
+            kernel.store(0, (*at, first + r, i), total.get())
+    for r in range(count):
+        j = first + r
+        factors = [kernel.reload(0, (*at, first + q, j)) for q in range(r)]
+        if factors:
+            with kernel.loop(j, n, vector=True) as i:
+                value = kernel.reload(0, (*at, j, i))
+                for q, factor in enumerate(factors):
+                    x = -kernel.reload(0, (*at, first + q, i))
+                    value = kernel.multiply_add(x, factor, value)
+                kernel.store(0, (*at, j, i), value)
+        root = kernel.register(kernel.ops.sqrt(kernel.reload(0, (*at, j, j)))).get()
+        kernel.store(0, (*at, j, j), root)
         with kernel.loop(j + 1, n, vector=True) as i:
-            kernel.store(0, (*at, j, i), kernel.reload(0, (*at, j, i)) / pivot)
-    with kernel.loop(0, n) as i, kernel.loop(0, i) as j:
-        kernel.store(0, (*at, i, j), kernel.reload(0, (*at, j, i)))
-        kernel.store(0, (*at, j, i), 0)
+            kernel.store(0, (*at, j, i), kernel.reload(0, (*at, j, i)) / root)
 
 
 class Cholesky(MatrixOp):
@@ -113,7 +131,7 @@ class Cholesky(MatrixOp):
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         shape = node.types[0].shape
-        small = isinstance(shape[-1], int) and shape[-1] <= DEPTH
+        small = isinstance(shape[-1], int) and shape[-1] <= SMALL
         factor = _factor_by_elements if small or kernel.lanes <= 1 else _factor_by_rows
         with kernel.parallel(shape[:-2], work=4096) as at:
             factor(kernel, kernel.dim(shape[-1]), at)
@@ -127,110 +145,7 @@ class Cholesky(MatrixOp):
         )
 
 
-def _solve_column(node: Node, kernel: KernelWriter, at: Sequence[Any], column: Any) -> None:
-    """One column of one system."""
-    n, entry, row = _rows(node, kernel, at)
-    with kernel.loop(0, n) as step:
-        i = row(step)
-        total = kernel.register(kernel.load(1, (*at, i, column)))
-        with kernel.loop(0, step) as k:
-            total.set(total.get() - entry(i, row(k)) * kernel.reload(0, (*at, row(k), column)))
-        kernel.store(0, (*at, i, column), total.get() / entry(i, i))
-
-
-def _solve_panel(node: Node, kernel: KernelWriter, at: Sequence[Any], begin: Any, end: Any) -> None:
-    """The columns from `begin` to `end` of one system, side by side in vectors. A row stays in a
-    register while DEPTH solved ones are taken from it, in the order in which a column alone
-    would take them.
-    """
-    n, entry, row = _rows(node, kernel, at)
-
-    def take(i: Any, first: Any, count: int) -> None:
-        """Row i less its parts of `count` solved rows, from step `first` on."""
-        solved = [row(first + d) for d in range(count)]
-        factors = [entry(i, k) for k in solved]
-        with kernel.loop(begin, end, vector=True) as c:
-            total = kernel.reload(0, (*at, i, c))
-            for k, factor in zip(solved, factors, strict=True):
-                total = total - factor * kernel.reload(0, (*at, k, c))
-            kernel.store(0, (*at, i, c), total)
-
-    with kernel.loop(0, n) as step:
-        i = row(step)
-        with kernel.loop(begin, end, vector=True) as c:
-            kernel.store(0, (*at, i, c), kernel.load(1, (*at, i, c)))
-        with kernel.loop(0, step / DEPTH) as group:
-            take(i, group * DEPTH, DEPTH)
-        with kernel.loop(step / DEPTH * DEPTH, step) as k:
-            take(i, k, 1)
-        pivot = entry(i, i)
-        with kernel.loop(begin, end, vector=True) as c:
-            kernel.store(0, (*at, i, c), kernel.reload(0, (*at, i, c)) / pivot)
-
-
-def _rows(
-    node: Node, kernel: KernelWriter, at: Sequence[Any]
-) -> tuple[Any, Callable[[Any, Any], Any], Callable[[Any], Any]]:
-    """(their number, the matrix's entry, the row that is solved in a step)."""
-    flip, n = node.attrs["transpose_a"], kernel.dim(node.types[0].shape[-2])
-    forward = node.attrs["lower"] != flip
-
-    def entry(i: Any, j: Any) -> Any:
-        return kernel.load(0, (*at, j, i) if flip else (*at, i, j))
-
-    return n, entry, (lambda step: step) if forward else (lambda step: n - 1 - step)
-
-
-class TriangularSolve(MatrixOp):
-    """x with a x = b (or a^T x = b), a triangular: only its lower or upper half is read."""
-
-    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        a, b = inputs
-        check_system(a, b)
-        return (b,)
-
-    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
-        (g,) = cotangents
-        assert g is not None
-        a, x = node.inputs[0], node.outputs[0]
-        lower, flip = node.attrs["lower"], node.attrs["transpose_a"]
-        db = triangular_solve(a, g, lower, not flip)
-        outer = matmul(x, mt(db)) if flip else matmul(db, mt(x))
-        return -(tril(outer) if lower else triu(outer)), db
-
-    def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        a, b = inputs
-        half = np.tril(a) if attrs["lower"] else np.triu(a)
-        half = np.swapaxes(half, -1, -2) if attrs["transpose_a"] else half
-        return np.linalg.solve(half.astype(np.float64), b.astype(np.float64)).astype(b.dtype)
-
-    def loops(self, node: Node, kernel: KernelWriter) -> None:
-        *batch, _, columns = node.types[0].shape
-        if columns == 1 or kernel.lanes <= 1:
-            with kernel.parallel((*batch, columns), work=512) as (*at, column):
-                _solve_column(node, kernel, at, column)
-            return
-        with kernel.parallel((*batch, -(-columns // PANEL)), work=64 * PANEL) as (*at, panel):
-            begin, end = panel * PANEL, kernel.dim(columns)
-            _solve_panel(node, kernel, at, begin, kernel.ops.minimum(begin + PANEL, end))
-
-    def cost(self, node: Node) -> Dim:
-        return node.types[0].size * node.types[0].shape[-2]
-
-    def samples(self) -> Sequence[Sample]:
-        return tuple(
-            replace(
-                drawn(d, well_conditioned((*s, s[-1]), d), columns((*s, 2), d)),
-                attrs={"lower": lower, "transpose_a": flip},
-            )
-            for d in FLOATS
-            for s in ((4,), (2, 3))
-            for lower in (True, False)
-            for flip in (True, False)
-        )
-
-
-_CHOLESKY, _TRIANGULAR = Cholesky("cholesky"), TriangularSolve("triangular_solve")
+_CHOLESKY = Cholesky("cholesky")
 
 
 def _eye(x: Tensor) -> Tensor:
@@ -248,10 +163,3 @@ def cholesky(a: Tensor) -> Tensor:
     two axes (only the lower half is read). NaN where a matrix is not positive definite.
     """
     return apply(_CHOLESKY, a).outputs[0]
-
-
-def triangular_solve(a: Tensor, b: Tensor, lower: bool = True, transpose_a: bool = False) -> Tensor:
-    """x with a x = b, or a^T x = b; a is n by n of which only the lower (or upper) half is read, b
-    is n by k.
-    """
-    return apply(_TRIANGULAR, a, b, lower=lower, transpose_a=transpose_a).outputs[0]

@@ -15,7 +15,6 @@ from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.diagonal import eye, tril
 from graphc.ops.layout import reshape
-from graphc.ops.linear.cholesky import triangular_solve
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
     FLOATS,
@@ -27,6 +26,7 @@ from graphc.ops.linear.matrices import (
     symmetric,
     well_conditioned,
 )
+from graphc.ops.linear.triangular import triangular_solve
 from graphc.ops.select import where
 
 SWEEPS = 30
