@@ -7,9 +7,6 @@ import pytest
 
 import graphc as gc
 from graphc.backends.loops import expr as e
-from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.products.axes import product_of
-from graphc.backends.lower.products.sizes import choose_sizes, cut
 from graphc.ir.dtypes import NUMBERS, DType
 from graphc.ir.node import Tensor
 from graphc.ops.linear.contraction import dot_general, tensordot
@@ -234,47 +231,6 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert_same_bits(run, a, b)
 
 
-# --- the pieces -----------------------------------------------------------------------------------
-
-
-def blocks_of(m: Any, k: Any, n: Any) -> tuple[Any, Any, Any]:
-    x, y = gc.placeholder("x", (m, k)), gc.placeholder("y", (k, n))
-    (body,) = fuse([gc.matmul(x, y)])
-    product = product_of(body, 16)
-    sizes = choose_sizes(product, Schedule(), gc.float32)
-    return product, sizes, cut(product, sizes)
-
-
-def test_few_columns_become_few_rows() -> None:
-    product, sizes, _ = blocks_of(128, 64, 10)
-    assert product.turned
-    assert sizes.tile_rows <= 10
-
-
-def test_a_vector_is_a_product_of_one_row() -> None:
-    product, _, blocks = blocks_of(500, 64, 1)
-    assert not product.turned
-    assert (blocks.rows, blocks.columns, blocks.small) == (1, 500, 1)
-
-
-def test_small_products_share_a_chunk_and_large_ones_are_split() -> None:
-    assert blocks_of(12, 16, 32)[2].chunks == 1
-    assert blocks_of(1024, 1024, 512)[2].chunks >= 8
-
-
-@pytest.mark.parametrize("shape", [(1024, 1024, 640), (128, 784, 512), (1000, 300, 300)], ids=str)
-def test_two_threads_get_equal_shares_of_a_product(shape: tuple[int, int, int]) -> None:
-    _, sizes, blocks = blocks_of(*shape)
-    assert sizes.in_place
-    assert blocks.across >= 4
-    assert blocks.across % 2 == 0 or blocks.down % 2 == 0
-
-
-def test_formulas_of_symbolic_blocks_stay_short() -> None:
-    _, _, blocks = blocks_of("m", "k", "n")
-    assert len(str(blocks.chunks)) < 2000
-
-
 @pytest.mark.parametrize("columns", [63, 64, 65, 100, 112, 129])
 def test_columns_beyond_whole_panels_have_narrower_tiles(columns: int) -> None:
     for rows in (6, 7, 13):
@@ -294,12 +250,6 @@ def test_transposing_exchanges_rows_and_lanes(n: int) -> None:
         return names[x]
 
     assert [lanes(x) for x in e.transpose(rows)] == [[(i, j) for i in range(n)] for j in range(n)]
-
-
-@pytest.mark.parametrize(("inner", "chunks"), [(2048, 2), (16, 1)])
-def test_a_single_block_is_halved_where_halves_are_worth_a_thread(inner: int, chunks: int) -> None:
-    a, b = gc.placeholder("a", (32, inner)), gc.placeholder("b", (inner, 128))
-    assert f"dot, chunks {chunks}" in gc.compile([a, b], a @ b).dump("memory")
 
 
 @pytest.mark.parametrize("size", [1024, "n"], ids=str)

@@ -27,6 +27,8 @@ WIDEST = 512
 #: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
 ENOUGH = 8
+#: What is taken for the length of a sum that is not known.
+SUMMANDS = 256
 #: Multiply-adds of a chunk at least.
 GRAIN = TYPICAL.chunk_multiply_adds
 #: The same where every element of the right operand is read but for few rows, and columns at least.
@@ -311,9 +313,10 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     wide += small * (few_wide - wide)
     across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
     work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * inner
-    if known and not small:
-        assert isinstance(grain, int), "known sizes have a known grain"
-        across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, inner)))
+    if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
+        assert isinstance(grain, int), "known rows have a known grain"
+        summands = inner if isinstance(inner, int) else SUMMANDS
+        across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, summands)))
         height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
         work = height * minimum(columns, divide_up(panels, across) * panel) * inner
     if known and small:
@@ -338,8 +341,8 @@ def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, i
 
 def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
     """Multiply-adds of a chunk at least: fewer where they wait for the right operand's elements."""
-    if product.packed and isinstance(rows, int):
-        return min(GRAIN, rows * FEW_GRAIN)
+    if product.packed:
+        return minimum(GRAIN, rows * FEW_GRAIN)
     return GRAIN - small * (GRAIN - FEW_GRAIN)
 
 

@@ -1,0 +1,76 @@
+"""How products are cut into blocks and chunks, of known and of unknown sizes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.products.axes import product_of
+from graphc.backends.lower.products.sizes import choose_sizes, cut
+from graphc.ir.dim_values import evaluate
+from graphc.passes.fusion.fuse import fuse
+
+
+def blocks_of(m: Any, k: Any, n: Any) -> tuple[Any, Any, Any]:
+    x, y = gc.placeholder("x", (m, k)), gc.placeholder("y", (k, n))
+    (body,) = fuse([gc.matmul(x, y)])
+    product = product_of(body, 16)
+    sizes = choose_sizes(product, Schedule(), gc.float32)
+    return product, sizes, cut(product, sizes)
+
+
+def test_few_columns_become_few_rows() -> None:
+    product, sizes, _ = blocks_of(128, 64, 10)
+    assert product.turned
+    assert sizes.tile_rows <= 10
+
+
+def test_a_vector_is_a_product_of_one_row() -> None:
+    product, _, blocks = blocks_of(500, 64, 1)
+    assert not product.turned
+    assert (blocks.rows, blocks.columns, blocks.small) == (1, 500, 1)
+
+
+def test_small_products_share_a_chunk_and_large_ones_are_split() -> None:
+    assert blocks_of(12, 16, 32)[2].chunks == 1
+    assert blocks_of(1024, 1024, 512)[2].chunks >= 8
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024, 640), (128, 784, 512), (1000, 300, 300)], ids=str)
+def test_two_threads_get_equal_shares_of_a_product(shape: tuple[int, int, int]) -> None:
+    _, sizes, blocks = blocks_of(*shape)
+    assert sizes.in_place
+    assert blocks.across >= 4
+    assert blocks.across % 2 == 0 or blocks.down % 2 == 0
+
+
+def test_formulas_of_symbolic_blocks_stay_short() -> None:
+    _, _, blocks = blocks_of("m", "k", "n")
+    assert len(str(blocks.chunks)) < 2000
+
+
+@pytest.mark.parametrize(("inner", "chunks"), [(2048, 2), (16, 1)])
+def test_a_single_block_is_halved_where_halves_are_worth_a_thread(inner: int, chunks: int) -> None:
+    a, b = gc.placeholder("a", (32, inner)), gc.placeholder("b", (inner, 128))
+    assert f"dot, chunks {chunks}" in gc.compile([a, b], a @ b).dump("memory")
+
+
+@pytest.mark.parametrize(("rows", "chunks"), [(1, 8), (2, 8), (500, 16)])
+def test_one_row_by_packed_weights_is_shared_out_whatever_the_rows(rows: int, chunks: int) -> None:
+    x = gc.placeholder("x", ("rows", 512))
+    run = gc.compile([x], x @ gc.constant(np.ones((512, 512), np.float32)))
+    (call,) = run.program.calls
+    assert evaluate(call.chunks, {"rows": rows}) == chunks
+    np.testing.assert_array_equal(run(np.ones((rows, 512), np.float32)), np.full((rows, 512), 512))
+
+
+@pytest.mark.parametrize(("samples", "chunks"), [(1, 1), (64, 8), (5000, 8)])
+def test_sums_of_unknown_length_are_shared_evenly(samples: int, chunks: int) -> None:
+    x, y = (gc.placeholder(name, ("samples", 193)) for name in "xy")
+    run = gc.compile([x, y], x.T @ y)
+    (call,) = run.program.calls
+    assert evaluate(call.chunks, {"samples": samples}) == chunks
+    a = np.ones((samples, 193), np.float32)
+    np.testing.assert_array_equal(run(a, a), np.full((193, 193), samples))
