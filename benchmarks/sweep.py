@@ -128,6 +128,8 @@ def trend(rates, n):
     slopes = [
         (y[j] - y[i]) / (x[j] - x[i]) for j in range(len(x)) for i in range(j) if x[j] > x[i] + 0.2
     ]
+    if not slopes:
+        return rates[n]
     slope = statistics.median(slopes)
     return math.exp(statistics.median(b - slope * a for a, b in zip(x, y, strict=True)))
 

@@ -6,8 +6,6 @@ import graphc as gc
 from graphc import nn
 from peer_graphc.steps import adam_updates, gradients, reader, zeros_like
 
-ZERO = (wl.ROWS, wl.UNITS)
-
 
 def gru_loss(p, x, y):
     wx, wh, b, d = p
@@ -18,7 +16,7 @@ def gru_loss(p, x, y):
         r, z = gc.sigmoid(ar + cr), gc.sigmoid(az + cz)
         return (1 - z) * gc.tanh(an + r * cn) + z * h, None
 
-    h, _ = gc.scan(cell, gc.zeros(ZERO), x @ wx + b)
+    h, _ = gc.scan(cell, gc.zeros(y.shape), x @ wx + b)
     return gc.mean((h - y) ** 2)
 
 
@@ -32,7 +30,8 @@ def lstm_states(x, wx, wh, b, reverse):
         h = gc.sigmoid(o) * gc.tanh(c)
         return (h, c), h
 
-    return gc.scan(cell, (gc.zeros(ZERO), gc.zeros(ZERO)), x @ wx + b, reverse=reverse)[1]
+    zero = gc.zeros((x.shape[1], wl.UNITS))
+    return gc.scan(cell, (zero, zero), x @ wx + b, reverse=reverse)[1]
 
 
 def bilstm_loss(p, x, y):
@@ -49,7 +48,7 @@ def dqn_train(d):
     names = ("s", "a", "r", "s2", "end")
     inputs = s, a, r, s2, end = [d.placeholder(k) for k in names]
     target = r + wl.DISCOUNT * (1 - end) * gc.max(q_values(frozen, s2), axis=1)
-    chosen = gc.take_along_axis(q_values(p, s), a.reshape((32, 1)), axis=1).reshape((32,))
+    chosen = gc.take_along_axis(q_values(p, s), a[:, None], axis=1)[:, 0]
     loss = nn.huber(chosen, target)
     states = zip(p, zeros_like(d, wl.DQN, "m"), zeros_like(d, wl.DQN, "v"), strict=True)
     step = d.step(inputs, [loss], adam_updates(states, gc.grad(loss, p)))

@@ -17,7 +17,7 @@ def gp_loss(p, x, y):
     k = gc.exp(2 * la - 0.5 * distance) + gc.exp(2 * ln) * gc.eye(n)
     low = gc.linalg.cholesky(k)
     a = gc.linalg.triangular_solve(low, y.reshape((n, 1)))
-    return 0.5 * gc.sum(a * a) + gc.sum(gc.log(gc.diagonal(low))) + n / 2 * math.log(2 * math.pi)
+    return 0.5 * gc.sum(a * a) + gc.sum(gc.log(gc.diagonal(low)) + 0.5 * math.log(2 * math.pi))
 
 
 def shallow_water(h, u, v):
@@ -35,7 +35,7 @@ def kmeans(x):
         total = member.transpose((1, 0)) @ x
         return gc.where(count > 0, total / gc.maximum(count, 1), c), None
 
-    return gc.scan(iterate, x[: wl.CENTRES], length=wl.ITERATIONS)[0]
+    return gc.scan(iterate, gc.take(x, gc.arange(wl.CENTRES), axis=0), length=wl.ITERATIONS)[0]
 
 
 WORKLOADS = {
