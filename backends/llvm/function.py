@@ -141,7 +141,7 @@ class KernelFunction:
 
     def _prefetch(self, s: Prefetch) -> None:
         dtype = next(p.dtype for p in self.kernel.buffers if p.name == s.buffer)
-        self.values.prefetch(s.buffer, s.index, dtype)
+        self.values.prefetch(s.buffer, s.index, dtype, s.written)
 
     def _alloc(self, s: Alloc) -> None:
         element = scalar_type(s.dtype) if s.dtype.kind != "b" else "i8"

@@ -63,13 +63,16 @@ class Memory(Scope):
         )
         return self.assign(f"ptrtoint ptr {pointer} to i64")
 
-    def prefetch(self, buffer: str, index: Expr, dtype: DType) -> None:
-        """Asks for a line, into the second cache: the first has enough with what is in use."""
+    def prefetch(self, buffer: str, index: Expr, dtype: DType, written: bool) -> None:
+        """Asks for a line, into the second cache: the first has enough with what is in use; what is
+        written soon comes into the first.
+        """
         pointer = self.assign(
             f"getelementptr {memory_type(dtype)}, ptr {self._named(buffer)}, {self.typed(index)}"
         )
+        how = "1, i32 3" if written else "0, i32 2"
         self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.emit(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+        self.emit(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 {how}, i32 1)")
 
     def store(
         self, buffer: str, index: Expr, x: Expr, mask: Expr | None, stream: bool = False

@@ -144,10 +144,13 @@ class Barrier:
 
 @dataclass(frozen=True)
 class Prefetch:
-    """The line of an element comes nearer, for a later read; the element need not exist."""
+    """The line of an element comes nearer, for a later read, or to be written soon; the element
+    need not exist.
+    """
 
     buffer: str
     index: Expr
+    written: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _simple(s: Stmt, text: _Writer) -> str:
     if isinstance(s, Barrier):
         return "barrier"
     if isinstance(s, Prefetch):
-        return f"prefetch {s.buffer}[{text(s.index)}]"
+        return f"prefetch {s.buffer}[{text(s.index)}]" + (" to write" if s.written else "")
     if isinstance(s, Fence):
         return "fence"
     assert isinstance(s, Comment), f"{type(s).__name__} has no text"

@@ -87,7 +87,7 @@ class _Tidy:
             stream = None if s.stream is None else new(s.stream)
             return [replace(s, index=new(s.index), value=new(s.value), mask=mask, stream=stream)]
         if isinstance(s, Prefetch):
-            return [Prefetch(s.buffer, new(s.index))]
+            return [replace(s, index=new(s.index))]
         if isinstance(s, Check):
             return [Check(new(s.condition), s.code, new(s.value))]
         return [s]

@@ -70,7 +70,7 @@ class Widen:
             return self._accumulate(s)
         if isinstance(s, Prefetch):
             index = self.expr(s.index)
-            return [Prefetch(s.buffer, index.args[0])] if index.op == "ramp" else []
+            return [replace(s, index=index.args[0])] if index.op == "ramp" else []
         if isinstance(s, Check):
             condition = e.broadcast(self.expr(s.condition), self.lanes)
             if self.mask is not None:

@@ -158,7 +158,9 @@ class ProductLowering(Epilogue):
         per = self.dims(blocks.per_chunk)
         first = e.var("chunk") * per
         last = e.minimum(first + per, self.dims(blocks.count))
-        loop = For("p.block", first, last, (*self._place(), *block(self.frame, self._finish)))
+        place = self._place()
+        tiles = block(self.frame, self._finish, self.places)
+        loop = For("p.block", first, last, (*place, *tiles))
         return (*self._scratch(), loop)
 
     def _scratch(self) -> list[Stmt]:

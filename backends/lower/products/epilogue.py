@@ -10,6 +10,7 @@ from graphc.backends.loops.stmt import Let, LoopKernel, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call
 from graphc.backends.lower.reader import DimWriter, ExprReader, offset_of
 from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.passes.fusion.access import domain_index, full_index
@@ -68,6 +69,18 @@ class Epilogue:
         reader.values = {}
         reader.statements = []
         return statements + stores
+
+    def places(self) -> list[tuple[str, DType, Expr]]:
+        """For every result its buffer, its dtype and where the element at the bound variables is
+        stored.
+        """
+        found = []
+        for root in self.body.roots:
+            x = root.tensor
+            if x in self.names:
+                at = self.dims(offset_of(x.shape, full_index(x.shape, self.loop_index)))
+                found.append((self.names[x], x.dtype, at))
+        return found
 
     @property
     def work(self) -> int:

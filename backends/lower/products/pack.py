@@ -11,6 +11,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
+from graphc.backends.lower.products.ahead import line_ahead
 from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.sizes import Sizes
@@ -121,6 +122,7 @@ def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
     for v in range(sizes.vectors):
         column = panel * sizes.panel + v * sizes.lanes
         mask = _first(column, W, sizes.lanes) if masked else None
+        out += [] if masked else line_ahead(frame, column)
         vector = widened(value, "p.n", N0 + column, sizes.lanes, mask)
         target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
         out.append(Store(RIGHT, frame.vector(target), vector))

@@ -139,6 +139,8 @@ def choose_sizes(
     )
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
+    elif isinstance(rows, int):
+        tail_rows = rows % tile_rows or tail_rows
     panel = lanes * vectors
     fold = 0
     if folded:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Prefetch, Stmt, Store
+from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.lower.products.ahead import Places, panel_ahead, results_ahead, rows_ahead
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.few import few_rows
 from graphc.backends.lower.products.frame import LEFT, ONE, SUMS, ZERO, Frame, parts
@@ -27,11 +28,6 @@ from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import maximum
 from graphc.ir.record import dataclass
 
-#: Vectors of a tile in whose loop there is time to ask for later rows.
-AHEAD = 4
-#: Rows of a tile from which on a panel does not come as fast as the cache gives it: below, asking
-#: takes more time than it saves.
-BUSY_ROWS = 4
 C = e.var("p.c")
 H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
 
@@ -47,24 +43,31 @@ def sums_elements(frame: Frame) -> int:
     return (sizes.tile_rows if one_depth(frame) else sizes.height) * sizes.width
 
 
-def block(frame: Frame, finish: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
+def block(
+    frame: Frame, finish: Callable[[Expr], list[Stmt]], places: Callable[[], Places]
+) -> list[Stmt]:
     """A block, depth after depth and tile after tile; `finish(line)` writes the rows of a tile.
 
-    The first of these rows has its sums in that line. Few rows are one tile of one depth.
+    The first of these rows has its sums in that line. Few rows are one tile of one depth. `places`
+    says where the results at the bound variables are stored.
     """
     sizes, lines, words = frame.sizes, frame.lines, frame.words
     depths = maximum(1, divide_up(lines, sizes.depth))
     depth = frame.dims(divide_up(divide_up(lines, depths), sizes.unit) * sizes.unit)
     steps = frame.choose(ONE, frame.dims(depths))
+    last = e.equal(e.var("p.d"), steps - 1)
     line = ZERO if one_depth(frame) or frame.few is True else R
     tile_rows = e.const(sizes.tile_rows, H.dtype)
     pack = None if words is None else WordPacking(frame, words)
-    packed = [*(pack_left(frame) if pack is None else pack.left()), *_panels(frame, line)]
+    packed = [
+        *(pack_left(frame) if pack is None else pack.left()),
+        *_panels(frame, line, last, places),
+    ]
     tile: list[Stmt] = [
         Let("p.r", e.var("p.t") * sizes.tile_rows),
         Let("p.rows", frame.choose(H, e.minimum(H - R, tile_rows))),
         *frame.either(few_rows(frame) if frame.few is not False else [], packed),
-        If(e.equal(e.var("p.d"), steps - 1), tuple(finish(line))),
+        If(last, tuple(finish(line))),
     ]
     tiles = frame.choose(ONE, parts(H, sizes.tile_rows))
     body: list[Stmt] = [
@@ -86,11 +89,12 @@ def _clear(frame: Frame) -> list[Stmt]:
     return [For("p.z", ZERO, elements, (zero,), "vector", sizes.lanes, 1, even=True)]
 
 
-def _panels(frame: Frame, line: Expr) -> list[Stmt]:
+def _panels(frame: Frame, line: Expr, last: Expr, places: Callable[[], Places]) -> list[Stmt]:
     """Whole panels, and what is left of the columns: at once where known, or vector by vector."""
     sizes, columns = frame.sizes, frame.blocks.columns
     panel, whole = sizes.panel, W / sizes.panel
-    tile = _Tile(frame, line, sizes.vectors, panel_at(frame, PANEL, 0), PANEL * panel)
+    ahead = If(last, tuple(results_ahead(frame, places)))
+    tile = _Tile(frame, line, sizes.vectors, panel_at(frame, PANEL, 0), PANEL * panel, ahead)
     known = isinstance(columns, int)
     rest = columns % panel if isinstance(columns, int) else panel
     full = For("p.j", ZERO, whole if rest else parts(W, panel), tuple(tile.rows()))
@@ -108,7 +112,7 @@ def _panels(frame: Frame, line: Expr) -> list[Stmt]:
 @dataclass(frozen=True)
 class _Tile:
     """Sums of a tile's rows in so many vectors: the packed right operand from `start` on, results
-    from `column` of the block on, in sums from `line` on.
+    from `column` of the block on, in sums from `line` on. `ahead` asks for these results' places.
     """
 
     frame: Frame
@@ -116,6 +120,7 @@ class _Tile:
     vectors: int
     start: Expr
     column: Expr
+    ahead: If | None = None
 
     def rows(self) -> list[Stmt]:
         """All rows of the tile: at once, or the last rows a few at a time."""
@@ -135,24 +140,44 @@ class _Tile:
         places = [(i, v) for i in range(rows) for v in range(self.vectors)]
         begin = [self._start(v) for v in range(self.vectors)]
         declared: list[Stmt] = [Declare(_name(i, v), begin[v]) for i, v in places]
-        ahead = self._rows_ahead() + self._panel_ahead() if rows == sizes.tile_rows else []
+        ahead = self._ahead() if rows == sizes.tile_rows else []
         step = (*ahead, *self._step(rows, first))
         corner = (self.line + first) * sizes.width + self.column
+        soon: list[Stmt] = []
+        if self.ahead is not None and self.ahead.then and rows == sizes.tile_rows:
+            soon = [self.ahead]
         chain = chain_of(frame.lines) if frame.sum_type.is_float else None
         stores: list[Stmt] = []
         for i, v in places:
             at = frame.vector(corner + (i * sizes.width + v * sizes.lanes))
             total = e.var(_name(i, v), frame.sum_type, sizes.lanes)
             before = e.load(SUMS, at, frame.sum_type)
-            if not one_depth(frame):
+            if chain is not None or not one_depth(frame):
                 total = before + total
-            elif chain is not None:
-                total = total + e.select(C > 0, before, 0)
             stores.append(Store(SUMS, at, total))
         if chain is None:
-            return [*declared, For("p.k", ZERO, KN, step), *stores]
+            return [*soon, *declared, For("p.k", ZERO, KN, step), *stores]
         loop = For("p.k", C * chain, e.minimum(C * chain + chain, KN), step)
-        return [For("p.c", ZERO, parts(KN, chain), (*declared, loop, *stores))]
+        cleared = [] if not one_depth(frame) else [self._cleared(corner, rows)]
+        chains = parts(KN, chain)
+        soon = [If(e.equal(C, chains - 1), tuple(soon))] if soon else []
+        return [*cleared, For("p.c", ZERO, chains, (*soon, *declared, loop, *stores))]
+
+    def _cleared(self, corner: Expr, rows: int) -> Stmt:
+        """Zeros to which the sums of chains are added."""
+        sizes, row = self.frame.sizes, e.var("p.i")
+        zero = e.broadcast(e.const(0, self.frame.sum_type), sizes.lanes)
+        at = [corner + row * sizes.width + v * sizes.lanes for v in range(self.vectors)]
+        body = tuple(Store(SUMS, self.frame.vector(x), zero) for x in at)
+        return For("p.i", ZERO, e.const(rows, row.dtype), body)
+
+    def _ahead(self) -> list[Stmt]:
+        """What is asked for in every step of a whole tile."""
+        frame = self.frame
+        if self.vectors < frame.sizes.vectors:
+            return []
+        rows = rows_ahead(frame, lambda row: _element(frame, row))
+        return rows + panel_ahead(frame, self.start)
 
     def _start(self, v: int) -> Expr:
         """What the sums of a vector of columns begin with."""
@@ -160,34 +185,6 @@ class _Tile:
         if frame.words is not None and frame.words.offset:
             return e.load(STARTS, frame.vector(self.column + v * lanes), frame.sum_type)
         return e.broadcast(e.const(0, frame.sum_type), lanes)
-
-    def _rows_ahead(self) -> list[Stmt]:
-        """Asks for the next tile's elements where they lie, each panel for some of its rows."""
-        frame, sizes = self.frame, self.frame.sizes
-        whole = AHEAD <= sizes.vectors == self.vectors
-        if not (whole and sizes.in_place and frame.product.left.along == "inner"):
-            return []
-        count = -(-sizes.tile_rows * sizes.panel // sizes.width)
-        out: list[Stmt] = []
-        for i in range(count):
-            row = R + sizes.tile_rows + PANEL * count + i
-            x = _element(frame, row)
-            if x.op == "load" and len(x.args) == 1:
-                out.append(Prefetch(str(x.attr), x.args[0]))
-        return out
-
-    def _panel_ahead(self) -> list[Stmt]:
-        """Asks for what follows the panel where it lies packed, each tile for a line of each
-        summand's.
-        """
-        frame, sizes = self.frame, self.frame.sizes
-        if not (frame.product.packed and AHEAD <= sizes.vectors == self.vectors):
-            return []
-        if sizes.tile_rows < BUSY_ROWS:
-            return []
-        part = e.rem(e.var("p.t"), e.const(sizes.vectors, K.dtype)) * KN
-        at = self.start + KN * frame.line + (part + K) * sizes.lanes
-        return [Prefetch(frame.panels, at)]
 
     def _step(self, rows: int, first: Expr) -> list[Stmt]:
         """One summand: a line of the panel times every row's element."""

@@ -1,0 +1,92 @@
+"""What a product asks for before it is needed: tiles the rows and panels that are next and lines of
+their results, packing the lines that follow.
+
+In tiles asking pays where they are wide and have some rows, so that there is time in their loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from graphc.backends.loops import expr as e
+from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.stmt import For, Prefetch, Stmt
+from graphc.backends.lower.products.frame import ZERO, Frame
+from graphc.ir.dtypes import DType
+
+#: Vectors of a tile in whose loop there is time to ask for what is next.
+WIDE = 4
+#: Rows of a tile from which on a panel does not come as fast as the cache gives it: below, asking
+#: takes more time than it saves.
+BUSY_ROWS = 4
+#: Bytes of a line of the cache.
+LINE = 64
+#: Lines of the right operand between what is packed and what is asked for, and bytes from line to
+#: line from which on they do not come by themselves.
+DISTANCE, APART = 16, 1024
+M0, N0, R, ROW, PANEL = (e.var(f"p.{name}") for name in ("m0", "n0", "r", "i", "j"))
+K, KN, N = (e.var(f"p.{name}") for name in ("k", "kn", "n"))
+
+#: Buffers of the results, their dtypes, and where the element at the bound variables lies in them.
+Places = Sequence[tuple[str, DType, Expr]]
+
+
+def rows_ahead(frame: Frame, element: Callable[[Expr], Expr]) -> list[Stmt]:
+    """Asks for the next tile's elements where they lie, each panel for some of its rows."""
+    sizes = frame.sizes
+    if not (_is_wide(frame) and sizes.in_place and frame.product.left.along == "inner"):
+        return []
+    count = -(-sizes.tile_rows * sizes.panel // sizes.width)
+    out: list[Stmt] = []
+    for i in range(count):
+        x = element(R + sizes.tile_rows + PANEL * count + i)
+        if x.op == "load" and len(x.args) == 1:
+            out.append(Prefetch(str(x.attr), x.args[0]))
+    return out
+
+
+def panel_ahead(frame: Frame, start: Expr) -> list[Stmt]:
+    """Asks for what follows the panel from `start` on where it lies packed, each tile for a line of
+    each summand's.
+    """
+    sizes = frame.sizes
+    if not (frame.product.packed and _is_wide(frame) and sizes.tile_rows >= BUSY_ROWS):
+        return []
+    part = e.rem(e.var("p.t"), e.const(sizes.vectors, K.dtype)) * KN
+    return [Prefetch(frame.panels, start + KN * frame.line + (part + K) * sizes.lanes)]
+
+
+def results_ahead(frame: Frame, places: Callable[[], Places]) -> list[Stmt]:
+    """Asks for the lines in which the results of a whole tile of panel p.j will be stored."""
+    sizes, product = frame.sizes, frame.product
+    if not _is_wide(frame) or product.turned or len(product.rows) != 1 or sizes.fold:
+        return []
+    frame.bind(product.rows, M0 + R + ROW)
+    lines: list[Stmt] = []
+    for column in range(0, sizes.panel, sizes.lanes):
+        frame.bind(product.columns, N0 + PANEL * sizes.panel + column)
+        lines += [
+            Prefetch(buffer, at, written=True)
+            for buffer, dtype, at in places()
+            if column * dtype.bytes % LINE == 0
+        ]
+    return [For("p.i", ZERO, e.const(sizes.tile_rows, ROW.dtype), tuple(lines))] if lines else []
+
+
+def line_ahead(frame: Frame, column: Expr) -> list[Stmt]:
+    """Asks for neighbours of this column of the block in a later line of the right operand, which
+    is packed line by line.
+    """
+    right, dtype = frame.product.right, frame.sum_type
+    if right.step is None or (isinstance(right.step, int) and right.step * dtype.bytes < APART):
+        return []
+    frame.bind(frame.product.columns, N0 + column)
+    x = frame.right()
+    frame.bind(frame.product.columns, N)
+    if x.op != "load" or len(x.args) != 1:
+        return []
+    return [Prefetch(str(x.attr), x.args[0] + frame.dims(right.step) * DISTANCE)]
+
+
+def _is_wide(frame: Frame) -> bool:
+    return frame.sizes.vectors >= WIDE
