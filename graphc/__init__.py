@@ -129,7 +129,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"graphc.{name}")
     if name in _LATE:
         return getattr(importlib.import_module(_LATE[name]), name)
-    raise AttributeError(f"graphc has no {name!r}")
+    from graphc.ir.errors import no_such
+
+    raise AttributeError(no_such("graphc", name, "gc"))
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,7 @@ NATIVE_ONLY = ("winograd", "pack_kernels", "pack_products", "strips", "bands")
 
 def compile(
     inputs: Sequence[Tensor] | Mapping[str, Tensor] | Tensor,
-    outputs: Any,
+    outputs: Any = None,
     updates: Mapping[Tensor, Any] | None = None,
     target: str = "cpu",
     name: str = "graph",
@@ -91,10 +91,15 @@ def compile(
 
 
 def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) -> Graph:
+    if callable(inputs) and not isinstance(inputs, Tensor):
+        raise GraphError(
+            "inputs are placeholders, not a function\n"
+            "  hint: call it with placeholders: gc.compile([x], f(x))"
+        )
     placeholders = tuple(leaves(inputs))
     for x in placeholders:
         if not isinstance(x, Tensor) or x.node.op.name != "placeholder":
-            what = f"\n  {x.describe()}" if isinstance(x, Tensor) else f": {x!r}"
+            what = f"\n  {x.describe()}" if isinstance(x, Tensor) else f": {x!r:.80}"
             raise GraphError(f"an input must be a placeholder{what}")
     names = [x.node.attrs["name"] for x in placeholders]
     if isinstance(inputs, dict) and list(inputs) != names:

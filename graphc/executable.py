@@ -11,7 +11,7 @@ import numpy as np
 from graphc.arguments import Signature
 from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim
-from graphc.ir.errors import ArgumentError, GraphError
+from graphc.ir.errors import ArgumentError, GraphError, no_such
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -91,6 +91,14 @@ class Executable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            if hasattr(type(self), name):
+                object.__getattribute__(self, name)  # a property that failed says why
+            text = no_such("a compiled function", name, "function")
+            raise AttributeError(text, name=name, obj=self)
 
     def __reduce_ex__(self, _: Any) -> Any:
         raise GraphError(

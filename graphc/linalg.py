@@ -5,9 +5,9 @@ Factorisations are native loops of their own, so they run on every target and in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphc.ir.errors import GraphError
+from graphc.ir.errors import GraphError, no_such
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
@@ -167,3 +167,9 @@ def sqrtm(a: Tensor) -> Tensor:
     w, v = eigh(a)
     root = sqrt(maximum(w, 0))
     return matmul(v * reshape(root, (*w.shape[:-1], 1, w.shape[-1])), matrix_transpose(v))
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        raise AttributeError(no_such("graphc.linalg", name, "linalg"))

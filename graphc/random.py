@@ -3,6 +3,8 @@
 Whatever draws takes a key, u32[4], or a `Generator`; equal keys give equal numbers.
 """
 
+from typing import TYPE_CHECKING
+
 from graphc.ops.randomness.choosing import choice, permutation, randint
 from graphc.ops.randomness.distributions import (
     bernoulli,
@@ -40,3 +42,11 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        from graphc.ir.errors import no_such
+
+        raise AttributeError(no_such("graphc.random", name, "random"))

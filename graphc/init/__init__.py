@@ -1,5 +1,7 @@
 """First values of parameters: functions of a shape that return NumPy arrays."""
 
+from typing import TYPE_CHECKING
+
 from graphc.init.initialisers import (
     Seed,
     constant,
@@ -60,3 +62,11 @@ __all__ = [
     "xavier_uniform",
     "zeros",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        from graphc.ir.errors import no_such
+
+        raise AttributeError(no_such("graphc.init", name, "init"))

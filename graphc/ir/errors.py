@@ -1,5 +1,7 @@
 """The errors that a user can meet: what came, what was expected, and where it was written."""
 
+import importlib
+
 
 class GraphError(Exception):
     """A mistake in how a graph is written, compiled or called."""
@@ -31,3 +33,13 @@ class MissingExtraError(GraphError, ImportError):
 
 class UnsupportedError(GraphError, NotImplementedError):
     """Something that a backend cannot do; the message names the op and the backend."""
+
+
+def no_such(what: str, name: str, of: str) -> str:
+    """The text of an AttributeError: `what` has no `name`, and what to write instead, by a table of
+    the names that things `of` this kind have elsewhere. That is loaded here, when it is needed.
+    """
+    if name.startswith("__"):
+        return f"{what} has no {name!r}"
+    text: str = importlib.import_module("graphc.ir.elsewhere").unknown(what, name, of)
+    return text

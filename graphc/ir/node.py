@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
-from graphc.ir.errors import GraphError
+from graphc.ir.errors import GraphError, no_such
 from graphc.ir.op import Op
 from graphc.ir.source import Source, array_function, user_line
 from graphc.ir.types import Shape, TensorType
@@ -27,10 +26,6 @@ else:
 Nodes = weakref.WeakValueDictionary[tuple[Any, ...], "Node"]
 _interned: ContextVar[Nodes] = ContextVar("interned", default=Nodes())  # noqa: B039 - one for all
 _serial = itertools.count()
-
-
-#: What users of arrays elsewhere look for on a tensor.
-_METHODS_OF_ARRAYS = frozenset({"backward", "cpu", "detach", "eval", "item", "numpy", "tolist"})
 
 
 class Node:
@@ -65,6 +60,13 @@ class Tensor(TensorMethods):
     label: str | None
 
     __hash__ = object.__hash__
+
+    def __init__(self, value: Any = None, dtype: Any = None) -> None:
+        """Refuses what users of other libraries write: only graphc makes tensors."""
+        raise GraphError(
+            "tensors are made by functions: gc.placeholder(name, shape) stands for an argument, "
+            "gc.constant(array) holds values, gc.variable(array) holds what calls update"
+        )
 
     @property
     def shape(self) -> Shape:
@@ -122,12 +124,7 @@ class Tensor(TensorMethods):
 
     def __getattr__(self, name: str) -> Any:
         """Says what to write instead of a method that there is not."""
-        public, hint = sys.modules["graphc"], ""
-        if name in _METHODS_OF_ARRAYS:
-            hint = "\n  hint: it has no value while the graph is built; compile a function of it"
-        elif name in public.__all__ and callable(getattr(public, name)):
-            hint = f"\n  hint: gc.{name}(x) is a function"
-        raise AttributeError(f"a tensor has no {name!r}{hint}", name=name, obj=self)
+        raise AttributeError(no_such("a tensor", name, "tensor"), name=name, obj=self)
 
     def __float__(self) -> float:
         raise self._has_no("value", "call a compiled function to get one")

@@ -2,6 +2,8 @@
 
 # One name a line would take hundreds of lines.
 # isort: off
+from typing import TYPE_CHECKING
+
 from graphc.nn.activations import selu, soft_threshold, swish
 from graphc.nn.attention import (
     CrossAttention, SelfAttention, additive_score, attention, bilinear_score, causal_mask,
@@ -118,3 +120,11 @@ __all__ = [
     "tanh", "tiled_attention", "top_k_accuracy", "tree_search", "unroll", "vc_excess",
     "weight_norm", "whiten", "why_rejected", "widened", "widened_by_copies", "width_for",
 ]  # fmt: skip
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        from graphc.ir.errors import no_such
+
+        raise AttributeError(no_such("graphc.nn", name, "nn"))

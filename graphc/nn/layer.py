@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphc.ir.dtypes import as_dtype
-from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.errors import GraphError, ShapeError, no_such
 from graphc.ir.node import Tensor
 from graphc.ir.tensor_file import read_tensors, write_tensors
 from graphc.ir.whole_file import whole_file
@@ -74,6 +74,14 @@ class Layer:
             if isinstance(part, Layer):
                 lines += f"{name}: {part!r}".splitlines()
         return "\n  ".join(lines)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            if hasattr(type(self), name):
+                object.__getattribute__(self, name)  # a property that failed says why
+            text = no_such(f"a layer {type(self).__name__}", name, "layer")
+            raise AttributeError(text, name=name, obj=self)
 
     def layers(self) -> Iterator[Layer]:
         """This layer and all within it."""

@@ -2,6 +2,8 @@
 weights, line searches, and samplers.
 """
 
+from typing import TYPE_CHECKING
+
 from graphc.optim.accelerated import (
     GradientAverage,
     HeavyBall,
@@ -173,3 +175,11 @@ __all__ = [
     "SAGA",
     "SVRG",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        from graphc.ir.errors import no_such
+
+        raise AttributeError(no_such("graphc.optim", name, "optim"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphc.ir.dtypes import DType, float32
-from graphc.ir.errors import DTypeError, GraphError
+from graphc.ir.errors import DTypeError, GraphError, no_such
 from graphc.ir.node import Tensor
 from graphc.ir.walk import topological
 from graphc.nn.layer import state_of
@@ -37,6 +37,14 @@ class Optimiser:
         self.slots: dict[str, Tensor] = {}
         self.began: dict[str, np.ndarray] = {}
         self._count: Tensor | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            if hasattr(type(self), name):
+                object.__getattribute__(self, name)  # a property that failed says why
+            text = no_such(f"an optimiser {type(self).__name__}", name, "optimiser")
+            raise AttributeError(text, name=name, obj=self)
 
     def updates(
         self, loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]

@@ -22,7 +22,7 @@ from graphc.passes.derivatives.loop_gradients import pull_control
 from graphc.passes.pattern import literal
 
 
-def grad(loss: Tensor, wrt: Any) -> Any:
+def grad(loss: Tensor, wrt: Any = None) -> Any:
     """The gradient of a scalar with respect to a tensor or a tuple, list or dict of tensors.
 
     The result has the structure of `wrt`, and each gradient the type of its tensor. Any tensor of
@@ -30,6 +30,7 @@ def grad(loss: Tensor, wrt: Any) -> Any:
     zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor or a
     number in `wrt`, and for an op on the way that has no gradient.
     """
+    demand_graph("grad", loss, wrt)
     if not isinstance(loss, Tensor):
         raise GradientError(f"a loss must be a scalar tensor, not {loss!r:.80}")
     if loss.shape != ():
@@ -39,6 +40,20 @@ def grad(loss: Tensor, wrt: Any) -> Any:
         )
     _demand_float("loss", loss)
     return restore(wrt, pullback([loss], leaves(wrt), [constant(1, loss.dtype)]))
+
+
+def demand_graph(function: str, y: Any, wrt: Any) -> None:
+    """Raises unless there are tensors to differentiate, and what by."""
+    if callable(y) and not isinstance(y, Tensor):
+        raise GradientError(
+            f"{function} takes tensors of a graph, not a function\n"
+            f"  hint: call it with placeholders: gc.{function}(f(x), x)"
+        )
+    if wrt is None:
+        raise GradientError(
+            f"{function} needs the tensors to differentiate by\n"
+            f"  hint: gc.{function}(y, [x, w]) gives one result for each"
+        )
 
 
 def vjp(outputs: Any, inputs: Any, cotangents: Any) -> Any:

@@ -11,10 +11,10 @@ from graphc.ir.structure import leaves, restore
 from graphc.ops.layout import reshape
 from graphc.ops.source import placeholder
 from graphc.passes.derivatives.along_basis import along_basis
-from graphc.passes.derivatives.differentiate import grad, pullback, pushforward
+from graphc.passes.derivatives.differentiate import demand_graph, grad, pullback, pushforward
 
 
-def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:
+def jacobian(outputs: Any, wrt: Any = None, mode: str | None = None) -> Any:
     """Derivatives of the outputs by tensors `wrt`: axes of an output, then of a tensor.
 
     The result has the structure of `outputs`, with the structure of `wrt` at each place. `mode` is
@@ -24,6 +24,7 @@ def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:
     """
     if mode not in ("reverse", "forward", None):
         raise GradientError(f'the mode is "reverse", "forward" or None, not {mode!r}')
+    demand_graph("jacobian", outputs, wrt)
     xs, ys = leaves(wrt), leaves(outputs)
     rows: list[dict[Tensor, Tensor]] = [{} for _ in ys]
     for x in xs:
@@ -38,12 +39,13 @@ def jacobian(outputs: Any, wrt: Any, mode: str | None = None) -> Any:
     return restore(outputs, [restore(wrt, [row[x] for x in xs]) for row in rows])
 
 
-def hessian(loss: Tensor, wrt: Any) -> Any:
+def hessian(loss: Tensor, wrt: Any = None) -> Any:
     """The second derivatives of a scalar: for tensors of types [a] and [b] an array [a, b].
 
     For a structure of tensors, that structure with the structure at each place. Forward over
     reverse mode.
     """
+    demand_graph("hessian", loss, wrt)
     return jacobian(grad(loss, wrt), wrt, mode="forward")
 
 
