@@ -11,8 +11,8 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, LoopKernel, Stmt, Store
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.axes import Axis, Operand, extent_of
-from graphc.backends.lower.products.contraction import ProductLowering
 from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, ZERO, parts
+from graphc.backends.lower.products.lowering import ProductLowering
 from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
