@@ -11,7 +11,7 @@ from graphc.ir.node import Tensor
 from graphc.ops.convert import cast
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
-from graphc.optim.optimiser import Optimiser, Rate, named
+from graphc.optim.optimiser import Optimiser, Rate, those_of
 from graphc.optim.points import gradients_at, moved
 from graphc.optim.rules import Step
 
@@ -96,7 +96,7 @@ class Nesterov(Optimiser):
         self.momentum, self.form = momentum, form
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = named(parameters)
+        params = those_of(loss, parameters)
         self.remember(params)
         self.ahead = {name: self.lookahead(name, p) for name, p in params.items()}
         return self.apply(gradients_at(loss, params, self.ahead), params)
@@ -134,7 +134,7 @@ class RestartedNesterov(Optimiser):
         self.when = when
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = named(parameters)
+        params = those_of(loss, parameters)
         self.remember(params)
         age = self.slot("all", "age", loss)
         previous = {n: self.slot(n, "previous", p, self.began[n]) for n, p in params.items()}
@@ -167,7 +167,7 @@ class MaSS(Optimiser):
         self.compensation, self.momentum = compensation, momentum
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = named(parameters)
+        params = those_of(loss, parameters)
         self.remember(params)
         ahead = {n: self.slot(n, "ahead", p, self.began[n]) for n, p in params.items()}
         return self.apply(gradients_at(loss, params, ahead), params)

@@ -50,9 +50,8 @@ class Optimiser:
         self, loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]
     ) -> dict[Tensor, Tensor]:
         """New values of the parameters, of the optimiser's variables, and of the count of steps."""
-        params = named(parameters)
+        params = those_of(loss, parameters)
         grads = grad(loss, list(params.values()))
-        _demand_dependence(loss, params)
         return self.apply(dict(zip(params, grads, strict=True)), params)
 
     def apply(
@@ -133,8 +132,13 @@ def _check_number(what: str, value: object) -> None:
         raise GraphError(f"{what} is at least 0, not {value}")
 
 
-def _demand_dependence(loss: Tensor, params: Mapping[str, Tensor]) -> None:
-    """Refuses a loss that none of the parameters has a part in."""
+def those_of(
+    loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Parameters by name; a loss that none of them has a part in is refused."""
+    params = named(parameters)
+    if not isinstance(loss, Tensor):
+        raise GraphError(f"a loss must be a scalar tensor, not {loss!r:.80}")
     behind = set(topological([loss]))
     if not any(p.node in behind for p in params.values()):
         raise GraphError(
@@ -142,6 +146,7 @@ def _demand_dependence(loss: Tensor, params: Mapping[str, Tensor]) -> None:
             f"  loss: {loss.describe()}\n"
             "  hint: are they those of the layers that made the loss?"
         )
+    return params
 
 
 def _wide(dtype: DType) -> DType:

@@ -18,7 +18,7 @@ from graphc.ops.statistics import mean
 from graphc.optim.accelerated import Parameters
 from graphc.optim.krylov import conjugate_gradients
 from graphc.optim.line_search import LineSearch
-from graphc.optim.optimiser import Optimiser, Rate, named
+from graphc.optim.optimiser import Optimiser, Rate, those_of
 from graphc.optim.points import along, joined, parted
 from graphc.passes.derivatives.differentiate import grad, hvp
 from graphc.passes.derivatives.jacobian import hessian, jacobian
@@ -35,7 +35,7 @@ class JointOptimiser(Optimiser):
         self.search = search
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = list(named(parameters).values())
+        params = list(those_of(loss, parameters).values())
         x = joined(params)
 
         def f(y: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ class GaussNewton(JointOptimiser):
         self.damping = damping
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = list(named(parameters).values())
+        params = list(those_of(loss, parameters).values())
         j = rows(loss, params)
         jt = matrix_transpose(j)
         square = matmul(jt, j) + eye(j.shape[1], dtype=j.dtype) * self.damping
@@ -151,7 +151,7 @@ class OuterProductDiagonal(JointOptimiser):
         self.eps = eps
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = list(named(parameters).values())
+        params = list(those_of(loss, parameters).values())
         each = rows(loss, params)
         scale = rsqrt(mean(each * each, axis=0) + self.eps)
         change = mean(each, axis=0) * scale * self.rate(each.dtype)

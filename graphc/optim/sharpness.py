@@ -10,7 +10,7 @@ from graphc.ops.powers import sqrt
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
 from graphc.optim.accelerated import Parameters
-from graphc.optim.optimiser import Optimiser, named
+from graphc.optim.optimiser import Optimiser, named, those_of
 from graphc.optim.points import gradients_at, moved
 from graphc.passes.derivatives.differentiate import grad
 
@@ -29,7 +29,7 @@ class SharpnessAware:
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
         """New values of the parameters and of the other optimiser's variables."""
-        params = named(parameters)
+        params = those_of(loss, parameters)
         away = named(params if self.around is None else self.around)
         grads = dict(zip(away, grad(loss, list(away.values())), strict=True))
         squares = [cast(total(g * g), loss.dtype) for g in grads.values()]

@@ -11,7 +11,7 @@ from graphc.ops.convert import as_tensor, cast
 from graphc.ops.powers import sqrt
 from graphc.ops.randomness.distributions import normal
 from graphc.ops.randomness.generator import Generator, fold_in, split
-from graphc.optim.optimiser import Optimiser, Rate, named
+from graphc.optim.optimiser import Optimiser, Rate, those_of
 from graphc.optim.points import gradients_at
 from graphc.optim.rules import Step
 
@@ -77,7 +77,7 @@ class EntropySGD(Optimiser):
     def updates(
         self, loss: Tensor, parameters: Iterable[Tensor] | Mapping[str, Tensor]
     ) -> dict[Tensor, Tensor]:
-        params = named(parameters)
+        params = those_of(loss, parameters)
 
         def inner(state: dict[str, dict[str, Tensor]], key: Tensor) -> tuple[object, None]:
             at, mean = state["at"], state["mean"]

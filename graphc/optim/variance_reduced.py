@@ -10,7 +10,7 @@ from graphc.ir.node import Tensor
 from graphc.ops.indexing.dynamic_slicing import dynamic_slice, dynamic_update_slice
 from graphc.ops.layout import reshape
 from graphc.optim.accelerated import Parameters
-from graphc.optim.optimiser import Optimiser, Rate, named
+from graphc.optim.optimiser import Optimiser, Rate, those_of
 from graphc.optim.points import gradients_at
 from graphc.optim.rules import Step
 
@@ -56,7 +56,7 @@ class SVRG(Optimiser):
     """
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = named(parameters)
+        params = those_of(loss, parameters)
         there = gradients_at(loss, params, self._slots("checkpoint", params))
         here = gradients_at(loss, params, params)
         whole = self._slots("gradient", params)
@@ -64,7 +64,7 @@ class SVRG(Optimiser):
 
     def checkpoint(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
         """New values of the checkpoint and of the gradient of the whole loss there."""
-        params = named(parameters)
+        params = those_of(loss, parameters)
         places, whole = self._slots("checkpoint", params), self._slots("gradient", params)
         grads = gradients_at(loss, params, params)
         new = {whole[name]: grads[name] for name in params}

@@ -166,3 +166,13 @@ def test_a_loss_of_other_parameters_is_refused() -> None:
     with pytest.raises(GraphError, match=r"depends on none of the 1 parameters, 0\.y\n"):
         optim.SGD(0.1).updates(loss, [y])
     assert x in optim.SGD(0.1).updates(loss, [x, y])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [optim.Nesterov, optim.RestartedNesterov, optim.SVRG, optim.Newton, optim.DiagonalNewton],
+)
+def test_every_optimiser_refuses_parameters_that_the_loss_does_not_see(kind: Any) -> None:
+    seen, other = (variable(np.ones(3), name) for name in ("seen", "other"))
+    with pytest.raises(GraphError, match=r"depends on none of the 1 parameters, 0\.other\n"):
+        kind(0.1).updates(sum(seen * seen), [other])
