@@ -20,8 +20,10 @@ COLOURS = {
 }  # fmt: skip
 
 
-def svg(view: View) -> str:
-    """A picture with a legend of its own colours, in the fonts of the reader's machine."""
+def svg(view: View, tip: str = "tip") -> str:
+    """A picture in the fonts of the reader's machine; `tip` names the heads of its arrows, which
+    pictures on one page need apart.
+    """
     placement = place(view)
     at = placement.boxes
     ends = [r.x + r.width / 2 for r in at.values()]
@@ -32,16 +34,18 @@ def svg(view: View) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" '
         'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="12">',
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#889"/></marker></defs>',
-        "<style>.arrow { fill: none; stroke: #99a; marker-end: url(#tip) }</style>",
+        f'<defs><marker id="{tip}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+        'markerHeight="7" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0L8 4L0 8z" fill="#889"/></marker></defs>',
+        "<style>.arrow { fill: none; stroke: #99a }</style>",
+        f'<g marker-end="url(#{tip})">',
     ]
     labels: dict[tuple[str, str], dict[str, None]] = {}
     for a in view.arrows:
         labels.setdefault((a.start, a.end), {})[a.label] = None
     routes = {(a.start, a.end): r for a, r in zip(view.arrows, placement.routes, strict=True)}
     parts += [_arrow(Arrow(*ends, "\n".join(labels[ends])), r) for ends, r in routes.items()]
-    parts += [_box(box, at[box.id]) for box in view.boxes]
+    parts += ["</g>", *(_box(box, at[box.id]) for box in view.boxes)]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

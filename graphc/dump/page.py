@@ -16,6 +16,9 @@ from graphc.dump.template import TEMPLATE
 from graphc.executable import Executable
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.subgraph import Subgraph
+from graphc.ops.loops.control import Control
+from graphc.passes.graph import Graph
 
 LONGEST = 100
 
@@ -25,26 +28,74 @@ def page(executable: Executable) -> str:
     program = executable.program
     if program is None:
         raise GraphError(f"the target {executable.target!r} has no kernels to show")
-    kernels = views.without_lonely(views.kernel_view(executable.graph, program))
-    nodes = views.without_lonely(views.graph_view(executable.graph))
+    found = {"kernels": views.kernel_view(executable.graph, program)}
+    inner = {"kernels": _bodies_of_kernels(executable.graph, program)}
+    _add_graph("graph", executable.graph, found, inner)
+    pictures = {name: views.without_lonely(view) for name, view in found.items()}
     data = {
         "kernels": _kernels(executable, program),
+        "bodies": inner,
         "boxes": {
             name: {box.id: [box.title, *box.lines, box.source] for box in view.boxes}
-            for name, view in (("kernels", kernels), ("graph", nodes))
+            for name, view in pictures.items()
         },
     }
     parts = {
         "title": escape(f"{executable.name}: what graphc made of it"),
         "facts": _facts(executable, program),
         "legend": _legend(),
-        "kernels": drawing.svg(kernels),
-        "graph": drawing.svg(nodes),
+        "pictures": "".join(map(_picture, pictures, pictures.values(), range(len(pictures)))),
         "memory": escape(code.memory_text(program)),
         "data": json.dumps(data).replace("<", "\\u003c"),
         "script": SCRIPT,
     }
     return _filled(TEMPLATE, parts)
+
+
+Bodies = dict[str, list[str]]
+"""The pictures of the bodies of a loop or of branches, by the box that has them."""
+
+
+def _add_graph(
+    name: str, graph: Graph, pictures: dict[str, views.View], inner: dict[str, Bodies]
+) -> None:
+    """Adds the picture of a graph, and those of the bodies in it."""
+    pictures[name] = views.graph_view(graph)
+    inner[name] = {}
+    for node, box in views.node_ids(graph).items():
+        if not isinstance(node.op, Control):
+            continue
+        for inside, body in _named_bodies(node, box).items():
+            path = inside if name == "graph" else f"{name} / {inside}"
+            inner[name].setdefault(box, []).append(path)
+            _add_graph(path, Graph(body.inputs, body.outputs, name=path), pictures, inner)
+
+
+def _bodies_of_kernels(graph: Graph, program: Program) -> Bodies:
+    """The same for kernels that are loops or branches."""
+    ids = views.node_ids(graph)
+    found: Bodies = {}
+    for k, body in enumerate(program.bodies):
+        if isinstance(body.node.op, Control) and body.node in ids:
+            found[f"k{k}"] = list(_named_bodies(body.node, ids[body.node]))
+    return found
+
+
+def _named_bodies(node: Node, box: str) -> dict[str, Subgraph]:
+    """The bodies of the loop or the branches in a box."""
+    assert isinstance(node.op, Control)
+    names = {"while": ["condition", "body"]}.get(node.op.name, ["body"])
+    bodies = node.op.bodies(node.attrs)
+    if len(names) != len(bodies):
+        names = [f"branch {k}" for k in range(len(bodies))]
+    return {f"{node.op.name} {box}: {n}": b for n, b in zip(names, bodies, strict=True)}
+
+
+def _picture(name: str, view: views.View, number: int) -> str:
+    """A picture in a frame of its own, hidden but for the first."""
+    picture = drawing.svg(view, f"tip{number}")
+    hidden = "" if name == "kernels" else " hidden"
+    return f'<div data-picture="{escape(name)}"{hidden}>{picture}</div>'
 
 
 def _filled(template: str, parts: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ for (const frame of stage.children) {
   const svg = frame.querySelector("svg");
   pictures[frame.dataset.picture] = { frame, svg, scale: 0, x: 0, y: 0 };
 }
-let shown = "kernels", hits = [], hit = 0;
+let shown = "kernels", selected = null, hits = [], hit = 0;
 const current = () => pictures[shown];
 const box = (id, picture = current()) => picture.svg.querySelector(`[data-id="${id}"]`);
 
@@ -67,6 +67,20 @@ function button(text, parent, action) {
   made.onclick = action;
   return made;
 }
+function bodies(bar) {
+  for (const name of (data.bodies[shown] || {})[selected] || [])
+    button(`open ${name.split(": ").pop()}`, bar, () => { choose(null); enter(name); });
+}
+function enter(name) {
+  const from = shown;
+  show(name);
+  panel.replaceChildren();
+  element("h2", name, panel);
+  element("p", "What each of its steps, or the branch, computes.", panel);
+  const bar = element("div", undefined, panel);
+  bar.className = "tabs";
+  button("back", bar, () => { choose(null); show(from); });
+}
 function showKernel(kernel) {
   element("h2", kernel.title, panel);
   table(kernel.facts, panel);
@@ -77,6 +91,7 @@ function showKernel(kernel) {
     "loop IR": () => element("pre", kernel.loops, body),
     assembly: () => element("pre", kernel.assembly, body),
   };
+  bodies(bar);
   const chosen = [];
   for (const [name, draw] of Object.entries(parts)) chosen.push(button(name, bar, event => {
     body.replaceChildren();
@@ -94,6 +109,7 @@ function showValue(id) {
   for (const line of lines) if (line) element("div", line, panel);
   const bar = element("div", undefined, panel);
   bar.className = "tabs";
+  bodies(bar);
   if (shown === "graph") for (const [name, kernel] of Object.entries(data.kernels)) {
     if (!kernel.nodes.includes(id)) continue;
     button(`in kernel ${kernel.title}`, bar, () => {
@@ -117,6 +133,7 @@ function mark(ids) {
 }
 function choose(id) {
   clear();
+  selected = id;
   if (id === null) { panel.innerHTML = overview; return; }
   panel.replaceChildren();
   box(id).classList.add("chosen");

@@ -67,10 +67,10 @@ kbd { font: 12px var(--code); border: 1px solid var(--line); border-radius: 3px;
 <input id="find" placeholder="find" aria-label="find a kernel, op or value">
 <button id="fit">fit</button></header>
 <main><div id="stage" tabindex="0">
-<div data-picture="kernels">{{kernels}}</div><div data-picture="graph" hidden>{{graph}}</div></div>
+{{pictures}}</div>
 <aside><div id="panel"><h2>This function</h2><table>{{facts}}</table>
 <p>Click a kernel to read what it fuses, its loops and its assembly; click a value to see where it
-comes from. Drag to move, scroll to zoom.</p>
+comes from, a scan, while or switch to open its body. Drag to move, scroll to zoom.</p>
 <p><kbd>1</kbd> <kbd>2</kbd> kernels, graph &nbsp; <kbd>/</kbd> find &nbsp; <kbd>f</kbd> fit
 &nbsp; <kbd>+</kbd> <kbd>-</kbd> zoom &nbsp; arrows move &nbsp; <kbd>Esc</kbd> back here</p>
 <h3>Memory</h3><pre>{{memory}}</pre></div></aside></main>

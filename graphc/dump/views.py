@@ -112,7 +112,7 @@ def _kind(node: Node) -> Kind:
 def _title(node: Node) -> str:
     label, name = node.outputs[0].label, node.op.name
     if name in ("placeholder", "variable"):
-        return label or name
+        return name_of(node.outputs[0])
     if name == "constant":
         return repr(node.attrs["value"])
     numbers = [number_of(x) for x in node.inputs]
@@ -121,13 +121,20 @@ def _title(node: Node) -> str:
     return f"{label} = {name}" if label else name
 
 
+def name_of(x: Tensor) -> str:
+    """What a value is called: a variable of a layer by its path there."""
+    state = x.node.attrs.get("state")
+    path: str = state.path if state is not None else ""
+    return path or x.label or x.node.op.name
+
+
 def _ends(graph: Graph) -> list[Box]:
     boxes = [
         Box(f"out{k}", "output", x.label or f"output {k}", (str(x.type),))
         for k, x in enumerate(graph.outputs)
     ]
     return boxes + [
-        Box(f"new{k}", "update", f"new {variable.label or 'variable'}", (str(variable.type),))
+        Box(f"new{k}", "update", f"new {name_of(variable)}", (str(variable.type),))
         for k, (variable, _) in enumerate(graph.updates)
     ]
 
@@ -176,10 +183,8 @@ class _Kernels:
             if x in readers and readers[x] == {self.steps.get(x)}:
                 continue
             self.maker[x] = f"s{k}"
-            title = x.label or x.node.op.name
-            found.append(
-                Box(f"s{k}", _kind(x.node), title, (str(x.type),), str(x.node.source or ""))
-            )
+            lines, source = (str(x.type),), str(x.node.source or "")
+            found.append(Box(f"s{k}", _kind(x.node), name_of(x), lines, source))
         return found
 
     def _kernel(self, k: int, body: Body) -> None:
@@ -188,7 +193,7 @@ class _Kernels:
         lines = [f"{len(nodes)} op{'s' * (len(nodes) != 1)}, {info.flops} flops"]
         mine = [x for x, j in self.steps.items() if j == k]
         mine.sort(key=lambda x: not x.node.attrs["state"].trainable)
-        stepped = [x.label or "variable" for x in mine]
+        stepped = [name_of(x) for x in mine]
         lines += [f"updates {', '.join(stepped)}"] if stepped else []
         source = next((str(n.source) for n in reversed(nodes) if n.source), "")
         self.boxes.append(Box(f"k{k}", "kernel", title_of(nodes), tuple(lines), source))

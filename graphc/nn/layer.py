@@ -102,6 +102,8 @@ class Layer:
                 if state_of(x) is not None and x not in seen:
                     seen.add(x)
                     found[f"{name}.{rest}" if rest else name] = x
+        for path, x in found.items():
+            _state(x).path = max(_state(x).path, path, key=len)
         return found
 
     def named_parameters(self) -> dict[str, Tensor]:

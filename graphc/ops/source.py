@@ -75,9 +75,11 @@ class State:
 
     A first value that repeats one number (`np.broadcast_to`) takes no memory before it is asked
     for. `advance`, if there is one, gives the value after each call of a function that reads it.
+    `path` is where it is held in the outermost layer that has been asked for its variables.
     """
 
     advance: Callable[[Tensor], Tensor] | None = None
+    path = ""
 
     def __init__(self, value: np.ndarray, trainable: bool):
         self._first = value if is_repeated(value) else aligned_copy(value)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import nn, optim
 from graphc.dump.drawing import svg
 from graphc.dump.layout import place
 from graphc.dump.views import Arrow, Box, View
@@ -191,3 +192,46 @@ def test_a_page_needs_kernels() -> None:
     f = gc.compile([x], x + 1, target="reference")
     with pytest.raises(gc.GraphError, match="the target 'reference' has no kernels to show"):
         f.dump(format="html")
+
+
+def _looping() -> Executable:
+    x, w = gc.placeholder("x", ("n", 4)), gc.variable(np.ones((4, 4), np.float32), "w")
+
+    def step(h: gc.Tensor, row: gc.Tensor) -> tuple[gc.Tensor, gc.Tensor]:
+        new = gc.tanh(h @ w + row)
+        return gc.cond(gc.sum(row) > 0, lambda: new, lambda: h), new
+
+    return gc.compile([x], gc.scan(step, gc.zeros((4,)), x))
+
+
+def test_bodies_of_loops_and_branches_have_pictures_that_their_boxes_lead_to() -> None:
+    text = _looping().dump(format="html")
+    names = re.findall(r'data-picture="([^"]*)"', text)
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    led = {name for of in data["bodies"].values() for found in of.values() for name in found}
+    assert names[:2] == ["kernels", "graph"]
+    assert led == set(names[2:]) == data["boxes"].keys() - {"kernels", "graph"}
+    assert len(led) == 3
+    assert sum("branch" in name for name in led) == 2
+    for of, found in data["bodies"].items():
+        assert found.keys() <= data["boxes"][of].keys()
+
+
+def test_each_picture_of_a_page_has_arrow_heads_of_its_own() -> None:
+    text = _looping().dump(format="html")
+    heads = re.findall(r'marker id="(\w+)"', text)
+    assert len(set(heads)) == len(heads) == text.count("data-picture=")
+    assert re.findall(r"marker-end=\"url\(#(\w+)\)\"", text) == heads
+    assert text.count('markerUnits="userSpaceOnUse"') == len(heads)
+
+
+def test_variables_of_layers_go_by_their_paths() -> None:
+    x = gc.placeholder("x", ("n", 3))
+    model = nn.Sequential(nn.Dense(3, 4, seed=0), gc.tanh, nn.Dense(4, 2, seed=1))
+    loss = gc.sum(model(x))
+    f = gc.compile([x], loss, optim.SGD(0.1).updates(loss, model.parameters()))
+    for stage in DRAWN:
+        boxes = json.loads(f.dump(stage, "json"))["boxes"]
+        titles = [b["title"] for b in boxes if b["kind"] == "variable"]
+        assert len(set(titles)) == len(titles)
+        assert "steps.0.weight" in titles
