@@ -38,29 +38,35 @@ MAY_IMPORT = {
 # Never run, so no arrow turns round: what the ops attach to Tensor is told to type checkers alone.
 TYPES_ONLY = {("graphc.ir.node", "graphc.ops.methods.TensorMethods")}
 
-# Each module in a child of its own, so that no earlier import can have helped it; forking from a
-# parent that holds NumPy alone costs milliseconds where an interpreter costs a quarter second.
+# Each module in a child of its own, so that no earlier import can have helped it but those of the
+# packages that it lies in, with which Python begins: what these have loaded is loaded.
 IMPORT_EACH = """
 import json, os, sys, traceback
-import numpy
 
-failures = {}
-for name in sys.argv[1:]:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            __import__(name)
-        except BaseException:
-            os.write(writer, traceback.format_exc()[-2000:].encode())
-            os._exit(1)
-        os._exit(0)
-    os.close(writer)
-    with open(reader) as report:
-        text = report.read()
-    if os.waitpid(child, 0)[1]:
-        failures[name] = text
-print(json.dumps(failures))
+def failures(names):
+    found, left = {}, sorted(set(names) - sys.modules.keys())
+    while left:
+        head = left[0]
+        inside = [name for name in left if name == head or name.startswith(head + ".")]
+        left = left[len(inside):]
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                __import__(head)
+                report = failures(inside)
+            except BaseException:
+                report = {head: traceback.format_exc()[-2000:]}
+            with open(writer, "w") as file:
+                json.dump(report, file)
+            os._exit(0)
+        os.close(writer)
+        with open(reader) as file:
+            found.update(json.loads(file.read() or json.dumps({head: "the process has ended"})))
+        os.waitpid(child, 0)
+    return found
+
+print(json.dumps(failures(sys.argv[1:])))
 """
 
 
