@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
@@ -65,11 +64,18 @@ def _name_large_constants(nodes: Iterable[Node]) -> None:
 @functools.cache
 def _own_code() -> bytes:
     """Names, sizes and times of graphc's source files: changes whenever the compiler does."""
-    top = Path(__file__).parent
+    lines = sorted(_files(os.path.dirname(__file__)))
+    return hashlib.sha256("\n".join(lines).encode()).digest()
+
+
+def _files(folder: str) -> list[str]:
+    """A line for each source file below a folder; links are followed."""
     lines: list[str] = []
-    for folder, _, files in os.walk(top, followlinks=True):
-        for file in sorted(files):
-            if file.endswith(".py"):
-                found = os.stat(os.path.join(folder, file))
-                lines.append(f"{folder}/{file} {found.st_size} {found.st_mtime_ns}")
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).digest()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                found = entry.stat()
+                lines.append(f"{entry.path} {found.st_size} {found.st_mtime_ns}")
+            elif entry.name != "__pycache__" and entry.is_dir():
+                lines += _files(entry.path)
+    return lines

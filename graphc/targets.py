@@ -102,9 +102,11 @@ def build_cpu(
     data = None if key is None else cache.get(key)
     if data is None:
         _begin_to_compile()
+        from graphc.backends.cpu import ahead
         from graphc.backends.cpu.compiling import compiled
 
         assert stages.program is not None
+        ahead.go_on()
         packed = compiled(stages.program, variables, target, written=written)
         if key is not None and not _all_unknown(stages):
             cache.put(key, packed.data)
@@ -129,10 +131,12 @@ def build_cpu(
 
 def _all_unknown(stages: Stages) -> bool:
     """Whether choices are given and none is for a kernel of this function: then it says so."""
+    if not stages.choices:
+        return False
     from graphc.backends.cpu.tuner import bodies_of
 
     assert stages.program is not None
-    if not stages.choices or bodies_of(stages.program).keys() & stages.choices.keys():
+    if bodies_of(stages.program).keys() & stages.choices.keys():
         return False
     warnings.warn(
         f"{stages.source.name}: no kernel is one of the {len(stages.choices)} that were tuned; "

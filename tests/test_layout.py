@@ -248,6 +248,21 @@ def test_importing_graphc_loads_no_code_generator() -> None:
     assert {"numba", "llvmlite"}.isdisjoint(in_fresh_python(code).split())
 
 
+def test_a_product_loads_neither_convolutions_nor_the_tuner() -> None:
+    code = """
+import sys
+import graphc as gc
+
+a, b = (gc.placeholder(name, (64, 64)) for name in "ab")
+gc.compile([a, b], a @ b).program.calls
+print(*sys.modules)
+"""
+    loaded = in_fresh_python(code).split()
+    assert "graphc.backends.lower.products.contraction" in loaded
+    assert "graphc.backends.lower.convolutions" not in loaded
+    assert "graphc.backends.cpu.tuner" not in loaded
+
+
 def test_importing_graphc_is_quick_beside_numpy() -> None:
     # Processor time, not wall time: what else the machine does is no part of the cost.
     clock = "time.process_time()"

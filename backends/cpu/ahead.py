@@ -1,5 +1,5 @@
-"""What every process makes once, begun on another thread while a program is still being optimised:
-LLVM's library, the thread pool and the native caller.
+"""What every process makes once, made by another thread: LLVM's library while the compiler is
+imported, the thread pool and the native caller while a program is compiled.
 """
 
 from __future__ import annotations
@@ -31,23 +31,45 @@ def once(make: Callable[[], T]) -> Callable[[], T]:
     return made
 
 
+PATIENCE = 0.1
+"""Seconds until a program takes so long to write that what is compiled meanwhile keeps nobody."""
+
+_written = threading.Event()
+
+
 @once
 def begin() -> None:
-    """Starts to make all of it, where there is a processor to spare. Whoever needs a thing calls
-    its function as ever, which raises what goes wrong here.
+    """Starts to load LLVM, where there is a processor to spare. Whoever needs a thing calls its
+    function as ever, which raises what goes wrong here.
     """
     if default_threads() > 1:
         with suppress(RuntimeError):  # the system or an interpreter that ends gives no more threads
             threading.Thread(target=_make).start()
 
 
-def _make() -> None:
-    with making, suppress(RuntimeError, OSError):
-        # A child could never import what this thread is importing while the process forks.
-        from graphc.backends.cpu.native_call import native_caller
-        from graphc.backends.cpu.pool import pool_symbols
-        from graphc.backends.llvm.library import load
+def go_on() -> None:
+    """Has the rest made, now that a program is written: two threads that both run Python's code
+    wait for each other longer than the compilation of a small program takes.
+    """
+    _written.set()
 
-        load()
-        pool_symbols()
-        native_caller()
+
+def _make() -> None:
+    with suppress(RuntimeError, OSError):
+        with making:
+            # A child could never import what this thread is importing while the process forks.
+            from graphc.backends.cpu.each import each
+            from graphc.backends.cpu.native_call import caller_code, native_caller
+            from graphc.backends.cpu.pool import pool_code, pool_symbols
+            from graphc.backends.llvm.library import load
+
+            load()
+        _written.wait(PATIENCE)
+        with making:
+            each(_called, (pool_code, caller_code))
+            pool_symbols()
+            native_caller()
+
+
+def _called(make: Callable[[], T]) -> T:
+    return make()

@@ -72,14 +72,22 @@ class NativeCaller:
         ctypes.PYFUNCTYPE(None)(self.library.address("block_trim"))()
 
 
+@functools.cache
+def caller_code() -> bytes | memoryview:
+    """The object code of the native caller."""
+    return cache.cached_object(_text(), host(), level=0)
+
+
+def _text() -> str:
+    return call_ir(14 if sys.platform == "linux" else 0)
+
+
 @once
 def native_caller() -> NativeCaller | None:
     """The native caller, or None where this interpreter or NumPy is not laid out as it assumes."""
     if not layout_holds():
         return None
-    text = call_ir(14 if sys.platform == "linux" else 0)
-    code = cache.cached_object(text, host(), level=0)
-    library = load_object(code, _symbols(text), keep=True)
+    library = load_object(caller_code(), _symbols(_text()), keep=True)
     api = ctypes.pythonapi
     caller = NativeCaller(
         library,

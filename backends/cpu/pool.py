@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
 from graphc.backends.cpu.ahead import once
 from graphc.backends.cpu.cache import cached_object
@@ -30,10 +31,15 @@ def get_num_threads() -> int:
     return int(ctypes.CFUNCTYPE(ctypes.c_int32)(_pool().address("gc_get_threads"))())
 
 
+@functools.cache
+def pool_code() -> bytes | memoryview:
+    """The object code of the pool."""
+    return cached_object(runtime_ir(host().triple), host(), level=0)
+
+
 @once
 def _pool() -> Library:
-    code = cached_object(runtime_ir(host().triple), host(), level=0)
-    library = load_object(code, {}, keep=True)
+    library = load_object(pool_code(), {}, keep=True)
     start = ctypes.CFUNCTYPE(None, ctypes.c_int32)(library.address("gc_set_threads"))
     start(default_threads())
     return library

@@ -68,6 +68,8 @@ _QUICK: dict[str, tuple[Any, ...]] = {
     "InitializeAllTargetMCs": (None,),
     "InitializeAllTargets": (None,),
     "InitializeNativeAsmParser": (c_int,),
+    "InitializeNativeAsmPrinter": (c_int,),
+    "InitializeNativeTarget": (c_int,),
     "IsDeclaration": (c_int, c_void_p),
     "ModuleFunctionsIter": (c_void_p, c_void_p),
     "PTOSetLoopInterleaving": (None, c_void_p, c_int),
@@ -104,7 +106,7 @@ def call(name: str, *arguments: Any) -> Any:
 
 
 def load() -> dict[str, Callable[..., Any]]:
-    """The library's functions, ready for every target."""
+    """The library's functions, ready for this machine."""
     with loading:
         if not _functions:
             names = {"darwin": "libllvmlite.dylib", "win32": "llvmlite.dll"}
@@ -112,9 +114,8 @@ def load() -> dict[str, Callable[..., Any]]:
             _open(path)
             slow, quick = ctypes.CDLL(path), ctypes.PyDLL(path)
             functions = _declared(slow, _SLOW) | _declared(quick, _QUICK)
-            for part in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
-                functions[f"InitializeAll{part}"]()
-            functions["InitializeNativeAsmParser"]()
+            for part in ("Target", "AsmPrinter", "AsmParser"):
+                functions[f"InitializeNative{part}"]()
             _functions.update(functions)
     return _functions
 
@@ -195,6 +196,10 @@ def machine(target: Target, pic: bool, level: int) -> Iterator[int]:
 def _new_machine(target: Target, pic: bool, level: int) -> int:
     triple = target.triple.encode()
     kind, message = _telling("GetTargetFromTriple", triple)
+    if not kind:  # of another architecture
+        for part in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
+            call(f"InitializeAll{part}")
+        kind, message = _telling("GetTargetFromTriple", triple)
     if not kind:
         raise RuntimeError(message)
     made = call(

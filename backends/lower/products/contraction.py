@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from types import MappingProxyType
 
-from graphc.backends.lower.convolutions.packed import lower_packed
-from graphc.backends.lower.convolutions.winograd import lower_winograd
-from graphc.backends.lower.convolutions.winograd_kernels import lower_kernels
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
 from graphc.backends.lower.products.direct import DirectProduct
@@ -29,22 +25,18 @@ from graphc.passes.fusion.fuse import Body
 MOST_CHUNKS = 2**40
 
 
-_OTHERS: Mapping[str, Callable[..., list[Call]]] = MappingProxyType(
-    {
-        "winograd": lower_winograd,
-        "winograd_kernels": lower_kernels,
-        "convolution_packed": lower_packed,
-    }
-)
+CONVOLUTIONS = ("winograd", "winograd_kernels", "convolution_packed")
+"""Ops with lowerings of their own, which are loaded with the first of them."""
 
 
 def lower_contraction(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
     """The kernel of a product: chunks of blocks of the result, and the maps over finished rows."""
-    lower = _OTHERS.get(body.node.op.name)
-    if lower is not None:
-        return lower(body, schedule, fail)
+    if body.node.op.name in CONVOLUTIONS:
+        from graphc.backends.lower.convolutions import lower_convolution
+
+        return lower_convolution(body, schedule, fail)
     lowering = ProductLowering(body, schedule, fail)
     frame, window = lowering.frame, lowering.direct(schedule)
     direct: DirectProduct | None = None
