@@ -81,3 +81,29 @@ def wanted(case: Any, size: tuple[int, int, int], given: tuple[Any, ...]) -> Any
 @pytest.mark.parametrize("case", [CASES[k] for k in (0, 1, 2, 3, 5)], ids=str)
 def test_windows_are_read_in_place(case: Any) -> None:
     assert "d.sum" in gradient(case, ("n", "h", "w")).dump("loops")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("case", [CASES[0], (16, 48, 1, {}), (3, 17, 3, {"padding": 1})], ids=str)
+def test_tiles_of_rows_fit_lines_of_any_length(case: Any, isa: str) -> None:
+    """Lines shorter than a tile have a kernel of their own; what tiles share is stored once."""
+    channels, kernels, taps, options = case
+    x = gc.placeholder("x", ("n", channels, "h", "w"))
+    w = gc.placeholder("w", (kernels, channels, taps, taps))
+    total = gc.variable(np.zeros((), "f4"))
+    y = gc.maximum(nn.conv(x, w, **options), 0) + x[:, :1]
+    run, reference = (gc.compile([x, w], y, **o) for o in ({"isa": isa}, {"target": "reference"}))
+    step = gc.compile([x, w], total, updates={total: total + gc.sum(y)}, isa=isa)
+    wanted = 0
+    for size in [(1, 3, length) for length in range(10)] + [(2, 1, 17), (0, 4, 4)]:
+        given = arrays(case, size)[:2]
+        expected = reference(*given)
+        np.testing.assert_array_equal(run(*given), expected)
+        step(*given)
+        wanted += expected.sum()
+        np.testing.assert_array_equal(total.value, wanted)
+
+
+def test_rows_of_lines_of_named_lengths_share_what_they_read() -> None:
+    x, w = gc.placeholder("x", ("n", 32, "h", "w")), gc.placeholder("w", (64, 32, 1, 1))
+    assert "d.sum3.0.0" in gc.compile([x, w], nn.conv(x, w)).dump("loops")

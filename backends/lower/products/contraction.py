@@ -45,7 +45,7 @@ def lower_contraction(
     shared = frame.words is not None or (direct is not None and direct.chunks != 1)
     parts = None if shared else deep(frame.product, frame.sizes, frame.blocks)
     if parts is None and direct is not None:
-        return [lowering.call("dot", direct.statements(), direct.chunks)]
+        return _direct(body, schedule, fail, lowering, direct)
     if parts is None:
         return _whole(lowering, body, schedule, fail)
     calls = _deep(body, schedule, fail, parts)
@@ -93,6 +93,30 @@ def _whole(
     return [
         columns.call("dot_thin", thin(columns.frame, columns.finished), few),
         lowering.call("dot", lowering.statements(), many),
+    ]
+
+
+def _direct(
+    body: Body,
+    schedule: Schedule,
+    fail: Callable[[Node, str], int],
+    lowering: ProductLowering,
+    direct: DirectProduct,
+) -> list[Call]:
+    """The kernel of a product whose operands lie where they are read; where lengths that are not
+    known may be too short for its tiles, one for those as well.
+    """
+    fits = direct.plan.fits
+    if fits == 1:
+        return [lowering.call("dot", direct.statements(), direct.chunks)]
+    other = ProductLowering(body, schedule, fail)
+    plan = direct.plan.one_by_one()
+    short = DirectProduct(other.frame, plan, body.node.types[0].dtype, other.maps)
+    return [
+        lowering.call("dot", direct.statements(), minimum(direct.chunks, MOST_CHUNKS * fits)),
+        other.call(
+            "dot_short", short.statements(), minimum(short.chunks, MOST_CHUNKS * (1 - fits))
+        ),
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.reader import ExprReader, offset_of
 from graphc.ir.dim_values import coefficient
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.ops.convolutions.windows import Windows
@@ -20,6 +21,9 @@ OVERHEAD = 3
 MOST_VECTORS = 4
 #: Rows up to which it does not pay to pack the columns' elements.
 MOST_ROWS = 16
+#: Sums of a tile that are enough, and rows of one where no more is known of their number than that
+#: they are as many: all but one in the last tile may be in others too.
+SUMS, NEIGHBOURS = 16, 8
 #: Of products without windows: rows at least and at most, of a tile at least, vectors of columns in
 #: a tile, and elements of the right operand at most, which stays in the second cache.
 FEW, MANY = 5, 32
@@ -71,6 +75,23 @@ class DirectPlan:
     vectors: int
     inner: bool
 
+    @property
+    def fits(self) -> Dim:
+        """1 where no axis of an unknown length is shorter than what is taken of it, else 0."""
+        found: Dim = 1
+        for t in (*self.rows, *self.lines):
+            if t.size > 1 and not isinstance(t.axis.extent, int):
+                found = minimum(found, maximum(0, t.axis.extent - t.size + 1))
+        return found
+
+    def one_by_one(self) -> DirectPlan:
+        """The same for lengths of any size: of axes of unknown length one element at a time."""
+        rows, lines = (
+            tuple(t if isinstance(t.axis.extent, int) else Tiled(t.axis, 1) for t in tiles)
+            for tiles in (self.rows, self.lines)
+        )
+        return replace(self, rows=rows, lines=lines)
+
 
 def plan_direct(
     product: Product, reader: ExprReader, sum_type: DType, schedule: Schedule
@@ -118,13 +139,22 @@ def _along_columns(
     vectors = _vectors(along.extent, lanes)
     assert isinstance(along.extent, int)
     few_columns = along.extent <= MOST_VECTORS * lanes and len(product.columns) == 1
-    rows = tile(product.rows, registers // vectors - 1)
+    rows = _rows(product.rows, registers // vectors - 1, vectors)
     lines = tile(product.columns[:-1], registers // (vectors * (_count(rows) + 1)))
     all_rows = _known(product.rows)
     few_rows = all_rows is not None and all_rows <= MOST_ROWS and _count(rows) == all_rows
     if not (few_columns or few_rows):
         return None
     return DirectPlan(left, right, rows, lines, along, vectors, False)
+
+
+def _rows(axes: Sequence[Axis], most: int, vectors: int) -> tuple[Tiled, ...]:
+    """Rows of a tile: some neighbours, where the last axis has an unknown length."""
+    *outer, last = axes or (None,)
+    if last is None or isinstance(last.extent, int):
+        return tile(axes, most)
+    size = max(1, min(most, SUMS // vectors, NEIGHBOURS))
+    return (*(Tiled(axis, 1) for axis in outer if axis is not None), Tiled(last, size))
 
 
 def _is_small(product: Product, lanes: int) -> bool:
