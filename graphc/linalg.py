@@ -18,7 +18,8 @@ from graphc.ops.exponential import exp, log2
 from graphc.ops.layout import reshape
 from graphc.ops.linear.cholesky import cholesky
 from graphc.ops.linear.contraction import dot_general, kron, matmul, outer, tensordot, vecdot
-from graphc.ops.linear.orthogonal import eigh, qr
+from graphc.ops.linear.eigen import eigh
+from graphc.ops.linear.orthogonal import qr
 from graphc.ops.linear.singular import svd
 from graphc.ops.linear.solving import inverse, slogdet, solve
 from graphc.ops.linear.triangular import triangular_solve

@@ -16,7 +16,7 @@ from graphc.ops.diagonal import eye
 from graphc.ops.extent import extent
 from graphc.ops.layout import reshape, transpose
 from graphc.ops.linear.contraction import matmul
-from graphc.ops.linear.orthogonal import eigh
+from graphc.ops.linear.eigen import eigh
 from graphc.ops.powers import rsqrt, sqrt
 from graphc.ops.reduction import sum
 from graphc.ops.source import variable

@@ -54,6 +54,7 @@ import graphc.ops.layout
 import graphc.ops.line_blocks
 import graphc.ops.linear.cholesky
 import graphc.ops.linear.contraction
+import graphc.ops.linear.eigen
 import graphc.ops.linear.einsum
 import graphc.ops.linear.matrices
 import graphc.ops.linear.orthogonal
@@ -61,6 +62,7 @@ import graphc.ops.linear.packed
 import graphc.ops.linear.singular
 import graphc.ops.linear.solving
 import graphc.ops.linear.triangular
+import graphc.ops.linear.tridiagonal
 import graphc.ops.located
 import graphc.ops.logic
 import graphc.ops.loops.blocks

@@ -100,7 +100,7 @@ def symmetric(shape: tuple[int, ...], dtype: DType, positive: bool) -> Callable[
         a = rng.standard_normal(shape)
         flipped = np.swapaxes(a, -1, -2)
         both = a @ flipped / n + np.eye(n) if positive else a + flipped
-        steps = np.arange(n) * (0.5 if positive else 1.5)
+        steps = np.arange(n) * 0.5 if positive else (np.arange(n) - (n - 1) / 2) * 3.0
         return np.asarray(both + np.diag(steps)).astype(dtype.numpy)
 
     return make

@@ -1,4 +1,4 @@
-"""Factorisations by rotations and reflections: QR, symmetric eigenvalues, singular values."""
+"""QR factors, and what factorisations by rotations share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
-from graphc.ops.diagonal import eye, tril
-from graphc.ops.layout import reshape
+from graphc.ops.diagonal import tril
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
     FLOATS,
@@ -22,12 +21,9 @@ from graphc.ops.linear.matrices import (
     check_matrix,
     drawn,
     mt,
-    on_lower_half,
-    symmetric,
     well_conditioned,
 )
 from graphc.ops.linear.triangular import triangular_solve
-from graphc.ops.select import where
 
 SWEEPS = 30
 
@@ -156,98 +152,6 @@ def sweeps(kernel: KernelWriter, n: Any) -> Iterator[tuple[Any, Any, Register]]:
         left.set(kernel.ops.select(rotated.get() > 0, left.get() - 1, 0))
 
 
-class Eigh(MatrixOp):
-    """Ascending eigenvalues w and orthonormal eigenvectors v (columns) of symmetric matrices, by
-    cyclic Jacobi rotations.
-
-    Each vector's largest element is positive. The lower half is read. Gradients of vectors of equal
-    eigenvalues count as zero among each other.
-    """
-
-    def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        (a,) = inputs
-        check_matrix(a)
-        return TensorType(a.dtype, a.shape[:-1]), a
-
-    def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
-        """v (diag(gw) + F * v^T gv) v^T, F_ij = 1 / (w_j - w_i) off the diagonal (Giles, 2008)."""
-        w, v = node.outputs
-        gw, gv = cotangents
-        unit = eye(v.shape[-1], dtype=v.dtype)
-        inner = None if gw is None else unit * reshape(gw, (*gw.shape[:-1], 1, gw.shape[-1]))
-        if gv is not None:
-            gap = reshape(w, (*w.shape[:-1], 1, w.shape[-1])) - reshape(w, (*w.shape, 1))
-            same = gap == 0
-            factor = where(same, 0, 1 / where(same, 1, gap))
-            turned = factor * matmul(mt(v), gv)
-            inner = turned if inner is None else inner + turned
-        assert inner is not None
-        full = matmul(matmul(v, inner), mt(v))
-        return (on_lower_half(0.5 * (full + mt(full))),)
-
-    def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        low = np.tril(inputs[0].astype(np.float64))
-        w, v = np.linalg.eigh(low + np.swapaxes(np.tril(low, -1), -1, -2))
-        return w.astype(inputs[0].dtype), positive(v, v).astype(inputs[0].dtype)
-
-    def workspace(self, node: Node) -> Sequence[TensorType]:
-        return (node.types[1], node.types[1])
-
-    def loops(self, node: Node, kernel: KernelWriter) -> None:
-        """Buffer 2 has the matrix, buffer 3 the vectors as rows."""
-        a, ops = node.types[1], kernel.ops
-        n = kernel.dim(a.shape[-1])
-        one, zero = ops.const(1, a.dtype), ops.const(0, a.dtype)
-        with kernel.parallel(a.shape[:-2], work=16 * work_of(a)) as at:
-            with kernel.loop(0, n) as i, kernel.loop(0, n) as j:
-                low = i >= j
-                row, column = ops.select(low, i, j), ops.select(low, j, i)
-                kernel.store(2, (*at, i, j), kernel.load(0, (*at, row, column)))
-                kernel.store(3, (*at, i, j), ops.select(ops.equal(i, j), one, zero))
-            with sweeps(kernel, n) as (p, q, rotated):
-                alpha, beta = kernel.reload(2, (*at, p, p)), kernel.reload(2, (*at, q, q))
-                gamma = kernel.reload(2, (*at, p, q))
-                with kernel.when(~self._negligible(ops, gamma, alpha, beta)):
-                    rotated.set(1)
-                    self._rotate(kernel, at, (p, q, n), (alpha, beta, gamma))
-            with kernel.loop(0, n) as i:
-                kernel.store(0, (*at, i), kernel.reload(2, (*at, i, i)))
-                with kernel.loop(0, n) as j:
-                    kernel.store(1, (*at, i, j), kernel.reload(3, (*at, j, i)))
-            order(kernel, at, n, 0, ((1, n),), descending=False)
-            fix_signs(kernel, at, n, n, 1, ((1, n),))
-
-    def _negligible(self, ops: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
-        """Whether gamma is too small to change either diagonal element, even a hundred times."""
-        size, p, q = ops.absolute(gamma) * 100, ops.absolute(alpha), ops.absolute(beta)
-        return ops.equal(p + size, p) & ops.equal(q + size, q)
-
-    def _rotate(
-        self, kernel: KernelWriter, at: tuple[Any, ...], place: Sequence[Any], block: Sequence[Any]
-    ) -> None:
-        """Makes the element at (p, q) zero. Rows first; the columns mirror them."""
-        (p, q, n), (alpha, beta, gamma) = place, block
-        cosine, sine = rotation(kernel, alpha, beta, gamma, gamma.dtype)
-        c, s = cosine.get(), sine.get()
-        rotate_rows(kernel, 2, at, p, q, n, c, s)
-        rotate_rows(kernel, 3, at, p, q, n, c, s)
-        with kernel.loop(0, n) as k:
-            kernel.store(2, (*at, k, p), kernel.reload(2, (*at, p, k)))
-            kernel.store(2, (*at, k, q), kernel.reload(2, (*at, q, k)))
-        moved = kernel.register(s / c * gamma).get()
-        zero = kernel.ops.const(0, gamma.dtype)
-        for i, j, x in ((p, p, alpha - moved), (q, q, beta + moved), (p, q, zero), (q, p, zero)):
-            kernel.store(2, (*at, i, j), x)
-
-    def cost(self, node: Node) -> Dim:
-        return 9 * node.types[1].size * node.types[1].shape[-1]
-
-    def samples(self) -> Sequence[Sample]:
-        return tuple(
-            drawn(d, symmetric(s, d, False)) for d in FLOATS for s in ((4, 4), (2, 3, 3), (1, 1))
-        )
-
-
 def order(
     kernel: KernelWriter,
     at: tuple[Any, ...],
@@ -311,7 +215,7 @@ def positive(judge: Any, vectors: Any) -> Any:
     return out
 
 
-_QR, _EIGH = QR("qr"), Eigh("eigh")
+_QR = QR("qr")
 
 
 def qr(a: Tensor) -> tuple[Tensor, Tensor]:
@@ -320,11 +224,3 @@ def qr(a: Tensor) -> tuple[Tensor, Tensor]:
     """
     q, r = apply(_QR, a).outputs
     return q, r
-
-
-def eigh(a: Tensor) -> tuple[Tensor, Tensor]:
-    """(w, v): ascending eigenvalues and orthonormal eigenvectors (columns) of symmetric matrices,
-    of which the lower half is read. The largest element of each vector is positive.
-    """
-    w, v = apply(_EIGH, a).outputs
-    return w, v
