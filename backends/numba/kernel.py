@@ -15,6 +15,7 @@ from graphc.backends.loops.stmt import (
     If,
     Let,
     LoopKernel,
+    Prefetch,
     Stmt,
     Store,
     While,
@@ -101,6 +102,9 @@ class PythonKernel:
 
     def _comment(self, s: Comment) -> None:
         self.emit(f"# {s.text}")
+
+    def _prefetch(self, s: Prefetch) -> None:
+        """Nothing: it changes no value, and Python has no word for it."""
 
     def _let(self, s: Let) -> None:
         (value,) = self.spelled(s.value)
