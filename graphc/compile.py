@@ -70,6 +70,7 @@ def compile(
     if updates is not None and not isinstance(updates, Mapping):
         raise GraphError(
             f"updates are a dict {{variable: new value}}, not {type(updates).__name__}"
+            "\n  hint: optimiser.updates(loss, parameters) gives such a dict"
         )
     graph = replace(_graph(inputs, outputs, updates or {}, name), relaxed=relaxed)
     if target not in TARGETS:
@@ -120,6 +121,8 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
         (variable, new) for variable, new in automatic.items() if variable not in explicit
     )
     everything = [*results, *(new for _, new in pairs)]
+    if outputs is None and not pairs:
+        raise GraphError("nothing is computed\n  hint: gc.compile([x], y) makes a function of x")
     _check_inputs(placeholders, everything)
     return Graph(placeholders, results, pairs, name, lengths=doubtful_lengths(everything))
 

@@ -187,7 +187,9 @@ def load(path: str | os.PathLike[str], name: str | None = None) -> Loaded:
     if file.suffix != ".so":
         file = file.with_name(f"{file.name}.so")
     if not file.exists():
-        raise GraphError(f"there is no file {file}")
+        is_file = Path(path).is_file()
+        hint = "\n  hint: gc.load is for libraries, layer.load for weights" if is_file else ""
+        raise GraphError(f"there is no file {file}{hint}")
     own = name or file.name.split(".")[0]
     # The system's loader takes a name that it knows for the library it knows, were it made anew.
     with tempfile.TemporaryDirectory() as folder:

@@ -109,13 +109,16 @@ class Tensor(TensorMethods):
 
     @property
     def _called(self) -> str:
-        return f"{self.label or self.op.name}: {self.type}"
+        made = self.source.function if _is_filled(self) and self.source else None
+        return f"{self.label or made or self.op.name}: {self.type}"
 
     def __repr__(self) -> str:
         return f"<{self.label or self.op.name}: {self.type}>"
 
     def __bool__(self) -> bool:
-        raise self._has_no("truth value", "use gc.where or gc.cond, or compare with `is`")
+        raise self._has_no(
+            "truth value", "use gc.where or gc.cond; & and | join conditions; `is` compares tensors"
+        )
 
     def __format__(self, how: str) -> str:
         if how:
@@ -133,7 +136,9 @@ class Tensor(TensorMethods):
         raise self._has_no("value", "call a compiled function to get one")
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self._has_no("value", "use graphc's functions; those of NumPy need arrays")
+        raise self._has_no(
+            "value", "use graphc's functions; gc.stack makes one tensor of a list of them"
+        )
 
     def _has_no(self, what: str, hint: str) -> GraphError:
         return GraphError(
@@ -236,7 +241,7 @@ def located(error: GraphError, op: str, inputs: Sequence[Tensor]) -> GraphError:
 
 def _as_written(x: Tensor, line: Source | None) -> Tensor:
     """The operand as the user gave it on this line, before it was converted to fit others."""
-    while x.label is None and x.op.name in _CONVERSIONS:
+    while x.label is None and x.op.name in _CONVERSIONS and not _is_filled(x):
         if x.source != line and not _is_constant(x):
             break
         (x,) = x.node.inputs
@@ -244,6 +249,12 @@ def _as_written(x: Tensor, line: Source | None) -> Tensor:
 
 
 _CONVERSIONS = ("broadcast", "cast")
+_FILLING = ("empty", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like")
+
+
+def _is_filled(x: Tensor) -> bool:
+    """Whether a user asked for an array that repeats a number."""
+    return x.source is not None and x.source.function in _FILLING
 
 
 def _is_constant(x: Tensor) -> bool:

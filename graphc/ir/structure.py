@@ -21,7 +21,9 @@ def leaves(structure: Any) -> list[Tensor]:
         return [x for item in structure for x in leaves(item)]
     plain = isinstance(structure, (str, int, float))
     came = repr(structure) if plain else type(structure).__name__
-    raise GraphError(f"expected a tensor or a tuple, list or dict of tensors, not {came}")
+    is_value = plain or hasattr(structure, "dtype")
+    hint = "\n  hint: gc.constant makes a tensor of a number or an array" if is_value else ""
+    raise GraphError(f"expected a tensor or a tuple, list or dict of tensors, not {came}{hint}")
 
 
 def restore(structure: Any, values: Sequence[Any]) -> Any:

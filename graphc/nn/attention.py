@@ -139,6 +139,13 @@ def multi_head(
     return join_heads(attention(q, k, v, mask))
 
 
+def _dividing(size: int, heads: int) -> int:
+    """The number of heads, which must have equal parts of a size."""
+    if heads < 1 or size % heads:
+        raise ShapeError(f"{heads} heads do not divide a width of {size}")
+    return heads
+
+
 class SelfAttention(Layer):
     """Multi-head attention of a sequence (..., T, size) to itself: queries, keys and values are the
     thirds of one product, and a product of the joined heads is the result.
@@ -148,7 +155,7 @@ class SelfAttention(Layer):
         self, size: int, heads: int, causal: bool = False, bias: bool = True, seed: Seed = None,
         dtype: Any = "float32",
     ):  # fmt: skip
-        self.heads, self.causal = heads, causal
+        self.heads, self.causal = _dividing(size, heads), causal
         seed = init.generator(seed)
         self.inputs = Dense(size, 3 * size, bias=bias, seed=seed, dtype=dtype)
         self.outputs = Dense(size, size, bias=bias, seed=seed, dtype=dtype)
@@ -167,7 +174,7 @@ class CrossAttention(Layer):
     def __init__(
         self, size: int, heads: int, bias: bool = True, seed: Seed = None, dtype: Any = "float32"
     ):
-        self.heads = heads
+        self.heads = _dividing(size, heads)
         seed = init.generator(seed)
         made = [Dense(size, size, bias=bias, seed=seed, dtype=dtype) for _ in range(4)]
         self.query, self.key, self.value, self.outputs = made

@@ -78,7 +78,14 @@ def _of_labels(logits: Tensor, labels: Tensor, axis: int, smoothing: float) -> T
     expected = logits.shape[:axis] + logits.shape[axis + 1 :]
     if labels.shape != expected:
         shape = ", ".join(map(str, expected))
-        raise ShapeError(f"labels of shape ({shape}) needed for {logits.type}, not {labels.type}")
+        hint = (
+            "\n  hint: gc.squeeze(labels, axis) drops an axis of length 1"
+            if 1 in labels.shape
+            else ""
+        )
+        raise ShapeError(
+            f"labels of shape ({shape}) needed for {logits.type}, not {labels.type}{hint}"
+        )
     picked = total(where(_one_hot(logits, labels, axis), logits, 0), axis)
     level = logsumexp(logits, axis)
     if smoothing == 0:
@@ -97,6 +104,7 @@ def _of_probabilities(logits: Tensor, targets: Tensor, axis: int, smoothing: flo
     if targets.shape != logits.shape:
         raise ShapeError(
             f"probabilities must be shaped as the logits {logits.type}: {targets.type}"
+            "\n  hint: labels, one for each row, are integers such as int64"
         )
     weights = cast(targets, logits.dtype)
     logs = log_softmax(logits, axis)

@@ -70,7 +70,10 @@ class _Affine(Layer):
     def _spread(self, v: Tensor, x: Tensor) -> Tensor:
         """A value for each channel, axis 1 of x, in a shape that broadcasts with x."""
         if x.ndim < 2 or x.shape[1] != self.channels:
-            raise ShapeError(f"{self.channels} channels are needed in axis 1, not {x.type}")
+            raise ShapeError(
+                f"{type(self).__name__} needs {self.channels} channels in axis 1, not {x.type}\n"
+                f"  {x.describe()}"
+            )
         return reshape(v, (self.channels, *(1 for _ in x.shape[2:])))
 
 

@@ -32,6 +32,7 @@ class Variable(Op):
 
 _PLACEHOLDER = Placeholder("placeholder")
 _VARIABLE = Variable("variable")
+_ANY_LENGTH = "\n  hint: a name such as 'batch' is a length that may differ from call to call"
 
 
 def as_shape(shape: Any) -> Shape:
@@ -45,12 +46,13 @@ def as_shape(shape: Any) -> Shape:
             result.append(size(item))
         elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
             if item < 0:
-                raise ShapeError(f"a dimension cannot be negative: {item}")
+                raise ShapeError(f"a dimension cannot be negative: {item}{_ANY_LENGTH}")
             result.append(int(item))
         elif hasattr(item, "terms"):
             result.append(item)
         else:
             hint = "\n  hint: x.shape[0] is a dimension" if isinstance(item, Tensor) else ""
+            hint = _ANY_LENGTH if item is None else hint
             raise ShapeError(f"{item!r} is not a dimension: give an int or a name{hint}")
     return tuple(result)
 
@@ -61,7 +63,8 @@ def placeholder(name: str, shape: Any = (), dtype: Any = "float32") -> Tensor:
     Equal names are equal sizes, known when the function is called.
     """
     if not isinstance(name, str) or not name.isidentifier():
-        swapped = "\n  hint: the name comes first, then the shape" if isinstance(shape, str) else ""
+        is_swapped = isinstance(shape, str) or isinstance(name, (tuple, list))
+        swapped = "\n  hint: the name comes first, then the shape" if is_swapped else ""
         raise GraphError(f"a placeholder's name must be an identifier, not {name!r}{swapped}")
     type_ = TensorType(as_dtype(dtype), as_shape(shape))
     return unique(_PLACEHOLDER, (), {"name": name}, (type_,)).outputs[0].named(name)

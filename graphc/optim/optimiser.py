@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,7 +127,13 @@ def clip_by_global_norm(grads: Mapping[str, Tensor], most: float) -> dict[str, T
 
 
 def _check_number(what: str, value: object) -> None:
-    """Refuses numbers below 0, and what is not ordered; schedules and tensors may be anything."""
+    """Refuses numbers below 0, and what is no number; schedules and tensors may be anything."""
+    if isinstance(value, (str, list, tuple, dict, Iterator)):
+        hint = "\n  hint: optimiser.updates(loss, parameters) is given the parameters"
+        raise GraphError(
+            f"{what} is a number, a tensor or a schedule, not {value!r:.40}"
+            f"{'' if isinstance(value, str) else hint}"
+        )
     if isinstance(value, (int, float, np.number)) and not value >= 0:
         raise GraphError(f"{what} is at least 0, not {value}")
 

@@ -231,3 +231,51 @@ def an_export_under_a_name_with_a_dash() -> Any:
 @mistake
 def a_library_that_there_is_not() -> Any:
     return gc.load("nowhere")
+
+
+# Habits of other libraries
+
+
+@mistake
+def a_row_of_ones_that_does_not_fit() -> Any:
+    return image() + gc.ones((4,))
+
+
+@mistake
+def a_length_of_none() -> Any:
+    return gc.placeholder("image", (None, 3))
+
+
+@mistake
+def parameters_given_to_an_optimiser() -> Any:
+    return optim.Adam([weight()])  # type: ignore[arg-type]
+
+
+@mistake
+def an_optimiser_for_updates() -> Any:
+    return gc.compile([image()], None, updates=optim.SGD(0.1))  # type: ignore[arg-type]
+
+
+@mistake
+def nothing_to_compute() -> Any:
+    return gc.compile([image()])
+
+
+@mistake
+def a_number_for_a_result() -> Any:
+    return gc.compile([image()], 1.5)
+
+
+@mistake
+def channels_last() -> Any:
+    return nn.conv2d(3, 8, 3)(gc.placeholder("photos", ("n", 28, 28, 3)))
+
+
+@mistake
+def heads_that_do_not_divide() -> Any:
+    return nn.SelfAttention(10, 3)
+
+
+@mistake
+def a_norm_of_other_channels() -> Any:
+    return nn.BatchNorm(5)(image())

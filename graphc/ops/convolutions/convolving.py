@@ -117,7 +117,7 @@ def conv(
         Line(s, d, before, t)
         for s, d, (before, _), t in zip(strides, dilations, widths, spreads, strict=True)
     )
-    _check_channels(x.shape[1], w.shape[1] * groups, groups)
+    _check_channels(x, w.shape[1] * groups, groups)
     extent = count_positions(sizes, spans, strides, widths)
     return sum_of("y", {"x": x, "w": w}, lines, extent, groups)
 
@@ -144,7 +144,7 @@ def conv_transpose(
         per_axis(padding, n, "padding", 0),
         per_axis(output_padding, n, "output_padding", 0),
     )
-    _check_channels(x.shape[1], w.shape[0], groups)
+    _check_channels(x, w.shape[0], groups)
     lines = tuple(Line(s, d, p) for s, d, p in zip(strides, dilations, pads, strict=True))
     spans = [span_of(k, d) for k, d in zip(_known_taps(w), dilations, strict=True)]
     extent = tuple(
@@ -215,8 +215,10 @@ def _known_taps(w: Tensor) -> tuple[int, ...]:
     return tuple(d for d in taps if isinstance(d, int))
 
 
-def _check_channels(found: Dim, needed: Dim, groups: int) -> None:
+def _check_channels(x: Tensor, needed: Dim, groups: int) -> None:
     if groups < 1:
         raise ShapeError(f"there is at least one group, not {groups}")
-    if found != needed:
-        raise ShapeError(f"x has {found} channels, but the kernels take {needed}")
+    if x.shape[1] != needed:
+        last = x.shape[-1] == needed and x.ndim > 2
+        hint = "\n  hint: gc.moveaxis(x, -1, 1) moves channels from the last axis" if last else ""
+        raise ShapeError(f"x has {x.shape[1]} channels, but the kernels take {needed}{hint}")
