@@ -26,6 +26,7 @@ CASES: list[tuple[tuple[int, ...], tuple[int, ...], int, Any]] = [
     ((0, 1, 28, 28), (6, 1, 5, 5), 1, 2),
     ((2, 1, 100), (3, 1, 7), 1, 3),
     ((1, 2, 4, 5, 16), (4, 2, 2, 2, 3), 1, 1),
+    ((2, 7, 6, 5), (100, 7, 3, 3), 1, 1),
 ]
 
 
@@ -143,3 +144,8 @@ def test_what_is_read_in_place_is_small_and_has_some_rows(
     x, y = (gc.placeholder(name, s) for name, s in zip("xy", shapes, strict=True))
     loops = gc.compile([x, y], x @ y).dump("loops")
     assert ("d.sum" in loops) == direct
+
+
+def test_short_lines_of_taps_are_not_packed_for_many_kernels() -> None:
+    x, w = gc.placeholder("x", (1, 63, 28, 28)), gc.placeholder("w", (100, 63, 3, 3))
+    assert "d.sum" in gc.compile([x, w], nn.conv(x, w, padding=1)).dump("loops")

@@ -17,7 +17,8 @@ from graphc.passes.fusion.access import AccessRecorder
 
 #: What a tile costs beside its multiplications, in multiplications of its sums.
 OVERHEAD = 3
-#: Vectors of columns up to which it does not pay to pack the rows' elements.
+#: Vectors of columns up to which it does not pay to pack the rows' elements; twice as many where
+#: these lie in lines shorter than a vector.
 MOST_VECTORS = 4
 #: Rows up to which it does not pay to pack the columns' elements.
 MOST_ROWS = 16
@@ -138,7 +139,9 @@ def _along_columns(
         return None
     vectors = _vectors(along.extent, lanes)
     assert isinstance(along.extent, int)
-    few_columns = along.extent <= MOST_VECTORS * lanes and len(product.columns) == 1
+    short = isinstance(last := product.inner[-1].extent, int) and last < lanes
+    most = MOST_VECTORS * (2 if short else 1)
+    few_columns = along.extent <= most * lanes and len(product.columns) == 1
     rows = _rows(product.rows, registers // vectors - 1, vectors)
     lines = tile(product.columns[:-1], registers // (vectors * (_count(rows) + 1)))
     all_rows = _known(product.rows)

@@ -23,6 +23,8 @@ FEW_CHANNELS = 12
 MANY_CHANNELS = 16
 #: Fewer channels than these may be read where they lie, which takes zeros beyond the edges.
 UNPACKED_CHANNELS = 65
+#: The same where what is read are lines of taps, too short to be packed at speed.
+UNPACKED_LINES = 129
 
 #: Axes by name: letters of channels, then "s" for each position and "t" for each tap.
 Names = list[str]
@@ -51,7 +53,9 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     axes, positions = tuple(range(len(ours), a.ndim)), [f"s{k}" for k in range(len(lines))]
     taps = [f"t{k}" for k in range(len(lines))]
     view = View(axes, extent, seen_by, _steps(lines, role))
-    if _is_few(role, sizes, UNPACKED_CHANNELS):
+    channels = a.shape[len(ours) - 1]
+    in_lines = isinstance(channels, int) and channels % MANY_CHANNELS == 0
+    if _is_few(role, sizes, UNPACKED_CHANNELS if in_lines else UNPACKED_LINES):
         a, view = padded(a, view)
     wide = view.of(a)
     ours, theirs, result = [*ours, *positions, *taps], [*theirs, *taps], [*result, *positions]
