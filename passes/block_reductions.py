@@ -46,6 +46,9 @@ from graphc.passes.share_reductions import (
 Axes = tuple[int, ...]
 #: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice.
 LINES = TYPICAL.twice_read // TYPICAL.line_tile
+#: Blocks from which on threads have about equal shares, and lines of one at least where there are
+#: more of them for that reason alone: bringing its sum to the whole's takes the time of a line.
+SHARES, SHARE = 8, LINES // 4
 #: Lines of a block about whose mean its squares are taken.
 FIRST = 2
 #: Elements that the cache holds anyway.
@@ -109,15 +112,16 @@ def _blocked(node: Node) -> Tensor | None:
     if x is None or x.dtype.bits < 32:
         return None
     axes = node.attrs["axes"]
-    if isinstance(x.size, int) and (x.size < FEW or _Blocks(x, axes).number in (0, 1)):
+    if isinstance(x.size, int) and (x.size < FEW or _Blocks(x, axes).fewest in (0, 1)):
         return None
     return x if len(axes) == 1 or is_buffer(x) else None
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Lines of x, along what is left of its axes, in `number` blocks of `rows`: as few as hold them
-    in the cache. What does not fill another row of each block is left over.
+    """Lines of x, along what is left of its axes, in `number` blocks of `rows`: the `fewest` that
+    the cache holds, or as many as threads share evenly. What does not fill another row of each
+    block is left over.
     """
 
     x: Tensor
@@ -132,8 +136,12 @@ class _Blocks:
         return self.x.shape[len(self.axes) :]
 
     @property
-    def number(self) -> Dim:
+    def fewest(self) -> Dim:
         return floordiv(self.count + LINES - 1, LINES)
+
+    @property
+    def number(self) -> Dim:
+        return maximum(self.fewest, minimum(SHARES, floordiv(self.count, SHARE)))
 
     @property
     def rows(self) -> Dim:
