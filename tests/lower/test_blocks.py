@@ -74,3 +74,22 @@ def test_sums_of_unknown_length_are_shared_evenly(samples: int, chunks: int) -> 
     assert evaluate(call.chunks, {"samples": samples}) == chunks
     a = np.ones((samples, 193), np.float32)
     np.testing.assert_array_equal(run(a, a), np.full((193, 193), samples))
+
+
+@pytest.mark.parametrize("inner", [1, 2, 5, 64])
+def test_chunks_have_about_as_many_blocks(inner: int) -> None:
+    _, _, blocks = blocks_of("m", inner, 500)
+    for rows in (0, 1, 9, 100, 500, 3000):
+        count, chunks = (evaluate(d, {"m": rows}) for d in (blocks.count, blocks.chunks))
+        shares = [(c + 1) * count // chunks - c * count // chunks for c in range(chunks)]
+        assert sum(shares) == count
+        assert max(shares) <= min(shares) + 1
+
+
+@pytest.mark.parametrize("shape", [(500, 0, 500), (0, 3, 500), (500, 1, 500)], ids=str)
+def test_products_of_nothing_are_stored(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    x, y = gc.placeholder("x", ("m", "k")), gc.placeholder("y", ("k", "n"))
+    run = gc.compile([x, y], gc.matmul(x, y))
+    a, b = np.ones((m, k), np.float32), np.ones((k, n), np.float32)
+    np.testing.assert_array_equal(run(a, b), np.full((m, n), k))

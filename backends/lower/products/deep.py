@@ -77,9 +77,9 @@ class Deep:
     def blocks(self, blocks: Blocks) -> Blocks:
         """The blocks of each part, each a chunk, with the summands that are left for the last."""
         if isinstance(self.inner, int) and self.inner % self.parts == 0:
-            return replace(blocks, per_chunk=1)
+            return replace(blocks, chunks=blocks.count)
         left = minimum(self.share, self.inner - PART * self.share)
-        return replace(blocks, inner=left, per_chunk=1)
+        return replace(blocks, inner=left, chunks=blocks.count)
 
 
 def deep(product: Product, sizes: Sizes, blocks: Blocks) -> Deep | None:

@@ -98,9 +98,8 @@ class ProductLowering(Epilogue):
         the results that this stores at the bound variables.
         """
         blocks = self.frame.blocks
-        per = self.dims(blocks.per_chunk)
-        first = e.var("chunk") * per
-        last = e.minimum(first + per, self.dims(blocks.count))
+        count, chunks = self.dims(blocks.count), self.dims(blocks.chunks)
+        first, last = ((e.var("chunk") + i) * count / chunks for i in (0, 1))
         place = self._place()
         tiles = block(self.frame, finish, places)
         loop = For("p.block", first, last, (*place, *tiles))

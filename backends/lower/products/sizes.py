@@ -262,7 +262,8 @@ class Blocks:
     """How the result is cut: for each of `batch`, `down` x `across` blocks of about equal size.
 
     The rows are `tiles` of a tile's rows, the columns `panels` of `panel` columns; a block has
-    whole ones. A chunk has `per_chunk` blocks. `small` is 1 where nothing is packed, else 0.
+    whole ones. Each of `chunks` has about as many blocks. `small` is 1 where nothing is packed,
+    else 0.
     """
 
     batch: Dim
@@ -275,15 +276,11 @@ class Blocks:
     panel: int
     down: Dim
     across: Dim
-    per_chunk: Dim
+    chunks: Dim
 
     @property
     def count(self) -> Dim:
         return self.batch * self.down * self.across
-
-    @property
-    def chunks(self) -> Dim:
-        return divide_up(self.count, self.per_chunk)
 
 
 def few_or_many(product: Product, sizes: Sizes) -> Dim:
@@ -324,8 +321,9 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     if known and small:
         across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
         work = rows * minimum(columns, divide_up(panels, across) * panel) * inner
-    per_chunk = maximum(1, floordiv(grain, maximum(1, work)))
-    return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, per_chunk)
+    count = batch * down * across
+    chunks = minimum(count, maximum(1, divide_up(count * work, grain)))
+    return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
 
 
 def _length(d: Dim) -> int:
@@ -344,7 +342,7 @@ def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, i
 def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
     """Multiply-adds of a chunk at least: fewer where they wait for the right operand's elements."""
     if product.packed:
-        return minimum(GRAIN, rows * FEW_GRAIN)
+        return minimum(GRAIN, maximum(1, rows) * FEW_GRAIN)
     return GRAIN - small * (GRAIN - FEW_GRAIN)
 
 
