@@ -34,6 +34,8 @@ GRAIN = TYPICAL.chunk_multiply_adds
 #: The same where every element of the right operand is read but for few rows, and columns at least.
 FEW_GRAIN = 2 * TYPICAL.chunk_elements  # which only come from memory
 LEAST_WIDTH = 128
+#: Multiply-adds in the time in which a result goes to memory.
+RESULT = GRAIN // FEW_GRAIN
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
@@ -311,16 +313,17 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     high = (sizes.height if known else min(sizes.height, PACKED_HEIGHT)) // sizes.tile_rows
     wide += small * (few_wide - wide)
     across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
-    work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * inner
+    each = inner + RESULT
+    work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * each
     if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
         assert isinstance(grain, int), "known rows have a known grain"
-        summands = inner if isinstance(inner, int) else SUMMANDS
+        summands = each if isinstance(each, int) else SUMMANDS
         across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, summands)))
         height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
-        work = height * minimum(columns, divide_up(panels, across) * panel) * inner
+        work = height * minimum(columns, divide_up(panels, across) * panel) * each
     if known and small:
         across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
-        work = rows * minimum(columns, divide_up(panels, across) * panel) * inner
+        work = rows * minimum(columns, divide_up(panels, across) * panel) * each
     count = batch * down * across
     chunks = minimum(count, maximum(1, divide_up(count * work, grain)))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
