@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import workloads
 from sweep import LEAST_MS, LIMIT, deviations
 
 HERE = Path(__file__).parent
@@ -85,5 +86,6 @@ def keep(name, result):
     """Adds a workload's times to those kept, and writes the report of all."""
     kept = json.loads(JSON.read_text()) if JSON.exists() else {}
     kept[name] = result
+    kept = {k: kept[k] for k in workloads.NAMES if k in kept}
     JSON.write_text(json.dumps(kept, separators=(",", ":")) + "\n")
     REPORT.write_text(report(kept) + "\n")
