@@ -81,6 +81,7 @@ import graphc.ops.resampling
 import graphc.ops.rounding
 import graphc.ops.sampling
 import graphc.ops.select
+import graphc.ops.sorting.heap_kernel
 import graphc.ops.sorting.sort
 import graphc.ops.sorting.sort_kernel
 import graphc.ops.sorting.topk

@@ -38,6 +38,26 @@ def comes_before(ops: Any, dtype: DType, descending: bool, a: Any, b: Any) -> An
     return smaller | (ops.not_equal(b, b) & ops.equal(a, a)) if dtype.is_float else smaller
 
 
+def packed(ops: Any, dtype: DType, descending: bool, x: Any, i: Any) -> Any:
+    """An int64 whose order is that of elements x of 32 bits or fewer at positions i, which are its
+    lower half.
+    """
+    key = _key(ops, dtype, x)
+    return ((~key if descending else key) << 32) | i
+
+
+def _key(ops: Any, dtype: DType, x: Any) -> Any:
+    """An int64 within 32 bits; its order is that of the elements."""
+    if not dtype.is_float:
+        wide = ops.cast(x, int64)
+        return wide - 2**31 if dtype is uint32 else wide
+    x = ops.cast(x, float32)
+    bits = ops.bitcast(x, int32)
+    ordered = bits ^ ((bits >> 31) & (2**31 - 1))
+    ordered = ops.select(ops.equal(x, 0.0), 0, ordered)  # both zeros are equal
+    return ops.cast(ops.select(ops.not_equal(x, x), 2**31 - 1, ordered), int64)
+
+
 def sort_workspace(x: TensorType, axis: int) -> Sequence[TensorType]:
     """Buffers that the kernel needs beside the values and positions it gives."""
     positions = TensorType(int64, x.shape)
@@ -247,20 +267,7 @@ class _Packed(_Line):
         return k.register(ops.select(i < self.n, packed, 2**63 - 1)).get()
 
     def _packed_of(self, x: Any, i: Any) -> Any:
-        key = self._key(x)
-        return ((~key if self.node.attrs["descending"] else key) << 32) | i
-
-    def _key(self, x: Any) -> Any:
-        """An int64 within 32 bits; its order is that of the elements."""
-        ops = self.kernel.ops
-        if not self.dtype.is_float:
-            wide = ops.cast(x, int64)
-            return wide - 2**31 if self.dtype is uint32 else wide
-        x = ops.cast(x, float32)
-        bits = ops.bitcast(x, int32)
-        ordered = bits ^ ((bits >> 31) & (2**31 - 1))
-        ordered = ops.select(ops.equal(x, 0.0), 0, ordered)  # both zeros are equal
-        return ops.cast(ops.select(ops.not_equal(x, x), 2**31 - 1, ordered), int64)
+        return packed(self.kernel.ops, self.dtype, self.node.attrs["descending"], x, i)
 
     def finish(self) -> None:
         k = self.kernel

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from graphc.ops.indexing.slicing import is_nonnegative, narrow
 from graphc.ops.layout import normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
+from graphc.ops.sorting.heap_kernel import Heap
 from graphc.ops.sorting.sort import put_back, sort_with_order, stable_order
-from graphc.ops.sorting.sort_kernel import comes_before
+from graphc.ops.sorting.sort_kernel import comes_before, packed
 
-#: Up to this many elements are kept in order by insertion; more are taken from a sorted line.
+#: Up to this many elements are kept in order by insertion; more, up to `MOST` and a part of a
+#: line, in a heap; others are taken from a sorted line.
 FEW_ENOUGH = 64
+MOST, PART = 4096, 8
 
 
 class TopK(Op):
@@ -80,22 +84,12 @@ class TopK(Op):
 
             count, last = kernel.dim(k), kernel.dim(k - 1)
             kernel.check(n >= count, _what(node), last)
-            with kernel.loop(kernel.dim(0), n) as i:
-                value = kernel.register(kernel.load(0, at(i)))
-                with kernel.when((i < count) | before(value.get(), kernel.reload(0, at(last)))):
-                    j = kernel.register(ops.minimum(i, last))
-
-                    def displaced(j: Any = j, value: Any = value) -> Any:
-                        neighbour = kernel.reload(0, at(ops.maximum(j.get() - 1, 0)))
-                        return (j.get() > 0) & before(value.get(), neighbour)
-
-                    with kernel.repeat(displaced):
-                        for part in (0, 1):
-                            moved_on = kernel.reload(part, at(j.get() - 1))
-                            kernel.store(part, at(j.get()), moved_on)
-                        j.set(j.get() - 1)
-                    kernel.store(0, at(j.get()), value.get())
-                    kernel.store(1, at(j.get()), i)
+            if k > FEW_ENOUGH:
+                word = partial(packed, ops, x.dtype, node.attrs["descending"])
+                kept = ops.minimum(count, n)
+                Heap(kernel, kept, at, before, word if x.dtype.bits <= 32 else None).fill(n)
+            else:
+                _insert(kernel, n, count, at, before)
 
     def cost(self, node: Node) -> Dim:
         return 0
@@ -114,6 +108,37 @@ class TopK(Op):
 def _what(node: Node) -> str:
     axis, k = node.attrs["axis"], node.attrs["k"]
     return f"axis {axis} of length {node.inputs[0].shape[axis]}, of which {k} elements are taken"
+
+
+def _insert(
+    kernel: KernelWriter,
+    n: Any,
+    count: Any,
+    at: Callable[[Any], tuple[Any, ...]],
+    before: Callable[[Any, Any], Any],
+) -> None:
+    """Keeps the first elements of a line in order by insertion."""
+    ops, last = kernel.ops, count - 1
+    with kernel.loop(0, n) as i:
+        value = kernel.register(kernel.load(0, at(i)))
+        with kernel.when((i < count) | before(value.get(), kernel.reload(0, at(last)))):
+            j = kernel.register(ops.minimum(i, last))
+
+            def displaced(j: Any = j, value: Any = value) -> Any:
+                neighbour = kernel.reload(0, at(ops.maximum(j.get() - 1, 0)))
+                return (j.get() > 0) & before(value.get(), neighbour)
+
+            with kernel.repeat(displaced):
+                for part in (0, 1):
+                    kernel.store(part, at(j.get()), kernel.reload(part, at(j.get() - 1)))
+                j.set(j.get() - 1)
+            kernel.store(0, at(j.get()), value.get())
+            kernel.store(1, at(j.get()), i)
+
+
+def _is_few(k: int, n: Dim) -> bool:
+    """Whether so many of n elements are found sooner than all are sorted."""
+    return k <= FEW_ENOUGH or (k <= MOST and (not isinstance(n, int) or k * PART <= n))
 
 
 _TOPK = TopK("topk")
@@ -144,7 +169,7 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
     if x.dtype is bool_:
         values, order = topk(cast(x, uint8), k, axis, largest)
         return cast(values, bool_), order
-    if 0 < k <= FEW_ENOUGH:
+    if k > 0 and _is_few(k, n):
         return _first(x, k, axis, bool(largest))
     checked = k > 0 and not is_nonnegative(n - k)
     values, order = (
