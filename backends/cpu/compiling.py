@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from graphc.backends.cpu import cache
-from graphc.backends.cpu.each import each
 from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
-from graphc.backends.cpu.origins import origin_of
+from graphc.backends.cpu.origins import arrays_of, origin_of
 from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.engine import Compilation
 from graphc.backends.llvm.module import PLAN, RUN, emit_parts
@@ -41,7 +40,7 @@ def compiled(
         ),
         code_bytes=tuple(map(len, objects)),
     )
-    return pack(entry, objects, each(lambda literal: literal.array, constants))
+    return pack(entry, objects, arrays_of(constants))
 
 
 def _objects(program: Program, target: Target, timers: Timers | None) -> list[bytes | memoryview]:

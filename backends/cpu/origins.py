@@ -27,22 +27,45 @@ def origin_of(value: Literal, written: Mapping[Literal, int]) -> Origin:
 
 
 def values_of(origins: Sequence[Origin], written: Sequence[Literal]) -> list[np.ndarray]:
-    """The arrays of these origins, made by several threads."""
+    """The arrays of these origins, made by several threads. Literals of which only what was made is
+    needed keep no more than that.
+    """
     known: dict[Origin, np.ndarray] = {}
+    needed = set(origins)
 
     def value(origin: Origin) -> np.ndarray:
-        found = known.get(origin)
-        if found is None:
-            found = known[origin] = _value(origin)
-        return found
-
-    def _value(origin: Origin) -> np.ndarray:
         first, *more = origin
         if isinstance(first, int):
             return written[first].array
-        from graphc.ops.recipes import RECIPES
+        found = known.get(origin)
+        if found is None:
+            found = known[origin] = _value(first, *more)
+        return found
 
-        source, *rest = more
-        return RECIPES[first].make(value(source), *rest)
+    def _value(name: str, source: Origin, *more: Any) -> np.ndarray:
+        from graphc.ops.recipes import RECIPES, keep_only
+
+        literal = written[source[0]] if isinstance(source[0], int) else None
+        array = literal.laid(name, more) if literal is not None else None
+        if array is None:
+            array = RECIPES[name].make(value(source), *more)
+        if literal is not None and source not in needed:
+            keep_only(name, literal, more, array)
+        return array
 
     return each(value, origins)
+
+
+def arrays_of(constants: Sequence[Literal]) -> list[np.ndarray]:
+    """The arrays of constants, with the same in mind."""
+    from graphc.ops.recipes import keep_only
+
+    needed = set(constants)
+
+    def array(literal: Literal) -> np.ndarray:
+        found = literal.array
+        if isinstance(literal, Made) and literal.source not in needed:
+            keep_only(literal.name, literal.source, literal.more, found)
+        return found
+
+    return each(array, constants)

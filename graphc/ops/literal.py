@@ -8,21 +8,49 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.record import dataclass
+
 LARGE = 4096
 """Bytes from which an array is worth memory that is laid out for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """An array laid out anew in a way known as `name` with `more` arguments; `undo` takes what it
+    became, the shape that it had, and these.
+    """
+
+    name: str
+    more: tuple[Any, ...]
+    array: np.ndarray
+    undo: Callable[..., np.ndarray]
+
+    def back(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The array as it was."""
+        array = self.undo(self.array, shape, *self.more)
+        assert (array.shape, array.dtype) == (shape, self.array.dtype), (
+            f"{self.name} lies otherwise"
+        )
+        array.flags.writeable = False
+        return array
 
 
 class Literal:
     """The array of a constant, compared by its bytes: 0.0 and -0.0, 1 and True differ. A large one
     begins on a 64-byte boundary.
+
+    Where a compiled function holds the array laid out anew, that may be all there is of it: whoever
+    asks for the array then has it laid back.
     """
 
-    __slots__ = ("_array", "_digest", "_hash", "dtype", "shape")
+    __slots__ = ("_array", "_digest", "_hash", "_laid", "dtype", "shape")
 
     def __init__(self, array: np.ndarray):
         self.dtype, self.shape = array.dtype, array.shape
+        self._array: np.ndarray | None
+        self._laid: Laid | None = None
         if array.nbytes < LARGE:
-            self._array: np.ndarray = np.ndarray(self.shape, self.dtype, array.tobytes())
+            self._array = np.ndarray(self.shape, self.dtype, array.tobytes())
         else:
             self._array = aligned_copy(array)
             self._array.flags.writeable = False
@@ -32,7 +60,24 @@ class Literal:
     @property
     def array(self) -> np.ndarray:
         """The array itself."""
-        return self._array
+        array = self._array
+        if array is None:
+            assert self._laid is not None, "an array that was given up lies elsewhere"
+            array = self._array = self._laid.back(self.shape)
+        return array
+
+    def laid(self, name: str, more: tuple[Any, ...]) -> np.ndarray | None:
+        """The array as it was laid out in this way, if that is known."""
+        found = self._laid
+        return (
+            found.array if found is not None and (found.name, found.more) == (name, more) else None
+        )
+
+    def give_up(self, laid: Laid) -> None:
+        """Keeps the array only as it is laid out."""
+        if self.nbytes >= LARGE:
+            laid.array.flags.writeable = False
+            self._laid, self._array = laid, None
 
     @property
     def nbytes(self) -> int:
@@ -95,18 +140,23 @@ class Made(Literal):
         self.name, self.source, self.more, self._make = name, source, more, make
         self.dtype, self.shape = source.dtype, shape
         self._hash, self._digest = hash((name, source, more)), None
+        self._array, self._laid = None, None
 
     @property
     def array(self) -> np.ndarray:
         """The array, made by who asks first: where several do, each has the same values."""
-        try:
+        if self._array is not None:
             return self._array
-        except AttributeError:
+        array = self.source.laid(self.name, self.more)
+        if array is None:
             array = self._make(self.source.array, *self.more)
         assert (array.shape, array.dtype) == (self.shape, self.dtype), f"{self.name} made another"
         array.flags.writeable = False
         self._array = array
         return array
+
+    def give_up(self, laid: Laid) -> None:
+        """Nothing: who no longer needs what was made forgets it."""
 
     def __hash__(self) -> int:
         return self._hash

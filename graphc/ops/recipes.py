@@ -15,7 +15,7 @@ from graphc.ir.record import dataclass
 from graphc.ops.convolutions import packed as packed_convolution
 from graphc.ops.convolutions import winograd
 from graphc.ops.linear import packed as packed_product
-from graphc.ops.literal import Literal, Made, aligned_copy
+from graphc.ops.literal import Laid, Literal, Made, aligned_copy
 from graphc.ops.source import constant_of
 
 Shape = tuple[int, ...]
@@ -24,16 +24,23 @@ Shape = tuple[int, ...]
 @dataclass(frozen=True)
 class Recipe:
     """What an array and more arguments become, in memory that begins on a 64-byte boundary; `shape`
-    tells its shape by that of the array.
+    tells its shape by that of the array. `undo` makes the array of what it became, its shape and
+    the arguments, where no bit of it is lost.
     """
 
     make: Callable[..., np.ndarray]
     shape: Callable[..., Shape]
+    undo: Callable[..., np.ndarray] | None = None
 
 
 def _arranged(value: np.ndarray, order: Shape) -> np.ndarray:
     """The array with its axes in this order."""
     return aligned_copy(value.transpose(order))
+
+
+def _rearranged(value: np.ndarray, shape: Shape, order: Shape) -> np.ndarray:
+    """The array whose axes were brought into this order."""
+    return aligned_copy(value.transpose([order.index(k) for k in range(len(shape))]))
 
 
 def _arranged_shape(shape: Shape, order: Shape) -> Shape:
@@ -42,9 +49,11 @@ def _arranged_shape(shape: Shape, order: Shape) -> Shape:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "arranged": Recipe(_arranged, _arranged_shape),
+        "arranged": Recipe(_arranged, _arranged_shape, _rearranged),
         "kernels": Recipe(packed_convolution.packed, packed_convolution.packed_shape),
-        "panels": Recipe(packed_product.panels, packed_product.panels_shape),
+        "panels": Recipe(
+            packed_product.panels, packed_product.panels_shape, packed_product.matrix_of
+        ),
         "transformed": Recipe(winograd.transformed, winograd.transformed_shape),
     }
 )
@@ -55,3 +64,12 @@ def made(name: str, x: Tensor, *more: Any) -> Tensor:
     source: Literal = x.node.attrs["value"]
     recipe = RECIPES[name]
     return constant_of(Made(name, source, more, recipe.shape(source.shape, *more), recipe.make))
+
+
+def keep_only(name: str, source: Literal, more: tuple[Any, ...], array: np.ndarray) -> None:
+    """Has a literal keep its array only as `array`, which this recipe made of it, if that can be
+    undone.
+    """
+    undo = RECIPES[name].undo
+    if undo is not None:
+        source.give_up(Laid(name, more, array, undo))

@@ -13,7 +13,7 @@ from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import TensorType
 from graphc.ops.linear.contraction import Axes, free_axes
-from graphc.ops.literal import aligned_empty
+from graphc.ops.literal import aligned_copy, aligned_empty
 
 #: Columns that are kept together.
 PANEL = 64
@@ -29,6 +29,15 @@ def panels_shape(shape: tuple[int, ...], way: Axes) -> tuple[int, ...]:
     """The shape of the panels of an array of this shape."""
     (column,) = free_axes(len(shape), way)
     return (-(-shape[column] // PANEL), prod(shape[k] for k in way), PANEL)
+
+
+def matrix_of(array: np.ndarray, shape: tuple[int, ...], way: Axes) -> np.ndarray:
+    """The array of this shape whose panels these are."""
+    (column,) = free_axes(len(shape), way)
+    order = (*way, column)
+    columns = array.transpose(1, 0, 2).reshape((array.shape[1], -1))[:, : shape[column]]
+    lying = columns.reshape([shape[k] for k in order])
+    return aligned_copy(lying.transpose([order.index(k) for k in range(len(shape))]))
 
 
 def packed(matrix: np.ndarray) -> np.ndarray:
