@@ -61,14 +61,14 @@ class ColumnLowering(InLines):
             self.dims.bind(loop.variable, e.var(loop.name))
         steps: list[Stmt] = []
         self.reader.statements = steps
-        lines = [self._accumulator(root) for root in self.body.roots]
+        lines = [self.accumulator(root) for root in self.body.roots]
         begin = self.dims(PART * LINES)
         end = self.dims(minimum(PART * LINES + LINES, rows.extent))
         ahead = lines_ahead(rows.name, end, self._lines_along(rows.name, line.name, lines))
         body = [
             *self.start,
-            *(self._along([s]) for accumulator in lines for s in accumulator.start(begin)),
-            *take_in_lines(rows.name, begin, end, lines, self._along, ahead, steps),
+            *(self.along([s]) for accumulator in lines for s in accumulator.start(begin)),
+            *take_in_lines(rows.name, begin, end, lines, self.along, ahead, steps),
         ]
         ops = dict.fromkeys(root.tensor.node.op.name for root in self.body.roots[-3:])
         kernel = LoopKernel(
@@ -89,7 +89,7 @@ class ColumnLowering(InLines):
             self.dims.bind(variable, e.var(s.name))
         return list(found)
 
-    def _along(self, body: list[Stmt]) -> For:
+    def along(self, body: list[Stmt]) -> For:
         """A loop over the tile."""
         (line,) = self.nest.inner
         begin = TILE_NUMBER * self.tile

@@ -23,7 +23,7 @@ class InLines(Lowering):
         """Where the accumulators at hand are: of values, and of places for argmin and argmax."""
         raise NotImplementedError
 
-    def _accumulator(self, root: Root) -> LineAccumulator:
+    def accumulator(self, root: Root) -> LineAccumulator:
         x, (source,) = root.tensor, root.tensor.node.inputs
         op: Any = x.node.op
         value = self.reader.at(source, full_index(source.shape, self.index))

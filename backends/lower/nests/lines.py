@@ -26,6 +26,7 @@ from graphc.backends.lower.nests.frame import CHUNK
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
 from graphc.backends.lower.nests.nest import lower_nest
+from graphc.backends.lower.nests.pivots import PivotedLines, exponentials_of
 from graphc.backends.lower.nests.taps import lower_taps
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dim_values import atoms
@@ -79,7 +80,9 @@ class LineLowering(InLines):
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         self.again = any(root.level for root in body.roots)
-        self.tile = schedule.line_tile or (TILE if self.again else WIDE_TILE)
+        self.exponentials = exponentials_of(body)
+        twice = self.again and self.exponentials is None
+        self.tile = schedule.line_tile or (TILE if twice else WIDE_TILE)
         super().__init__(body, schedule, fail)
         self.dims.bind(TILE_NUMBER, e.var("tile"))
         self._name_extents()
@@ -111,6 +114,13 @@ class LineLowering(InLines):
             self.start.append(Let(f"extent{k}", self.dims(extent)))
             self.dims.bind(extent, e.var(f"extent{k}"))
 
+    def _rows(self, levels: list[int]) -> list[Stmt]:
+        """The loops over a tile."""
+        if self.exponentials is None:
+            return super()._rows(levels)
+        first = PivotedLines(self, self.exponentials).statements()
+        return [*first, *(s for level in levels if level > 1 for s in self._level(level))]
+
     def _level(self, level: int) -> list[Stmt]:
         roots = [root for root in self.body.roots if root.level == level]
         self.reader.forget()
@@ -123,10 +133,10 @@ class LineLowering(InLines):
             return out
         steps: list[Stmt] = []
         self.reader.statements = steps
-        lines = [self._accumulator(root) for root in reductions]
+        lines = [self.accumulator(root) for root in reductions]
         zero = self.dims(0)
-        out += [self._along([s]) for line in lines for s in line.start(zero)]
-        out.extend(self._taking_in(level, steps, lines))
+        out += [self.along([s]) for line in lines for s in line.start(zero)]
+        out.extend(self.taken_in(lines, self._ahead(level, lines), steps))
         for root, line in zip(reductions, lines, strict=True):
             out.extend(self._line_result(root, line.result))
         return out
@@ -134,19 +144,19 @@ class LineLowering(InLines):
     def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
         x = root.tensor
         if x.node.op.name.startswith("arg"):
-            return self._scratch(dtype), self._line(x, int64)
+            return self.scratch(dtype), self._line(x, int64)
         return self._line(x, dtype), None
 
     def _line(self, x: Tensor, dtype: DType) -> At:
         """Buffer and place of the accumulator at hand."""
         if x in self.names and x.dtype is dtype:
             return self.names[x], self._place(x)
-        return self._scratch(dtype)
+        return self.scratch(dtype)
 
     def _place(self, x: Tensor) -> Expr:
         return self.dims(offset_of(x.shape, full_index(x.shape, self.rows)))
 
-    def _scratch(self, dtype: DType) -> tuple[str, Expr]:
+    def scratch(self, dtype: DType) -> tuple[str, Expr]:
         name = self._param("t", Temporary(dtype, self.chunks * self.tile), dtype, True)
         chunk: Dim = index("chunk") if self.chunks != 1 else 0
         last = self.nest.outer[-1].variable
@@ -157,7 +167,7 @@ class LineLowering(InLines):
         self.reader.values[x] = e.cast(value, x.dtype)
         if x not in self.names or x.dtype is value.dtype:
             return []
-        return [self._along([Store(self.names[x], self._place(x), e.cast(value, x.dtype))])]
+        return [self.along([Store(self.names[x], self._place(x), e.cast(value, x.dtype))])]
 
     def _line_map(self, root: Root) -> list[Stmt]:
         """A function of lines, stored for the levels to come."""
@@ -165,15 +175,15 @@ class LineLowering(InLines):
         self.reader.statements = body
         value = self.reader.compute(x, full_index(x.shape, self.rows))
         name, at = self._line(x, x.dtype)
-        loop = self._along([*body, Store(name, at, value)])
+        loop = self.along([*body, Store(name, at, value)])
         self.reader.forget()
         self.reader.values[x] = e.load(name, at, x.dtype)
         return [loop]
 
     # --- loops ------------------------------------------------------------------------------------
 
-    def _taking_in(
-        self, level: int, steps: list[Stmt], lines: Sequence[LineAccumulator]
+    def taken_in(
+        self, lines: Sequence[LineAccumulator], ahead: Sequence[At], steps: Sequence[Stmt] = ()
     ) -> list[Stmt]:
         """The loops over the reduced axes, several lines of the last one at once."""
         *others, rows = self.nest.inner
@@ -181,13 +191,12 @@ class LineLowering(InLines):
             self.dims(rows.extent),
             isinstance(rows.extent, int) and rows.extent % TOGETHER == 0,
         )
-        ahead = self._ahead(level, lines, end)
-        loops = take_in_lines(rows.name, self.dims(0), end, lines, self._along, ahead, steps, even)
+        loops = take_in_lines(rows.name, self.dims(0), end, lines, self.along, ahead, steps, even)
         for loop in reversed(others):
             loops = [For(loop.name, self.dims(0), self.dims(loop.extent), tuple(loops))]
         return loops
 
-    def _along(self, body: list[Stmt]) -> For:
+    def along(self, body: list[Stmt]) -> For:
         """A loop over the tile of the last axis."""
         last = self.nest.outer[-1]
         begin = TILE_NUMBER * self.tile
@@ -201,14 +210,20 @@ class LineLowering(InLines):
 
     # --- what comes next --------------------------------------------------------------------------
 
-    def _ahead(self, level: int, lines: Sequence[LineAccumulator], end: Expr) -> list[At]:
+    def lines_to_come(self, lines: Sequence[LineAccumulator]) -> list[At]:
+        """What a reduction that reads all once asks for: some lines on."""
+        last, rows = self.nest.outer[-1], self.nest.inner[-1]
+        found = self._lines_along(rows.name, last.name, lines)
+        return lines_ahead(rows.name, self.dims(rows.extent), found)
+
+    def _ahead(self, level: int, lines: Sequence[LineAccumulator]) -> list[At]:
         """What the reductions of a level ask for: the only ones of a tile, some lines; later ones
         the next tile, of this block or the next one.
         """
+        if not self.again:
+            return self.lines_to_come(lines)
         last, rows = self.nest.outer[-1], self.nest.inner[-1]
         found = self._lines_along(rows.name, last.name, lines)
-        if not self.again:
-            return lines_ahead(rows.name, end, found)
         if not found or level == 0:
             return []
         tiles = floordiv(last.extent + (self.tile - 1), self.tile)
