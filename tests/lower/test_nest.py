@@ -1,6 +1,6 @@
 """How a body becomes loops: which axes run together, which is the vector axis, how it splits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -147,3 +147,16 @@ def test_sums_along_columns_beside_rows_round_little(rows: int) -> None:
     for ours, theirs in zip(gc.compile([x], outputs)(data), exact, strict=True):
         error = np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), 1)
         assert error < (7.5e-8 if rows >= 1000 else 1.5e-7)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(lambda x: x * x + 1, False), (lambda x: ((x * 3 + 1) * x + 5) * x - 7, True)],
+)
+def test_a_row_of_many_operations_is_kept_for_the_loop_to_come(
+    value: Callable[[Tensor], Tensor], kept: bool
+) -> None:
+    x = matrix(100, 300)
+    y = value(x)
+    ((_, kernel),) = calls(x, [y - gc.sum(y, axis=1, keepdims=True)])
+    assert any(p.name.startswith("t") for p in kernel.buffers) is kept

@@ -33,6 +33,7 @@ from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
+from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
 from graphc.passes.fusion.fuse import Body, Root
 
@@ -327,13 +328,14 @@ class Lowering(NestFrame):
 
 def is_costly(value: Expr) -> bool:
     """Whether computing a value again costs more than a store and a load of it."""
-    stack, seen = [value], set()
+    stack, seen, work = [value], set[Expr](), 0
     while stack:
         x = stack.pop()
-        if id(x) in seen or x.op == "load":
+        if x in seen or x.op == "load":
             continue
-        seen.add(id(x))
+        seen.add(x)
         if x.op in ("math", "div", "sqrt"):
             return True
+        work += x.dtype.is_float and any(y.args for y in x.args)  # not of what a row has once
         stack.extend(x.args)
-    return False
+    return work >= TYPICAL.again
