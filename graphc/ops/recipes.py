@@ -50,7 +50,11 @@ def _arranged_shape(shape: Shape, order: Shape) -> Shape:
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "arranged": Recipe(_arranged, _arranged_shape, _rearranged),
-        "kernels": Recipe(packed_convolution.packed, packed_convolution.packed_shape),
+        "kernels": Recipe(
+            packed_convolution.packed,
+            packed_convolution.packed_shape,
+            packed_convolution.kernels_of,
+        ),
         "panels": Recipe(
             packed_product.panels, packed_product.panels_shape, packed_product.matrix_of
         ),

@@ -38,6 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("panels", (37, 101), ((1,),)),
         ("panels", (5, 300, 3), ((2, 0),)),
         ("panels", (300, 7, 3), ((1, 2),)),
+        ("kernels", (48, 20, 3, 3), (False,)),
+        ("kernels", (48, 3, 7, 7), (True,)),
+        ("kernels", (128, 24, 1, 1), (False,)),
     ],
     ids=str,
 )

@@ -41,6 +41,14 @@ def packed_shape(shape: tuple[int, ...], channels_first: bool) -> tuple[int, ...
     return (shape[0] // width, prod(shape[1:]), width)
 
 
+def kernels_of(array: np.ndarray, shape: tuple[int, ...], channels_first: bool) -> np.ndarray:
+    """The kernels of this shape that were packed like this."""
+    summands = array.transpose(0, 2, 1)
+    if channels_first:
+        return aligned_copy(summands.reshape(shape))
+    return aligned_copy(np.moveaxis(summands.reshape((shape[0], *shape[2:], shape[1])), -1, 1))
+
+
 class PackedConvolution(Op):
     """The convolution of images x (N, H, W, C), or (N, C, H, W) if `channels_first`, with kernels u
     as `packed` gives them: (N, *extent, O).
