@@ -9,7 +9,7 @@ Promises: every output and update is a root; the kernels' order respects every d
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Literal
 
@@ -85,7 +85,8 @@ class _Fuser:
         self.group_of: dict[Tensor, _Group] = {}
 
     def run(self) -> list[Body]:
-        for node in topological(self.outputs):
+        place = {node: k for k, node in enumerate(topological(self.outputs))}
+        for node in place:
             mine = [x for x in node.outputs if x in self.roots]
             if node.op.lowering in ("loops", "control", "contraction"):
                 self._opaque(node)
@@ -95,7 +96,7 @@ class _Fuser:
                         self._place(x)
         read = {x for g in self.groups for x in g.reads}
         stored = {base(x) for x in (*self.outputs, *read)}
-        return [_body(g, stored) for g in self._ordered()]
+        return [_body(g, stored, place) for g in self._ordered()]
 
     # --- placing roots ----------------------------------------------------------------------------
 
@@ -251,14 +252,16 @@ class _Fuser:
         return order
 
 
-def _body(group: _Group, stored: Container[Tensor]) -> Body:
-    """The body of a kernel that is complete; it stores what others read."""
+def _body(group: _Group, stored: Container[Tensor], place: Mapping[Node, int]) -> Body:
+    """The body of a kernel that is complete; it stores what others read. `place` is where a node is
+    among all: their age would depend on what was built before the graph.
+    """
     return Body(
         group.kind,
         group.domain,
         group.row_axes or (),
         tuple(group.roots.values()),
-        tuple(sorted(group.reads, key=lambda t: (t.node.serial, t.index))),
+        tuple(sorted(group.reads, key=lambda t: (place[t.node], t.index))),
         tuple(x for x in group.roots if x in stored or group.kind == "loops"),
     )
 
