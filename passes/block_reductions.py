@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
@@ -46,9 +47,10 @@ from graphc.passes.share_reductions import (
 Axes = tuple[int, ...]
 #: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice.
 LINES = TYPICAL.twice_read // TYPICAL.line_tile
-#: Blocks from which on threads have about equal shares, and lines of one at least where there are
-#: more of them for that reason alone: bringing its sum to the whole's takes the time of a line.
-SHARES, SHARE = 8, LINES // 4
+#: Blocks for two threads, and from which on threads have about equal shares, with the lines of one
+#: at least where there are more for that reason alone: bringing its sum to the whole's takes the
+#: time of a line.
+SHARES = ((2, LINES // 6), (8, LINES // 4))
 #: Lines of a block about whose mean its squares are taken.
 FIRST = 2
 #: Elements that the cache holds anyway.
@@ -141,7 +143,8 @@ class _Blocks:
 
     @property
     def number(self) -> Dim:
-        return maximum(self.fewest, minimum(SHARES, floordiv(self.count, SHARE)))
+        shares = (minimum(most, floordiv(self.count, least)) for most, least in SHARES)
+        return reduce(maximum, shares, self.fewest)
 
     @property
     def rows(self) -> Dim:
