@@ -149,3 +149,11 @@ def test_what_is_read_in_place_is_small_and_has_some_rows(
 def test_short_lines_of_taps_are_not_packed_for_many_kernels() -> None:
     x, w = gc.placeholder("x", (1, 63, 28, 28)), gc.placeholder("w", (100, 63, 3, 3))
     assert "d.sum" in gc.compile([x, w], nn.conv(x, w, padding=1)).dump("loops")
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_rows_that_do_not_lie_in_lines_are_not_packed(stride: int) -> None:
+    case = ((2, 3, 40, 35), (96, 3, 5, 5), stride, 0)
+    assert_equal(case, gc.float32)
+    inputs, outputs = program(*case, gc.float32)
+    assert "d.sum" in gc.compile(inputs, outputs[2]).dump("loops")

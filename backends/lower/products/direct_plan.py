@@ -18,7 +18,7 @@ from graphc.passes.fusion.access import AccessRecorder
 #: What a tile costs beside its multiplications, in multiplications of its sums.
 OVERHEAD = 3
 #: Vectors of columns up to which it does not pay to pack the rows' elements; twice as many where
-#: these lie in lines shorter than a vector.
+#: these do not lie in lines, or in ones shorter than a vector.
 MOST_VECTORS = 4
 #: Rows up to which it does not pay to pack the columns' elements.
 MOST_ROWS = 16
@@ -139,8 +139,7 @@ def _along_columns(
         return None
     vectors = _vectors(along.extent, lanes)
     assert isinstance(along.extent, int)
-    short = isinstance(last := product.inner[-1].extent, int) and last < lanes
-    most = MOST_VECTORS * (2 if short else 1)
+    most = MOST_VECTORS * (1 if _in_lines(product.inner[-1], left, lanes) else 2)
     few_columns = along.extent <= most * lanes and len(product.columns) == 1
     rows = _rows(product.rows, registers // vectors - 1, vectors)
     lines = tile(product.columns[:-1], registers // (vectors * (_count(rows) + 1)))
@@ -149,6 +148,12 @@ def _along_columns(
     if not (few_columns or few_rows):
         return None
     return DirectPlan(left, right, rows, lines, along, vectors, False)
+
+
+def _in_lines(axis: Axis, left: Source, lanes: int) -> bool:
+    """Whether the elements of a row are neighbours, by whole vectors as far as is known."""
+    short = isinstance(axis.extent, int) and axis.extent < lanes
+    return not short and left.step(axis) == 1
 
 
 def _rows(axes: Sequence[Axis], most: int, vectors: int) -> tuple[Tiled, ...]:
