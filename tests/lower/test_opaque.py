@@ -191,3 +191,34 @@ def test_sums_take_in_every_term_once(lanes: int, length: int) -> None:
     out = np.zeros(3, np.int64)
     run(write, [x], (3,), out, lanes=lanes)
     np.testing.assert_array_equal(out, x.sum(1) * 1000 + sum(range(length)))
+
+
+@pytest.mark.parametrize("lanes", [0, 4, 16])
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("extents", [(1, 9), (3, 5), (16, 16), (17, 4), (40, 33)])
+def test_a_table_is_turned_over(lanes: int, symbolic: bool, extents: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal(extents).astype(np.float32)
+    shape: tuple[Dim, Dim] = (N, M) if symbolic else extents
+
+    def write(kernel: KernelWriter) -> None:
+        rows, columns = (kernel.dim(d) if symbolic else d for d in shape)
+        with kernel.parallel(()):
+            kernel.turn((~0, (0, 0), columns), (0, (0, 0), rows), rows, columns)
+
+    out, sizes = np.zeros(extents[::-1], np.float32), dict(zip("nm", extents, strict=True))
+    run(write, [x], shape[::-1], out, sizes=sizes, lanes=lanes, shapes=[shape])
+    np.testing.assert_array_equal(out, x.T)
+
+
+def test_an_instance_has_memory_of_its_own() -> None:
+    def write(kernel: KernelWriter) -> None:
+        with kernel.parallel((3,), work=1) as (a,):
+            own = kernel.scratch(float32, 5)
+            with kernel.loop(0, 5) as i:
+                kernel.store(own, (i,), kernel.load(0, (a, i)) * 2)
+            with kernel.loop(0, 5) as i:
+                kernel.store(0, (a, i), kernel.reload(own, (4 - i,)))
+
+    x, out = np.arange(15, dtype=np.float32).reshape(3, 5), np.zeros((3, 5), np.float32)
+    run(write, [x], (3, 5), out, grain=1)
+    np.testing.assert_array_equal(out, 2 * x[:, ::-1])

@@ -5,6 +5,7 @@ import pytest
 
 import graphc as gc
 from graphc import fft
+from graphc.backends.llvm.engine import host_target
 from graphc.ir.errors import DTypeError, ShapeError
 
 
@@ -77,6 +78,17 @@ def test_errors_are_a_few_roundings(n, dtype):
     meant = np.fft.fft(re.astype(float) + 1j * im)
     off = np.linalg.norm(a + 1j * b - meant) / np.linalg.norm(meant)
     assert off < 4 * np.finfo(dtype).eps
+
+
+@pytest.mark.skipif(host_target().vector_bits < 256, reason="needs a processor with AVX2")
+@pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3"])
+def test_vectors_of_older_processors(isa):
+    x = gc.placeholder("x", (2, 100, 11), "float32")
+    f = gc.compile([x], [*fft.rfft(x, axis=1), *fft.fft(x, x, axis=1)], isa=isa)
+    a = wave(2, 100, 11).astype("f4")
+    found, z = f(a), np.fft.fft(a * (1 + 1j), axis=1)
+    np.testing.assert_allclose(found[0] + 1j * found[1], np.fft.rfft(a, axis=1), atol=2e-5)
+    np.testing.assert_allclose(found[2] + 1j * found[3], z, atol=2e-5)
 
 
 def test_a_batch_of_transforms_is_transformed_alike():
