@@ -22,10 +22,14 @@ from graphc.ops.linear.contraction import dot_general
 from graphc.ops.loops.control import SCAN, SWITCH, scan_node, switch_node
 from graphc.ops.reduction import SUM, reduce
 from graphc.ops.source import constant, placeholder
+from graphc.passes.loops.loop_operands import repeated_from
 
 Pullback = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
 Gradients = Sequence[Tensor | None]
 
+#: Operations per element that the backward run does again, at most, rather than read what the
+#: forward run kept of every step, and repeated values that it sums again for one.
+RECOMPUTED, SUMMED = 40, 8
 _LAYOUT = ("broadcast", "reshape", "transpose", "slice")
 
 
@@ -146,10 +150,11 @@ class _Scan:
 
     def _frontier(self, grads: Sequence[Tensor]) -> list[Tensor]:
         """Values of the forward body that the backward body reads; of a mere rearrangement, what it
-        rearranges. What is the same in all steps is computed again.
+        rearranges, and of a function of repeated values, what is repeated. What is the same in all
+        steps is computed again.
         """
         forward = self._forward(grads)
-        same = self._same_in_all_steps(grads)
+        same, literal = self._same_in_all_steps(grads), literal_nodes(grads)
         found: dict[Tensor, None] = {}
         asked = [
             x for node in topological(grads) if node.outputs[0] not in forward for x in node.inputs
@@ -158,7 +163,8 @@ class _Scan:
             while x in forward and x.node.op.name in _LAYOUT:
                 x = x.node.inputs[0]
             if x in forward and x.node not in same:
-                found[x] = None
+                small = repeated_from(x, literal, 0, RECOMPUTED, SUMMED)
+                found.update(dict.fromkeys([x] if small is None else small))
         return list(found)
 
     def _same_in_all_steps(self, grads: Sequence[Tensor]) -> set[Node]:

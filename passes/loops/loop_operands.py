@@ -32,7 +32,7 @@ def loop_operands(outputs: Sequence[Tensor], inputs: Sequence[Tensor], begin: in
     literal, ends = literal_nodes(outputs), set(outputs)
     found: dict[Tensor, None] = {}
     for x in free:
-        small = _sources(x, literal, begin) if _is_fused(x, readers, ends) else None
+        small = repeated_from(x, literal, begin) if _is_fused(x, readers, ends) else None
         found.update(dict.fromkeys([x] if small is None else small))
     return list(found)
 
@@ -50,10 +50,12 @@ def _is_fused(x: Tensor, readers: dict[Tensor, list[Node]], ends: set[Tensor]) -
     return True
 
 
-def _sources(
-    x: Tensor, literal: set[Node], begin: int, flops: int = CHEAP
+def repeated_from(
+    x: Tensor, literal: set[Node], begin: int, flops: int = CHEAP, summed: int = 0
 ) -> dict[Tensor, None] | None:
-    """The smaller tensors that x is repeated from; None where it is not, or not cheaply."""
+    """The smaller tensors that x is repeated from; None where it is not, or not cheaply: with more
+    operations per element than `flops`, or sums of more than `summed` repeated values.
+    """
     node = x.node
     if node.serial < begin:
         return None
@@ -62,20 +64,31 @@ def _sources(
         if y.node in literal:
             return {}
         if _repetitions(node) == 1:
-            return _sources(y, literal, begin, flops)
-        return _sources(y, literal, begin, flops) or {y: None}
+            return repeated_from(y, literal, begin, flops, summed)
+        return repeated_from(y, literal, begin, flops, summed) or {y: None}
     if node.op.name not in _LAYOUT:
-        if not isinstance(node.op, Elementwise) or node.op.flops > flops:
+        needed = _operations(node, summed)
+        if needed is None or needed > flops:
             return None
-        flops -= node.op.flops
+        flops -= needed
     found: dict[Tensor, None] = {}
     for y in node.inputs:
         if y.node not in literal:
-            part = _sources(y, literal, begin, flops)
+            part = repeated_from(y, literal, begin, flops, summed)
             if part is None:
                 return None
             found.update(part)
     return found
+
+
+def _operations(node: Node, summed: int) -> int | None:
+    """For each element; None for what is no function of elements, or of too many."""
+    if isinstance(node.op, Elementwise):
+        return node.op.flops
+    if not isinstance(node.op, Reduction):
+        return None
+    count = prod(node.inputs[0].shape[k] for k in node.attrs["axes"])
+    return count if isinstance(count, int) and count <= summed else None
 
 
 def _repetitions(node: Node) -> object:
