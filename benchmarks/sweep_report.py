@@ -19,7 +19,8 @@ take too long).
 "Worst": the largest time over what is expected: the trend of sizes up to four times as large or
 small, and never more than any larger size takes; of the least size only the latter is asked. Above
 1.3 it is a cliff, named with its size. "Steps": sizes that are above it just because their memory
-no longer fits the cache that smaller ones fit. Calls below 5 us are not judged.
+no longer fits the cache that smaller ones fit. Calls below 5 us are not judged. What others do on
+the machine meanwhile lengthens times: a cliff at one size alone is worth another run.
 """
 BESIDE = """
 ## Named beside fixed sizes
