@@ -2,21 +2,18 @@
 as written computes with one, whether or not a rewrite finds that the element is not needed.
 
 The checks of the graph as written become results of their own, so that rewrites carry them along.
-Afterwards those that remain in what is computed anyway, and is not empty, are let go; for the
-others, the first result waits. What no result needs as it was written is not computed, nor checked.
+Afterwards those that remain in what is computed anyway, and is not known to be empty, are let go;
+for the others, the first result waits. What no result needs as it was written is not computed, nor
+checked; nor is an index into lines whose named length turns out to be 0, as nothing is read there.
 In loops and branches this holds for each body by itself.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from graphc.ir.dim_values import is_name, substitute
-from graphc.ir.dims import bounds, size
 from graphc.ir.node import Node, Tensor
-from graphc.ir.types import Shape
 from graphc.ir.walk import blame, topological
 from graphc.ops.barrier import after
 from graphc.ops.checked import CheckedIndex
@@ -41,14 +38,10 @@ def keep_checks(graph: Graph) -> Graph:
     if not graph.checks:
         return plain
     nodes = topological(plain.results)
-
-    @functools.cache
-    def made(given: frozenset[str], whole: bool) -> set[Hashable]:
-        read = _read(nodes, plain.results, PARTIAL if whole else (), given)
-        return {_key(c) for c in _checks(read)}
-
+    somewhere, whole = _read(nodes, plain.results, ()), _read(nodes, plain.results, PARTIAL)
+    made = {_key(c) for c in _checks(somewhere) if not c.ndim} | {_key(c) for c in _checks(whole)}
     wanted = [x.outputs[0] for x in topological(graph.checks) if isinstance(x.op, CheckedIndex)]
-    lost = [c for c in wanted if _key(c) not in made(_lengths(c), whole=c.ndim > 0)]
+    lost = [c for c in wanted if _key(c) not in made]
     return _waiting(plain, [total(c) if c.ndim else c for c in lost]) if lost else plain
 
 
@@ -65,43 +58,25 @@ def _key(check: Tensor) -> Hashable:
     return check.node.op, check.node.inputs, attrs["extent"], attrs.get("room")
 
 
-def _lengths(check: Tensor) -> frozenset[str]:
-    """The sizes that are lengths of a check: it finds something only where they are at least 1."""
-    return frozenset(str(d) for d in check.shape if is_name(d))
-
-
 def _read(
-    nodes: Sequence[Node],
-    results: Sequence[Tensor],
-    partial: Collection[str],
-    given: Collection[str],
+    nodes: Sequence[Node], results: Sequence[Tensor], partial: Collection[str]
 ) -> list[Node]:
-    """The nodes of which elements are computed where the `given` sizes are at least 1: every one,
-    if those of ops in `partial` do not count, which read only some of their first inputs.
+    """The nodes of which elements are computed: every one, if those of ops in `partial` do not
+    count, which read only some of their first inputs.
     """
     read = {x.node for x in results}
     found: list[Node] = []
     for node in reversed(nodes):
-        if node in read and _is_run(node, given):
+        if node in read and _is_run(node):
             partly = node.op.name in partial and not _takes_all(node)
             read.update(x.node for x in node.inputs[partly:])
             found.append(node)
     return found[::-1]
 
 
-def _is_run(node: Node, given: Collection[str]) -> bool:
-    """Whether there are steps of the node's loops, which a scatter has for every index."""
-    return node.op.name == "scatter" or any(_has_elements(t.shape, given) for t in node.types)
-
-
-def _has_elements(shape: Shape, given: Collection[str]) -> bool:
-    """Whether every length is at least 1 where those of `given` are."""
-    for d in shape:
-        more = substitute(d, lambda atom: size(atom.name) + 1 if atom.name in given else None)
-        low, _ = bounds(more)
-        if low is None or low < 1:
-            return False
-    return True
+def _is_run(node: Node) -> bool:
+    """Whether there may be steps of the node's loops, which a scatter has for every index."""
+    return node.op.name == "scatter" or any(t.size != 0 for t in node.types)
 
 
 def _takes_all(node: Node) -> bool:
