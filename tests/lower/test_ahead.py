@@ -51,6 +51,12 @@ def test_packing_asks_for_lines_that_lie_far_apart(columns: int, asks: bool) -> 
     assert bool(asked) is asks
 
 
+def test_packing_asks_for_rows_side_by_side_that_lie_far_apart() -> None:
+    x, y = gc.placeholder("x", (1024, 1024)), gc.placeholder("y", (1024, 1024))
+    walked = walk(kernel([x.T @ y], x, y).body)
+    assert [s for s in walked if isinstance(s, Prefetch) and s.buffer == "a0"]
+
+
 def test_sums_of_chains_are_added_without_masks() -> None:
     x, y = matrices(1024, 1024, 1024)
     stores = [s for s in walk(kernel([x @ y], x, y).body) if isinstance(s, Store)]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Prefetch, Stmt
+from graphc.backends.lower.products.axes import Axis, Operand
 from graphc.backends.lower.products.frame import ZERO, Frame
 from graphc.ir.dtypes import DType
 
@@ -21,11 +22,11 @@ WIDE = 4
 BUSY_ROWS = 4
 #: Bytes of a line of the cache.
 LINE = 64
-#: Lines of the right operand between what is packed and what is asked for, and bytes from line to
-#: line from which on they do not come by themselves.
+#: Lines between what is packed and what is asked for, and bytes from line to line from which on
+#: they do not come by themselves.
 DISTANCE, APART = 16, 1024
 M0, N0, R, ROW, PANEL = (e.var(f"p.{name}") for name in ("m0", "n0", "r", "i", "j"))
-K, KN, N = (e.var(f"p.{name}") for name in ("k", "kn", "n"))
+K, KN, N, M = (e.var(f"p.{name}") for name in ("k", "kn", "n", "m"))
 
 #: Buffers of the results, their dtypes, and where the element at the bound variables lies in them.
 Places = Sequence[tuple[str, DType, Expr]]
@@ -77,15 +78,37 @@ def line_ahead(frame: Frame, column: Expr) -> list[Stmt]:
     """Asks for neighbours of this column of the block in a later line of the right operand, which
     is packed line by line.
     """
-    right, dtype = frame.product.right, frame.sum_type
-    if right.step is None or (isinstance(right.step, int) and right.step * dtype.bytes < APART):
+    product = frame.product
+    return _later(frame, product.right, frame.right, product.columns, (N0 + column, N))
+
+
+def row_ahead(frame: Frame, row: int) -> list[Stmt]:
+    """Asks for neighbours of this row of the tiles among a later summand's of the left operand,
+    whose rows lie side by side.
+    """
+    product = frame.product
+    return _later(frame, product.left, frame.left, product.rows, (M0 + R + row, M))
+
+
+def _later(
+    frame: Frame,
+    operand: Operand,
+    element: Callable[[], Expr],
+    axes: Sequence[Axis],
+    places: tuple[Expr, Expr],
+) -> list[Stmt]:
+    """Asks for the element at the first of these places, some summands later; leaves the axes at
+    the second one.
+    """
+    step, dtype = operand.step, frame.sum_type
+    if step is None or (isinstance(step, int) and step * dtype.bytes < APART):
         return []
-    frame.bind(frame.product.columns, N0 + column)
-    x = frame.right()
-    frame.bind(frame.product.columns, N)
+    frame.bind(axes, places[0])
+    x = element()
+    frame.bind(axes, places[1])
     if x.op != "load" or len(x.args) != 1:
         return []
-    return [Prefetch(str(x.attr), x.args[0] + frame.dims(right.step) * DISTANCE)]
+    return [Prefetch(str(x.attr), x.args[0] + frame.dims(step) * DISTANCE)]
 
 
 def _is_wide(frame: Frame) -> bool:

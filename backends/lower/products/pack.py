@@ -11,7 +11,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
-from graphc.backends.lower.products.ahead import line_ahead
+from graphc.backends.lower.products.ahead import line_ahead, row_ahead
 from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.sizes import Sizes
@@ -210,6 +210,7 @@ def _pack_side_by_side(frame: Frame) -> list[Stmt]:
     for row in range(0, left_line(frame), sizes.lanes):
         mask = None if _all_there(frame, row) else _first(R + row, e.var("p.h"), sizes.lanes)
         vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
+        stores += row_ahead(frame, row)
         stores.append(Store(LEFT, frame.vector(K * left_line(frame) + row), vector))
     return lines.loop(stores)
 
