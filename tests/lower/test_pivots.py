@@ -39,15 +39,15 @@ def checked(shape: tuple[int, ...], fixed: bool = True) -> Callable[[np.ndarray]
     return check
 
 
-def text(x: Tensor, outputs: list[Tensor]) -> str:
-    calls = program_of([x], outputs, Schedule()).calls
+def text(inputs: list[Tensor], outputs: list[Tensor]) -> str:
+    calls = program_of(inputs, outputs, Schedule()).calls
     return "".join(repr(call.kernel) for call in calls)  # type: ignore[union-attr]
 
 
 def test_all_is_read_once_unless_the_pivot_is_far() -> None:
     x = gc.placeholder("x", (3, 70, 1030))
-    assert "far" in text(x, sums(x))
-    assert "far" not in text(x, [gc.max(x, axis=1), gc.sum(gc.exp(x), axis=1) * 2])
+    assert "far" in text([x], sums(x))
+    assert "far" not in text([x], [gc.max(x, axis=1), gc.sum(gc.exp(x), axis=1) * 2])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 70])
@@ -98,3 +98,15 @@ def test_sums_are_as_exact_where_the_pivot_is_just_near() -> None:
     y = value.astype(np.float64)
     want = np.exp(y - y.max(1, keepdims=True)).sum(1)
     np.testing.assert_allclose(got, want, 1e-6)
+
+
+def test_indices_that_are_made_on_the_way_are_checked() -> None:
+    x, table = gc.placeholder("x", ("a", "b", 700)), gc.placeholder("table", (50, 700))
+    y = gc.logsumexp(table[x[:, :, 0].astype("int64")], axis=1)
+    assert "far" in text([x, table], [y])
+    f = gc.compile([x, table], y)
+    value, rows = np.full((2, 30, 700), 49, np.float32), np.ones((50, 700), np.float32)
+    np.testing.assert_allclose(f(value, rows), 1 + np.log(30), 1e-6)
+    value[1, 7, 0] = 50
+    with pytest.raises(gc.IndexRangeError, match="index 50 is out of range"):
+        f(value, rows)

@@ -10,6 +10,7 @@ done again, less m. Special values need no care: an m that is not finite counts 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,8 @@ class PivotedLines:
     def statements(self) -> list[Stmt]:
         """The reductions; the reader knows their results from there on."""
         low, pair = self.low, self.pair
+        checks: list[Stmt] = []
+        low.reader.statements = checks
         low.reader.values[pair.less] = e.load(*self.pivot, pair.less.dtype)
         low.reader.forget()
         largest, total = (low.accumulator(root) for root in (pair.largest, pair.total))
@@ -75,7 +78,7 @@ class PivotedLines:
         low.reader.values[pair.total.tensor] = total.result
         return [
             *self._pivot(largest.term),
-            *self._taking_in([largest, total], ahead=True),
+            *self._taking_in([largest, total], low.lines_to_come([largest, total]), checks),
             *self._brought(total),
         ]
 
@@ -108,10 +111,12 @@ class PivotedLines:
             low.reader.values[self.pair.largest.tensor] = kept
         return value
 
-    def _taking_in(self, lines: list[LineAccumulator], ahead: bool) -> list[Stmt]:
+    def _taking_in(
+        self, lines: list[LineAccumulator], ahead: Sequence[At] = (), checks: Sequence[Stmt] = ()
+    ) -> list[Stmt]:
         low = self.low
         start = [low.along([s]) for line in lines for s in line.start(low.dims(0))]
-        return [*start, *low.taken_in(lines, low.lines_to_come(lines) if ahead else [])]
+        return [*start, *low.taken_in(lines, ahead, checks)]
 
     def _brought(self, total: LineAccumulator) -> list[Stmt]:
         """Brings the sum to the largest, or takes it again."""
@@ -120,7 +125,7 @@ class PivotedLines:
         difference = e.load(*self.pivot, dtype) - less
         near = e.absolute(difference) <= FAR
         moved = total.best * e.math("exp", difference)
-        again = [low.along([Store(*self.pivot, less)]), *self._taking_in([total], ahead=False)]
+        again = [low.along([Store(*self.pivot, less)]), *self._taking_in([total])]
         one, zero = e.const(1, dtype), e.const(0, dtype)
         return [
             Declare("far", zero),
