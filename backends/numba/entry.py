@@ -20,7 +20,8 @@ from graphc.ir.node import Tensor
 
 PARAMETERS = ("status", "inputs", "outputs", "variables", "constants", "sizes")
 _LOCAL = (
-    "after", "branches", "carry", "chosen", "empty", "end", "inner", "launch", "more", "t", "x",
+    "after", "branches", "carry", "chosen", "empty", "end", "inner", "launch", "more", "number",
+    "t", "x",
 )  # fmt: skip
 _TAKEN = (*PARAMETERS, *_LOCAL, "np", "max", "min", "range", "reversed")
 
@@ -226,11 +227,12 @@ class _Entry:
     ) -> None:
         names = [f"{name}_{k}" for k in range(len(call.programs))]
         self.emit(f"branches = [{', '.join(names)}]")
-        self.emit(f"k = min(max({inputs[0]}[0], 0), {len(names) - 1})")
+        self.emit(f"number = min(max({inputs[0]}[0], 0), {len(names) - 1})")
         for k, lengths in enumerate(call.lengths):
             for d, code in lengths:
-                self.emit(f"if k == {k} and {self.dim(d)} < 0:")
-                self.emit(f"    status[0], status[1] = {code}, {self.dim(d)}")
+                self.emit(f"if number == {k} and {self.dim(d)} < 0:")
+                self.emit(f"    if not 0 < status[0] < {code}:")
+                self.emit(f"        status[0], status[1] = {code}, {self.dim(d)}")
                 self.emit("    return")
-        self.emit("chosen = branches[k]")
+        self.emit("chosen = branches[number]")
         self._run("chosen", f"[{', '.join(inputs[1:])}]", f"[{', '.join(outputs)}]")

@@ -153,3 +153,22 @@ def test_a_branch_that_is_taken_refuses_sizes_that_make_a_length_negative(
         f(few, np.True_)
     many = draw(1000, 3)
     np.testing.assert_allclose(f(many, np.True_), wanted(many, np.True_), rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", ["cpu", "numba"])
+def test_of_an_index_and_a_length_that_fail_the_error_names_the_index(target: str) -> None:
+    (rows, p), y = _shortened("one")
+    i = gc.placeholder("i", (2,), gc.int64)
+    f = gc.compile([rows, p, i], [gc.exp(rows[i]), y], target=target)
+    with pytest.raises(gc.IndexRangeError, match="index 12 is out of range"):
+        f(draw(10, 3), np.True_, np.array([1, 12]))
+
+
+@pytest.mark.parametrize("name", ["branches", "chosen", "k", "number"])
+def test_sizes_have_names_of_their_own_beside_a_branch(name: str) -> None:
+    x, p = gc.placeholder("x", (name, 3)), gc.placeholder("p", (), gc.bool_)
+    y = gc.exp(x * gc.cond(p, lambda: gc.sum(x), lambda: gc.max(x)))
+    value = draw(7, 3).astype(np.float32)
+    got = gc.compile([x, p], y, target="numba")(value, np.True_)
+    wanted = gc.compile([x, p], y, target="reference")(value, np.True_)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
