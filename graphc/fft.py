@@ -51,9 +51,10 @@ def fft(re: TensorLike, im: TensorLike | None = None, axis: int = -1) -> Pair:
 
 
 @locate_errors
-def ifft(re: TensorLike, im: TensorLike, axis: int = -1) -> Pair:
-    """What has this spectrum: the reverse of `fft`."""
+def ifft(re: TensorLike, im: TensorLike | None = None, axis: int = -1) -> Pair:
+    """What has this spectrum, a real one without im: the reverse of `fft`."""
     x, y = _pair(re, im)
+    y = zeros_like(x) if y is None else y
     return _along(x, y, normal_axis(axis, x.ndim), inverse=True)
 
 

@@ -180,3 +180,13 @@ def test_mistakes_are_named():
         fft.fft(x, x[:2])
     with pytest.raises(ShapeError, match="7 elements have 4 in the half, not 6"):
         fft.irfft(x, x, 7)
+
+
+def test_a_real_spectrum_goes_back_without_its_imaginary_part() -> None:
+    for n in (8, "n"):
+        x = gc.placeholder("x", (3, n))
+        value = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+        wanted = np.fft.ifft(value)
+        re, im = gc.compile([x], gc.fft.ifft(x))(value)
+        np.testing.assert_allclose(re, wanted.real, atol=1e-6)
+        np.testing.assert_allclose(im, wanted.imag, atol=1e-6)
