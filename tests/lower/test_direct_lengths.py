@@ -61,6 +61,16 @@ def test_every_width_of_vectors(case: Any, isa: str) -> None:
     np.testing.assert_array_equal(run(*given), wanted(case, SIZES[1], given))
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("size", [(2, 1, 7), (2, 7, 1), (1, 1, 1), (0, 1, 7)], ids=str)
+def test_images_with_no_place_for_a_window(size: tuple[int, int, int], isa: str) -> None:
+    """No position along one axis and some along another: nothing is summed, nor divided by."""
+    case = (2, 6, 3, {"stride": 2})
+    given = arrays(case, size)
+    found = gradient(case, ("n", "h", "w"), isa)(*given)
+    np.testing.assert_array_equal(found, np.zeros_like(given[1]))
+
+
 def wanted(case: Any, size: tuple[int, int, int], given: tuple[Any, ...]) -> Any:
     """By definition: small integers have one sum."""
     (x, w, g), options = given, case[3]

@@ -58,8 +58,11 @@ class Lines:
         return [self._lines([*ends, loop])]
 
     def _lines(self, body: Sequence[Stmt]) -> For:
-        first, last = K0 / self.extent, (K0 + KN - 1) / self.extent
-        return For("p.l", first, last + 1, (*self.decode, *body))
+        """The body for each line of the block: of no summands none, for which axes without
+        elements would be divided by.
+        """
+        end = (K0 + KN + self.extent - 1) / self.extent
+        return For("p.l", K0 / self.extent, end, (*self.decode, *body))
 
     def _along(self, begin: Expr, end: Expr, body: Sequence[Stmt], vector: bool) -> For:
         if not vector:
