@@ -58,9 +58,7 @@ def _key(check: Tensor) -> Hashable:
     return check.node.op, check.node.inputs, attrs["extent"], attrs.get("room")
 
 
-def _read(
-    nodes: Sequence[Node], results: Sequence[Tensor], partial: Collection[str]
-) -> list[Node]:
+def _read(nodes: Sequence[Node], results: Sequence[Tensor], partial: Collection[str]) -> list[Node]:
     """The nodes of which elements are computed: every one, if those of ops in `partial` do not
     count, which read only some of their first inputs.
     """

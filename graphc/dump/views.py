@@ -81,11 +81,7 @@ def number_of(x: Tensor) -> str | None:
     while x.node.op.name == "broadcast":
         (x,) = x.node.inputs
     literal = x.node.attrs["value"] if x.node.op.name == "constant" else None
-    return (
-        str(literal.array.reshape(())[()])
-        if literal is not None and x.size == 1
-        else None
-    )
+    return str(literal.array.reshape(())[()]) if literal is not None and x.size == 1 else None
 
 
 def _node_box(node: Node, name: str) -> Box:

@@ -30,7 +30,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with _opened(aside, path) as file:
             if mode is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+                os.chmod(aside, stat.S_IMODE(mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
