@@ -57,7 +57,8 @@ class Untile(Op):
         rest = x.ndim - n
         for axis, d, start in zip(axes, attrs["out"], attrs["offsets"], strict=True):
             x = np.moveaxis(x, rest, axis + 1)
-            x = x.reshape((*x.shape[:axis], -1, *x.shape[axis + 2 :]))
+            length = x.shape[axis] * x.shape[axis + 1]
+            x = x.reshape((*x.shape[:axis], length, *x.shape[axis + 2 :]))
             where = np.arange(d) - start
             inside = (where >= 0) & (where < x.shape[axis])
             picked = np.take(x, np.where(inside, where, 0), axis) if x.shape[axis] else None
@@ -97,6 +98,7 @@ class Untile(Op):
             *moved([(2, 3, 3, 2, 2)], two, KINDS),
             *moved([(2, 3)], {"axes": (0,), "out": (8,), "offsets": (1,)}, FEW),
             *moved([(0, 2)], {"axes": (0,), "out": (2,), "offsets": (0,)}, FEW),
+            *moved([(0, 3, 3, 2, 2)], two, FEW),
         )
 
 
