@@ -30,7 +30,8 @@ def test_reg_25_inverted_dropout():
     assert abs((kept > 0).mean() - 0.9) < 4 * math.sqrt(0.09 / kept.size)
     layer = nn.Dropout(0.5, random.Generator(1))
     assert layer.eval()(x) is x
-    model = nn.Sequential(nn.Dense(3, 8, gc.tanh, seed=0, **WIDE), layer, nn.Dense(8, 1, **WIDE))
+    first, last = nn.Dense(3, 8, gc.tanh, seed=0, **WIDE), nn.Dense(8, 1, seed=1, **WIDE)
+    model = nn.Sequential(first, layer, last)
     (X, t) = data = symbols(X=S(0, 10, 3), t=S(1, 10, 1))
     loss = nn.mse(model.train()(X), t)
     step = gc.compile([X, t], loss, updates=optim.SGD(0.1).updates(loss, model.parameters()))
