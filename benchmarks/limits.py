@@ -111,13 +111,20 @@ def build(folder):
     return lib
 
 
+def aligned(n):
+    """n ones that start at a cache line."""
+    whole = np.ones(n + 16, np.float32)
+    start = -whole.ctypes.data % 64 // 4
+    return whole[start : start + n]
+
+
 def bandwidth(lib, n, read):
     """GB/s of loops over arrays of n numbers, by what they read and write, and of a sum over `read`
     numbers.
     """
     size = ctypes.c_size_t(n)
-    arrays = [np.ones(n + 16, np.float32) for _ in range(4)]
-    *pointers, fourth = [ctypes.c_void_p((a.ctypes.data + 63) & ~63) for a in arrays]
+    arrays = [aligned(n) for _ in range(4)]
+    *pointers, fourth = [ctypes.c_void_p(a.ctypes.data) for a in arrays]
     big = np.ones(read, np.float32)
     start, length = ctypes.c_void_p(big.ctypes.data), ctypes.c_size_t(read)
     return {

@@ -18,6 +18,7 @@ KEEP = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
+NO_PEERS = ("reference", "plain_loops")  # modules that work as a peer's does
 # While measuring, at most this share of one processor may be others' work.
 QUIET = 0.03
 
@@ -81,7 +82,7 @@ class Worker:
 
     def __init__(self, python, peer, workload, values, env, log, threads=2):
         name, _, keep = peer.partition("@")
-        module = name if name == "reference" else "peer_" + name
+        module = name if name in NO_PEERS else "peer_" + name
         bound = ",".join(map(str, cpus(threads)))
         self.process = subprocess.Popen(
             [python, os.path.join(HERE, "worker.py"), module, workload, values, bound],

@@ -24,6 +24,7 @@ import tempfile
 import time
 
 import numpy as np
+import plain_loops
 import workloads
 from costs import TOLERANCE
 from environments import Pythons
@@ -140,13 +141,26 @@ class Run:
             w, results[peer] = self.start(peer, workload, reference)
             if w:
                 workers[peer] = w
-        turns = self.turns(workers)
+        loop = self.loop(workload)
+        turns = self.turns(workers | loop)
+        moved = {"loop_ms": summary(turns[plain_loops.NAME])["median_ms"]} if loop else {}
         for peer, w in workers.items():
-            results[peer] |= summary(turns[peer])
+            results[peer] |= summary(turns[peer]) | moved
             if "error" not in results[peer]:
                 results[peer] |= w.ask("quit")
+        for w in (*workers.values(), *loop.values()):
             w.kill()
         return results
+
+    def loop(self, workload):
+        """{name: worker} of the plain loop that moves the workload's bytes, where there is one."""
+        if not plain_loops.moves(workload):
+            return {}
+        w = self.worker(plain_loops.NAME, workload, f"{self.folder}/loop.npz")
+        answer = w.reply(self.options.limit)
+        if "error" in answer:
+            raise SystemExit(f"the plain loop of {workload} failed: {answer['error']}")
+        return {plain_loops.NAME: w}
 
     def turns(self, workers):
         """{peer: [(times, others' share), ...]}; who begins moves on with every round."""

@@ -1,16 +1,20 @@
 """What the benchmarks write: joined results, averages over groups, the chart."""
 
+import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import plain_loops
 import run
 import storage
 import workloads
 from chart import LEAST, MOST, place, svg
+from costs import Cost
 from report import Report
 
 PEERS = ["graphc", "torch@keep", "jax@keep"]
@@ -105,3 +109,23 @@ def test_peers_are_found_as_files_and_as_folders():
     assert {"torch@keep", "torch_compile", "jax", "pytensor", "tinygrad", "onnxruntime"} <= set(
         found
     )
+
+
+def test_a_plain_loop_of_the_same_run_is_compared_by_medians():
+    row = {"graphc": cell(2.0, loop_ms=1.5), "jax@keep": cell(3.0, loop_ms=1.5)}
+    text = Report(results({"mean_var": row}), PEERS).markdown()
+    assert "| 1.50 | 67% | 75% |" in text  # the floor of 64 MB at 50 GB/s, and the loop
+
+
+def test_plain_loops_move_the_bytes_of_their_workloads(monkeypatch):
+    gcc = shutil.which("gcc")
+    if not gcc:
+        pytest.skip("no gcc")
+    monkeypatch.setitem(plain_loops.COST, "adam_fused", Cost(0, 7 * 4 * 160))
+    step = plain_loops.build("adam_fused", {})
+    before = [a.copy() for a in step.arrays]
+    assert step() == []
+    changed = [not np.array_equal(a, b) for a, b in zip(step.arrays, before, strict=True)]
+    assert changed == [True, True, True, False]
+    assert all(len(a) == 160 for a in step.arrays)
+    assert not plain_loops.moves("gemm_1024")
