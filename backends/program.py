@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 from graphc.backends.failures import Failure
+from graphc.backends.loops.stmt import Alloc, LoopKernel, walk
 from graphc.backends.lower.kernel import Call, Nested
 from graphc.backends.memory import Plan
 from graphc.ir.dim_values import is_name, sizes
@@ -76,6 +77,18 @@ def walk_calls(program: Program) -> Iterator[Call]:
                 yield from walk_calls(inner)
         else:
             yield call
+
+
+def stack_bytes(program: Program) -> int:
+    """Bytes of stack that one of its threads needs at most: the largest scratch memory of a kernel,
+    and room for what is spilled and for the functions around it.
+    """
+    return 16384 + max((_scratch_bytes(c.kernel) for c in walk_calls(program)), default=0)
+
+
+def _scratch_bytes(kernel: LoopKernel) -> int:
+    places = {s.buffer: s for s in walk(kernel.body) if isinstance(s, Alloc)}
+    return sum(-(-s.size * s.dtype.bytes // 64) * 64 for s in places.values())
 
 
 def compound_dims(program: Program) -> list[tuple[int, Dim]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from graphc.backends.llvm.artefact import error_messages
-from graphc.backends.program import Program
+from graphc.backends.program import Program, stack_bytes
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 
@@ -134,7 +134,8 @@ def _function(name: str, function: str, program: Program) -> list[str]:
         f"/* {function}",
         *shapes,
         f"     workspace: {name}_{function}_workspace({', '.join(names[:count])}) bytes, or NULL:",
-        "     then they are allocated for the call */",
+        "     then they are allocated for the call",
+        f"     stack: up to {stack_bytes(program) // 1024} kB, of each thread */",
         f"size_t {name}_{function}_workspace({', '.join(sizes) or 'void'});",
         f"int {name}_{function}({', '.join([f'{name} *self', *sizes, *ends, 'void *workspace'])});",
     ]
