@@ -127,6 +127,7 @@ KIND = {
     "logsumexp_all": "read",
     "mean_var": "read",
     "adam_fused": "update",
+    "gpt2_decode_b1": "read",
 }
 # Largest accepted relative error: L2 norm, per output, against a float64 run; for state, of its
 # change over 3 steps.  adam_fused: p is near 1 and moves by 1e-4 a step, float32 itself is coarse.
