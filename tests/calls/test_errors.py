@@ -65,3 +65,14 @@ def test_a_method_of_arrays_elsewhere_is_explained(name: str) -> None:
 def test_a_function_that_is_no_method_is_named() -> None:
     with pytest.raises(AttributeError, match=r"no 'softmax'\n  hint: gc\.softmax\(x\) is"):
         gc.placeholder("x", (3,)).softmax()  # type: ignore[attr-defined]
+
+
+def test_unknown_arguments_show_how_a_function_is_called() -> None:
+    x = gc.placeholder("x", (3, 4))
+    with pytest.raises(TypeError, match=r"'dim'\n  hint: sum\(x, axis=None, dtype=None, keep"):
+        gc.sum(x, dim=1)  # type: ignore[call-arg]
+
+
+def test_a_type_error_of_a_function_that_a_user_gives_is_left_as_it_is() -> None:
+    with pytest.raises(TypeError, match=r"at most 1|takes 1 positional argument[^\n]*$"):
+        gc.scan(lambda h: (h, h), gc.zeros((3,)), gc.ones((2, 3)))
