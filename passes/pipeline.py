@@ -22,6 +22,7 @@ from graphc.passes.block_writes import WRITE_BLOCKS
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.decompose import DECOMPOSE
 from graphc.passes.drop import DROP
+from graphc.passes.factor_inverses import FACTOR_INVERSES
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
@@ -61,6 +62,7 @@ PIPELINE: tuple[Pass, ...] = (
     SHARE_REDUCTIONS,
     BLOCK_REDUCTIONS,
     RECIPROCATE,
+    FACTOR_INVERSES,
     WINOGRAD,
     PACK_KERNELS,
     DECOMPOSE,

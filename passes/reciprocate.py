@@ -41,10 +41,10 @@ def _inverse(s: Tensor) -> Tensor | None:
     """1 / s where that is safe."""
     if s.node.op.name == "sqrt":
         return rsqrt(s.node.inputs[0])
-    return reciprocal(s) if _is_sum_of_shifted_exponentials(s) else None
+    return reciprocal(s) if is_sum_of_shifted_exponentials(s) else None
 
 
-def _is_sum_of_shifted_exponentials(s: Tensor) -> bool:
+def is_sum_of_shifted_exponentials(s: Tensor) -> bool:
     """Whether s is sum(exp(x - max(x))) along the same axes, which holds a term exp(0)."""
     e = s.node.inputs[0] if s.node.op.name == "sum" else None
     if e is None or e.node.op.name != "exp" or e.node.inputs[0].node.op.name != "subtract":

@@ -1,0 +1,75 @@
+"""Sums of rows by an inverse: which wait for it no longer; nothing but roundings changes."""
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.ir.node import Tensor
+from graphc.ir.walk import topological
+from graphc.passes.graph import Graph
+from graphc.passes.pipeline import optimise
+from tests.support.run import evaluate
+
+X = gc.placeholder("x", (5, 7), gc.float32)
+Y = gc.placeholder("y", (5, 7), gc.float32)
+V = gc.placeholder("v", (5,), gc.float32)
+
+
+def norm(eps: float) -> Tensor:
+    return gc.sqrt(gc.mean(X * X, axis=1, keepdims=True) + eps)
+
+
+def softmax() -> Tensor:
+    e = gc.exp(X - gc.max(X, axis=1, keepdims=True))
+    return e / gc.sum(e, axis=1, keepdims=True)
+
+
+def rewritten(y: Tensor) -> Tensor:
+    (found,) = optimise(Graph((X, Y, V), (y,))).outputs
+    return found
+
+
+def waits(y: Tensor) -> bool:
+    """Whether a sum needs an inverse."""
+    sums = [node for node in topological([y]) if node.op.name == "sum"]
+    names = {node.op.name for s in sums for node in topological(list(s.inputs))}
+    return bool(names & {"rsqrt", "reciprocal", "divide"})
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        gc.sum(Y * (X / norm(1e-5)), axis=1),
+        gc.sum(Y / norm(1e-5) * (X / norm(1e-5)), axis=1),
+        gc.sum(Y * softmax(), axis=1),
+        gc.sum(softmax(), axis=1),
+    ],
+    ids=["norm", "twice", "softmax", "alone"],
+)
+@pytest.mark.parametrize("extreme", [False, True], ids=["ordinary", "extreme"])
+def test_inverses_leave_sums(y: Tensor, extreme: bool) -> None:
+    found = rewritten(y)
+    assert not waits(found)
+    random = np.random.default_rng(0)
+    x, w = (random.normal(0, 3, (5, 7)).astype(np.float32) for _ in range(2))
+    if extreme:
+        x[1, 2], x[2, 3], x[3], w[4, 1] = np.nan, np.inf, 0, np.inf
+    feeds = {X: x, Y: w, V: np.ones(5, np.float32)}
+    with np.errstate(all="ignore"):
+        wanted = evaluate([y], feeds)[0]
+        for target in ("reference", "cpu"):
+            got = evaluate([found], feeds, target)[0]
+            np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        gc.sum(Y * (X / norm(0.0)), axis=1),  # infinite beside a row of zeros
+        gc.sum(Y * (X / gc.sqrt(V)[:, None]), axis=1),  # infinite beside a zero
+        gc.sum(Y * (X / norm(1e-5)), axis=0),  # differs along the sum
+    ],
+    ids=["no_eps", "any_root", "other_axis"],
+)
+def test_other_factors_stay(y: Tensor) -> None:
+    assert waits(rewritten(y))
