@@ -24,6 +24,7 @@ from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import LineAccumulator
 from graphc.backends.lower.nests.combine import accumulator_dtype, identity
 from graphc.backends.lower.nests.frame import CHUNK, NestFrame
+from graphc.backends.lower.nests.joined import join_columns
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index
@@ -45,7 +46,7 @@ def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     """The kernels of a body: one, and where partial results are left, one more for each to combine
     them.
     """
-    return lower_turned(body, schedule, fail) or Lowering(body, schedule, fail).run()
+    return lower_turned(body, schedule, fail) or Lowering(join_columns(body), schedule, fail).run()
 
 
 class Lowering(NestFrame):
