@@ -13,7 +13,7 @@ from graphc.backends.loops.stmt import Accumulate, Declare, For, LoopKernel, Par
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, minimum
-from graphc.ir.dtypes import DType, float32, int64
+from graphc.ir.dtypes import DType, float32, float64, int64
 from graphc.ir.node import Tensor
 
 #: Parts of a sum that are added up before they join the others.
@@ -77,6 +77,7 @@ def combine_partials(
     schedule: Schedule,
 ) -> Call:
     """The kernel that combines `chunks` lines of `size` partial results, in order, into `out`."""
+    wide = _total_dtype(op.combine, partial.dtype)
     dims = DimWriter()
     arguments: list[Buffer] = [partial, out, *([places] if places else [])]
     params = [Param("a0", partial.dtype), Param("o0", out.dtype, True)] + (
@@ -87,18 +88,19 @@ def combine_partials(
     dims.bind(j, e.var("j"))
     source = dims(c * size + j)
     position = e.load("a1", source, int64) if places else None
-    step = Accumulate("s", op.combine, e.load("a0", source, partial.dtype), position)
-    result = e.var("s.at", int64) if places else e.var("s", partial.dtype)
-    line: list[Stmt] = [Declare("s", identity(op, partial.dtype))]
+    value = e.cast(e.load("a0", source, partial.dtype), wide)
+    step = Accumulate("s", op.combine, value, position)
+    result = e.var("s.at", int64) if places else e.var("s", wide)
+    line: list[Stmt] = [Declare("s", identity(op, wide))]
     line += [Declare("s.at", e.const(2**62, int64))] if places else []
-    some = op.combine == "sum" and partial.dtype.is_float and not _at_most(chunks, TOGETHER)
+    some = op.combine == "sum" and partial.dtype is float64 and not _at_most(chunks, TOGETHER)
     parts_in_order = For("c", dims(0), dims(chunks), (step,))
     line += [
-        _in_groups(step, dims(chunks), identity(op, partial.dtype)) if some else parts_in_order,
+        _in_groups(step, dims(chunks), identity(op, wide)) if some else parts_in_order,
         Store("o0", dims(j), e.cast(result, out.dtype)),
     ]
     begin, end, parts = _split(dims, size, schedule)
-    lanes = schedule.lanes(partial.dtype.bits) if size != 1 else 0
+    lanes = schedule.lanes(wide.bits) if size != 1 else 0
     loop = For("j", begin, end, tuple(line), "vector" if lanes else "serial", lanes, 1)
     kernel = LoopKernel(f"combine_{op.name}", tuple(params), (), dims(parts), (loop,))
     return Call(
@@ -108,6 +110,11 @@ def combine_partials(
         tuple(arguments),
         parts,
     )
+
+
+def _total_dtype(combine: str, dtype: DType) -> DType:
+    """Sums of float32 are added up as float64, so that they are rounded but once."""
+    return float64 if combine == "sum" and dtype is float32 else dtype
 
 
 def _at_most(d: Dim, bound: int) -> bool:
