@@ -27,7 +27,7 @@ from graphc.backends.lower.nests.loops import steps_as_one
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dim_values import product as size_of
-from graphc.ir.dims import index
+from graphc.ir.dims import bounds, floordiv, index, maximum
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.packed import sees_each_once
@@ -77,31 +77,29 @@ class _Packed(Epilogue):
         self.block = parted(self.positions, self._most(schedule), panels)
         if self.computed:
             self.block = self._whole_block()
-        fitting = KEPT_BYTES // (self.block.tiles * self.line * 4)
+        fitting = KEPT_BYTES // (self.block.most * self.line * 4)
         self.depths = -(-self.lines // max(1, fitting))
         self.per = -(-self.lines // self.depths)
         if self.depths > 1:
             fewest = -(-panels // MOST_PANELS)
             groups = next(g for g in range(fewest, panels + 1) if panels % g == 0)
-            self.block = replace(self.block, groups=max(groups, self.block.groups))
+            self.block = replace(self.block, groups=maximum(groups, self.block.groups))
         self.lanes = schedule.lanes(32)
-        self.registers = registers(schedule, self.block.tiles, width)
+        self.registers = registers(schedule, self.block.most, width)
         rows = self.registers.rows
-        tiles = -(-self.block.tiles // TOGETHER) * TOGETHER
-        self.rows = max(-(-self.block.tiles // rows) * rows, tiles)
+        tiles = -(-self.block.most // TOGETHER) * TOGETHER
+        self.rows = max(-(-self.block.most // rows) * rows, tiles)
         self.as_one = steps_as_one(body)
         in_chains = chain_of(self.per * self.line) is not None
         self.kept = 1 if in_chains or self.work > MOST_WORK else 0
         if self.depths > 1:
-            self.kept = panels // self.block.groups
+            self.kept = panels // (bounds(self.block.groups)[0] or 1)
         self.apart = self.per * self.line + GAP, self.rows * width + GAP
 
     def _whole_block(self) -> Block:
         """A block whose panels are not parted, so that images are computed once."""
-        if not isinstance(self.positions, int):
-            return replace(self.block, groups=1)
-        fewest = -(-self.positions // FEWEST_CHUNKS)
-        return replace(parted(self.positions, min(MOST_POSITIONS, max(fewest, 1)), 1), groups=1)
+        whole = parted(self.positions, MOST_POSITIONS, 1, FEWEST_CHUNKS)
+        return replace(whole, groups=1)
 
     def _most(self, schedule: Schedule) -> int:
         """Positions of a block."""
@@ -109,16 +107,15 @@ class _Packed(Epilogue):
 
     def one_call(self) -> Call:
         """The kernel."""
-        each = self.panels // self.block.groups
-        count = self.dims(self.block.count)
+        count, tiles = self.dims(self.block.count), self.dims(self.block.tiles)
         block = e.rem(e.var("chunk"), count)
-        tiles = e.const(self.block.tiles, T.dtype)
+        each = self.dims(floordiv(self.panels, self.block.groups))
         start: list[Stmt] = [
-            Let("w.first", block * self.block.tiles),
+            Let("w.first", block * tiles),
             Let("w.count", e.minimum(tiles, self.dims(self.positions) - FIRST)),
             Let("w.group", e.var("chunk") / count * each),
         ]
-        panels = e.const(each, T.dtype)
+        panels = each
         whole = [self._results()] if self.kept and self.depths == 1 else []
         later = [] if self.depths == 1 else [For("w.panel", ZERO, panels, (self._results(),))]
         depth: list[Stmt] = [

@@ -24,7 +24,7 @@ from graphc.backends.lower.convolutions.winograd_tiles import (
 from graphc.backends.lower.convolutions.winograd_transform import Transform, scratch
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
-from graphc.ir.dims import Dim, index
+from graphc.ir.dims import Dim, floordiv, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
@@ -56,9 +56,9 @@ class _Convolution(Epilogue):
         assert isinstance(panels, int) and isinstance(channels, int) and isinstance(width, int)
         self.panels, self.channels, self.width = panels, channels, width
         self.block = choose_block(self.image, channels, panels, schedule.positions)
-        self.registers = registers(schedule, self.block.tiles, width)
+        self.registers = registers(schedule, self.block.most, width)
         rows = self.registers.rows
-        self.rows = -(-self.block.tiles // rows) * rows
+        self.rows = -(-self.block.most // rows) * rows
         self.of_images = Transform(self.transforms.of_images, channels, self.registers)
         self.back = Transform(self.transforms.back, width, self.registers)
         self.apart = self.rows * channels + GAP, self.rows * width + GAP
@@ -67,13 +67,14 @@ class _Convolution(Epilogue):
         """The one kernel."""
         size = self.transforms.results
         tiles = self.image.samples * self.image.each
+        some, count = self.dims(self.block.tiles), self.dims(self.block.count)
         first = [
-            Let("w.block", e.rem(e.var("chunk"), self.dims(self.block.count))),
-            Let("w.first", e.var("w.block") * self.block.tiles),
-            Let("w.count", e.minimum(e.const(self.block.tiles, T.dtype), self.dims(tiles) - FIRST)),
+            Let("w.block", e.rem(e.var("chunk"), count)),
+            Let("w.first", e.var("w.block") * some),
+            Let("w.count", e.minimum(some, self.dims(tiles) - FIRST)),
         ]
-        each = self.panels // self.block.groups
-        group = e.var("chunk") / self.dims(self.block.count) * each
+        each = self.dims(floordiv(self.panels, self.block.groups))
+        group = e.var("chunk") / count * each
         panel = [self._products(), self._results()]
         statements: tuple[Stmt, ...] = (
             Alloc(IMAGES, float32, self.points * self.apart[0]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.backends.lower.kernel import Schedule
-from graphc.ir.dims import Dim, bounds, floordiv
+from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum, mod
 from graphc.ir.record import dataclass
 from graphc.ops.convolutions.winograd_matrices import Transforms
 
@@ -61,11 +61,14 @@ class Image:
 
 @dataclass(frozen=True)
 class Block:
-    """`tiles` tiles at a time, `count` blocks in all; the panels of a result in `groups` parts."""
+    """`tiles` tiles at a time, at most `most` for any sizes, `count` blocks in all; the panels of a
+    result in `groups` parts.
+    """
 
-    tiles: int
+    most: int
+    tiles: Dim
     count: Dim
-    groups: int
+    groups: Dim
 
 
 def registers(schedule: Schedule, rows: int, width: int) -> Registers:
@@ -89,15 +92,15 @@ def choose_block(image: Image, channels: int, panels: int, most: int = 0) -> Blo
     return parted(image.samples * image.each, _wanted(image, channels, most), panels)
 
 
-def parted(tiles: Dim, most: int, panels: int) -> Block:
-    """Blocks of at most so many tiles; evenly many, where their number is known."""
-    if not isinstance(tiles, int):
-        low, _ = bounds(tiles)
-        return Block(most, divide_up(tiles, most), _groups((low or 0) // most, panels))
-    count = max(1, -(-tiles // most))
-    count += count % 2 if count > 1 else 0
-    size = max(1, -(-tiles // count))
-    return Block(size, -(-tiles // size), _groups(-(-tiles // size), panels))
+def parted(tiles: Dim, most: int, panels: int, fewest: int = 1) -> Block:
+    """Blocks of at most so many tiles: evenly many, and at least `fewest` where there are so many
+    tiles.
+    """
+    count = maximum(maximum(divide_up(tiles, most), minimum(tiles, fewest)), 1)
+    count = count + mod(count, 2) * minimum(count - 1, 1)
+    size = maximum(divide_up(tiles, count), 1)
+    count = divide_up(tiles, size)
+    return Block(bounds(minimum(size, most))[1] or most, size, count, _groups(count, panels))
 
 
 def _fitting(image: Image, channels: int) -> int:
@@ -117,13 +120,24 @@ def most_tiles(image: Image, channels: int, most: int = 0) -> int:
     return most if not isinstance(each, int) else max(1, -(-each // max(1, -(-each // most))))
 
 
-def _groups(blocks: int, panels: int) -> int:
-    """In how many parts panels are taken, where there are so few blocks: best, evenly many."""
+def _groups(blocks: Dim, panels: int) -> Dim:
+    """In how many parts panels are taken, where there are so few blocks."""
+    if isinstance(blocks, int):
+        return _parts(blocks, panels)
+    found: Dim = _parts(FEWEST_CHUNKS, panels)
+    for n in range(FEWEST_CHUNKS, 1, -1):
+        fewer = maximum(minimum(n - blocks, 1), 0)
+        found = found + fewer * (_parts(n - 1, panels) - _parts(n, panels))
+    return found
+
+
+def _parts(blocks: int, panels: int) -> int:
+    """The parts of panels for so many blocks: best, evenly many chunks."""
     wanted = min(panels, -(-FEWEST_CHUNKS // max(blocks, 1)))
     fitting = [g for g in range(wanted, panels + 1) if panels % g == 0]
     return min(fitting, key=lambda g: (g * blocks % 2, g))
 
 
-def divide_up(x: Dim, y: int) -> Dim:
+def divide_up(x: Dim, y: Dim) -> Dim:
     """x / y, rounded up."""
     return floordiv(x + (y - 1), y)
