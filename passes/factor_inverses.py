@@ -5,7 +5,8 @@
 where r is made of a sum along the same row: with r behind them, both sums go in one loop. Taken out
 are inverses of sums of exp(x - max(x)), which are at least 1, and of roots of a mean square and a
 positive number, as norms divide by: neither is ever infinite, and only roundings change unless
-the squares are near to overflow. Other factors stay where they are.
+the squares are near to overflow. Other factors stay where they are, and so do 16-bit floats, whose
+range is short.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild
 from graphc.ops.layout import broadcast
@@ -34,7 +36,7 @@ def factor_inverses(graph: Graph) -> Graph:
 
 
 def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-    if node.op.name != "sum" or not node.types[0].dtype.is_float:
+    if node.op.name != "sum" or node.types[0].dtype not in (float32, float64):
         return None
     axes: Axes = node.attrs["axes"]
     found: list[Tensor] = []

@@ -73,3 +73,9 @@ def test_inverses_leave_sums(y: Tensor, extreme: bool) -> None:
 )
 def test_other_factors_stay(y: Tensor) -> None:
     assert waits(rewritten(y))
+
+
+def test_sums_of_a_short_range_wait() -> None:
+    x, y = (gc.placeholder(name, ("n",), gc.float16) for name in "xy")
+    f = gc.compile([x, y], gc.sum(y * gc.softmax(x)))
+    assert f(np.ones(100, np.float16), np.full(100, 1024, np.float16)) == pytest.approx(1024, 0.01)
