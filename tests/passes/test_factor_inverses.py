@@ -77,5 +77,6 @@ def test_other_factors_stay(y: Tensor) -> None:
 
 def test_sums_of_a_short_range_wait() -> None:
     x, y = (gc.placeholder(name, ("n",), gc.float16) for name in "xy")
-    f = gc.compile([x, y], gc.sum(y * gc.softmax(x)))
+    e = gc.exp(x - gc.max(x))
+    f = gc.compile([x, y], gc.sum(y * (e / gc.sum(e))))
     assert f(np.ones(100, np.float16), np.full(100, 1024, np.float16)) == pytest.approx(1024, 0.01)
