@@ -1,9 +1,10 @@
-"""What every test shares: the fuzzing budget, and skipping where there is no GPU."""
+"""What every test shares: the fuzzing budget, the order, and skipping where there is no GPU."""
 
 import ctypes
 import functools
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -39,12 +40,26 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("fuzz" if fuzzing else "suite")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays, so no collection of garbage looks at it again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
+    """Skip what needs a GPU where there is none; begin with what takes long, so that no process
+    is left with it while others are done.
+    """
     skip = pytest.mark.skip(reason="no NVIDIA GPU")
     for item in items:
         if item.get_closest_marker("gpu") and not count_gpus():
             item.add_marker(skip)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @functools.cache
