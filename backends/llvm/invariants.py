@@ -56,7 +56,8 @@ class Changes:
 
 def invariants(loop: For, changes: Changes) -> list[Expr]:
     """The largest expressions in the loop that no iteration changes and that may be computed even
-    if none runs. Loads and integer divisions may not; what is behind a condition is left there.
+    if none runs. Loads may not, nor integer divisions but by a literal; what is behind a condition
+    is left there.
     """
     search = _Search(changes.of(loop.body)[0] | {loop.var})
     for x in _expressions(loop.body):
@@ -122,4 +123,7 @@ class _Search:
     def _fits(self, x: Expr) -> bool:
         if x.op == "var":
             return x.attr not in self.changed
-        return x.op != "load" and not (x.op in ("div", "rem") and not x.dtype.is_float)
+        if x.op in ("div", "rem") and not x.dtype.is_float:
+            by = x.args[1]
+            return by.op == "const" and by.attr > 0
+        return x.op != "load"

@@ -30,8 +30,16 @@ def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = 
     return [Let(flag, better), *chosen]
 
 
-def best_of(combine: Combine, values: list[Expr], places: list[Expr]) -> tuple[Expr, Expr]:
-    """The best value in any lane of some vectors, and the first of the places where it is."""
+def together(combine: Combine, values: list[Expr]) -> Expr:
+    """Some vectors combined in pairs, those in pairs again."""
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [combined(combine, a, b) for a, b in pairs] + values[len(values) // 2 * 2 :]
+    return values[0]
+
+
+def best_lanes(combine: Combine, values: list[Expr], places: list[Expr]) -> tuple[Expr, Expr]:
+    """The best value of some vectors in each lane, and where it is."""
     while len(values) > 1:
         pairs = list(zip(values[::2], values[1::2], places[::2], places[1::2], strict=False))
         wins = [beats(combine, b, a, q, p) for a, b, p, q in pairs]
@@ -40,7 +48,11 @@ def best_of(combine: Combine, values: list[Expr], places: list[Expr]) -> tuple[E
         places = chosen + places[rest]
         chosen = [e.select(w, b, a) for w, (a, b, _, _) in zip(wins, pairs, strict=True)]
         values = chosen + values[rest]
-    value, place = values[0], places[0]
+    return values[0], places[0]
+
+
+def best_across(combine: Combine, value: Expr, place: Expr) -> tuple[Expr, Expr]:
+    """The best value in any lane of a vector, and the first of the places where it is."""
     best = e.across(combine.removeprefix("arg"), value)
     here = e.equal(value, e.broadcast(best, value.lanes))
     if value.dtype.is_float:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.ir.dtypes import DType, int64
+from graphc.ir.dtypes import DType, int32, int64
+
+
+def first_lanes(count: Expr, lanes: int) -> Expr:
+    """The mask of the first `count` lanes, or of all: compared are numbers half as wide as indices,
+    which takes one instruction.
+    """
+    bound = e.cast(e.minimum(count, lanes), int32)
+    return e.ramp(e.const(0, int32), lanes) < e.broadcast(bound, lanes)
 
 
 def load_in_place(buffer: str, index: Expr, dtype: DType, mask: Expr | None) -> Expr:

@@ -8,33 +8,49 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
-from graphc.ir.dtypes import int64
+from graphc.ir.dtypes import bool_
 
 
-def aligned(loop: For, accumulates: bool) -> tuple[For, list[Stmt], Expr]:
+def when_streamed(loop: For) -> Expr | None:
+    """When the loop stores anything past the cache; None for never."""
+    conditions = list(dict.fromkeys(s.stream for s in _streamed(loop) if s.stream is not None))
+    if not conditions:
+        return None
+    first, *others = conditions
+    for other in others:
+        first = first | other
+    return first
+
+
+def never_streamed(loop: For) -> For:
+    """The loop with stores into the cache alone."""
+    return _with(loop, dict.fromkeys(_streamed(loop)))
+
+
+def aligned(loop: For) -> tuple[For, list[Stmt], Expr]:
     """The vector loop with streamed stores only where they may be; statements to go before it; how
     many of its first iterations must be done apart, so that the vectors stored after them lie at
-    multiples of their size. A loop that accumulates stores nothing that way: its lanes, and so its
-    sums' roundings, would depend on where memory lies.
+    multiples of their size.
     """
-    streamed = [s for s in loop.body if isinstance(s, Store) and s.stream is not None]
-    if accumulates:
-        return _with(loop, dict.fromkeys(streamed)), [], e.const(0, int64)
+    streamed = _streamed(loop)
     misplaced = [_misplaced(loop, s) for s in streamed]
-    condition = streamed[0].stream
-    assert condition is not None
     skip = e.minimum(_mask(loop, loop.width - misplaced[0]), e.maximum(loop.end - loop.begin, 0))
-    if condition.op != "const":
-        skip = e.select(condition, skip, 0)
     before: list[Stmt] = [Let(f"{loop.var}.skip", skip)]
     skip = e.var(f"{loop.var}.skip")
-    conditions: dict[Store, Expr | None] = {streamed[0]: condition}
+    alone = when_streamed(loop) == streamed[0].stream
+    conditions: dict[Store, Expr | None] = {
+        streamed[0]: e.const(True, bool_) if alone else streamed[0].stream
+    }
     for k, (s, place) in enumerate(zip(streamed[1:], misplaced[1:], strict=True)):
         name = f"{loop.var}.stream{k}"
         assert s.stream is not None
         before.append(Let(name, s.stream & e.equal(_mask(loop, place + skip), 0)))
         conditions[s] = e.var(name, s.stream.dtype)
     return _with(loop, conditions), before, skip
+
+
+def _streamed(loop: For) -> list[Store]:
+    return [s for s in loop.body if isinstance(s, Store) and s.stream is not None]
 
 
 def _misplaced(loop: For, s: Store) -> Expr:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from itertools import groupby
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.accumulate import accumulate, best_of
+from graphc.backends.loops.accumulate import accumulate, best_across, best_lanes, together
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.joints import at_joints, checks_apart
+from graphc.backends.loops.masked import first_lanes
 from graphc.backends.loops.stmt import (
     Accumulate,
+    Assign,
     Declare,
     For,
     If,
@@ -28,10 +30,9 @@ from graphc.backends.loops.stmt import (
     While,
     walk,
 )  # fmt: skip
-from graphc.backends.loops.streaming import aligned
+from graphc.backends.loops.streaming import aligned, never_streamed, when_streamed
 from graphc.backends.loops.strided import join_stores
 from graphc.backends.loops.widen import Widen
-from graphc.backends.lower.nests.combine import combined
 from graphc.ir.dtypes import DType, bool_, int64
 
 
@@ -85,128 +86,125 @@ class VectorLoop:
         self.shared = {s.name: s for s in used if s.name not in inside}
 
     def statements(self) -> list[Stmt]:
-        """The loop; where its extent is not known, a single vector if that is enough of it."""
-        if not self._may_be_short():
-            return self._vectors()
-        one = VectorLoop(replace(self.loop, unroll=1), self.types, self.neutral)
-        alone = (*one._declare(), *one._masked(self.loop.begin), *one._combine())
-        extent = self.loop.end - self.loop.begin
-        return [If(extent <= self.lanes, alone, tuple(self._vectors()))]
+        """The loop; where stores may go past the cache or not, one for either case."""
+        past = when_streamed(self.loop)
+        if past is None or self.shared:
+            return self._plain(never_streamed(self.loop))
+        if past.op == "const":
+            return self._aligned()
+        return [If(past, tuple(self._aligned()), tuple(self._plain(never_streamed(self.loop))))]
 
-    def _may_be_short(self) -> bool:
-        loop, streamed = self.loop, any(_streams(s) for s in self.loop.body)
-        if loop.begin.op != "const" or loop.end.op == "const" or not (streamed or self.unroll > 1):
-            return False
-        return all(s.position is not None for s in self.shared.values())
+    def _plain(self, loop: For) -> list[Stmt]:
+        """Whole vectors, several at once, then one by one, then the lanes that are left."""
+        self.loop = loop
+        vectors, rest = self._whole(loop.begin)
+        last = [] if loop.even else self._last(rest)
+        return [*self._declare(0), *vectors, *last, *self._combine()]
 
-    def _vectors(self) -> list[Stmt]:
-        """Whole vectors, several at once, then the rest."""
-        if any(map(_streams, self.loop.body)):
-            self.loop, before, skip = aligned(self.loop, bool(self.shared))
-        else:
-            before, skip = [], e.const(0, int64)
-        loop, step = self.loop, self.lanes * self.unroll
-        begin = loop.begin + skip
-        whole = e.maximum(loop.end - begin, 0) / step
-        base = begin + e.var(loop.var + ".t") * step
-        copies = [
-            self._copy(copy, e.var(loop.var) + copy * self.lanes, None)
-            for copy in range(self.unroll)
-        ]
-        main = [Let(loop.var, base), *_side_by_side(copies)]
-        vectors = For(loop.var + ".t", e.const(0, int64), whole, tuple(main))
-        rest = begin + whole * step
-        tail = (
-            []
-            if loop.even
-            else [self._tail(rest) if skip.op == "const" else self._ends(skip, rest)]
-        )
-        return [*before, *self._declare(), vectors, *tail, *self._combine()]
-
-    def _tail(self, rest: Expr) -> Stmt:
-        """The last iterations from `rest` on, masked: at most one vector of them unless several go
-        at once.
+    def _last(self, first: Expr) -> list[Stmt]:
+        """The lanes from `first` on, fewer than a vector has, if there are any. Their mask, which
+        may be the same for many rows, is made before the condition.
         """
-        loop, turn = self.loop, e.var(self.loop.var + ".t")
-        body = self._masked(rest if self.unroll == 1 else rest + turn * self.lanes)
-        if self.unroll == 1:
-            return If(rest < loop.end, body)
-        return For(
-            turn.attr, e.const(0, int64), (loop.end - rest + (self.lanes - 1)) / self.lanes, body
-        )
+        loop, left = self.loop, self.loop.end - first
+        if left.op == "const" and left.attr <= 0:
+            return []
+        mask = e.var(loop.var + ".mask", bool_, self.lanes)
+        body = (Let(loop.var, first), *self._copy(0, e.var(loop.var), mask))
+        return [Let(mask.attr, first_lanes(left, self.lanes)), If(left > 0, body)]
 
-    def _masked(self, first: Expr) -> tuple[Stmt, ...]:
-        """The iterations of one vector from `first` on, as far as there are any."""
-        loop = self.loop
-        mask = e.ramp(e.var(loop.var), self.lanes) < loop.end
-        return (
-            Let(loop.var, first), Let(loop.var + ".mask", mask),
-            *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
-        )  # fmt: skip
+    def _aligned(self) -> list[Stmt]:
+        """Vectors that may be stored past the cache, then what is left before and after them."""
+        self.loop, before, skip = aligned(self.loop)
+        vectors, rest = self._whole(self.loop.begin + skip)
+        return [*before, *vectors, self._ends(skip, rest)]
+
+    def _whole(self, begin: Expr) -> tuple[list[Stmt], Expr]:
+        """The loops over whole vectors from `begin` on, and where they end."""
+        loop, step = self.loop, self.lanes * self.unroll
+        count = e.maximum(loop.end - begin, 0)
+        groups, vectors = count / step, count / self.lanes
+        several = self._loop(begin, step, e.const(0, int64), groups, self.unroll)
+        if self.unroll > 1 and self.shared and several:
+            several = [*self._declare(*range(1, self.unroll)), *several, *self._join()]
+            if groups.op != "const":
+                several = [If(groups > 0, tuple(several))]
+        if self.unroll > 1 and not loop.even:
+            several += self._loop(begin, self.lanes, groups * self.unroll, vectors, 1)
+        return several, begin + vectors * self.lanes
+
+    def _loop(self, begin: Expr, step: int, first: Expr, end: Expr, count: int) -> list[Stmt]:
+        """A loop over steps of `count` whole vectors each."""
+        if first.op == end.op == "const" and first.attr >= end.attr:
+            return []
+        loop, turn = self.loop, e.var(self.loop.var + ".t")
+        copies = [self._copy(k, e.var(loop.var) + k * self.lanes, None) for k in range(count)]
+        body = (Let(loop.var, begin + turn * step), *_side_by_side(copies))
+        return [For(turn.attr, first, end, body)]
 
     def _ends(self, skip: Expr, rest: Expr) -> Stmt:
-        """The first `skip` iterations and those from `rest` on, masked, a vector at a time."""
+        """The first `skip` iterations and those from `rest` on, masked."""
         loop, turn = self.loop, e.var(self.loop.var + ".t")
         head = turn < 0
-        first = e.select(head, loop.begin, rest + turn * self.lanes)
-        mask = e.ramp(e.var(loop.var), self.lanes) < e.select(head, loop.begin + skip, loop.end)
+        first, end = e.select(head, loop.begin, rest), e.select(head, loop.begin + skip, loop.end)
         body = (
-            Let(loop.var, first), Let(loop.var + ".mask", mask),
+            Let(loop.var, first), Let(loop.var + ".mask", first_lanes(end - first, self.lanes)),
             *self._copy(0, e.var(loop.var), e.var(loop.var + ".mask", bool_, self.lanes)),
         )  # fmt: skip
-        turns = (loop.end - rest + (self.lanes - 1)) / self.lanes
-        return For(turn.attr, e.select(skip > 0, e.const(-1, int64), 0), turns, body)
+        zero = e.const(0, int64)
+        turns = e.select(rest < loop.end, e.const(1, int64), zero)
+        return For(turn.attr, e.select(skip > 0, e.const(-1, int64), zero), turns, body)
+
+    # --- accumulators -----------------------------------------------------------------------------
 
     def register(self, name: str, copy: int) -> str:
         return f"{name}.v{copy}"
 
-    def _declare(self) -> list[Stmt]:
+    def _registers(self, name: str, count: int) -> tuple[list[Expr], list[Expr]]:
+        """The accumulators of some vectors, and those of the places of what they hold."""
+        stems = [self.register(name, copy) for copy in range(count)]
+        values = [e.var(stem, self.types[name], self.lanes) for stem in stems]
+        return values, [e.var(stem + ".at", int64, self.lanes) for stem in stems]
+
+    def _declare(self, *copies: int) -> list[Stmt]:
         out: list[Stmt] = []
         for name, s in self.shared.items():
-            for copy in range(self.unroll):
-                out.append(
-                    Declare(self.register(name, copy), e.broadcast(self.neutral[name], self.lanes))
-                )
+            for copy in copies:
+                register = self.register(name, copy)
+                out.append(Declare(register, e.broadcast(self.neutral[name], self.lanes)))
                 if s.position is not None:
-                    out.append(
-                        Declare(
-                            self.register(name, copy) + ".at",
-                            e.broadcast(e.const(2**62, int64), self.lanes),
-                        )
-                    )
+                    none = e.broadcast(e.const(2**62, int64), self.lanes)
+                    out.append(Declare(register + ".at", none))
+        return out
+
+    def _join(self) -> list[Stmt]:
+        """What several vectors have accumulated, brought into the first one's registers."""
+        out: list[Stmt] = []
+        for name, s in self.shared.items():
+            values, places = self._registers(name, self.unroll)
+            first = self.register(name, 0)
+            if s.position is None:
+                out.append(Assign(first, together(s.combine, values)))
+                continue
+            best, place = best_lanes(s.combine, values, places)
+            out += [Let(first + ".best", best), Assign(first + ".at", place)]
+            out.append(Assign(first, e.var(first + ".best", best.dtype, self.lanes)))
         return out
 
     def _combine(self) -> list[Stmt]:
+        """The first vector's lanes taken into the registers of the loop around."""
         out: list[Stmt] = []
         for name, s in self.shared.items():
-            dtype = self.types[name]
-            registers = [
-                e.var(self.register(name, c), dtype, self.lanes) for c in range(self.unroll)
-            ]
+            ((value,), (place,)) = self._registers(name, 1)
             if s.position is None:
-                while len(registers) > 1:
-                    pairs = [
-                        combined(s.combine, a, b)
-                        for a, b in zip(registers[::2], registers[1::2], strict=False)
-                    ]
-                    registers = pairs + registers[len(registers) // 2 * 2 :]
-                total = e.across(s.combine, registers[0])
-                out.extend(accumulate(Accumulate(name, s.combine, total), dtype))
-                continue
-            places = [
-                e.var(self.register(name, c) + ".at", int64, self.lanes) for c in range(self.unroll)
-            ]
-            one = Accumulate(name, s.combine, *best_of(s.combine, registers, places))
-            out.extend(accumulate(one, dtype))
+                one = Accumulate(name, s.combine, e.across(s.combine, value))
+            else:
+                one = Accumulate(name, s.combine, *best_across(s.combine, value, place))
+            out.extend(accumulate(one, self.types[name]))
         return out
 
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:
         widen = Widen(self.loop.var, self.lanes, base, mask, copy, self)
         return join_stores(widen.body(self.loop.body))
-
-
-def _streams(s: Stmt) -> bool:
-    return isinstance(s, Store) and s.stream is not None
 
 
 def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:

@@ -8,7 +8,7 @@ import pytest
 import graphc as gc
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.masked import load_in_place, one_of_two
+from graphc.backends.loops.masked import first_lanes, load_in_place, one_of_two
 from graphc.backends.loops.stmt import For, LoopKernel, Param, Store, walk
 from graphc.backends.loops.vectorise import vectorise
 from graphc.ir.dtypes import float32, int64
@@ -28,7 +28,8 @@ def value(x: Expr, **names: int) -> np.ndarray:
     if x.op == "broadcast":
         return np.repeat(args[0], x.lanes)
     numpy = {
-        "add": np.add, "mul": np.multiply, "and": np.logical_and, "not": np.logical_not,
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "min": np.minimum,
+        "cast": np.array, "and": np.logical_and, "not": np.logical_not,
         "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
         "select": np.where,
     }  # fmt: skip
@@ -50,6 +51,15 @@ def test_a_vector_that_reads_no_lane_begins_at_the_beginning(
         for row in range(2):
             some = value(mask, i=first, j=row).any()
             assert value(load.args[0], i=first, j=row)[0] == (first + 1000 if some else 0)
+
+
+def test_the_first_lanes_are_as_many_as_are_left() -> None:
+    mask = first_lanes(e.const(20, int64) - i, LANES)
+    for first in range(-3, 24):
+        wanted = np.arange(LANES) < 20 - first
+        np.testing.assert_array_equal(value(mask, i=first), wanted)
+    load = load_in_place("x", e.ramp(i, LANES), float32, mask)
+    assert value(load.args[0], i=21)[0] == 0 and value(load.args[0], i=19)[0] == 19
 
 
 def rows(condition: Expr, other: Expr) -> Expr:

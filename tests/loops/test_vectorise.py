@@ -25,7 +25,7 @@ from graphc.backends.loops.stmt import (
 )
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.loops.widen import widened
-from graphc.ir.dtypes import DType, as_dtype, float32, int64
+from graphc.ir.dtypes import DType, as_dtype, bool_, float32, int64
 from tests.support.kernels import Compiled
 
 LANES, UNROLLS = (1, 4, 8), (1, 2, 4)
@@ -80,11 +80,48 @@ def test_vectors_side_by_side_are_all_read_before_any_is_written() -> None:
     body = [Let("v", load("x") * 2.0), Store("o", i, e.var("v", float32))]
     buffers = (Param("x", float32), Param("o", float32, True))
     kernel = LoopKernel("tested", buffers, ("n",), e.const(1, int64), (vector_loop(body, 4, 3),))
-    (either,) = vectorise(kernel).body
-    assert isinstance(either, If)
-    main = either.orelse[0]
+    main = vectorise(kernel).body[0]
     assert isinstance(main, For)
     assert [type(s) for s in main.body] == [Let] * 4 + [Store] * 3
+
+
+def test_vectors_left_over_go_one_by_one_and_only_the_last_is_masked() -> None:
+    body = [Accumulate("s", "sum", load("x"))]
+    start = Declare("s", e.const(0.0, float32))
+    loop = vector_loop(body, 4, 3)
+    kernel = LoopKernel("tested", (Param("x", float32),), ("n",), e.const(1, int64), (start, loop))
+    _, _, several, one, mask, last, _ = vectorise(kernel).body
+    assert isinstance(several, If) and isinstance(one, For)
+    assert isinstance(mask, Let) and mask.value.dtype is bool_
+    assert isinstance(last, If) and not last.orelse
+    assert "mask" in str(last.then) and "mask" not in str((several, one))
+
+
+@pytest.mark.parametrize(("length", "loops"), [(12, 1), (24, 1), (16, 2), (3, 0), (0, 0)])
+def test_no_loop_is_left_where_a_known_length_has_no_vectors_for_it(
+    length: int, loops: int
+) -> None:
+    body = [Store("o", i, e.const(1.0, float32))]
+    loop = vector_loop(body, 4, 3, e.const(length, int64))
+    kernel = LoopKernel("tested", (Param("o", float32, True),), (), e.const(1, int64), (loop,))
+    found = list(walk(vectorise(kernel).body))
+    assert sum(isinstance(s, For) for s in found) == loops
+    masked = [s for s in found if isinstance(s, Store) and s.mask is not None]
+    assert len(masked) == (length % 4 > 0)
+
+
+def test_a_loop_that_may_stream_does_so_in_one_of_two_branches() -> None:
+    past = e.var("n") > 100
+    loop = vector_loop([Store("o", i, load("x"), stream=past)], 4, 2)
+    buffers = (Param("x", float32), Param("o", float32, True))
+    kernel = LoopKernel("tested", buffers, ("n",), e.const(1, int64), (loop,))
+    (either,) = vectorise(kernel).body
+    assert isinstance(either, If) and either.condition == past
+    streams = [
+        {s.stream for s in walk(branch) if isinstance(s, Store) and s.mask is None}
+        for branch in (either.then, either.orelse)
+    ]
+    assert streams == [{e.const(True, bool_)}, {None}]
 
 
 @each_shape
@@ -214,7 +251,7 @@ def test_one_lane_is_not_read_where_its_mask_does_not_hold() -> None:
         assert read is e.load("x", i, float32, wanted)
 
 
-@pytest.mark.parametrize("length", [0, 1, 9, 15, 16, 17, 40])
+@pytest.mark.parametrize("length", [0, 1, 9, 16, 17, 40, 63, 64, 65, 127, 145])
 def test_rows_of_unknown_length_agree_with_the_reference(length: int) -> None:
     x = gc.placeholder("x", ("n", 3, "m"), gc.float32)
     outputs = [x * 2, gc.transpose(x, (1, 0, 2)) - 1, gc.flip(x, 2), gc.roll(x, 2, 0)]

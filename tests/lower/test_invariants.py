@@ -40,6 +40,11 @@ def test_what_the_loop_changes_stays() -> None:
     assert found(inner) == []
 
 
+def test_divisions_by_a_literal_are_found() -> None:
+    assert found(Store("y", T + N / 16, A)) == [N / 16]
+    assert found(Store("y", T + N / -1, A)) == []
+
+
 def test_loads_and_integer_divisions_stay() -> None:
     assert found(Store("y", T, e.load("x", N * K, float32))) == [N * K]
     assert found(Store("y", T + N / K, A)) == []
