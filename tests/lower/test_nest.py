@@ -7,6 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
+from graphc.backends.loops.text import kernel_text
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dim_values import evaluate
@@ -82,6 +83,22 @@ def test_small_work_is_one_chunk_and_large_work_is_many() -> None:
     assert evaluate(call.chunks, {"n": 10, "m": 10}) == 1
     assert evaluate(call.chunks, {"n": 100, "m": 100}) == 10
     assert evaluate(call.chunks, {"n": 0, "m": 100}) == 0
+
+
+@pytest.mark.parametrize("width", [1, 8, 64, 65, 700])
+def test_short_rows_are_shared_out_like_longer_ones(width: int) -> None:
+    x = matrix()
+    ((call, _),) = calls(x, [gc.softmax(x, axis=1)])
+    chunks = evaluate(call.chunks, {"n": 1000, "m": width})
+    assert chunks == -(-1000 // (16384 // max(width, 64)))
+
+
+@pytest.mark.parametrize(("rows", "chunks"), [(257, 2), (1000, 4), (255, 1)])
+def test_chunks_have_equally_many_rows(rows: int, chunks: int) -> None:
+    x = matrix(rows, 64)
+    ((call, kernel),) = calls(x, [gc.softmax(x, axis=1)])
+    assert call.chunks == chunks
+    assert chunks == 1 or f"(chunk * {-(-rows // chunks)})" in kernel_text(kernel)
 
 
 def test_partial_sums_are_bounded_and_combined_in_a_kernel_of_their_own() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Param, Stmt, Store
+from graphc.backends.loops.stmt import Let, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
@@ -16,10 +16,15 @@ from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
+from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
 from graphc.passes.fusion.fuse import Body, Root
 
-CHUNK = index("chunk")
+CHUNK, SHARE = index("chunk"), index("share")
+#: Elements of the vectors in flight.
+GROUP = TYPICAL.vector_bits // 32 * TYPICAL.in_flight
+#: Elements that take as long as what a row's reductions cost however short it is.
+ROW = GROUP
 
 
 class NestFrame:
@@ -78,7 +83,8 @@ class NestFrame:
         self.split = split
         total = extent_of(split)
         rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
-        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, 1)))
+        least = ROW if "row" in roles and not nest.across else 1
+        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, least)))
         if roles & {"column", "total"}:
             per = maximum(
                 per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks)
@@ -86,10 +92,15 @@ class NestFrame:
         if not split:
             self.chunks: Dim = 1
             return
-        self.chunks, self.rows_of_chunk = floordiv(total + per - 1, per), per
+        self.chunks = floordiv(total + per - 1, per)
+        self.rows_of_chunk = per = _share(total, self.chunks, GROUP if self.flat else 1)
+        self.dims.bind(CHUNK, e.var("chunk"))
+        if not isinstance(per, int):
+            self.start.append(Let("share", self.dims(per)))
+            self.dims.bind(SHARE, e.var("share"))
+            per = SHARE
         self.begin = CHUNK * per
         self.end = minimum(self.begin + per, total)
-        self.dims.bind(CHUNK, e.var("chunk"))
 
     def _position(self, x: Tensor) -> Expr:
         (axis,) = x.node.attrs["axes"]
@@ -131,3 +142,9 @@ class NestFrame:
             later = combine_partials(op, partial, places, parts, size, x, self.schedule)
             self.later.append(later)
         return best, spots
+
+
+def _share(total: Dim, chunks: Dim, multiple: int) -> Dim:
+    """How many of all iterations one of some chunks has, if all but the last have equally many."""
+    share = floordiv(total + (chunks - 1), maximum(1, chunks))
+    return floordiv(share + (multiple - 1), multiple) * multiple
