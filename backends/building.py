@@ -231,8 +231,6 @@ class _Builder:
 
 def _own_sizes(node: Node) -> dict[str, Dim]:
     """The sizes that only a node's bodies know, and the most that they can be."""
-    if node.op is STRIPS:
-        return {}
     found: dict[str, Dim] = {}
     if node.attrs.get("rows") is not None:
         found[node.attrs["rows"]] = node.attrs["most"]
@@ -245,6 +243,6 @@ def _own_sizes(node: Node) -> dict[str, Dim]:
 def _at_once(node: Node) -> Dim:
     """How many of a node's bodies may run at the same time."""
     if node.op is STRIPS:
-        strips: int = node.attrs["height"] // node.attrs["rows"]
+        strips: Dim = node.attrs["count"]
         return strips
     return chunks_of(node.attrs) if node.op is BANDS else 1

@@ -52,8 +52,9 @@ def holder(buffer: Buffer) -> Buffer:
 
 
 def plan_memory(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:
-    """A value has its place from the call that makes it to the last one that reads it. Known sizes
-    are packed; others take turns in slots, so that what fits is known for every size.
+    """A value has its place from the call that makes it to the last one that reads it. Where all
+    sizes are known, or no more than what is known, they are packed; else values take turns in
+    slots, so that what fits is known for every size.
     """
     shared = _in_slots(calls, fixed)
     if not isinstance(shared.arena_bytes, int):
@@ -92,8 +93,9 @@ def _gap(size: Dim) -> int:
 
 
 def _lines(need: Dim) -> int:
-    assert isinstance(need, int), f"{need} is not known"
-    return -(-need // ALIGNMENT) * ALIGNMENT
+    most = bounds(need)[1]
+    assert most is not None, f"{need} has no bound"
+    return -(-most // ALIGNMENT) * ALIGNMENT
 
 
 def _in_slots(calls: Sequence[Call | Nested], fixed: Mapping[Buffer, Place]) -> Plan:

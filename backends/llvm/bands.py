@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphc.backends.llvm.failing import emit_failure
 from graphc.backends.llvm.frames import emit_words
-from graphc.backends.llvm.nested import STATUS_WORDS, LoopWriter
+from graphc.backends.llvm.part_writer import PartWriter
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Nested
-from graphc.backends.lower.reader import DimWriter, size_variable
+from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.types import TensorType
@@ -30,19 +29,19 @@ def bands_function(values: Values, dims: DimWriter, nested: Nested, prefix: str,
     return "\n".join([head, *values.lines, "}"])
 
 
-class _BandWriter(LoopWriter):
+class _BandWriter(PartWriter):
     """Writes what one chunk does: some runs of bands, each with totals of its own."""
 
     def __init__(self, values: Values, dims: DimWriter, nested: Nested, prefix: str, slots: int):
         words = emit_words(values, nested)
-        super().__init__(values, dims, nested, prefix, words.__getitem__)
-        self.attrs = nested.node.attrs
+        attrs = nested.node.attrs
+        names = [attrs["rows"]] if attrs["rows"] is not None else []
+        self.limited = attrs["columns"] is not None
+        names += [attrs["columns"][0]] if self.limited else []
+        super().__init__(values, dims, nested, prefix, words.__getitem__, names, slots)
+        self.attrs = attrs
         self.batch: tuple[Dim, ...] = self.attrs["batch"]
         self.totals: int = self.attrs["totals"]
-        self.names = [self.attrs["rows"]] if self.attrs["rows"] is not None else []
-        self.limited = self.attrs["columns"] is not None
-        if self.limited:
-            self.names.append(self.attrs["columns"][0])
         self.bands = self._dim(count(self.attrs))
         self.parts = self._dim(self.attrs["parts"])
         self.height = self._dim(self.attrs["height"])
@@ -63,9 +62,7 @@ class _BandWriter(LoopWriter):
         self.most_columns = self._dim(self.attrs["columns"][1]) if self.limited else ""
         arenas = nested.scratch[2 * self.carries]
         self._arena = floordiv(arenas.elements, chunks_of(self.attrs))
-        self.slots, self.failed = slots, self._label("failed")
-        self.own = len(nested.programs[0].sizes)
-        self.sizes = self._own_sizes()
+        self.failed = self._label("failed")
         self.counters = {k: values.assign("alloca i64") for k in ("item", "band")}
         values.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         for extreme in ("smin", "smax"):
@@ -76,18 +73,6 @@ class _BandWriter(LoopWriter):
         shape = type_.shape[lead:]
         return tuple(self._dim(TensorType(type_.dtype, s).bytes) for s in (shape, shape[1:]))  # type: ignore[return-value]
 
-    def _own_sizes(self) -> str:
-        """A table of the sizes that the body knows, with a status behind them."""
-        v = self.values
-        if not self.names:
-            return "%sizes"
-        known = self.nested.programs[0].sizes
-        sizes = v.assign(f"alloca [{self.own + STATUS_WORDS} x i64], align 16")
-        for k, name in enumerate(known[: self.own - len(self.names)]):
-            self._store(f"i64 {v.names[0][size_variable(name)]}", sizes, k)
-        self._store("i64 0", sizes, self.own)
-        return sizes
-
     def chunk(self) -> None:
         """The whole function."""
         v = self.values
@@ -97,16 +82,8 @@ class _BandWriter(LoopWriter):
         self._loop("item", begin, end, self._item)
         v.emit("ret void")
         self._start(self.failed)
-        if self.names:
-            shared = v.assign(f"getelementptr i64, ptr %sizes, i64 {self.slots}")
-            words = [self._word(self.sizes, self.own + k) for k in range(STATUS_WORDS)]
-            code, value = (v.assign(f"load i64, ptr {word}") for word in words)
-            emit_failure(v, shared, code, value)
+        self.hand_on()
         v.emit("ret void")
-
-    def _share(self, k: str, of: str, parts: str) -> str:
-        """k * of / parts."""
-        return self.values.assign(f"sdiv i64 {self.values.assign(f'mul i64 {k}, {of}')}, {parts}")
 
     def _loop(self, name: str, begin: str, end: str, body: Callable[[str], None]) -> None:
         v, slot = self.values, self.counters[name]
@@ -158,7 +135,7 @@ class _BandWriter(LoopWriter):
     def _band(self, n: str, band: str, given: Sequence[str], made: Sequence[str]) -> None:
         v, most = self.values, self.attrs["most"]
         at = v.assign(f"mul i64 {band}, {most}")
-        sizes = iter(range(self.own - len(self.names), self.own))
+        sizes = iter(self.own_slots)
         if self.attrs["rows"] is not None:
             left = v.assign(f"sub i64 {self.height}, {at}")
             rows = v.assign(f"call i64 @llvm.smin.i64(i64 {left}, i64 {most})")

@@ -161,9 +161,11 @@ class Entry:
         if call.node.op.name != "strips":
             emit_nested(values, dims, call, prefix, pointer)
             return
-        emit_strips(values, call, prefix, pointer)
+        count = self._dim(values, dims, call.node.attrs["count"])
+        emit_strips(values, call, prefix, count, pointer)
         own, its_dims = self._values()
-        self.outlined[f"{prefix}.strip"] = strip_function(own, its_dims, call, prefix)
+        text = strip_function(own, its_dims, call, prefix, slots(self.program))
+        self.outlined[f"{prefix}.strip"] = text
         self.declarations.update(own.declarations)
 
     def _bands(

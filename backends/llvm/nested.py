@@ -55,6 +55,7 @@ class LoopWriter:
         self.table = f"%table.{prefix}"
         values.emit(f"{self.table} = alloca [{max(widest, 1)} x ptr], align 16")
         values.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.sizes = "%sizes"
         self._labels = 0
 
     def _label(self, hint: str) -> str:
@@ -109,7 +110,7 @@ class LoopWriter:
 
     def scan(self) -> None:
         attrs = self.nested.node.attrs
-        self._steps(self._dim(attrs["length"]), "%sizes", lambda step: step, 0)
+        self._steps(self._dim(attrs["length"]), self.sizes, lambda step: step, 0)
 
     def blocks(self) -> None:
         """Steps of several rows. The body has sizes of its own, which tell how many, and a status

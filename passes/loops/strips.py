@@ -5,14 +5,15 @@ of them go through all steps before others do, or on another thread, with no han
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.types import TensorType
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.loops.control import SCAN
-from graphc.ops.loops.strips import strips_node
+from graphc.ops.loops.strips import strip_rows, strips_node
 from graphc.passes.derivatives.loop_gradients import like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.loops.row_parts import part_of, strip_operands
@@ -20,6 +21,10 @@ from graphc.passes.loops.row_parts import part_of, strip_operands
 #: Rows of a strip, at least and at most, and strips for as many threads, if there are enough rows.
 FEWEST, MOST = 5, 16
 ENOUGH = 4
+#: Where the number of rows is not known, or strips cannot have as many: rows of one at most, which
+#: products read in place, and of each of two strips at least.
+EVEN_MOST, LEAST = 8, 3
+ROWS = "_strip"
 #: Elements of what all rows are multiplied by, at most: a second cache has room for them, and they
 #: are read again for each strip.
 IN_CACHE = 2**17
@@ -35,14 +40,15 @@ def strips(graph: Graph) -> Graph:
 def _by_strips(scan: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     """The scan's outputs from one by strips, on new inputs; None where it stays whole."""
     height = _height(scan) if scan.op is SCAN else None
-    rows = None if height is None else _rows(height)
-    if height is None or rows is None:
+    cutting = None if height is None else _cutting(height)
+    if height is None or cutting is None:
         return None
     body: Subgraph = scan.attrs["body"]
     own = scan.attrs["carries"] + scan.attrs["stacks"]
     cut = _row_nodes(body, own, height)
     if cut is None or not _pays(scan, cut):
         return None
+    rows = strip_rows(cutting)
     symbols = {
         x: like(TensorType(x.dtype, (rows, *x.shape[1:])), x.node.attrs["name"])
         for x in body.inputs[:own]
@@ -50,16 +56,34 @@ def _by_strips(scan: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | Non
     known = part_of(cut, symbols, height, rows)
     outputs = tuple(known[y] for y in body.outputs)
     inner = Subgraph((*symbols.values(), *body.inputs[own:]), outputs)
-    return strips_node(inputs, {**scan.attrs, "body": inner}, height, rows)
+    return strips_node(inputs, {**scan.attrs, **cutting, "body": inner, "height": height})
 
 
-def _height(scan: Node) -> int | None:
-    """The rows of all carries, of all elements of stacks and of all outputs, if they are known."""
+def _height(scan: Node) -> Dim | None:
+    """The rows of all carries, of elements of stacks and of outputs, if they have as many."""
     body: Subgraph = scan.attrs["body"]
     own = scan.attrs["carries"] + scan.attrs["stacks"]
     heights = {x.shape[0] if x.shape else None for x in (*body.inputs[:own], *body.outputs)}
-    height = heights.pop() if len(heights) == 1 else None
-    return height if isinstance(height, int) else None
+    return heights.pop() if len(heights) == 1 else None
+
+
+def _cutting(height: Dim) -> dict[str, Any] | None:
+    """The attributes that tell how rows are cut into strips, None where they stay together."""
+    rows = _rows(height) if isinstance(height, int) else None
+    if rows is not None:
+        return {"count": height // rows, "most": rows, "rows": None}
+    count = _count(height)
+    return None if count == 1 else {"count": count, "most": EVEN_MOST, "rows": ROWS}
+
+
+def _count(height: Dim) -> Dim:
+    """Strips of about as many rows: a multiple of `ENOUGH`, or two where these hold all, or
+    one where two were too low.
+    """
+    whole = ENOUGH * EVEN_MOST
+    more_than_two = 2 * (height // (2 * EVEN_MOST + 1))  # 0, or more than what it limits
+    several = ENOUGH * minimum(more_than_two, (height + whole - 1) // whole)
+    return maximum(maximum(1, minimum(height // LEAST, 2)), several)
 
 
 def _rows(height: int) -> int | None:
@@ -68,7 +92,7 @@ def _rows(height: int) -> int | None:
     return next((n for n in whole if height // n >= ENOUGH), next(iter(whole), None))
 
 
-def _row_nodes(body: Subgraph, own: int, height: int) -> list[Node] | None:
+def _row_nodes(body: Subgraph, own: int, height: Dim) -> list[Node] | None:
     """The nodes that make rows from rows, in order; None where rows of the outputs need others."""
     rows = set(body.inputs[:own])
     found: list[Node] = []

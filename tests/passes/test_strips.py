@@ -9,6 +9,8 @@ import pytest
 import graphc as gc
 from graphc import nn
 from graphc.backends.reference import evaluate
+from graphc.ir.dim_values import evaluate as evaluate_dim
+from graphc.ir.errors import IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.passes.graph import Graph
@@ -46,8 +48,8 @@ def symbols(length: int | str, height: int | str) -> tuple[Tensor, Tensor, Tenso
     )
 
 
-def feed(inputs: Sequence[Tensor], length: int = 7) -> list[np.ndarray]:
-    sizes = {"time": length}
+def feed(inputs: Sequence[Tensor], length: int = 7, height: int = 0) -> list[np.ndarray]:
+    sizes = {"time": length, "batch": height}
     return [draw(*(d if isinstance(d, int) else sizes[str(d)] for d in x.shape)) for x in inputs]
 
 
@@ -85,7 +87,7 @@ def test_strips_change_no_value_and_no_gradient(
     inputs = symbols(length, height)
     outputs = recurrent(inputs, reverse)
     found = [n for n in nodes(inputs, outputs) if n.op.name == "strips"]
-    assert [n.attrs["rows"] for n in found] == [rows] * 2
+    assert [n.attrs["most"] for n in found] == [rows] * 2
     alike(inputs, outputs, feed(inputs))
 
 
@@ -96,10 +98,11 @@ def test_numba_runs_all_rows_at_once() -> None:
     alike(inputs, recurrent(inputs), feed(inputs), target="numba")
 
 
+@pytest.mark.parametrize("height", [16, "batch"])
 @pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3"])
-def test_narrow_vectors(isa: str) -> None:
-    inputs = symbols(5, 16)
-    alike(inputs, recurrent(inputs), feed(inputs), isa=isa)
+def test_narrow_vectors(isa: str, height: int | str) -> None:
+    inputs = symbols(5, height)
+    alike(inputs, recurrent(inputs), feed(inputs, height=21), isa=isa)
 
 
 def test_any_number_of_steps() -> None:
@@ -110,11 +113,49 @@ def test_any_number_of_steps() -> None:
         alike(inputs, outputs, feed(inputs, length))
 
 
-def test_the_reference_of_a_scan_by_strips() -> None:
-    inputs = symbols(6, 12)
+@pytest.mark.parametrize("length", [7, "time"])
+def test_any_number_of_rows(length: int | str) -> None:
+    inputs = symbols(length, "batch")
+    outputs = recurrent(inputs)
+    assert names(inputs, outputs).count("strips") == 2
+    for height in (0, 1, 2, 5, 6, 7, 11, 19, 20, 33, 65, 131):
+        alike(inputs, outputs, feed(inputs, height=height))
+
+
+def test_named_rows_are_shared_out_evenly() -> None:
+    (strip, _) = [n for n in nodes(*_named()) if n.op.name == "strips"]
+    heights = (0, 1, 5, 6, 16, 17, 32, 33, 64, 65, 1000)
+    count, most = strip.attrs["count"], strip.attrs["most"]
+    counts = {h: evaluate_dim(count, {"batch": h}) for h in (*heights, *range(200))}
+    assert [counts[h] for h in heights] == [1, 1, 1, 2, 2, 4, 4, 8, 8, 12, 128]
+    assert all(-(-h // k) <= most for h, k in counts.items())
+
+
+def _named() -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    inputs = symbols(6, "batch")
+    return inputs, recurrent(inputs)
+
+
+def test_what_fails_in_a_strip_of_named_rows_is_told() -> None:
+    x, w, c = symbols(6, "batch")
+    at = gc.placeholder("at", (), gc.int64)
+
+    def step(h: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        return gc.tanh(h @ w + z) * gc.take(w[0], at), h
+
+    run = gc.compile([x, w, c, at], gc.scan(step, c, x))
+    given = feed([x, w, c], height=13)
+    run(*given, np.int64(3))
+    with pytest.raises(IndexRangeError, match="4"):
+        run(*given, np.int64(4))
+
+
+@pytest.mark.parametrize("height", [12, "batch"])
+def test_the_reference_of_a_scan_by_strips(height: int | str) -> None:
+    inputs = symbols(6, height)
     outputs = recurrent(inputs)
     optimised = optimise(Graph(tuple(inputs), tuple(outputs))).results
-    given = dict(zip(inputs, feed(inputs), strict=True))
+    given = dict(zip(inputs, feed(inputs, height=13), strict=True))
     for a, b in zip(evaluate(optimised, given), evaluate(outputs, given), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
@@ -165,8 +206,13 @@ def test_rows_that_meet_stay_together() -> None:
     assert whole(lambda h, z: (h + gc.cumsum(h, axis=0), h))
 
 
-@pytest.mark.parametrize("height", [1, 4, 5, 11, 37, "batch"])
-def test_rows_that_are_no_whole_strips_stay_together(height: int | str) -> None:
+@pytest.mark.parametrize("height", [9, 11, 37])
+def test_rows_that_are_no_whole_strips_go_by_uneven_ones(height: int) -> None:
+    assert not whole(lambda h, z: (h, h), height=height)
+
+
+@pytest.mark.parametrize("height", [1, 4, 5])
+def test_few_rows_stay_together(height: int) -> None:
     assert whole(lambda h, z: (h, h), height=height)
 
 
@@ -195,7 +241,8 @@ def test_a_scan_by_strips_inside_a_loop() -> None:
     alike(inputs, outputs, feed(inputs))
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
-    inputs = symbols(20, 48)
-    run, given = gc.compile(inputs, recurrent(inputs)), feed(inputs)
+@pytest.mark.parametrize("height", [48, "batch"])
+def test_the_number_of_threads_changes_no_bit(height: int | str) -> None:
+    inputs = symbols(20, height)
+    run, given = gc.compile(inputs, recurrent(inputs)), feed(inputs, height=51)
     assert_same_bits(run, *given, threads=(1, 2, 3, 5))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
 from graphc.backends.lower.products.direct import DirectProduct
+from graphc.backends.lower.products.direct_rows import FewRows
 from graphc.backends.lower.products.lowering import ProductLowering
 from graphc.backends.lower.products.parted import (
     Parted,
@@ -41,7 +42,8 @@ def lower_contraction(
     frame, window = lowering.frame, lowering.direct(schedule)
     direct: DirectProduct | None = None
     if window is not None:
-        direct = DirectProduct(frame, window, body.node.types[0].dtype, lowering.maps)
+        writer = FewRows if any(t.even for t in window.rows) else DirectProduct
+        direct = writer(frame, window, body.node.types[0].dtype, lowering.maps)
     shared = frame.words is not None or (direct is not None and direct.chunks != 1)
     parts = None if shared else deep(frame.product, frame.sizes, frame.blocks)
     if parts is None and direct is not None:

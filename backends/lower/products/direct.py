@@ -67,6 +67,10 @@ class DirectProduct:
     def _width(self) -> int:
         return 1 if self.plan.inner else self.plan.vectors * self.lanes
 
+    def _row_width(self) -> int:
+        """Sums that are stored of a row."""
+        return self._width()
+
     # --- where a tile lies ------------------------------------------------------------------------
 
     def _place(self) -> list[Stmt]:
@@ -77,16 +81,23 @@ class DirectProduct:
             t, count = self.tiled[k], self.dims(self.counts[k])
             number = position if k == 0 else e.rem(position, count)
             position = position / count
-            wanted = number * t.size
-            if t.exact:
-                out.append(Let(f"d.s{k}", wanted))
-            else:
-                out.append(Let(f"d.w{k}", wanted))
-                last = self.dims(t.axis.extent) - t.size
-                out.append(Let(f"d.s{k}", e.minimum(e.var(f"d.w{k}"), last)))
+            out += self._begin(k, t, number)
             self.dims.bind(index(f"d.s{k}"), e.var(f"d.s{k}"))
             self.dims.bind(t.axis.variable, e.var(f"d.s{k}"))
         return out
+
+    def _begin(self, k: int, t: Tiled, number: Expr) -> list[Stmt]:
+        """The first element of an axis in its tile of this number."""
+        wanted = number * t.size
+        if t.exact:
+            return [Let(f"d.s{k}", wanted)]
+        last = self.dims(t.axis.extent) - t.size
+        return [Let(f"d.w{k}", wanted), Let(f"d.s{k}", e.minimum(e.var(f"d.w{k}"), last))]
+
+    def _within(self, k: int, t: Tiled) -> tuple[Expr, Expr]:
+        """The elements of an axis that this tile finishes, counted from its first one."""
+        begin = ZERO if t.exact else e.var(f"d.w{k}") - e.var(f"d.s{k}")
+        return begin, e.const(t.size, ZERO.dtype)
 
     def _start(self, k: int) -> DimExpr:
         return index(f"d.s{k}")
@@ -120,20 +131,31 @@ class DirectProduct:
     def _tile(self) -> list[Stmt]:
         """The sums of a tile, and what is done with them."""
         vectors = range(self.plan.vectors)
-        zero = e.broadcast(e.const(0, self.frame.sum_type), self.lanes)
+        masks = [Let(f"d.mask{v}", m) for v in vectors if (m := self._mask(v)) is not None]
+        return [*masks, *self._sums_of_tile(), *self._finish_tile()]
+
+    def _finish_tile(self) -> list[Stmt]:
+        return self._finish()
+
+    def _sums_of_tile(self) -> list[Stmt]:
+        """The sums, stored row after row."""
         names = [
             _name(i, j, v)
             for i in range(len(self.row_places))
             for j in range(len(self.line_places))
-            for v in vectors
+            for v in range(self.plan.vectors)
         ]
-        masks = [Let(f"d.mask{v}", m) for v in vectors if (m := self._mask(v)) is not None]
+        zero = e.broadcast(e.const(0, self.frame.sum_type), self.lanes)
         declared = [Declare(name, zero) for name in names]
         stores = [
-            Store(SUMS, e.ramp(e.const(k * self.lanes, ZERO.dtype), self.lanes), self._sum(name))
+            Store(SUMS, e.ramp(self._vector_at(k), self.lanes), self._sum(name))
             for k, name in enumerate(names)
         ]
-        return [*masks, *declared, *self._summed(self._step()), *stores, *self._finish()]
+        return [*declared, *self._summed(self._step()), *stores]
+
+    def _vector_at(self, k: int) -> Expr:
+        """Where vector k of the tile's sums is stored."""
+        return e.const(k * self.lanes, ZERO.dtype)
 
     def _sum(self, name: str) -> Expr:
         return e.var(name, self.frame.sum_type, self.lanes)
@@ -243,10 +265,9 @@ class DirectProduct:
                 number = e.var(f"d.m{k}")
                 self.dims.bind(t.axis.variable, e.var(f"d.s{k}") + number)
             position = position * t.size + number
-        body = self._elements(position * self._width())
+        body = self._elements(position * self._row_width())
         for k, t in reversed(loops):
-            begin = ZERO if t.exact else e.var(f"d.w{k}") - e.var(f"d.s{k}")
-            body = [For(f"d.m{k}", begin, e.const(t.size, ZERO.dtype), tuple(body))]
+            body = [For(f"d.m{k}", *self._within(k, t), tuple(body))]
         for k, t in loops:
             self.dims.bind(t.axis.variable, e.var(f"d.s{k}"))
         self.frame.reader.forget()
@@ -258,12 +279,18 @@ class DirectProduct:
         if self.plan.inner:
             total = e.load(SUMS, sums, self.frame.sum_type)
             return [Let("p.dot", e.cast(total, result)), *self.maps(e.var("p.dot", result))]
-        along, x = self.plan.along, e.var("p.x")
+        along, x = self.plan.along, self._first()
         self.dims.bind(along.variable, e.var("p.n"))
         total = e.load(SUMS, sums + (e.var("p.n") - x), self.frame.sum_type)
         body = [Let("p.dot", e.cast(total, result)), *self.maps(e.var("p.dot", result))]
-        end = e.minimum(x + self._width(), self.dims(along.extent))
-        return [For("p.n", x, end, tuple(body), "vector", self.lanes, 1)]
+        return [For("p.n", x, self._end(x), tuple(body), "vector", self.lanes, 1)]
+
+    def _first(self) -> Expr:
+        return e.var("p.x")
+
+    def _end(self, x: Expr) -> Expr:
+        """The end of the columns that are finished from x on."""
+        return e.minimum(x + self._width(), self.dims(self.plan.along.extent))
 
 
 def _name(i: int, j: int, v: int) -> str:

@@ -9,7 +9,7 @@ from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Axis, Operand, Product
 from graphc.backends.lower.reader import ExprReader, offset_of
 from graphc.ir.dim_values import coefficient
-from graphc.ir.dims import Dim, maximum, minimum
+from graphc.ir.dims import Dim, bounds, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.ops.convolutions.windows import Windows
@@ -26,9 +26,12 @@ MOST_ROWS = 16
 #: they are as many: all but one in the last tile may be in others too.
 SUMS, NEIGHBOURS = 16, 8
 #: Of products without windows: rows at least and at most, of a tile at least, vectors of columns in
-#: a tile, and elements of the right operand at most, which stays in the second cache.
+#: a tile, and elements of the right operand at most, which stays in the second cache. Where
+#: the number of rows is not known, there is code for each height of a tile: rows and vectors of one
+#: at most, and columns whose sums are kept.
 FEW, MANY = 5, 32
 LEAST = 4
+EVEN, EVEN_VECTORS, EVEN_COLUMNS = 8, 8, 2048
 FEW_VECTORS = 2
 IN_CACHE = 2**17
 
@@ -48,16 +51,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Tiled:
-    """An axis of which `size` elements are taken at once; `size` is no more than its extent."""
+    """An axis of which `size` elements are taken at once; `size` is no more than its extent. Where
+    they are `even`, this is not known: tiles have about as many elements each, up to `size`.
+    """
 
     axis: Axis
     size: int
+    even: bool = False
 
     @property
     def exact(self) -> bool:
         """Whether no element is taken twice."""
         extent = self.axis.extent
-        return self.size == 1 or (isinstance(extent, int) and extent % self.size == 0)
+        whole = isinstance(extent, int) and extent % self.size == 0
+        return self.size == 1 or self.even or whole
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ class DirectPlan:
     """A tile is `rows` x `lines` sums, or as many times `vectors` vectors along `along`.
 
     `along`: the last column axis, or the last summed axis if `inner`: lanes then hold parts of sums
-    that meet at last. `lines` are the columns without `along`.
+    that meet at last. `lines` are the columns without `along`. `widths`: the vectors of tiles with
+    one row, two rows and so on, where these are even.
     """
 
     left: Source
@@ -75,13 +83,14 @@ class DirectPlan:
     along: Axis
     vectors: int
     inner: bool
+    widths: tuple[int, ...] = ()
 
     @property
     def fits(self) -> Dim:
         """1 where no axis of an unknown length is shorter than what is taken of it, else 0."""
         found: Dim = 1
         for t in (*self.rows, *self.lines):
-            if t.size > 1 and not isinstance(t.axis.extent, int):
+            if not t.exact and not isinstance(t.axis.extent, int):
                 found = minimum(found, maximum(0, t.axis.extent - t.size + 1))
         return found
 
@@ -167,28 +176,53 @@ def _rows(axes: Sequence[Axis], most: int, vectors: int) -> tuple[Tiled, ...]:
 
 def _is_small(product: Product, lanes: int) -> bool:
     """Whether some known rows meet a right operand that stays in the cache, line by line."""
-    rows, columns, inner = map(_known, (product.rows, product.columns, product.inner))
-    if rows is None or columns is None or inner is None or len(product.columns) != 1:
+    columns, inner = map(_known, (product.columns, product.inner))
+    if columns is None or inner is None or len(product.columns) != 1:
         return False
     if product.batch or len(product.rows) != 1 or product.right.along != "free":
         return False
-    return FEW <= rows <= MANY and lanes <= columns and columns * inner <= IN_CACHE
+    rows, least = _at_most(product.rows[0]), FEW if _known(product.rows) is not None else 1
+    some = rows is not None and least <= rows <= MANY
+    return some and lanes <= columns and columns * inner <= IN_CACHE
+
+
+def _at_most(axis: Axis) -> int | None:
+    """The greatest length of an axis."""
+    return axis.extent if isinstance(axis.extent, int) else bounds(axis.extent)[1]
 
 
 def _few_rows(
     product: Product, left: Source, right: Source, lanes: int, registers: int
 ) -> DirectPlan | None:
-    """Tiles of rows that divide them, so that no row is computed twice."""
+    """Tiles of rows that divide them, or are as high, so that no row is computed twice."""
     along, (axis,) = product.columns[-1], product.rows
     if right.step(along) != 1 or left.step(along) != 0 or not _fills(along.extent, lanes):
         return None
-    assert isinstance(along.extent, int) and isinstance(axis.extent, int)
+    assert isinstance(along.extent, int)
     vectors = best_size(-(-along.extent // lanes), FEW_VECTORS)
-    most = min(axis.extent, registers // vectors - 1)
+    most = registers // vectors - 1
+    if not isinstance(axis.extent, int):
+        return _even_rows(left, right, axis, along, min(most, EVEN), registers, lanes)
+    most = min(axis.extent, most)
     size = next((n for n in range(most, LEAST - 1, -1) if axis.extent % n == 0), None)
     if size is None:
         return None
     return DirectPlan(left, right, (Tiled(axis, size),), (), along, vectors, False)
+
+
+def _even_rows(
+    left: Source, right: Source, axis: Axis, along: Axis, most: int, registers: int, lanes: int
+) -> DirectPlan | None:
+    """Tiles of up to `most` rows; the lower, the more vectors of columns."""
+    columns, rows = along.extent, _at_most(axis)
+    assert isinstance(columns, int) and rows is not None
+    if columns > EVEN_COLUMNS:
+        return None
+    most = max(1, min(most, rows))
+    several = [min(SUMS // n, registers // (n + 1), EVEN_VECTORS) for n in range(1, most + 1)]
+    widths = tuple(best_size(-(-columns // lanes), max(1, n)) for n in several)
+    tiles = (Tiled(axis, most, even=True),)
+    return DirectPlan(left, right, tiles, (), along, widths[-1], False, widths)
 
 
 def _along_sum(
