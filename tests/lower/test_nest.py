@@ -8,7 +8,7 @@ import pytest
 import graphc as gc
 from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
 from graphc.backends.loops.text import kernel_text
-from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
@@ -177,3 +177,12 @@ def test_a_row_of_many_operations_is_kept_for_the_loop_to_come(
     y = value(x)
     ((_, kernel),) = calls(x, [y - gc.sum(y, axis=1, keepdims=True)])
     assert any(p.name.startswith("t") for p in kernel.buffers) is kept
+
+
+def test_no_two_chunks_write_to_one_line_of_memory() -> None:
+    x = matrix()
+    found = calls(x, [gc.softmax(gc.tanh(x), axis=1), gc.sum(x, axis=0)])
+    scratch = [b for call, _ in found for b in call.arguments if isinstance(b, Temporary)]
+    assert scratch
+    for buffer in scratch:
+        assert evaluate(buffer.elements, {"n": 5000, "m": 3}) % 16 == 0

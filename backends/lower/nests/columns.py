@@ -12,6 +12,7 @@ from graphc.backends.lower.nests.accumulators import (
     lines_ahead,
     take_in_lines,
 )
+from graphc.backends.lower.nests.combine import apart
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dims import floordiv, index, maximum, minimum
@@ -100,5 +101,5 @@ class ColumnLowering(InLines):
     def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
         (line,) = self.nest.inner
         best, places = self._part_lines(root, dtype, self.parts, line.extent)
-        at = self.dims(PART * line.extent + line.variable)
+        at = self.dims(PART * apart(line.extent, self.parts) + line.variable)
         return (best, at), None if places is None else (places, at)

@@ -18,6 +18,15 @@ from graphc.ir.node import Tensor
 
 #: Parts of a sum that are added up before they join the others.
 TOGETHER = 8
+#: Numbers in a line of memory.
+LINE = 16
+
+
+def apart(size: Dim, chunks: Dim) -> Dim:
+    """Elements from what one chunk keeps to what the next one does: whole lines of memory, so that
+    no two threads write to one.
+    """
+    return size if chunks == 1 else floordiv(size + (LINE - 1), LINE) * LINE
 
 
 def accumulator_dtype(dtype: DType, combine: str) -> DType:
@@ -73,10 +82,13 @@ def combine_partials(
     places: Temporary | None,
     chunks: Dim,
     size: Dim,
+    step: Dim,
     out: Tensor,
     schedule: Schedule,
 ) -> Call:
-    """The kernel that combines `chunks` lines of `size` partial results, in order, into `out`."""
+    """The kernel that combines `chunks` lines of `size` partial results, `step` elements from each
+    other, in order, into `out`.
+    """
     wide = _total_dtype(op.combine, partial.dtype)
     dims = DimWriter()
     arguments: list[Buffer] = [partial, out, *([places] if places else [])]
@@ -86,17 +98,17 @@ def combine_partials(
     c, j = index("c"), index("j")
     dims.bind(c, e.var("c"))
     dims.bind(j, e.var("j"))
-    source = dims(c * size + j)
+    source = dims(c * step + j)
     position = e.load("a1", source, int64) if places else None
     value = e.cast(e.load("a0", source, partial.dtype), wide)
-    step = Accumulate("s", op.combine, value, position)
+    taken = Accumulate("s", op.combine, value, position)
     result = e.var("s.at", int64) if places else e.var("s", wide)
     line: list[Stmt] = [Declare("s", identity(op, wide))]
     line += [Declare("s.at", e.const(2**62, int64))] if places else []
     some = op.combine == "sum" and partial.dtype is float64 and not _at_most(chunks, TOGETHER)
-    parts_in_order = For("c", dims(0), dims(chunks), (step,))
+    parts_in_order = For("c", dims(0), dims(chunks), (taken,))
     line += [
-        _in_groups(step, dims(chunks), identity(op, wide)) if some else parts_in_order,
+        _in_groups(taken, dims(chunks), identity(op, wide)) if some else parts_in_order,
         Store("o0", dims(j), e.cast(result, out.dtype)),
     ]
     begin, end, parts = _split(dims, size, schedule)

@@ -9,7 +9,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Let, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
-from graphc.backends.lower.nests.combine import combine_partials
+from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.nests.phases import turns_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
@@ -92,15 +92,22 @@ class NestFrame:
         if not split:
             self.chunks: Dim = 1
             return
-        self.chunks = floordiv(total + per - 1, per)
-        self.rows_of_chunk = per = _share(total, self.chunks, GROUP if self.flat else 1)
+        self._share_out(total, per, GROUP if self.flat else 1)
+
+    def _share_out(self, total: Dim, per: Dim, multiple: int = 1) -> None:
+        """Makes chunks of `per` iterations at most, or some more that make a `multiple`: equally
+        many, but for the last one.
+        """
+        self.chunks = floordiv(total + (per - 1), per)
+        share = floordiv(total + (self.chunks - 1), maximum(1, self.chunks))
+        share = self.rows_of_chunk = floordiv(share + (multiple - 1), multiple) * multiple
         self.dims.bind(CHUNK, e.var("chunk"))
-        if not isinstance(per, int):
-            self.start.append(Let("share", self.dims(per)))
+        if not isinstance(share, int):
+            self.start.append(Let("share", self.dims(share)))
             self.dims.bind(SHARE, e.var("share"))
-            per = SHARE
-        self.begin = CHUNK * per
-        self.end = minimum(self.begin + per, total)
+            share = SHARE
+        self.begin = CHUNK * share
+        self.end = minimum(self.begin + share, total)
 
     def _position(self, x: Tensor) -> Expr:
         (axis,) = x.node.attrs["axes"]
@@ -117,7 +124,9 @@ class NestFrame:
         if op.combine.startswith("arg"):
             places = Temporary(int64, self.chunks)
             self.finish.append(Store(self._param("p", places, int64, True), chunk, result))
-        self.later.append(combine_partials(op, partial, places, self.chunks, 1, x, self.schedule))
+        self.later.append(
+            combine_partials(op, partial, places, self.chunks, 1, 1, x, self.schedule)
+        )
 
     def _part_lines(
         self, root: Root, dtype: DType, parts: Dim, size: Dim
@@ -125,7 +134,7 @@ class NestFrame:
         """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
         reduction leave; unless one of them is the result, a kernel more will combine them.
         """
-        x = root.tensor
+        x, step = root.tensor, apart(size, parts)
         op: Any = x.node.op
         arg = op.combine.startswith("arg")
         own = parts == 1 and x.dtype is (int64 if arg else dtype)
@@ -133,18 +142,12 @@ class NestFrame:
         def kept(dtype: DType, own: bool) -> tuple[str, Temporary | None]:
             if own:
                 return self.names[x], None
-            memory = Temporary(dtype, parts * size)
+            memory = Temporary(dtype, parts * step)
             return self._param("p", memory, dtype, True), memory
 
         best, partial = kept(dtype, own and not arg)
         spots, places = kept(int64, own) if arg else (None, None)
         if partial is not None and not own:
-            later = combine_partials(op, partial, places, parts, size, x, self.schedule)
+            later = combine_partials(op, partial, places, parts, size, step, x, self.schedule)
             self.later.append(later)
         return best, spots
-
-
-def _share(total: Dim, chunks: Dim, multiple: int) -> Dim:
-    """How many of all iterations one of some chunks has, if all but the last have equally many."""
-    share = floordiv(total + (chunks - 1), maximum(1, chunks))
-    return floordiv(share + (multiple - 1), multiple) * multiple

@@ -22,7 +22,6 @@ from graphc.backends.lower.nests.accumulators import (
     take_in_lines,
 )
 from graphc.backends.lower.nests.columns import ColumnLowering, is_columns
-from graphc.backends.lower.nests.frame import CHUNK
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
 from graphc.backends.lower.nests.nest import lower_nest
@@ -94,11 +93,7 @@ class LineLowering(InLines):
         self.flat, self.split = False, (*outer, *([Tiles((), tiles)] if tiles != 1 else []))
         total, size = extent_of(self.split), extent_of((*self.nest.inner, last))
         rest = maximum(1, floordiv(size, maximum(1, tiles)))
-        per = maximum(1, floordiv(self.schedule.grain, rest))
-        self.chunks = floordiv(total + (per - 1), per)
-        self.begin = CHUNK * per
-        self.end = minimum(self.begin + per, total)
-        self.dims.bind(CHUNK, e.var("chunk"))
+        self._share_out(total, maximum(1, floordiv(self.schedule.grain, rest)))
 
     def run(self) -> list[Call]:
         first, *others = super().run()

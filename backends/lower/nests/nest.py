@@ -22,7 +22,7 @@ from graphc.backends.loops.stmt import (
 )  # fmt: skip
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import LineAccumulator
-from graphc.backends.lower.nests.combine import accumulator_dtype, identity
+from graphc.backends.lower.nests.combine import accumulator_dtype, apart, identity
 from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.joined import join_columns
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
@@ -270,7 +270,8 @@ class Lowering(NestFrame):
         op: Any = root.tensor.node.op
         size = extent_of(self.nest.inner)
         best, places = self._part_lines(root, value.dtype, self.chunks, size)
-        first: Dim = CHUNK * size if self.chunks != 1 else 0
+        step = apart(size, self.chunks)
+        first: Dim = CHUNK * step if self.chunks != 1 else 0
         position = None if places is None else self._position(root.tensor)
 
         def line(at: Expr) -> LineAccumulator:
@@ -285,7 +286,7 @@ class Lowering(NestFrame):
         whole = line(self.dims(first) + e.var("z"))
         self.start += map(along, whole.start(self.dims(self.begin)))
         if op.combine == "sum" and value.dtype.is_float and self._has_blocks():
-            best = self._param("t", Temporary(value.dtype, self.chunks * size), value.dtype, True)
+            best = self._param("t", Temporary(value.dtype, self.chunks * step), value.dtype, True)
             block = line(self.dims(first) + e.var("z"))
             self.before_block += map(along, block.start(self.dims(self.begin)))
             self.after_block.append(along(Store(*whole.value, whole.best + block.best)))
@@ -319,9 +320,9 @@ class Lowering(NestFrame):
         compute again.
         """
         if is_costly(self.reader.compute(x, full_index(x.shape, self.index))):
-            size = extent_of(self.nest.inner)
-            name = self._param("t", Temporary(x.dtype, self.chunks * size), x.dtype, True)
-            first: Dim = CHUNK * size if self.chunks != 1 else 0
+            step = apart(extent_of(self.nest.inner), self.chunks)
+            name = self._param("t", Temporary(x.dtype, self.chunks * step), x.dtype, True)
+            first: Dim = CHUNK * step if self.chunks != 1 else 0
             offset = self.dims(first + linear(self.nest.inner))
             inside.append(Store(name, offset, current))
             self.reader.values[x] = e.load(name, offset, x.dtype)
