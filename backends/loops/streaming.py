@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import For, Let, Stmt, Store
+from graphc.backends.loops.stmt import For, If, Let, Stmt, Store, walk
 from graphc.backends.loops.tidy import Renaming
 from graphc.ir.dtypes import bool_
 
@@ -25,6 +28,45 @@ def when_streamed(loop: For) -> Expr | None:
 def never_streamed(loop: For) -> For:
     """The loop with stores into the cache alone."""
     return _with(loop, dict.fromkeys(_streamed(loop)))
+
+
+def asked_before(body: Sequence[Stmt]) -> list[Stmt]:
+    """The statements, where loops around vector loops whose stores may go past the cache, as sizes
+    decide, are written once for either case, so that no iteration asks again.
+    """
+    out: list[Stmt] = []
+    for s in body:
+        inside = walk(s.body) if isinstance(s, For) and s.kind != "vector" else ()
+        found = (x.stream for x in inside if isinstance(x, Store) and x.stream is not None)
+        conditions = [x for x in dict.fromkeys(found) if x.op != "const"]
+        out.append(_either(s, conditions) if conditions else s)
+    return out
+
+
+def _either(loop: Stmt, conditions: Sequence[Expr]) -> If:
+    """The loop where one of the conditions holds, and where none does."""
+    always = e.const(True, bool_) if len(conditions) == 1 else None
+    past = _under([loop], lambda s: always if s in conditions and always is not None else s)
+    plain = _under([loop], lambda s: None if s in conditions else s)
+    return If(reduce(operator.or_, conditions), past, plain)
+
+
+def _under(
+    body: Sequence[Stmt], condition: Callable[[Expr | None], Expr | None]
+) -> tuple[Stmt, ...]:
+    """The statements with other conditions for stores to go past the cache."""
+    out: list[Stmt] = []
+    for s in body:
+        if isinstance(s, For):
+            out.append(replace(s, body=_under(s.body, condition)))
+        elif isinstance(s, If):
+            then, orelse = _under(s.then, condition), _under(s.orelse, condition)
+            out.append(If(s.condition, then, orelse))
+        elif isinstance(s, Store):
+            out.append(replace(s, stream=condition(s.stream)))
+        else:
+            out.append(s)
+    return tuple(out)
 
 
 def aligned(loop: For) -> tuple[For, list[Stmt], Expr]:

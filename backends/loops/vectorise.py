@@ -30,7 +30,7 @@ from graphc.backends.loops.stmt import (
     While,
     walk,
 )  # fmt: skip
-from graphc.backends.loops.streaming import aligned, never_streamed, when_streamed
+from graphc.backends.loops.streaming import aligned, asked_before, never_streamed, when_streamed
 from graphc.backends.loops.strided import join_stores
 from graphc.backends.loops.widen import Widen
 from graphc.ir.dtypes import DType, bool_, int64
@@ -40,7 +40,7 @@ def vectorise(kernel: LoopKernel) -> LoopKernel:
     """The kernel with explicit vectors and explicit accumulation."""
     types = {s.name: s.value.dtype for s in walk(kernel.body) if isinstance(s, Declare)}
     neutral = {s.name: s.value for s in walk(kernel.body) if isinstance(s, Declare)}
-    return replace(kernel, body=_body(kernel.body, types, neutral))
+    return replace(kernel, body=_body(asked_before(kernel.body), types, neutral))
 
 
 def _body(

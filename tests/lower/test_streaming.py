@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.loops.stmt import Fence, LoopKernel, Prefetch, Store, walk
+from graphc.backends.loops.stmt import Fence, For, LoopKernel, Prefetch, Store, walk
+from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of
@@ -63,6 +64,16 @@ def test_a_symbolic_size_decides_when_it_is_known() -> None:
     x = gc.placeholder("x", ("n",))
     (store,) = streamed(x, [x + 1], Schedule())
     assert store.stream is not None and store.stream.op != "const"
+
+
+def test_rows_do_not_ask_again_what_sizes_decide() -> None:
+    x, row = gc.placeholder("x", ("n", "m")), gc.placeholder("row", ("n", 1))
+    (call,) = program_of([x, row], [x + gc.exp(row)], Schedule()).calls
+    assert isinstance(call, Call)
+    loops = [s for s in walk(vectorise(call.kernel).body) if isinstance(s, For)]
+    stores = [s for loop in loops for s in walk(loop.body) if isinstance(s, Store)]
+    streams = [s.stream for s in stores]
+    assert None in streams and all(s is None or s.op == "const" for s in streams)
 
 
 def test_what_a_loop_also_sums_is_not_streamed() -> None:
