@@ -25,7 +25,7 @@ class Atom:
     computed on the way.
     """
 
-    __slots__ = ("_hash", "args", "key", "kind", "name")
+    __slots__ = ("_hash", "_text", "args", "bounds", "key", "kind", "name")
     _table: ClassVar[dict[tuple[object, ...], Atom]] = {}
 
     def __new__(cls, kind: str, name: str, args: tuple[Dim, ...] = ()) -> Atom:
@@ -36,6 +36,7 @@ class Atom:
             found.kind, found.name, found.args = kind, name, args
             found.key = (kind, name, tuple(str(a) for a in args))
             found._hash = hash(key)
+            found._text, found.bounds = None, None
             cls._table[key] = found
         return found
 
@@ -43,7 +44,9 @@ class Atom:
     name: str
     args: tuple[Dim, ...]
     key: tuple[object, ...]
+    bounds: tuple[int | None, int | None] | None
     _hash: int
+    _text: str | None
 
     def __hash__(self) -> int:
         return self._hash
@@ -52,8 +55,11 @@ class Atom:
         return Atom, (self.kind, self.name, self.args)
 
     def __str__(self) -> str:
-        if not self.args:
-            return self.name
+        if self._text is None:
+            self._text = self._written() if self.args else self.name
+        return self._text
+
+    def _written(self) -> str:
         a, b = map(str, self.args)
         if isinstance(self.args[0], DimExpr) and len(self.args[0].terms) > 1:
             a = f"({a})"
@@ -69,13 +75,14 @@ class Atom:
 class DimExpr:
     """A polynomial over atoms, never constant (constants are `int`)."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_text", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]):
         self.terms: tuple[tuple[Monomial, int], ...] = tuple(
             sorted(terms.items(), key=lambda item: [a.key for a in item[0]])
         )
         self._hash = hash(self.terms)
+        self._text: str | None = None
 
     def __hash__(self) -> int:
         return self._hash
@@ -87,6 +94,11 @@ class DimExpr:
         return str(self)
 
     def __str__(self) -> str:
+        if self._text is None:
+            self._text = self._written()
+        return self._text
+
+    def _written(self) -> str:
         text = ""
         for monomial, coefficient in self.terms:
             alone = len(monomial) == 1 and coefficient == 1
@@ -319,8 +331,12 @@ def _whole_bounds(d: Dim) -> tuple[int | None, int | None]:
 
 
 def _atom_bounds(a: Atom) -> tuple[int | None, int | None]:
-    if not a.args:
-        return 0, None
+    if a.bounds is None:
+        a.bounds = _found_bounds(a) if a.args else (0, None)
+    return a.bounds
+
+
+def _found_bounds(a: Atom) -> tuple[int | None, int | None]:
     (lo1, hi1), (lo2, hi2) = bounds(a.args[0]), bounds(a.args[1])
     if a.kind == "mod":
         return 0, None if hi2 is None else hi2 - 1

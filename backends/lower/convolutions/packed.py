@@ -10,15 +10,13 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, If, Let, Stmt, Store
+from graphc.backends.lower.convolutions.blocks import FEWEST_CHUNKS, Block, chunk_of
 from graphc.backends.lower.convolutions.rows import lower_by_rows
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
-    FEWEST_CHUNKS,
     GAP,
     KEPT_BYTES,
     MOST_WORK,
-    Block,
-    parted,
     registers,
 )
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
@@ -27,7 +25,7 @@ from graphc.backends.lower.nests.loops import steps_as_one
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dim_values import product as size_of
-from graphc.ir.dims import bounds, floordiv, index, maximum
+from graphc.ir.dims import index
 from graphc.ir.dtypes import bool_, float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.packed import sees_each_once
@@ -74,32 +72,28 @@ class _Packed(Epilogue):
         self.lines = summands // self.line
         self.positions = size_of(node.types[0].shape[:3])
         self.computed = self.x not in self.names and sees_each_once(node)
-        self.block = parted(self.positions, self._most(schedule), panels)
+        self.block = Block(self.positions, self._most(schedule), panels)
         if self.computed:
-            self.block = self._whole_block()
-        fitting = KEPT_BYTES // (self.block.most * self.line * 4)
+            self.block = Block(self.positions, MOST_POSITIONS, 1, FEWEST_CHUNKS)
+        fitting = KEPT_BYTES // (self.block.widest * self.line * 4)
         self.depths = -(-self.lines // max(1, fitting))
         self.per = -(-self.lines // self.depths)
         if self.depths > 1:
             fewest = -(-panels // MOST_PANELS)
-            groups = next(g for g in range(fewest, panels + 1) if panels % g == 0)
-            self.block = replace(self.block, groups=maximum(groups, self.block.groups))
+            least = next(g for g in range(fewest, panels + 1) if panels % g == 0)
+            self.block = replace(self.block, least=least)
         self.lanes = schedule.lanes(32)
-        self.registers = registers(schedule, self.block.most, width)
+        self.registers = registers(schedule, self.block.widest, width)
         rows = self.registers.rows
-        tiles = -(-self.block.most // TOGETHER) * TOGETHER
-        self.rows = max(-(-self.block.most // rows) * rows, tiles)
+        tiles = -(-self.block.widest // TOGETHER) * TOGETHER
+        self.rows = max(-(-self.block.widest // rows) * rows, tiles)
         self.as_one = steps_as_one(body)
         in_chains = chain_of(self.per * self.line) is not None
         self.kept = 1 if in_chains or self.work > MOST_WORK else 0
         if self.depths > 1:
-            self.kept = panels // (bounds(self.block.groups)[0] or 1)
+            groups = self.block.groups
+            self.kept = panels // (groups if isinstance(groups, int) else self.block.least)
         self.apart = self.per * self.line + GAP, self.rows * width + GAP
-
-    def _whole_block(self) -> Block:
-        """A block whose panels are not parted, so that images are computed once."""
-        whole = parted(self.positions, MOST_POSITIONS, 1, FEWEST_CHUNKS)
-        return replace(whole, groups=1)
 
     def _most(self, schedule: Schedule) -> int:
         """Positions of a block."""
@@ -107,15 +101,14 @@ class _Packed(Epilogue):
 
     def one_call(self) -> Call:
         """The kernel."""
-        count, tiles = self.dims(self.block.count), self.dims(self.block.tiles)
-        block = e.rem(e.var("chunk"), count)
-        each = self.dims(floordiv(self.panels, self.block.groups))
+        chunk = chunk_of(self.block, self.dims)
+        panels = self.dims(self.panels) if self.computed else chunk.panels
         start: list[Stmt] = [
-            Let("w.first", block * tiles),
-            Let("w.count", e.minimum(tiles, self.dims(self.positions) - FIRST)),
-            Let("w.group", e.var("chunk") / count * each),
+            *chunk.first,
+            Let("w.first", e.rem(e.var("chunk"), chunk.count) * chunk.tiles),
+            Let("w.count", e.minimum(chunk.tiles, chunk.total - FIRST)),
+            Let("w.group", e.var("chunk") / chunk.count * panels),
         ]
-        panels = each
         whole = [self._results()] if self.kept and self.depths == 1 else []
         later = [] if self.depths == 1 else [For("w.panel", ZERO, panels, (self._results(),))]
         depth: list[Stmt] = [
@@ -135,7 +128,7 @@ class _Packed(Epilogue):
             For("w.d", ZERO, e.const(self.depths, T.dtype), tuple(depth)),
             *later,
         )
-        return self.call("convolution", statements, self.block.count * self.block.groups)
+        return self.call("convolution", statements, self.block.chunks)
 
     def _sum(self, position: Expr, column: Expr) -> Expr:
         """Where a sum of panel w.panel is kept."""

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
+from graphc.backends.lower.convolutions.blocks import divide_up
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
     GAP,
     KEPT_BYTES,
     MOST_WORK,
-    divide_up,
     registers,
 )
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Alloc, Declare, For, Let, Stmt, Store
+from graphc.backends.lower.convolutions.blocks import chunk_of
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import GAP, Image, choose_block, registers
 from graphc.backends.lower.convolutions.winograd_tiles import (
@@ -24,7 +25,7 @@ from graphc.backends.lower.convolutions.winograd_tiles import (
 from graphc.backends.lower.convolutions.winograd_transform import Transform, scratch
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
-from graphc.ir.dims import Dim, floordiv, index
+from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
@@ -56,9 +57,9 @@ class _Convolution(Epilogue):
         assert isinstance(panels, int) and isinstance(channels, int) and isinstance(width, int)
         self.panels, self.channels, self.width = panels, channels, width
         self.block = choose_block(self.image, channels, panels, schedule.positions)
-        self.registers = registers(schedule, self.block.most, width)
+        self.registers = registers(schedule, self.block.widest, width)
         rows = self.registers.rows
-        self.rows = -(-self.block.most // rows) * rows
+        self.rows = -(-self.block.widest // rows) * rows
         self.of_images = Transform(self.transforms.of_images, channels, self.registers)
         self.back = Transform(self.transforms.back, width, self.registers)
         self.apart = self.rows * channels + GAP, self.rows * width + GAP
@@ -66,15 +67,14 @@ class _Convolution(Epilogue):
     def calls(self) -> list[Call]:
         """The one kernel."""
         size = self.transforms.results
-        tiles = self.image.samples * self.image.each
-        some, count = self.dims(self.block.tiles), self.dims(self.block.count)
+        chunk = chunk_of(self.block, self.dims)
         first = [
-            Let("w.block", e.rem(e.var("chunk"), count)),
-            Let("w.first", e.var("w.block") * some),
-            Let("w.count", e.minimum(some, self.dims(tiles) - FIRST)),
+            *chunk.first,
+            Let("w.block", e.rem(e.var("chunk"), chunk.count)),
+            Let("w.first", e.var("w.block") * chunk.tiles),
+            Let("w.count", e.minimum(chunk.tiles, chunk.total - FIRST)),
         ]
-        each = self.dims(floordiv(self.panels, self.block.groups))
-        group = e.var("chunk") / count * each
+        group = e.var("chunk") / chunk.count * chunk.panels
         panel = [self._products(), self._results()]
         statements: tuple[Stmt, ...] = (
             Alloc(IMAGES, float32, self.points * self.apart[0]),
@@ -83,9 +83,9 @@ class _Convolution(Epilogue):
             *scratch(self.of_images, self.back),
             *first,
             self._images(),
-            For("w.panel", group, group + each, tuple(panel)),
+            For("w.panel", group, group + chunk.panels, tuple(panel)),
         )
-        return [self.call("winograd", statements, self.block.count * self.block.groups)]
+        return [self.call("winograd", statements, self.block.chunks)]
 
     def _images(self) -> For:
         """Transforms the block's tiles."""
