@@ -18,7 +18,8 @@ from graphc.backends.lower.products.parted import (
 )
 from graphc.backends.lower.products.sizes import few_or_many
 from graphc.backends.lower.products.thin import is_thin, thin, thin_chunks
-from graphc.ir.dims import minimum
+from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
+from graphc.ir.dims import Dim, minimum
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
 
@@ -85,17 +86,39 @@ def _whole(
     plan = parted(lowering.frame.product, lowering.frame.sizes)
     if plan is not None:
         return _parted(body, schedule, fail, plan)
-    chunks = lowering.frame.blocks.chunks
     thinness = 0 if lowering.frame.words else is_thin(lowering.frame.product, lowering.frame.sizes)
     if thinness == 0:
-        return [lowering.call("dot", lowering.statements(), chunks)]
+        return _packed(lowering, body, schedule, fail)
     columns = ProductLowering(body, schedule, fail)
     few = minimum(thin_chunks(columns.frame), MOST_CHUNKS * thinness)
-    many = minimum(chunks, MOST_CHUNKS * (1 - thinness))
     return [
         columns.call("dot_thin", thin(columns.frame, columns.finished), few),
-        lowering.call("dot", lowering.statements(), many),
+        *_packed(lowering, body, schedule, fail, 1 - thinness),
     ]
+
+
+def _packed(
+    lowering: ProductLowering,
+    body: Body,
+    schedule: Schedule,
+    fail: Callable[[Node, str], int],
+    many: Dim = 1,
+) -> list[Call]:
+    """The kernel of a product whose operands are packed, and the one before it which lays the left
+    one out in tiles; `many` is 1 where they are wanted, else 0.
+    """
+    blocks, calls = lowering.frame.blocks, list[Call]()
+    if lowering.frame.sizes.laid_out:
+        layout = ProductLowering(body, schedule, fail)
+        most = MOST_CHUNKS * minimum(many, 1 - blocks.small)
+        elements = minimum(laid_out_elements(layout.frame), most)
+        tiles = Temporary(layout.frame.sum_type, elements)
+        layout.take(tiles, writes=True)
+        lowering.take(tiles, writes=False)
+        packed, count = lay_out(layout.frame)
+        calls.append(layout.call("dot_tiles", packed, minimum(count, most)))
+    chunks = blocks.chunks if many == 1 else minimum(blocks.chunks, MOST_CHUNKS * many)
+    return [*calls, lowering.call("dot", lowering.statements(), chunks)]
 
 
 def _direct(
@@ -139,5 +162,4 @@ def _parted(
     ]
     if small == 1:
         return calls
-    chunks = minimum(packed.frame.blocks.chunks, MOST_CHUNKS * (1 - small))
-    return [*calls, packed.call("dot", packed.statements(), chunks)]
+    return [*calls, *_packed(packed, body, schedule, fail, 1 - small)]

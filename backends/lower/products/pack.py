@@ -1,8 +1,8 @@
 """Packing: the operands of a block laid out in the order in which the tiles read them.
 
 The right operand becomes panels of `sizes.panel` columns, one line of a panel after the other. The
-left operand becomes a tile: each row contiguous along the sum (`by_rows`), or all rows of a summand
-side by side.
+left operand becomes tiles: each row contiguous along the sum (`by_rows`), or all rows of a summand
+side by side, of one tile where they are vectors of numbers as they lie (`by_tiles`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
-from graphc.backends.lower.products.ahead import line_ahead, row_ahead
+from graphc.backends.lower.products.ahead import line_ahead
 from graphc.backends.lower.products.frame import LEFT, ONE, RIGHT, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
-from graphc.backends.lower.products.sizes import Sizes
+from graphc.backends.lower.products.sizes import Sizes, lines_packed
+from graphc.backends.lower.products.tiles import by_tiles, group, pack_tiles, tile_stride
 from graphc.ir.dtypes import bool_
 from graphc.ops.linear.packed import PANEL
 
 K, N, M = e.var("p.k"), e.var("p.n"), e.var("p.m")
-#: Rows that are packed side by side at once, or all where they are known to be few.
-GROUP = 48
-ALL = 96
 K0, KN, N0, W, M0, R = (e.var(f"p.{name}") for name in ("k0", "kn", "n0", "w", "m0", "r"))
 
 
@@ -32,7 +30,7 @@ def right_elements(frame: Frame) -> int:
     sizes = frame.sizes
     if frame.product.packed:
         return 0
-    return sizes.width * _depth(sizes) + sizes.lanes * sizes.panel
+    return sizes.width * lines_packed(sizes) + sizes.lanes * sizes.panel
 
 
 def left_elements(frame: Frame) -> int:
@@ -42,7 +40,9 @@ def left_elements(frame: Frame) -> int:
         return 0
     if by_rows(frame):
         return sizes.tile_rows * row_stride(sizes)
-    return left_line(frame) * _depth(sizes)
+    if by_tiles(frame):
+        return group(frame) * tile_stride(sizes)
+    return left_line(frame) * lines_packed(sizes)
 
 
 def left_line(frame: Frame) -> int:
@@ -51,29 +51,14 @@ def left_line(frame: Frame) -> int:
     return -(-rows // lanes) * lanes
 
 
-def group(frame: Frame) -> int:
-    """Tiles packed at once: of rows side by side, one tile is less than a line of the cache."""
-    if frame.product.left.along != "free":
-        return 1
-    rows, tile_rows = frame.blocks.rows, frame.sizes.tile_rows
-    if isinstance(rows, int) and 0 < rows <= ALL:
-        return -(-rows // tile_rows)
-    return max(1, GROUP // tile_rows)
-
-
-def _depth(sizes: Sizes) -> int:
-    """Lines of a panel: whole squares of lanes, as they are transposed."""
-    return -(-sizes.depth // sizes.lanes) * sizes.lanes
-
-
 def row_stride(sizes: Sizes) -> int:
     """Elements from row to row: no power of two, or rows would fight for the same cache lines."""
-    return _depth(sizes) + 16
+    return lines_packed(sizes) + 16
 
 
 def panel_stride(sizes: Sizes) -> int:
     """Elements from panel to panel."""
-    return _depth(sizes) * sizes.panel
+    return lines_packed(sizes) * sizes.panel
 
 
 def by_rows(frame: Frame) -> bool:
@@ -186,7 +171,8 @@ def pack_left(frame: Frame) -> list[Stmt]:
     if frame.sizes.in_place:
         return []
     if frame.product.left.along == "free":
-        return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), tuple(_pack_side_by_side(frame)))]
+        packed = pack_tiles(frame, LEFT, ZERO, tile_stride(frame.sizes))
+        return [If(e.equal(e.rem(e.var("p.t"), group(frame)), 0), tuple(packed))]
     first, rows = M0 + R, e.var("p.rows")
     if by_rows(frame):
         decode = frame.bind(frame.product.rows, first + M)
@@ -197,26 +183,3 @@ def pack_left(frame: Frame) -> list[Stmt]:
     decode_row = frame.bind(frame.product.rows, first + M)
     one = Store(LEFT, K * left_line(frame) + M, frame.left())
     return lines.loop([For("p.m", ZERO, rows, (*decode_row, one))])
-
-
-def _pack_side_by_side(frame: Frame) -> list[Stmt]:
-    """The rows of each summand, vector by vector."""
-    sizes = frame.sizes
-    lines = Lines(frame, frame.product.left.inner)
-    decode_row = frame.bind(frame.product.rows[-1:], M)
-    assert len(frame.product.rows) == 1 and not decode_row, "such rows are one axis"
-    value = frame.left()
-    stores: list[Stmt] = []
-    for row in range(0, left_line(frame), sizes.lanes):
-        mask = None if _all_there(frame, row) else _first(R + row, e.var("p.h"), sizes.lanes)
-        vector = widened(value, "p.m", M0 + R + row, sizes.lanes, mask)
-        stores += row_ahead(frame, row)
-        stores.append(Store(LEFT, frame.vector(K * left_line(frame) + row), vector))
-    return lines.loop(stores)
-
-
-def _all_there(frame: Frame, row: int) -> bool:
-    """Whether a vector of rows from this one of the group on certainly is within the block."""
-    rows, sizes = frame.blocks.rows, frame.sizes
-    alone = isinstance(rows, int) and rows <= group(frame) * sizes.tile_rows
-    return alone and frame.blocks.down == 1 and isinstance(rows, int) and row + sizes.lanes <= rows

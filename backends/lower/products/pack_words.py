@@ -10,7 +10,8 @@ from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Stor
 from graphc.backends.loops.widen import widened
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.frame import LEFT, RIGHT, ZERO, Frame, parts, ramp
-from graphc.backends.lower.products.pack import group, left_line, panel_stride, row_stride
+from graphc.backends.lower.products.pack import left_line, panel_stride, row_stride
+from graphc.backends.lower.products.tiles import group
 from graphc.backends.lower.products.words import Words, narrow
 from graphc.ir.dtypes import bool_, uint32
 

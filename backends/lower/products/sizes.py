@@ -27,6 +27,8 @@ WIDEST = 512
 #: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
 ENOUGH = 8
+#: Columns, and elements of a left operand, from which on its rows are packed once for all blocks.
+LAID_OUT_COLUMNS, LAID_OUT = 512, 2**18
 #: What is taken for the length of a sum that is not known.
 SUMMANDS = 256
 #: Multiply-adds of a chunk at least.
@@ -71,7 +73,7 @@ class Sizes:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
     one of several (0: there is but one axis). `few_narrow`: as `few`, where the columns are no more
     than NARROW vectors. `held`: sums of few rows may stay in registers. `in_place`: the left
-    operand is read where it lies.
+    operand is read where it lies; `laid_out`: in tiles, which are packed before.
     """
 
     lanes: int
@@ -89,6 +91,7 @@ class Sizes:
     fold: int
     fused: bool
     in_place: bool
+    laid_out: bool
 
     @property
     def panel(self) -> int:
@@ -148,14 +151,16 @@ def choose_sizes(
     if folded:
         assert isinstance(columns, int)
         fold = -(-columns // panel) * panel
-    in_place = schedule.in_place and words is None
-    in_place = in_place and _in_place(product, tile_rows, panel, sum_type)
+    laid_out = in_place = schedule.in_place and words is None
+    laid_out = laid_out and not folded and _laid_out(product, rows, columns, inner)
+    in_place = in_place and not laid_out and _in_place(product, tile_rows, panel, sum_type)
     inner = lines_of(inner, words)
-    high, wide = (HEIGHT, WIDTH) if in_place else (PACKED_HEIGHT, PACKED_WIDTH)
+    once = in_place or laid_out
+    high, wide = (HEIGHT, WIDTH) if once else (PACKED_HEIGHT, PACKED_WIDTH)
     wide = min(schedule.width or wide, WIDEST)
     width = max(1, wide // (fold or panel)) * (fold or panel)
     high = min(schedule.height or high, _fitting(width))
-    most = _depth_bytes(schedule.vector_bits) // (1 if in_place else 2) // sum_type.bytes
+    most = _depth_bytes(schedule.vector_bits) // (1 if once else 2) // sum_type.bytes
     most = min(schedule.depth, _fitting(width)) or most
     unit = _unit(product, lanes, most // 2)
     depth = _depth(inner, unit, most)
@@ -185,7 +190,8 @@ def choose_sizes(
         few_width,
         fold,
         fused,
-        in_place,
+        in_place or laid_out,
+        laid_out,
     )
 
 
@@ -209,6 +215,23 @@ def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> 
         return False
     period = COLLIDING if left.along == "inner" else COLLIDING // 2
     return left.step * sum_type.bytes % period != 0
+
+
+def _laid_out(product: Product, rows: Dim, columns: Dim, inner: Dim) -> bool:
+    """Whether rows that lie side by side are packed once, before: unless they are known to be few,
+    or to be read for few columns.
+    """
+    if product.left.along != "free" or len(product.left.inner) != 1 or len(product.rows) != 1:
+        return False
+    if product.batch or product.turned or product.packed:
+        return False
+    least = ((rows, LEAST_HEIGHT), (columns, LAID_OUT_COLUMNS), (rows * inner, LAID_OUT))
+    return not any(isinstance(d, int) and d < limit for d, limit in least)
+
+
+def lines_packed(sizes: Sizes) -> int:
+    """Lines of a packed panel: whole squares of lanes, as they are transposed."""
+    return -(-sizes.depth // sizes.lanes) * sizes.lanes
 
 
 def _tile(columns: Dim, lanes: int, schedule: Schedule, folded: bool) -> _Tile:

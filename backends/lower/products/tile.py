@@ -16,7 +16,6 @@ from graphc.backends.lower.products.pack import (
     KN,
     K,
     by_rows,
-    group,
     left_line,
     pack_left,
     pack_right,
@@ -25,6 +24,7 @@ from graphc.backends.lower.products.pack import (
 )  # fmt: skip
 from graphc.backends.lower.products.pack_words import STARTS, WordPacking
 from graphc.backends.lower.products.sizes import divide_up
+from graphc.backends.lower.products.tiles import by_tiles, group, laid_out_element, tile_stride
 from graphc.ir.dims import maximum
 from graphc.ir.record import dataclass
 
@@ -210,13 +210,19 @@ def _name(i: int, v: int) -> str:
 def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
     """The left operand's element of row first + i: for rows beyond the last, any."""
     sizes = frame.sizes
+    if sizes.laid_out:
+        return laid_out_element(frame, first + i)
     if sizes.in_place:
         row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
         return _element(frame, R + row)
     if by_rows(frame):
         return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.packed_type)
-    tile = e.rem(e.var("p.t"), group(frame)) * sizes.tile_rows if group(frame) > 1 else ZERO
-    return e.load(LEFT, tile + first + K * left_line(frame) + i, frame.packed_type)
+    tile = e.rem(e.var("p.t"), group(frame)) if group(frame) > 1 else ZERO
+    if by_tiles(frame):
+        at = tile * tile_stride(sizes) + first + K * sizes.tile_rows
+    else:
+        at = tile * sizes.tile_rows + first + K * left_line(frame)
+    return e.load(LEFT, at + i, frame.packed_type)
 
 
 def _element(frame: Frame, row: Expr) -> Expr:
