@@ -11,9 +11,9 @@ from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
 from graphc.ops.linear.packed import PANEL
 
-#: Columns of a block, bytes of the summands of a column that are packed at once, by the bits of a
-#: vector, and rows of a block at most: the packed right operand fills a part of the second cache,
-#: and the rows pass by it.
+#: Columns of a block and bytes of the summands of a column that are packed at once, by the bits of
+#: a vector, for float32 (doubles have half the columns and as many summands), and rows of a block
+#: at most: the packed right operand fills a part of the second cache, and the rows pass by it.
 WIDTH = 64
 DEPTH_BYTES = {512: TYPICAL.panel_bytes // WIDTH}
 LESS_DEPTH_BYTES = TYPICAL.panel_bytes // WIDTH // 2
@@ -156,11 +156,12 @@ def choose_sizes(
     in_place = in_place and not laid_out and _in_place(product, tile_rows, panel, sum_type)
     inner = lines_of(inner, words)
     once = in_place or laid_out
-    high, wide = (HEIGHT, WIDTH) if once else (PACKED_HEIGHT, PACKED_WIDTH)
+    strip = WIDTH * FLOAT // max(FLOAT, sum_type.bytes)
+    high, wide = (HEIGHT, strip) if once else (PACKED_HEIGHT, PACKED_WIDTH)
     wide = min(schedule.width or wide, WIDEST)
     width = max(1, wide // (fold or panel)) * (fold or panel)
     high = min(schedule.height or high, _fitting(width))
-    most = _depth_bytes(schedule.vector_bits) // (1 if once else 2) // sum_type.bytes
+    most = _depth_bytes(schedule.vector_bits) // (FLOAT if once else 2 * sum_type.bytes)
     most = min(schedule.depth, _fitting(width)) or most
     unit = _unit(product, lanes, most // 2)
     depth = _depth(inner, unit, most)
