@@ -22,15 +22,16 @@ TO_AND_FRO = 2 * FLOAT
 @dataclass(frozen=True)
 class Machine:
     """A core and what it shares with others. `vector_bits` and `registers`: width and number of its
-    vector registers. Bytes of its `first` cache, which has so many `ways`, of its `second` one, and
-    of the `shared` one behind them. Seconds: `clock` cycles in one, `multiply_adds` of float32 in a
-    cycle, which take `latency` cycles each; bytes from the second cache and from memory in one;
-    `hand_over` to a thread that waits, and `wake` of one that sleeps. `cores`: for how many work is
-    cut.
+    vector registers; `fused`: one instruction multiplies and adds. Bytes of its `first` cache,
+    which has so many `ways`, of its `second` one, and of the `shared` one behind them. Seconds:
+    `clock` cycles in one, `multiply_adds` of float32 in a cycle, which take `latency` cycles each;
+    bytes from the second cache and from memory in one; `hand_over` to a thread that waits, and
+    `wake` of one that sleeps. `cores`: for how many work is cut.
     """
 
     vector_bits: int = 512
     registers: int = 32
+    fused: bool = True
     first: int = 32 << 10
     ways: int = 8
     second: int = 1 << 20
@@ -152,10 +153,21 @@ def _rounded(x: float) -> int:
 TYPICAL = Machine()
 """What graphs are made for: with the widest registers; all else is the same for every ISA."""
 
-MACHINES = {
-    512: TYPICAL,
-    256: Machine(256, 16),
-    128: Machine(128, 16, multiply_adds=8),
-    0: Machine(0, 16, multiply_adds=1),
-}
-"""By the bits of a vector register; 0 is scalar code."""
+MACHINES = (
+    TYPICAL,
+    Machine(256, 16),
+    Machine(128, 16, fused=False, multiply_adds=8),
+    Machine(128, 15, fused=False, multiply_adds=8),
+    Machine(128, 32, multiply_adds=8),
+    Machine(0, 16, fused=False, multiply_adds=1),
+    Machine(0, 32, multiply_adds=1),
+)
+"""By the bits of a vector register and how many there are; of 0 bits is scalar code."""
+
+
+def machine_of(vector_bits: int, registers: int = 0) -> Machine:
+    """The machine with so many registers of so many bits (0: scalar code); with 0, as many as x86
+    has.
+    """
+    of_width = (m for m in MACHINES if m.vector_bits == vector_bits)
+    return next(m for m in of_width if registers in (0, m.registers))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 class Stages:
     """`source` is the graph as written; `vector_bits` the width of the vectors it is lowered for
-    (0: scalars; None: it is not), `dots` the products that the machine has instructions for,
-    `choices` what was chosen for some kernels.
+    (0: scalars; None: it is not), `registers` how many there are (0: as on x86), `dots` the
+    products that the machine has instructions for, `choices` what was chosen for some kernels.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Stages:
     ):
         self.source, self.disable, self.vector_bits = source, tuple(disable), vector_bits
         self.memory_budget = memory_budget
+        self.registers = 0
         self.dots: tuple[str, ...] = ()
         self.choices: Choices = {}
 
@@ -71,4 +72,4 @@ class Stages:
         from graphc.backends.lower.kernel import Schedule
 
         assert self.vector_bits is not None
-        return Schedule(vector_bits=self.vector_bits, dots=self.dots)
+        return Schedule(self.vector_bits, registers=self.registers, dots=self.dots)

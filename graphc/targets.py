@@ -88,7 +88,12 @@ def build_cpu(
         target = host() if isa == "host" else named_target(isa)
     except ValueError as error:
         raise ArgumentError(str(error)) from None
-    stages.vector_bits = target.vector_bits
+    if target.architecture.name != host().architecture.name:
+        raise ArgumentError(
+            f"code for {isa} cannot run on this machine\n"
+            f"  hint: gc.export(..., isa={isa!r}) writes it as an object file with a C header"
+        )
+    stages.vector_bits, stages.registers = target.vector_bits, target.registers
     stages.dots = target.dots(relaxed=stages.source.relaxed)
     stages.choices = tuning.choices(target.family) if tuning else {}
     variables = variables_of(stages.source)

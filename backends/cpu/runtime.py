@@ -21,9 +21,11 @@ consistent: one of the two always notices.
 
 from __future__ import annotations
 
+from graphc.backends.cpu.runtime_alone import ALONE_IR
 from graphc.backends.cpu.runtime_chunks import CHUNKS_IR, FEW_CHUNKS
 from graphc.backends.cpu.runtime_places import places_ir
 from graphc.backends.cpu.runtime_sleep import sleep_ir
+from graphc.backends.llvm.target import Target
 
 MAX_THREADS = 256
 SPINS = 2000
@@ -324,11 +326,18 @@ done:
 }
 """
 
-UNLOAD_IR = """
+_UNLOAD_IR = """
 @gc_unload = internal global ptr @gc_stop_threads, section ".fini_array"
 @llvm.used = appending global [1 x ptr] [ptr @gc_unload], section "llvm.metadata"
 """
 """Added to the runtime of an ELF shared library, it ends the workers before their code goes."""
+
+
+def library_runtime_ir(target: Target) -> str:
+    """The pool's IR for a library of its own."""
+    if not target.architecture.threads:
+        return ALONE_IR
+    return runtime_ir(target.triple) + _UNLOAD_IR
 
 
 def runtime_ir(triple: str) -> str:

@@ -39,7 +39,7 @@ _PLACES = MappingProxyType({
 _SECOND = frozenset({"cx16", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2"})
 _THIRD = _SECOND | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave"}
 _FOURTH = _THIRD | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
-_LEVELS = MappingProxyType({"x86-64-v2": _SECOND, "x86-64-v3": _THIRD, "x86-64-v4": _FOURTH})
+_FEATURES = MappingProxyType({"x86-64-v2": _SECOND, "x86-64-v3": _THIRD, "x86-64-v4": _FOURTH})
 #: Registers that the system must save: those of AVX, and those of AVX-512.
 _WIDE, _WIDEST = 0x06, 0xE6
 
@@ -55,11 +55,11 @@ def needed_features(target: Target) -> Set[str]:
         return frozenset()
     named = {word[1:] for word in target.features.split(",") if word.startswith("+")}
     known = {name for bits in _PLACES.values() for name in bits}
-    return (named & known) | _LEVELS.get(target.cpu, frozenset())
+    return (named & known) | _FEATURES.get(target.cpu, frozenset())
 
 
 def _is_x86(target: Target) -> bool:
-    return target.triple.startswith("x86_64")
+    return target.architecture.name == "x86_64"
 
 
 def cpu_ir(name: str, target: Target) -> str:

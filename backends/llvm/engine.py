@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 
 from graphc.backends.llvm import library
+from graphc.backends.llvm.architectures import LEVELS, WASM
 from graphc.backends.llvm.halves import half_functions
+from graphc.backends.llvm.lacking import with_lacking
 from graphc.backends.llvm.tables import table_functions
-from graphc.backends.llvm.target import LEVELS, Target, host_target, named_target
+from graphc.backends.llvm.target import Target, host_target, named_target
 
 __all__ = [
     "LEVELS", "Compilation", "Target", "assembly", "compile_object", "host_target", "named_target",
@@ -109,8 +111,9 @@ def _optimised(ir_text: str, target: Target, pic: bool, level: int) -> Iterator[
     if level not in (0, 1, 2, 3):
         raise ValueError(f"optimisation level must be 0, 1, 2 or 3, not {level}")
     if not target.converts_halves:
-        ir_text += half_functions(ir_text)
+        ir_text += half_functions(ir_text, integers=target.architecture is WASM)
     ir_text += table_functions(ir_text, target)
+    ir_text = with_lacking(ir_text, target)
     with library.machine(target, pic, level) as machine, library.parsed(ir_text) as module:
         library.settle(module, machine, target.triple)
         library.verify(module)

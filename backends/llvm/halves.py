@@ -1,4 +1,4 @@
-"""Conversions of 16-bit floats for x86 processors without instructions for them.
+"""Conversions of 16-bit floats for processors without instructions for them.
 
 Code generation calls these two functions by the names of compiler-rt, which is not always there;
 weak and hidden, they stay inside the object that needs them. NaNs come out as from hardware: quiet,
@@ -59,6 +59,20 @@ define weak hidden half @__truncsfhf2(float %x) nounwind {
 """
 
 
-def half_functions(ir_text: str) -> str:
-    """What must be added to IR that uses 16-bit floats; nothing if it uses none."""
-    return _FUNCTIONS if "half" in ir_text else ""
+def half_functions(ir_text: str, integers: bool = False) -> str:
+    """What must be added to IR that uses 16-bit floats, which these functions take and give in
+    registers of floats or as `integers`; nothing if it uses none.
+    """
+    if "half" not in ir_text:
+        return ""
+    text = _FUNCTIONS
+    for here, there in _AS_INTEGERS if integers else ():
+        text = text.replace(here, there)
+    return text
+
+
+_AS_INTEGERS = (
+    ("(half %h) nounwind {\n  %bits = bitcast half %h to i16\n", "(i16 %bits) nounwind {\n"),
+    ("define weak hidden half ", "define weak hidden i16 "),
+    ("  %result = bitcast i16 %narrow to half\n  ret half %result\n", "  ret i16 %narrow\n"),
+)

@@ -204,7 +204,8 @@ def _new_machine(target: Target, pic: bool, level: int) -> int:
         raise RuntimeError(message)
     made = call(
         "CreateTargetMachine", kind, triple, target.cpu.encode(), target.features.encode(),
-        CODEGEN_LEVEL[level], b"pic" if pic else b"static", b"default", 0, 0, b"",
+        CODEGEN_LEVEL[level], b"pic" if pic else b"static", b"default", 0, 0,
+        target.architecture.abi.encode(),
     )  # fmt: skip
     if not made:
         raise RuntimeError(f"there is no machine for {target}")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from graphc.backends.llvm.target import Target
+from graphc.backends.llvm.types import every, vector_type
 
 _CALLED = re.compile(r"@gc\.(lookup|scale|argument|remainder)\.v(\d+)\(")
 _TABLE = "<16 x float>"
@@ -19,11 +20,12 @@ _TABLE = "<16 x float>"
 def table_functions(ir_text: str, target: Target) -> str:
     """The definitions that the text lacks."""
     called = sorted({(name, int(lanes)) for name, lanes in _CALLED.findall(ir_text)})
-    width = target.vector_bits if target.triple.startswith("x86_64") else 128
-    return "".join(_function(name, lanes, width) for name, lanes in called)
+    kind = target.architecture.name
+    width = target.vector_bits if kind == "x86_64" else 128
+    return "".join(_function(name, lanes, width, kind) for name, lanes in called)
 
 
-def _function(name: str, lanes: int, width: int) -> str:
+def _function(name: str, lanes: int, width: int, kind: str) -> str:
     wide = width == 512 and lanes in (4, 8, 16)
     if name == "argument":
         return _same(name, lanes) if wide else _bounded(lanes)
@@ -33,7 +35,7 @@ def _function(name: str, lanes: int, width: int) -> str:
         return _scale_at_once(lanes) if wide else _scale(lanes)
     if (lanes, width) in ((16, 512), (8, 512), (8, 256)):
         return _permutation(lanes, width)
-    return _loads(lanes)
+    return _bytes() if (lanes, kind) == (4, "aarch64") else _loads(lanes)
 
 
 def _define(head: str, lines: Sequence[str], *declared: str) -> str:
@@ -43,23 +45,14 @@ def _define(head: str, lines: Sequence[str], *declared: str) -> str:
     )
 
 
-def _of(element: str, lanes: int) -> str:
-    return f"<{lanes} x {element}>" if lanes > 1 else element
-
-
-def _every(element: str, lanes: int, value: float) -> str:
-    """A constant in every lane, without its type."""
-    return f"splat ({element} {value})" if lanes > 1 else str(value)
-
-
 def _same(name: str, lanes: int) -> str:
-    v = _of("float", lanes)
+    v = vector_type("float", lanes)
     return _define(f"{v} @gc.{name}.v{lanes}({v} %x, {v} %low, {v} %high)", [f"ret {v} %x"])
 
 
 def _bounded(lanes: int) -> str:
     """NaN compares with nothing, and stays."""
-    v, flags = _of("float", lanes), _of("i1", lanes)
+    v, flags = vector_type("float", lanes), vector_type("i1", lanes)
     return _define(
         f"{v} @gc.argument.v{lanes}({v} %x, {v} %low, {v} %high)",
         [
@@ -74,7 +67,7 @@ def _bounded(lanes: int) -> str:
 
 def _range(lanes: int) -> str:
     """The sign of the first operand with the smaller size; of NaN and a number, the number."""
-    v, flags = _of("float", lanes), f"i{max(8, lanes)}"
+    v, flags = vector_type("float", lanes), f"i{max(8, lanes)}"
     name = f"@llvm.x86.avx512.mask.range.ps.{32 * lanes}"
     last, mode = (", i32", ", i32 4") if lanes == 16 else ("", "")
     types = f"{v}, {v}, i32, {v}, {flags}{last}"
@@ -87,7 +80,7 @@ def _range(lanes: int) -> str:
 
 
 def _scale_at_once(lanes: int) -> str:
-    v, flags = _of("float", lanes), f"i{max(8, lanes)}"
+    v, flags = vector_type("float", lanes), f"i{max(8, lanes)}"
     name = f"@llvm.x86.avx512.mask.scalef.ps.{32 * lanes}"
     last, mode = ("i32", "i32 4") if lanes == 16 else ("", "")
     types = ", ".join(filter(None, (v, v, v, flags, last)))
@@ -106,16 +99,16 @@ def _scale(lanes: int) -> str:
 
     1.5 2^19 + 254 leaves the sixteenths of n + 2 bias in the low bits.
     """
-    v, i = _of("float", lanes), _of("i32", lanes)
-    exponent, rounder = _every("i32", lanes, -(1 << 23)), _every("float", lanes, 786686.0)
+    v, i = vector_type("float", lanes), vector_type("i32", lanes)
+    exponent, rounder = every("i32", lanes, -(1 << 23)), every("float", lanes, 786686.0)
     return _define(
         f"{v} @gc.scale.v{lanes}({v} %x, {v} %n)",
         [
             f"%sums = fadd {v} %n, {rounder}",
             f"%bits = bitcast {v} %sums to {i}",
-            f"%half = shl {i} %bits, {_every('i32', lanes, 18)}",
+            f"%half = shl {i} %bits, {every('i32', lanes, 18)}",
             f"%a = and {i} %half, {exponent}",
-            f"%whole = shl {i} %bits, {_every('i32', lanes, 19)}",
+            f"%whole = shl {i} %bits, {every('i32', lanes, 19)}",
             f"%both = and {i} %whole, {exponent}",
             f"%b = sub {i} %both, %a",
             f"%first = bitcast {i} %a to {v}",
@@ -157,11 +150,36 @@ def _permutation(lanes: int, width: int) -> str:
     return _define(head, lines, f"declare {v} {name}({v}, {i})")
 
 
+def _bytes() -> str:
+    """The table's 64 bytes are in four registers: of number k those from 4 k on."""
+    part, all_parts = "<16 x i8>", ", ".join(f"<16 x i8> %t{k}" for k in range(4))
+    lines = [
+        "%bits = bitcast <4 x float> %sums to <4 x i32>",
+        "%k = and <4 x i32> %bits, splat (i32 15)",
+        f"%fours = mul <4 x i32> %k, splat (i32 {0x04040404})",
+        f"%at = add <4 x i32> %fours, splat (i32 {0x03020100})",
+        f"%which = bitcast <4 x i32> %at to {part}",
+    ]
+    for k in range(4):
+        lines += [
+            f"%p{k} = getelementptr i8, ptr %table, i64 {16 * k}",
+            f"%t{k} = load {part}, ptr %p{k}, align 16",
+        ]
+    name = f"{part} @llvm.aarch64.neon.tbl4.v16i8"
+    lines += [
+        f"%found = call {name}({all_parts}, {part} %which)",
+        f"%r = bitcast {part} %found to <4 x float>",
+        "ret <4 x float> %r",
+    ]
+    declared = f"declare {name}({', '.join([part] * 5)})"
+    return _define("<4 x float> @gc.lookup.v4(<4 x float> %sums, ptr %table)", lines, declared)
+
+
 def _loads(lanes: int) -> str:
-    v, i = _of("float", lanes), _of("i32", lanes)
+    v, i = vector_type("float", lanes), vector_type("i32", lanes)
     lines = [
         f"%bits = bitcast {v} %sums to {i}",
-        f"%k = and {i} %bits, {_every('i32', lanes, 15)}",
+        f"%k = and {i} %bits, {every('i32', lanes, 15)}",
     ]
     result = "poison"
     for lane in range(lanes):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Set
 
+from graphc.backends.llvm.architectures import (
+    ARCHITECTURES,
+    FULL_WIDTH,
+    LEVELS,
+    WASM,
+    X86,
+    Architecture,
+)
 from graphc.ir.record import dataclass
-
-LEVELS = {"x86-64-v2": 128, "x86-64-v3": 256, "x86-64-v4": 512}
-"""Portable x86-64 levels and the widest vector registers each one promises, in bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,32 @@ class Target:
         """The architecture and the width of its vectors, which is what schedules depend on."""
         return f"{self.triple.split('-')[0]}-{self.vector_bits}"
 
+    @property
+    def architecture(self) -> Architecture:
+        """What all processors of its kind have in common; of kinds that are not known, as much as
+        LLVM can make up for.
+        """
+        name = self.triple.split("-")[0]
+        name = {"arm64": "aarch64", "amd64": "x86_64"}.get(name, name)
+        return ARCHITECTURES.get(name) or Architecture(name, registers=16)
+
+    @property
+    def registers(self) -> int:
+        """Vector registers."""
+        return 32 if self.vector_bits == 512 else self.architecture.registers
+
+    @property
+    def fused(self) -> bool:
+        """Whether one instruction multiplies and adds floats, rounding once, as far as is known."""
+        return self.vector_bits >= 256 or self.architecture.fused
+
+    @property
+    def rounds(self) -> bool:
+        """Whether there are instructions that round floats to whole numbers."""
+        if self.architecture is not X86 or self.vector_bits >= 256:
+            return True
+        return self.has("sse4.1") or self.cpu == "x86-64-v2"
+
     def has(self, feature: str) -> bool:
         """Whether `feature` is named as present (levels imply features that are not named)."""
         return f"+{feature}" in self.features.split(",")
@@ -43,9 +74,10 @@ class Target:
 
     @property
     def converts_halves(self) -> bool:
-        """Whether there are instructions that convert 16-bit floats."""
-        x86 = self.triple.startswith("x86_64")
-        return not x86 or self.has("f16c") or self.cpu in ("x86-64-v3", "x86-64-v4")
+        """Whether instructions convert 16-bit floats, or what every program there is linked to."""
+        if self.architecture is X86:
+            return self.has("f16c") or self.cpu in ("x86-64-v3", "x86-64-v4")
+        return self.architecture is not WASM
 
 
 @functools.cache
@@ -65,18 +97,27 @@ def host_target() -> Target:
 
 
 def named_target(name: str) -> Target:
-    """The target called "host" or one of `LEVELS`."""
+    """The target called "host" or one of `LEVELS`, with the features that follow the name."""
     if name == "host":
         return host_target()
-    if name not in LEVELS:
+    base, *features = name.split("+")
+    if base not in LEVELS:
         known = ", ".join(["host", *LEVELS])
-        raise ValueError(f"unknown CPU target {name!r}; known targets are {known}")
-    return Target("x86_64-unknown-linux-gnu", name, _full_width(""), LEVELS[name])
+        raise ValueError(f"unknown CPU target {base!r}; known targets are {known}")
+    level = LEVELS[base]
+    for feature in features:
+        if feature not in level.optional:
+            known = ", ".join(level.optional) or "none"
+            raise ValueError(
+                f"CPU target {base} has no feature {feature!r}; features to ask for: {known}"
+            )
+    asked = "".join(f",+{feature}" for feature in features)
+    return Target(level.triple, level.cpu, level.features + asked, level.vector_bits)
 
 
 def _full_width(features: str) -> str:
-    """`features` without the preference for 256-bit registers that some AVX-512 CPUs carry."""
-    return f"{features},-prefer-256-bit" if features else "-prefer-256-bit"
+    """`features` with registers of full width."""
+    return f"{features},{FULL_WIDTH}" if features else FULL_WIDTH
 
 
 def _vector_bits(present: Set[str]) -> int:

@@ -29,6 +29,11 @@ def vector_type(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
+def every(element: str, lanes: int, value: float | str) -> str:
+    """A constant in every lane, without its type."""
+    return f"splat ({element} {value})" if lanes > 1 else str(value)
+
+
 def type_of(x: Expr) -> str:
     """The type of an expression's value in a register."""
     return vector_type(scalar_type(x.dtype), x.lanes)

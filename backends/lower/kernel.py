@@ -9,7 +9,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
-from graphc.machine import MACHINES, TYPICAL, Machine
+from graphc.machine import TYPICAL, Machine, machine_of
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
@@ -63,7 +63,8 @@ class Schedule:
     """How a body is looped over; no choice here changes a value, but for the fixed order in which
     sums are taken. A lowering chooses what is 0 or None, and may do without what is True.
 
-    `vector_bits`: width of a vector register (0: scalar code). `grain`: elements that a chunk works
+    `vector_bits`: width of a vector register (0: scalar code). `registers`: how many there are (0:
+    as on x86). `grain`: elements that a chunk works
     on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
     in flight. `stream_bytes`: results of as many bytes and more are stored past the cache. `dots`:
     kinds of dot products that the machine has instructions for (`graphc.backends.loops.expr`).
@@ -93,16 +94,17 @@ class Schedule:
     width: int = 0
     depth: int = 0
     positions: int = 0
+    registers: int = 0
 
     @property
     def machine(self) -> Machine:
         """The machine whose vectors these are."""
-        return MACHINES[self.vector_bits]
+        return machine_of(self.vector_bits, self.registers)
 
     @property
     def fused(self) -> bool:
         """Whether multiply and add are one instruction."""
-        return self.vector_bits >= 256
+        return self.machine.fused
 
     def of(self, body: Body) -> Schedule:
         """The schedule of one body."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.compile import compile
 from graphc.deploy.header import KEYWORDS, header_text
 from graphc.deploy.interface import interface_text
-from graphc.deploy.object_file import is_object, with_data
-from graphc.deploy.shared_library import link
+from graphc.deploy.linking import link_library, replace_file
+from graphc.deploy.object_file import with_data
 from graphc.executable import Executable
-from graphc.ir.errors import ArgumentError, GraphError, MissingExtraError
+from graphc.ir.errors import ArgumentError, GraphError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.ir.whole_file import whole_file
 from graphc.stages import Stages
+
+if TYPE_CHECKING:
+    from graphc.backends.llvm.target import Target
 
 _OWN = (
     "check", "create", "destroy", "error", "interface", "load", "save", "set_threads", "variable",
@@ -29,7 +28,9 @@ _OWN = (
 
 @dataclass(frozen=True)
 class Artefact:
-    """Files of an exported model."""
+    """Files of an exported model. The object is the library where there is no other one: for
+    WebAssembly, and for other architectures than this machine's if their C compiler is not here.
+    """
 
     library: Path
     header: Path
@@ -52,15 +53,16 @@ def export(
     variables' present values are stored. The library needs libc, pthread and (where the instruction
     set has no fused multiply-add) libm only.
 
-    isa: "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
+    isa: "host"; "x86-64" (any), "x86-64-v2", "x86-64-v3" or "x86-64-v4"; "aarch64", "riscv64" (both
+    for Linux) or "wasm32". Features may follow that only some such CPUs have: "aarch64+dotprod".
     names: what variables are called in the header and in files of weights, such as
     `model.variables()`: then a layer's `load` takes what the library saves, and the library what
     its `save` writes. Others have their labels, numbered where they are not alone.
 
     `graphc.load` gives the functions back. Raises GraphError for names that C cannot have or that
-    are not of variables, ArgumentError for an unknown isa. Elsewhere than on x86-64 with ELF,
-    linking needs a C compiler on PATH (MissingExtraError otherwise; object and header are written
-    all the same).
+    are not of variables, ArgumentError for an unknown isa. Libraries for x86-64 with ELF are
+    linked here. Other ones need a C compiler on PATH (MissingExtraError if there is none for this
+    machine; object and header are written all the same).
     """
     if isinstance(inputs, Executable):
         functions = {inputs.name: inputs}
@@ -70,18 +72,25 @@ def export(
         call = compile(inputs, outputs, updates, target="reference")
         call.stages = Stages(call.stages.source)  # all passes, as for native code
         functions = {"call": call}
-    target = Path(path)
-    _check_names(target.name, functions)
-    data, text = _contents(target.name, functions, isa, _by_variable(names or {}))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    object_file, header = _beside(target, ".o"), _beside(target, ".h")
-    _replace(object_file, data)
-    _replace(header, text.encode())
-    return Artefact(_link(object_file, _beside(target, ".so")), header, object_file)
+    from graphc.backends.llvm.target import host_target
+
+    base, target = Path(path), _target(isa)
+    _check_names(base.name, functions)
+    data, text = _contents(base.name, functions, target, _by_variable(names or {}))
+    base.parent.mkdir(parents=True, exist_ok=True)
+    object_file, header, library = (base.with_name(base.name + end) for end in (".o", ".h", ".so"))
+    replace_file(object_file, data)
+    replace_file(header, text.encode())
+    return Artefact(link_library(object_file, library, target, host_target()), header, object_file)
 
 
-def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(target.name + suffix)
+def _target(isa: str) -> Target:
+    from graphc.backends.llvm.engine import named_target
+
+    try:
+        return named_target(isa)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
 
 
 def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
@@ -112,34 +121,22 @@ def _by_variable(names: Mapping[str, Tensor]) -> dict[Tensor, str]:
     return {x: name for name, x in names.items()}
 
 
-def _replace(path: Path, data: bytes, executable: bool = False) -> None:
-    """Writes a new file in place of the old one, which a process may have mapped."""
-    with whole_file(path) as file:
-        file.write(data)
-        if executable:
-            os.fchmod(file.fileno(), 0o755)
-
-
 def _contents(
-    name: str, functions: Mapping[str, Executable], isa: str, names: Mapping[Tensor, str]
+    name: str, functions: Mapping[str, Executable], target: Target, names: Mapping[Tensor, str]
 ) -> tuple[bytes, str]:
     from graphc.backends.building import program_of
-    from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
+    from graphc.backends.cpu.runtime import library_runtime_ir
     from graphc.backends.llvm.artefact import artefact_ir
     from graphc.backends.llvm.artefact_state import named_variables
-    from graphc.backends.llvm.engine import compile_object, named_target
+    from graphc.backends.llvm.engine import compile_object
     from graphc.backends.lower.choices import with_choices
     from graphc.backends.lower.kernel import Schedule
 
-    try:
-        target = named_target(isa)
-    except ValueError as error:
-        raise ArgumentError(str(error)) from None
     programs = {}
     for function, executable in functions.items():
         graph = executable.graph
         dots = target.dots(relaxed=graph.relaxed)
-        plain = Schedule(vector_bits=target.vector_bits, dots=dots)
+        plain = Schedule(target.vector_bits, registers=target.registers, dots=dots)
         same = executable.machine is not None and executable.machine.family == target.family
         schedule = with_choices(plain, executable.stages.choices if same else {})
         programs[function] = program_of(graph, schedule, function)
@@ -150,32 +147,14 @@ def _contents(
             "  hint: are they the names of the layer that the functions were made with?"
         )
     variables = named_variables(list(found), names)
-    apart: dict[str, bytes] | None = {} if _is_ours(target.triple) else None
+    apart: dict[str, bytes] | None = {} if _is_elf(target) else None
     interface = interface_text(programs, variables, target.cpu)
-    runtime = runtime_ir(target.triple) + UNLOAD_IR
+    runtime = library_runtime_ir(target)
     ir = artefact_ir(name, programs, variables, runtime, target, interface, apart)
-    data = with_data(compile_object(ir, target, pic=True), apart or {})
-    return data, header_text(name, programs, variables)
+    code = compile_object(ir, target, pic=target.architecture.threads)
+    return with_data(code, apart or {}), header_text(name, programs, variables)
 
 
-def _is_ours(triple: str) -> bool:
-    """Whether object files for this machine are of the kind that is read and linked here."""
-    return triple.startswith("x86_64") and "linux" in triple
-
-
-def _link(object_file: Path, library: Path) -> Path:
-    data = object_file.read_bytes()
-    if is_object(data):
-        _replace(library, link(data, library.name), executable=True)
-        return library
-    compiler = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
-    if compiler is None:
-        raise MissingExtraError(
-            f"no C compiler (cc, gcc or clang) found to link {library.name}; "
-            f"{object_file} is written and can be linked by hand"
-        )
-    command = [compiler, "-shared", "-o", str(library), str(object_file), "-lpthread", "-lm"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise GraphError(f"linking failed: {' '.join(command)}\n{result.stderr}")
-    return library
+def _is_elf(target: Target) -> bool:
+    """Whether object files for this machine are of the kind that is read here."""
+    return target.architecture.pointer_bits == 64 and "linux" in target.triple

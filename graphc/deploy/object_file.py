@@ -1,4 +1,4 @@
-"""Reads relocatable object files: ELF, 64 bits, little-endian, x86-64 (System V ABI, chapter 4)."""
+"""Reads relocatable object files: ELF, 64 bits, little-endian (System V ABI, chapter 4)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INIT_ARRAY, FINI_ARRAY = 14, 15
 WRITE, ALLOC, EXECUTE = 1, 2, 4
 LOCAL, GLOBAL = 0, 1
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
-X86_64 = 62
+X86_64, AARCH64, RISCV = 62, 183, 243
 DATA_ALIGNMENT = 64
 
 
@@ -65,15 +65,18 @@ class ObjectFile:
     relocations: tuple[Relocation, ...]
 
 
-def is_object(data: bytes) -> bool:
-    """Whether these bytes are an object file that `read_object` reads."""
-    return data[:6] == b"\x7fELF\x02\x01" and data[16:20] == struct.pack("<HH", 1, X86_64)
+def is_object(data: bytes, *machines: int) -> bool:
+    """Whether these bytes are an object file for one of these machines, of which there is x86-64
+    if none is named.
+    """
+    kinds = [struct.pack("<HH", 1, machine) for machine in machines or (X86_64,)]
+    return data[:6] == b"\x7fELF\x02\x01" and data[16:20] in kinds
 
 
 def read_object(data: bytes) -> ObjectFile:
     """The contents of an object file; raises ObjectError if it is of another kind."""
-    if not is_object(data):
-        raise ObjectError("this is no relocatable ELF object for x86-64")
+    if not is_object(data, X86_64, AARCH64, RISCV):
+        raise ObjectError("this is no relocatable ELF object of 64 bits")
     (start,) = struct.unpack_from("<Q", data, 40)
     _, count, names_at = struct.unpack_from("<HHH", data, 58)
     headers = [struct.unpack_from("<IIQQQQIIQQ", data, start + 64 * k) for k in range(count)]

@@ -38,6 +38,7 @@ from graphc.deploy.object_file import (
     ObjectFile,
     Section,
     Symbol,
+    is_object,
     read_object,
 )
 from graphc.ir.record import dataclass
@@ -58,6 +59,8 @@ _LIBRARIES: dict[str, Callable[[str], bool]] = {
 
 def link(data: bytes, name: str) -> bytes:
     """The shared library of an object file; `name` is what programs linked to it will look for."""
+    if not is_object(data):
+        raise ObjectError("this is no relocatable ELF object for x86-64")
     return _Linker(read_object(data), name).file()
 
 

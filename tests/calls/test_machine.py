@@ -7,6 +7,10 @@ import pytest
 from graphc.backends.lower.kernel import Schedule
 from graphc.machine import MACHINES, TYPICAL, Machine
 
+EVERY_MACHINE = pytest.mark.parametrize(
+    "machine", MACHINES, ids=lambda m: f"{m.registers} of {m.vector_bits} bits"
+)
+
 
 def test_a_chunk_lasts_several_times_as_long_as_handing_it_over() -> None:
     elements = TYPICAL.chunk_elements * 8 / TYPICAL.memory_rate
@@ -21,19 +25,26 @@ def test_faster_memory_makes_larger_chunks_and_keeps_less() -> None:
     assert faster.busy < TYPICAL.busy
 
 
-@pytest.mark.parametrize("machine", MACHINES.values(), ids=lambda m: f"{m.vector_bits} bits")
+@EVERY_MACHINE
 def test_machines_differ_in_registers_alone(machine: Machine) -> None:
     own = {
         "vector_bits": machine.vector_bits,
         "registers": machine.registers,
+        "fused": machine.fused,
         "multiply_adds": machine.multiply_adds,
     }
     assert machine == replace(TYPICAL, **own)
 
 
-@pytest.mark.parametrize("bits", MACHINES)
-def test_a_schedule_knows_the_machine_of_its_vectors(bits: int) -> None:
-    assert Schedule(vector_bits=bits).machine.vector_bits == bits
+@EVERY_MACHINE
+def test_a_schedule_knows_the_machine_of_its_registers(machine: Machine) -> None:
+    assert Schedule(machine.vector_bits, registers=machine.registers).machine is machine
+
+
+@pytest.mark.parametrize("bits", [0, 128, 256, 512])
+def test_a_schedule_of_vectors_alone_has_as_many_registers_as_x86(bits: int) -> None:
+    assert Schedule(bits).machine.registers == (32 if bits == 512 else 16)
+    assert Schedule(bits).fused == (bits >= 256)
 
 
 def test_what_is_read_twice_stays_in_the_second_cache() -> None:

@@ -53,6 +53,16 @@ def an_instruction_set_that_there_is_not() -> Any:
     return gc.compile([], weight(), isa="pentium")
 
 
+@mistake
+def an_instruction_set_of_other_machines() -> Any:
+    return gc.compile([], weight(), isa="wasm32")
+
+
+@mistake
+def a_feature_that_such_processors_do_not_have() -> Any:
+    return gc.compile([], weight(), isa="x86-64-v3+neon")
+
+
 # Calls
 
 

@@ -13,10 +13,16 @@ KEPT_BYTES = 420 * 1024
 MOST_TILES = 64
 #: Operations for each sum that are written out for each register of sums.
 MOST_WORK = 16
-#: By the bits of a vector: rows of sums in registers, two vectors each, at most.
-_MOST_ROWS = {512: 14, 256: 6, 128: 6}
-#: The same for three vectors, of half the width where that is greatest.
-_MOST_OF_THREE = {512: 8, 256: 4}
+#: By the bits of a vector and the number of registers: rows of sums in these at most, in two
+#: vectors each and in three, of half the width where that is greatest.
+_MOST_ROWS = {
+    (512, 32): (14, 8),
+    (256, 16): (6, 4),
+    (128, 32): (14, 8),
+    (128, 16): (6, 2),
+    (128, 15): (4, 2),
+}
+_SCALAR_ROWS = 4, 2
 #: Elements between the transforms' points beyond what they hold: no power of two apart.
 GAP = 16
 
@@ -60,11 +66,11 @@ class Image:
 
 def registers(schedule: Schedule, rows: int, width: int) -> Registers:
     """A tile of sums for so many rows and for panels of this width."""
-    lanes, bits = schedule.lanes(32), schedule.vector_bits
+    lanes, machine = schedule.lanes(32), schedule.machine
     while width % lanes:
         lanes //= 2
     vectors = next(n for n in (2, 3, 1) if width % (n * lanes) == 0)
-    most = _MOST_OF_THREE.get(bits, 2) if vectors == 3 else _MOST_ROWS.get(bits, 4)
+    most = _MOST_ROWS.get((machine.vector_bits, machine.registers), _SCALAR_ROWS)[vectors == 3]
     return Registers(lanes, _rows(rows, most), vectors, schedule.fused)
 
 

@@ -49,11 +49,14 @@ FEW_WIDE = 512
 
 
 _Tile = tuple[int, int, int]
-#: By the bits of a vector: tiles of one, two ... vectors.
-_TILES: dict[int, tuple[_Tile, ...]] = {
-    512: ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
-    256: ((12, 2, 1), (6, 2, 2), (4, 2, 3)),
-    128: ((8, 2, 1), (4, 2, 2)),
+#: By the bits of a vector and the number of its registers: tiles of one, two ... vectors. Where
+#: multiply and add are two instructions, a register holds the product between them.
+_TILES: dict[tuple[int, int], tuple[_Tile, ...]] = {
+    (512, 32): ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
+    (256, 16): ((12, 2, 1), (6, 2, 2), (4, 2, 3)),
+    (128, 32): ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
+    (128, 16): ((8, 2, 1), (6, 2, 2)),
+    (128, 15): ((8, 2, 1), (4, 2, 2)),
 }
 _SCALAR: tuple[_Tile, ...] = ((4, 1, 1), (4, 1, 2))
 #: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
@@ -138,9 +141,7 @@ def choose_sizes(
     )
     folded = len(product.columns) > 1
     tile_rows, tail_rows, vectors = (
-        _panel_tile(lanes, schedule.vector_bits)
-        if product.packed
-        else _tile(columns, lanes, schedule, folded)
+        _panel_tile(lanes, schedule) if product.packed else _tile(columns, lanes, schedule, folded)
     )
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
@@ -166,7 +167,7 @@ def choose_sizes(
     unit = _unit(product, lanes, most // 2)
     depth = _depth(inner, unit, most)
     height = max(1, high // tile_rows) * tile_rows
-    fused = sum_type.is_float and schedule.vector_bits >= 256
+    fused = sum_type.is_float and schedule.fused
     few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     held = bool(few and product.columns) and product.right.along == "free"
     held = held and lanes > 1 and sum_type.is_float and len(product.rows) <= 1
@@ -240,7 +241,7 @@ def _tile(columns: Dim, lanes: int, schedule: Schedule, folded: bool) -> _Tile:
 
     Where every line of columns is on its own (`folded`), what loses fewest lanes.
     """
-    tiles = _TILES.get(schedule.vector_bits, _SCALAR)
+    tiles = _tiles(schedule)
     if schedule.tile_vectors:
         return tiles[min(schedule.tile_vectors, len(tiles)) - 1]
     if not isinstance(columns, int):
@@ -253,10 +254,14 @@ def _tile(columns: Dim, lanes: int, schedule: Schedule, folded: bool) -> _Tile:
     return min(reversed(tiles[1:]), key=lambda tile: -columns % (tile[2] * lanes))
 
 
-def _panel_tile(lanes: int, vector_bits: int) -> _Tile:
+def _tiles(schedule: Schedule) -> tuple[_Tile, ...]:
+    machine = schedule.machine
+    return _TILES.get((machine.vector_bits, machine.registers), _SCALAR)
+
+
+def _panel_tile(lanes: int, schedule: Schedule) -> _Tile:
     """The widest tile that panels packed before hold a whole number of."""
-    tiles = _TILES.get(vector_bits, _SCALAR)
-    return next(tile for tile in reversed(tiles) if PANEL % (tile[2] * lanes) == 0)
+    return next(tile for tile in reversed(_tiles(schedule)) if PANEL % (tile[2] * lanes) == 0)
 
 
 def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
