@@ -8,19 +8,18 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.lower.kernel import Nested
+from graphc.backends.lower.kernel import Nested, Schedule
 from graphc.backends.memory import ALIGNMENT, GAP, LARGE, holder
 from graphc.backends.program import Program
-from graphc.executable import Executable
 from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
 from tests.fuzz.graphs import SIZES, draw_case
+from tests.lower.scheduled import program_of
 
 
-def programs(run: Executable) -> Iterator[Program]:
-    """The program of a function and those nested in it."""
-    assert run.program is not None
-    left = [run.program]
+def programs(whole: Program) -> Iterator[Program]:
+    """A program and those nested in it."""
+    left = [whole]
     while left:
         program = left.pop()
         yield program
@@ -47,8 +46,8 @@ def intervals(program: Program, sizes: dict[str, int]) -> list[tuple[int, int, i
     return found
 
 
-def check(run: Executable, sizes: dict[str, int]) -> None:
-    for program in programs(run):
+def check(whole: Program, sizes: dict[str, int]) -> None:
+    for program in programs(whole):
         arena = evaluate(program.plan.arena_bytes, sizes)
         found = intervals(program, sizes)
         for _, _, begin, end in found:
@@ -60,9 +59,9 @@ def check(run: Executable, sizes: dict[str, int]) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_no_two_live_values_overlap_in_random_graphs(seed: int) -> None:
     case = draw_case(seed)
-    run = gc.compile(list(case.feeds), [*case.outputs, *case.gradients()])
+    program = program_of(list(case.feeds), [*case.outputs, *case.gradients()], Schedule())
     for sizes in ((1, 1), (3, 7), (1000, 2), (0, 5)):
-        check(run, dict(zip(SIZES, sizes, strict=True)))
+        check(program, dict(zip(SIZES, sizes, strict=True)))
 
 
 def test_no_two_live_values_overlap_in_loops() -> None:
@@ -73,9 +72,10 @@ def test_no_two_live_values_overlap_in_loops() -> None:
     )
     loss = gc.sum(last) + gc.sum(rows)
     run = gc.compile([x], loss, {w: w - gc.grad(loss, [w])[0]})
-    assert sum(1 for _ in programs(run)) > 1
+    assert run.program is not None
+    assert sum(1 for _ in programs(run.program)) > 1
     for n in (0, 1, 100):
-        check(run, {"n": n})
+        check(run.program, {"n": n})
 
 
 def test_a_chain_takes_two_slots_however_long_it_is() -> None:
@@ -112,8 +112,9 @@ def test_values_larger_than_each_other_in_turn_do_not_share() -> None:
     x, y = gc.placeholder("x", ("n",)), gc.placeholder("y", ("m",))
     a, b = gc.cumsum(gc.cumsum(x)), gc.cumsum(gc.cumsum(y))
     run = gc.compile([x, y], (gc.cumsum(a), gc.cumsum(b)))
+    assert run.program is not None
     for sizes in ({"n": 5, "m": 900}, {"n": 900, "m": 5}):
-        check(run, sizes)
+        check(run.program, sizes)
     one, two = np.ones(900, np.float32), np.ones(5, np.float32)
     np.testing.assert_array_equal(run(one, two)[0], one.cumsum().cumsum().cumsum())
     np.testing.assert_array_equal(run(two, one)[1], one.cumsum().cumsum().cumsum())

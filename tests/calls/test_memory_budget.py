@@ -10,7 +10,7 @@ from graphc import nn, optim
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Tensor
 
-BATCH, WIDTH, LAYERS = 256, 64, 8
+BATCH, WIDTH, LAYERS = 256, 64, 5
 
 
 def network(batch: int | str = BATCH) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -33,7 +33,7 @@ def batch(n: int = BATCH) -> Any:
     return np.random.default_rng(0).standard_normal((n, WIDTH)).astype("f4")
 
 
-@pytest.mark.parametrize("part", [0.9, 0.6])
+@pytest.mark.parametrize("part", [0.9, 0.65])
 def test_gradients_within_a_budget_are_the_same(part: float) -> None:
     x, loss, parameters = network()
     outputs = [loss, *gc.grad(loss, parameters)]

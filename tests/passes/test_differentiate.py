@@ -194,15 +194,14 @@ def test_cotangents_must_fit_their_outputs(cotangent, error):
         vjp(x * 2, x, cotangent)
 
 
-@pytest.mark.slow
-def test_chain_of_a_hundred_thousand_nodes():
+def test_chain_of_thirty_thousand_nodes():
     x = placeholder("x", (), "float64")
     y = x
-    for _ in range(100_000):
+    for _ in range(30_000):
         y = y + x
     slope = grad(y, x)
     assert len(topological([slope])) > 1000
-    assert evaluate([slope], {x: np.array(1.0)})[0] == 100_001
+    assert evaluate([slope], {x: np.array(1.0)})[0] == 30_001
 
 
 class NoGradient(Op):
