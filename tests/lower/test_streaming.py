@@ -60,6 +60,12 @@ def test_a_result_that_fits_the_cache_is_not() -> None:
     assert not streamed(x, [x + 1], Schedule()) and not fenced(x, [x + 1], Schedule())
 
 
+def test_rows_after_other_loops_are_streamed_when_the_cache_is_nearly_full() -> None:
+    x = gc.placeholder("x", (1000, 3500))
+    assert not streamed(x, [x + 1], Schedule())
+    assert streamed(x, [gc.softmax(x, axis=1)], Schedule())
+
+
 def test_a_symbolic_size_decides_when_it_is_known() -> None:
     x = gc.placeholder("x", ("n",))
     (store,) = streamed(x, [x + 1], Schedule())

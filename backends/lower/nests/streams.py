@@ -35,6 +35,7 @@ def when_streamed(
     """The condition under which a map's stores bypass the cache, None for never. Not in short
     loops, nor in those that sum up: a streaming loop begins where memory's lines do, and the
     lanes of a sum must not depend on that. Nor where memory is idle while the processor computes.
+    What follows other loops over the row comes in bursts, which a cache that is nearly full delays.
     """
     if nest.across or not nest.inner or not schedule.vector_bits:
         return None
@@ -42,9 +43,10 @@ def when_streamed(
     sums = any(r.role in ("row", "total") for r in body.roots if r.level == root.level)
     if sums or _is_short(nest) or _work(root.tensor, body) >= BUSY:
         return None
+    least = schedule.stream_bytes * 3 // 4 if root.level else schedule.stream_bytes
     if isinstance(size, int):
-        return e.const(True, bool_) if size >= schedule.stream_bytes else None
-    return dims(size) >= schedule.stream_bytes
+        return e.const(True, bool_) if size >= least else None
+    return dims(size) >= least
 
 
 def fence(conditions: Iterable[Expr]) -> list[Stmt]:
