@@ -56,7 +56,7 @@ def _name_large_constants(nodes: Iterable[Node]) -> None:
     """Has their digests computed by several threads, for whoever asks for them next."""
     large = [v for v in _values(nodes) if v.nbytes >= WORTH_A_THREAD]
     if len(large) > 1:
-        from graphc.backends.cpu.each import each
+        from graphc.ir.each import each
 
         each(lambda value: value.digest, large)
 

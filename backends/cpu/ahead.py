@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from graphc.backends.cpu.threads import default_threads
 from graphc.backends.forks import making
+from graphc.ir.threads import default_threads
 
 T = TypeVar("T")
 
@@ -58,10 +58,10 @@ def _make() -> None:
     with suppress(RuntimeError, OSError):
         with making:
             # A child could never import what this thread is importing while the process forks.
-            from graphc.backends.cpu.each import each
             from graphc.backends.cpu.native_call import caller_code, native_caller
             from graphc.backends.cpu.pool import pool_code, pool_symbols
             from graphc.backends.llvm.library import load
+            from graphc.ir.each import each
 
             load()
         _written.wait(PATIENCE)

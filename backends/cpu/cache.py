@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from graphc.backends.cpu.each import each
 from graphc.backends.llvm import library
 from graphc.backends.llvm.target import Target
+from graphc.ir.each import each
 from graphc.ir.record import dataclass
 from graphc.ops.literal import aligned_empty
 

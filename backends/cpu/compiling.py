@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from graphc.backends.cpu import cache
 from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
 from graphc.backends.cpu.origins import arrays_of, origin_of
-from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.engine import Compilation
 from graphc.backends.llvm.module import PLAN, RUN, emit_parts
 from graphc.backends.llvm.target import Target
-from graphc.backends.llvm.timers import Timers
 from graphc.backends.program import Program, compound_dims, slots
 from graphc.ir.dim_values import is_name
 from graphc.ir.node import Tensor
+from graphc.ir.threads import default_threads
 from graphc.ops.literal import Literal
+
+if TYPE_CHECKING:
+    from graphc.backends.llvm.timers import Timers
 
 
 def compiled(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.backends.cpu.each import each
+from graphc.ir.each import each
 from graphc.ops.literal import Literal, Made
 
 Origin = tuple[Any, ...]

@@ -9,8 +9,8 @@ from graphc.backends.cpu.ahead import once
 from graphc.backends.cpu.cache import cached_object
 from graphc.backends.cpu.host import host
 from graphc.backends.cpu.runtime import runtime_ir
-from graphc.backends.cpu.threads import default_threads
 from graphc.backends.llvm.loading import Library, load_object
+from graphc.ir.threads import default_threads
 
 
 def pool_symbols() -> dict[str, int]:

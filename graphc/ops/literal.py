@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.each import each
 from graphc.ir.record import dataclass
 
 LARGE = 4096
 """Bytes from which an array is worth memory that is laid out for it."""
+PIECE = 1 << 22
+"""Bytes whose copying is worth a thread: the system takes long to find the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class Literal:
         if array.nbytes < LARGE:
             self._array = np.ndarray(self.shape, self.dtype, array.tobytes())
         else:
-            self._array = aligned_copy(array)
+            self._array = copied(array)
             self._array.flags.writeable = False
         self._hash = hash((*self._kind, self.data[:LARGE].tobytes()))
         self._digest: bytes | None = None
@@ -174,6 +177,20 @@ def aligned_copy(value: np.ndarray) -> np.ndarray:
     result = aligned_empty(value.nbytes).view(value.dtype).reshape(value.shape)
     result[...] = value
     return result
+
+
+def copied(value: np.ndarray) -> np.ndarray:
+    """An `aligned_copy`, made by several threads where that takes long."""
+    if value.nbytes < 2 * PIECE or not value.flags.c_contiguous:
+        return aligned_copy(value)
+    result = aligned_empty(value.nbytes)
+    source = value.reshape(-1).view(np.uint8)
+
+    def copy(begin: int) -> None:
+        result[begin : begin + PIECE] = source[begin : begin + PIECE]
+
+    each(copy, range(0, value.nbytes, PIECE))
+    return result.view(value.dtype).reshape(value.shape)
 
 
 def aligned_empty(count: int) -> np.ndarray:

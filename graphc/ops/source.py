@@ -15,7 +15,7 @@ from graphc.ir.node import Node, Tensor, apply, unique
 from graphc.ir.op import Attrs, Index, Op, Reader, Sample
 from graphc.ir.types import Shape, TensorType
 from graphc.ir.walk import topological
-from graphc.ops.literal import Literal, aligned_copy
+from graphc.ops.literal import Literal, copied
 
 
 class Placeholder(Op):
@@ -85,7 +85,7 @@ class State:
     path = ""
 
     def __init__(self, value: np.ndarray, trainable: bool):
-        self._first = value if is_repeated(value) else aligned_copy(value)
+        self._first = value if is_repeated(value) else copied(value)
         self.trainable = trainable
 
     def __repr__(self) -> str:
@@ -108,7 +108,7 @@ class State:
         if is_repeated(self._first):
             with _making:
                 if is_repeated(self._first):
-                    self._first = aligned_copy(self._first)
+                    self._first = copied(self._first)
         return self._first
 
     def assign(self, x: Tensor, new: Any) -> None:

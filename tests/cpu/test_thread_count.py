@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphc.backends.cpu import threads
+from graphc.ir import threads
 
 
 def test_the_environment_decides_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

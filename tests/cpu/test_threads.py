@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphc.backends.cpu import pool, threads
+from graphc.backends.cpu import pool
 from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
 from graphc.backends.llvm.engine import compile_object, host_target
 from graphc.backends.llvm.jit import Library, load_object
+from graphc.ir import threads
 
 JOBS = """
 declare void @gc_parallel(ptr, ptr, i64)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from graphc.backends.cpu import pool, threads
+from graphc.backends.cpu import pool
+from graphc.ir import threads
 from tests.cpu.test_threads import run
 
 pytestmark = pytest.mark.skipif(

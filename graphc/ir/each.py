@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from graphc.backends.cpu.threads import default_threads
+from graphc.ir.threads import default_threads
 
 S = TypeVar("S")
 T = TypeVar("T")
