@@ -4,9 +4,11 @@ each, a third of the time that importing graphc takes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from operator import attrgetter
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
@@ -57,28 +59,45 @@ def _methods(cls: type, eq: bool) -> list[Callable[..., Any]]:
 
 
 def _init(cls: type) -> Callable[..., Any]:
-    """The initialiser, whose defaults are found under names that no field has."""
+    """The initialiser. Classes with fields of the same kinds share one compilation, of which each
+    has a copy with the names of its own.
+    """
     own: tuple[Field[Any], ...] = fields(cls)
+    makers = tuple(f.default_factory is not MISSING for f in own)
+    names = {f"_{k}": f.name for k, f in enumerate(own)}
+    code = _template(makers, hasattr(cls, "__post_init__"))
+    code = code.replace(
+        co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
+        co_consts=tuple(names.get(x, x) for x in code.co_consts),
+    )
     known: dict[str, Any] = {"_set": object.__setattr__, "_missing": MISSING}
-    parameters, lines = ["self"], []
-    for f in own:
-        value = f.name
-        if f.default is not MISSING:
-            known[f"_default_{f.name}"] = f.default
-            parameters.append(f"{f.name}=_default_{f.name}")
-        elif f.default_factory is not MISSING:
-            known[f"_make_{f.name}"] = f.default_factory
-            parameters.append(f"{f.name}=_missing")
-            value = f"_make_{f.name}() if {f.name} is _missing else {f.name}"
-        else:
-            parameters.append(f.name)
-        lines.append(f"    _set(self, {f.name!r}, {value})\n")
-    if hasattr(cls, "__post_init__"):
-        lines.append("    self.__post_init__()\n")
-    exec(f"def __init__({', '.join(parameters)}):\n{''.join(lines) or '    pass'}", known)
-    init: Callable[..., Any] = known["__init__"]
+    known |= {f"_make{k}": f.default_factory for k, f in enumerate(own) if makers[k]}
+    defaults = [f.default for f in own if not _is_required(f)]
+    assert all(map(_is_required, own[: len(own) - len(defaults)])), f"{cls}: defaults come last"
+    init = FunctionType(code, known, "__init__", tuple(defaults))
     init.__module__, init.__annotations__ = cls.__module__, {f.name: f.type for f in own}
     return init
+
+
+def _is_required(f: Field[Any]) -> bool:
+    return f.default is MISSING and f.default_factory is MISSING
+
+
+@functools.cache
+def _template(makers: tuple[bool, ...], ends: bool) -> CodeType:
+    """An initialiser of fields _0, _1 and so on, of which some are made where they are not given;
+    it `ends` with a call of the class's own.
+    """
+    lines = [
+        f" _set(self, '_{k}', {f'_make{k}() if _{k} is _missing else ' if makes else ''}_{k})\n"
+        for k, makes in enumerate(makers)
+    ]
+    end = " self.__post_init__()\n" if ends else " pass\n"
+    parameters = "".join(f", _{k}" for k in range(len(makers)))
+    known: dict[str, Any] = {}
+    exec(f"def __init__(self{parameters}):\n{''.join(lines)}{end}", known)
+    code: CodeType = known["__init__"].__code__
+    return code
 
 
 def _comparisons(names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,27 @@ def test_values_defaults_and_keywords(classes: dict[str, Any]) -> None:
         classes["Plain"]()
     with pytest.raises(AssertionError):
         classes["Single"](b"")
+
+
+def test_classes_of_as_many_fields_have_initialisers_of_their_own() -> None:
+    @record.dataclass(frozen=True)
+    class Two:
+        """Fields of the same kinds as those of `Other`."""
+
+        first: int
+        second: object = None
+
+    @record.dataclass(frozen=True)
+    class Other:
+        """Other names, other defaults."""
+
+        second: str
+        first: tuple[int, ...] = (1,)
+
+    assert (Two(3), Other("a")) == (Two(first=3, second=None), Other(second="a", first=(1,)))
+    assert list(inspect.signature(Other).parameters) == ["second", "first"]
+    with pytest.raises(TypeError, match="unexpected keyword argument '_0'"):
+        Two(_0=1)  # type: ignore[call-arg]
 
 
 def test_equality_and_hash(classes: dict[str, Any]) -> None:
