@@ -12,9 +12,8 @@ so attributes, broadcasts and constants are written as a user writes them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
-from typing import Annotated, Any, TypeVar, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
 
 from graphc.ir.cached import Cached
 from graphc.ir.dtypes import ALL, DType, bool_, float32, float64, int32
@@ -25,16 +24,25 @@ from graphc.ir.record import dataclass
 from graphc.ir.types import TensorType
 from graphc.ir.walk import topological
 from graphc.ops.source import constant, placeholder
+from graphc.passes.parameters import Example, Parameters, Scalar
 from graphc.passes.pattern import Bindings, Form, Pattern, abstract, matches, parameters, same
+
+__all__ = [
+    "Equation",
+    "Example",
+    "Instance",
+    "Procedure",
+    "Rule",
+    "Scalar",
+    "Sides",
+    "procedure",
+    "rule",
+]
 
 #: Shapes of tensors in instances, where the examples give none.
 SHAPES: tuple[Any, ...] = ((3, 5), (), ("rows", 1))
 
-#: A parameter that stands for a number of the graph (a scalar constant), at any shape it is
-#: repeated to.
-Scalar = Annotated[Tensor, "literal"]
 Sides = tuple[Tensor, Tensor]
-Example = Mapping[str, Any]
 R = TypeVar("R", bound="Rule")
 
 
@@ -91,19 +99,11 @@ class Equation(Rule):
     ):
         self.function, self.op, self.examples = function, op, tuple(examples) or ({},)
         self.dtypes, self.when = frozenset(dtypes), when
-        self.asked = _parameters(when) if when is not None else ()
-        hints = {name: function.__annotations__[name] for name in _parameters(function)}
-        self.scalars = frozenset(n for n, kind in hints.items() if kind in (Scalar, "Scalar"))
-        self.tensors = tuple(
-            n for n, kind in hints.items() if n in self.scalars or kind in (Tensor, "Tensor")
-        )
-        self.shaped = frozenset(self.tensors) - self.scalars
-        self.values = tuple(name for name in hints if name not in self.tensors)
-        typed = {
-            n for e in self.examples for n, given in e.items() if isinstance(given, TensorType)
-        }
-        self.truths = tuple(n for n in typed if all(_is_truth(e.get(n)) for e in self.examples))
-        self.free = tuple(name for name in self.tensors if name not in typed)
+
+    @Cached
+    def own(self) -> Parameters:
+        """Its parameters: most rules are for ops that a graph has not."""
+        return Parameters(self.function, self.when, self.examples)
 
     @property
     def roots(self) -> frozenset[Op]:
@@ -116,7 +116,7 @@ class Equation(Rule):
         assert found is not None, f"{self.name}: no dtype suits the examples"
         assert isinstance(found, Form), f"{self.name}: the left side must be an op on parameters"
         assert self.op in ("", found.op.name), f"{self.name}: the left side is a {found.op.name}"
-        missing = {*self.tensors, *self.values} - parameters(found)
+        missing = {*self.own.tensors, *self.own.values} - parameters(found)
         assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
         return found
 
@@ -126,8 +126,8 @@ class Equation(Rule):
             bound = self._bind(example, dtype, SHAPES[0])
             sides = self._try(bound)
             if sides is not None:
-                holes = {bound[name]: name for name in self.tensors}
-                values = {name: bound[name] for name in self.values}
+                holes = {bound[name]: name for name in self.own.tensors}
+                values = {name: bound[name] for name in self.own.values}
                 yield abstract(sides[0], holes, values)
 
     def replace(self, node: Node) -> Tensor | None:
@@ -141,17 +141,18 @@ class Equation(Rule):
     def instances(self) -> Iterator[Instance]:
         dtypes = sorted(self.dtypes, key=lambda d: d.name)
         for example, dtype, shape in itertools.product(self.examples, dtypes, SHAPES):
-            if shape != SHAPES[0] and not example.keys().isdisjoint(self.shaped):
+            if shape != SHAPES[0] and not example.keys().isdisjoint(self.own.shaped):
                 continue
             bound = self._bind(example, dtype, shape)
             sides = self._try(bound)
             if sides is not None:
-                given = tuple(bound[name] for name in self.tensors if name not in self.scalars)
+                own = self.own
+                given = tuple(bound[name] for name in own.tensors if name not in own.scalars)
                 yield Instance(given, *sides)
 
     def _instantiate(self, bound: Bindings, x: Tensor) -> Tensor | None:
         """The right side, if these bindings make the left side x and the conditions hold."""
-        tensors = [bound[name] for name in self.tensors]
+        tensors = [bound[name] for name in self.own.tensors]
         if not self._suits(bound):
             return None
         try:
@@ -165,19 +166,19 @@ class Equation(Rule):
 
     def _suits(self, bound: Bindings) -> bool:
         """Whether dtypes and the rule's condition allow these bindings."""
-        if any(bound[name].dtype not in self.dtypes for name in self.free):
+        if any(bound[name].dtype not in self.dtypes for name in self.own.free):
             return False
-        if any(bound[name].dtype is not bool_ for name in self.truths):
+        if any(bound[name].dtype is not bool_ for name in self.own.truths):
             return False
         if self.when is None:
             return True
-        return self.when(**{name: bound[name] for name in self.asked})
+        return self.when(**{name: bound[name] for name in self.own.asked})
 
     def _bind(self, example: Example, dtype: DType, shape: Any) -> Bindings:
         """The parameters of an example: placeholders, numbers, and the given attributes."""
-        bound: Bindings = {name: example[name] for name in self.values}
-        for k, name in enumerate(self.tensors):
-            if name in self.scalars:
+        bound: Bindings = {name: example[name] for name in self.own.values}
+        for k, name in enumerate(self.own.tensors):
+            if name in self.own.scalars:
                 bound[name] = constant(example.get(name, _number(k, dtype)), dtype)
             else:
                 given = example.get(name, shape)
@@ -190,16 +191,6 @@ class Equation(Rule):
             return self.function(**bound) if self._suits(bound) else None
         except GraphError:
             return None
-
-
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    code: CodeType = function.__code__
-    return code.co_varnames[: code.co_argcount]
-
-
-def _is_truth(given: object) -> bool:
-    """Whether an example asks for booleans."""
-    return isinstance(given, TensorType) and given.dtype is bool_
 
 
 def _number(k: int, dtype: DType) -> float | int | bool:

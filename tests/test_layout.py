@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"graphc": "graphc", "passes": "graphc.passes", "backends": "graphc.backends"}
 MAX_LINES = 400
 MAX_IMPORT_SECONDS = 0.15
+MAX_MODULES = 135  # each takes some 0.3 ms of a first compilation
 
 # What a package may import of graphc; a package that is not named here may import everything.
 COMPOSITIONS = (
@@ -261,6 +262,24 @@ print(*sys.modules)
     assert "graphc.backends.lower.products.contraction" in loaded
     assert "graphc.backends.lower.convolutions" not in loaded
     assert "graphc.backends.cpu.tuner" not in loaded
+
+
+def test_a_small_compilation_loads_few_modules() -> None:
+    code = """
+import sys
+import graphc as gc
+
+x = gc.placeholder("x", (64,))
+y = gc.tanh(x)
+before = set(sys.modules)
+gc.compile([x], y).program.calls
+print(*sys.modules.keys() - before)
+"""
+    loaded = in_fresh_python(code).split()
+    assert "graphc.backends.math.tabled" in loaded or "graphc.backends.math.hyperbolic" in loaded
+    needless = ("math.gamma", "math.root", "cpu.python_call", "llvm.timers", "numba")
+    assert {f"graphc.backends.{name}" for name in needless}.isdisjoint(loaded)
+    assert len(loaded) <= MAX_MODULES
 
 
 def test_importing_graphc_is_quick_beside_numpy() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from graphc.backends.cpu.callspec import CallSpec, InputSpec, OutputSpec
 from graphc.backends.cpu.native_call import native_caller
-from graphc.backends.cpu.python_call import python_caller
 
 __all__ = ["CallSpec", "InputSpec", "OutputSpec", "make_caller"]
 
@@ -21,4 +20,8 @@ def make_caller(spec: CallSpec) -> Callable[..., Any]:
     from within `prepare`.
     """
     native = native_caller()
-    return native.make(spec) if native else python_caller(spec)
+    if native:
+        return native.make(spec)
+    from graphc.backends.cpu.python_call import python_caller
+
+    return python_caller(spec)

@@ -7,9 +7,9 @@ added, and a multiply followed by an add is fused only where the IR says `llvm.f
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import SimpleQueue
 
 from graphc.backends.llvm import library
 from graphc.backends.llvm.architectures import LEVELS, WASM
@@ -38,7 +38,8 @@ class Compilation:
         self._target, self._threads = target, threads
         self._texts: list[tuple[str, int]] = []
         self._codes: dict[int, bytes] = {}
-        self._left: SimpleQueue[int | None] = SimpleQueue()
+        self._left: deque[int | None] = deque()
+        self._given = threading.Semaphore(0)
         self._helpers: list[threading.Thread] = []
 
     def __enter__(self) -> Compilation:
@@ -46,7 +47,7 @@ class Compilation:
 
     def __exit__(self, *_: object) -> None:
         for _helper in self._helpers:
-            self._left.put(None)
+            self._give(None)
         self._join()
 
     def _join(self) -> None:
@@ -57,7 +58,7 @@ class Compilation:
     def add(self, ir_text: str, level: int = 1, last: bool = False) -> None:
         """Another text for `compile_object`; the last one waits for a thread that is there."""
         self._texts.append((ir_text, level))
-        self._left.put(len(self._texts) - 1)
+        self._give(len(self._texts) - 1)
         if not last and len(self._helpers) < self._threads - 1:
             helper = threading.Thread(target=self._work)
             with suppress(RuntimeError):  # the system or an interpreter that ends gives no more
@@ -67,13 +68,21 @@ class Compilation:
     def objects(self) -> list[bytes]:
         """The object of each text; the calling thread helps until there are all."""
         for _ in range(len(self._helpers) + 1):
-            self._left.put(None)
+            self._give(None)
         self._work()
         self._join()
         return [self._codes.get(k) or self._compiled(k) for k in range(len(self._texts))]
 
+    def _give(self, k: int | None) -> None:
+        self._left.append(k)
+        self._given.release()
+
+    def _taken(self) -> int | None:
+        self._given.acquire()
+        return self._left.popleft()
+
     def _work(self) -> None:
-        while (k := self._left.get()) is not None:
+        while (k := self._taken()) is not None:
             with suppress(RuntimeError):  # which `objects` raises
                 self._codes[k] = self._compiled(k)
 

@@ -5,12 +5,12 @@ kernels in order).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from graphc.backends.llvm.bands import bands_function
 from graphc.backends.llvm.frames import emit_frame
 from graphc.backends.llvm.nested import emit_nested
 from graphc.backends.llvm.strips import emit_strips, strip_function
-from graphc.backends.llvm.timers import Timers
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
@@ -18,6 +18,9 @@ from graphc.backends.memory import Place, holder
 from graphc.backends.program import Program, compound_dims, slots, total_bytes
 from graphc.ir.dims import Dim
 from graphc.ops.loops.bands import chunks_of
+
+if TYPE_CHECKING:
+    from graphc.backends.llvm.timers import Timers
 
 
 class Entry:

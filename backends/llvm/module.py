@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from graphc.backends.llvm.entry import Entry
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.parts import Parts
-from graphc.backends.llvm.timers import Timers
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Call, Nested
 from graphc.backends.program import Program
 from graphc.ir.record import dataclass
+
+if TYPE_CHECKING:
+    from graphc.backends.llvm.timers import Timers
 
 Written = dict[tuple[int, frozenset[str]], tuple[str, str, dict[str, None]]]
 """Name, text and declarations of kernels, by their object and the buffers that share memory."""

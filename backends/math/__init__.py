@@ -7,68 +7,52 @@ target gives the same bits. docs/math_accuracy.md has the measured errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from graphc.backends.loops.expr import Expr
-from graphc.backends.math import (
-    error_function,
-    exponential,
-    gamma,
-    hyperbolic,
-    inverse_error_function,
-    inverse_trigonometric,
-    logarithm,
-    logistic,
-    power,
-    root,
-    tabled,
-    trigonometric,
-)
 from graphc.backends.math.floats import format_of
 from graphc.ir.dtypes import float32
 
-FUNCTIONS: Mapping[str, Callable[..., Expr]] = MappingProxyType(
+FUNCTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "exp": exponential.exp,
-        "exp2": exponential.exp2,
-        "expm1": exponential.expm1,
-        "log": logarithm.log,
-        "log2": logarithm.log2,
-        "log10": logarithm.log10,
-        "log1p": logarithm.log1p,
-        "sigmoid": logistic.sigmoid,
-        "softplus": logistic.softplus,
-        "log_sigmoid": logistic.log_sigmoid,
-        "pow": power.pow,
-        "cbrt": root.cbrt,
-        "rsqrt": root.rsqrt,
-        "hypot": root.hypot,
-        "sin": trigonometric.sin,
-        "cos": trigonometric.cos,
-        "tan": trigonometric.tan,
-        "asin": inverse_trigonometric.asin,
-        "acos": inverse_trigonometric.acos,
-        "atan": inverse_trigonometric.atan,
-        "atan2": inverse_trigonometric.atan2,
-        "sinh": hyperbolic.sinh,
-        "cosh": hyperbolic.cosh,
-        "asinh": hyperbolic.asinh,
-        "acosh": hyperbolic.acosh,
-        "atanh": hyperbolic.atanh,
-        "erf": error_function.erf,
-        "erfc": error_function.erfc,
-        "erfinv": inverse_error_function.erfinv,
-        "lgamma": gamma.lgamma,
-        "digamma": gamma.digamma,
-        "tanh": hyperbolic.tanh,
+        "exp": "exponential",
+        "exp2": "exponential",
+        "expm1": "exponential",
+        "log": "logarithm",
+        "log2": "logarithm",
+        "log10": "logarithm",
+        "log1p": "logarithm",
+        "sigmoid": "logistic",
+        "softplus": "logistic",
+        "log_sigmoid": "logistic",
+        "pow": "power",
+        "cbrt": "root",
+        "rsqrt": "root",
+        "hypot": "root",
+        "sin": "trigonometric",
+        "cos": "trigonometric",
+        "tan": "trigonometric",
+        "asin": "inverse_trigonometric",
+        "acos": "inverse_trigonometric",
+        "atan": "inverse_trigonometric",
+        "atan2": "inverse_trigonometric",
+        "sinh": "hyperbolic",
+        "cosh": "hyperbolic",
+        "asinh": "hyperbolic",
+        "acosh": "hyperbolic",
+        "atanh": "hyperbolic",
+        "erf": "error_function",
+        "erfc": "error_function",
+        "erfinv": "inverse_error_function",
+        "lgamma": "gamma",
+        "digamma": "gamma",
+        "tanh": "hyperbolic",
     }
 )
-
-
-TABLED: Mapping[str, Callable[..., Expr]] = MappingProxyType(
-    {"exp": tabled.exp, "sigmoid": tabled.sigmoid, "tanh": tabled.tanh}
-)
+"""Every function, with the module that has it under its name: few programs need more than one."""
+TABLED = ("exp", "sigmoid", "tanh")
 """Functions of float32 that are cheaper where tables can be looked up."""
 
 
@@ -79,6 +63,8 @@ def expand(call: Expr, tables: bool = False) -> Expr:
     assert call.op == "math", f"{call.op} is not a function of the math library"
     assert call.attr in FUNCTIONS, f"the math library has no {call.attr}"
     format_of(call)
-    if tables and call.dtype is float32 and call.attr in TABLED:
-        return TABLED[call.attr](*call.args)
-    return FUNCTIONS[call.attr](*call.args)
+    looks_up = tables and call.dtype is float32 and call.attr in TABLED
+    home = "tabled" if looks_up else FUNCTIONS[call.attr]
+    function = getattr(import_module(f"{__name__}.{home}"), call.attr)
+    expanded: Expr = function(*call.args)
+    return expanded
