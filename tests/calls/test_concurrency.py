@@ -141,9 +141,7 @@ print("done")
 def test_a_fork_while_a_thread_compiles_leaves_a_child_that_can(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_COMPILING]
     own = {**os.environ, "GRAPHC_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=own
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=own)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 

@@ -184,9 +184,7 @@ def test_values_of_sizes_are_checked() -> None:
     three: Any = np.int64(3)
     assert f.memory.at(n=three, m=2).inputs == 24
     for report in (f.memory, f.cost, f.kernels[0]):
-        with pytest.raises(
-            gc.ArgumentError, match=r"size n; N is none of its sizes\n.*m=..., "
-        ):
+        with pytest.raises(gc.ArgumentError, match=r"size n; N is none of its sizes\n.*m=..., "):
             report.at(N=3, m=1)
         with pytest.raises(gc.ArgumentError, match=r"for the size m, n\n"):
             report.at()

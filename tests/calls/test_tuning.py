@@ -59,9 +59,7 @@ def test_choices_for_another_machine_change_nothing() -> None:
     assert code(gc.compile(inputs, y, tuning=gc.Tuning(tuple(kernels)))) == code(plain)
 
 
-def test_choices_are_part_of_the_cache_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choices_are_part_of_the_cache_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAPHC_CACHE_DIR", str(tmp_path))
     inputs, y = product()
     plain = gc.compile(inputs, y)

@@ -70,9 +70,7 @@ def test_sizes_that_follow_from_others_are_checked_and_computed(tmp_path: Path) 
     b = gc.placeholder("b", (2 * a.shape[0] + 1,))
     loaded = gc.load(gc.export([a, b], gc.concat([a, b])[::2], tmp_path / "model").library)
     assert loaded.call([1, 2], [3, 4, 5, 6, 7]).tolist() == [1, 3, 5, 7]
-    with pytest.raises(
-        gc.ArgumentError, match=r"'b' has length 4 along axis 0, expected 1"
-    ):
+    with pytest.raises(gc.ArgumentError, match=r"'b' has length 4 along axis 0, expected 1"):
         loaded.call([1, 2], [3, 4, 5, 6])
 
 

@@ -31,9 +31,7 @@ def test_a_whole_is_made_of_its_parts(reduce: Reduce) -> None:
     assert [ndim for _, ndim in reads] == [2, 2, 3, 3]
     feeds = {X: np.random.default_rng(0).standard_normal((3, 4, 5))}
     for target in ("reference", "cpu"):
-        for got, want in zip(
-            evaluate(found, feeds, target), evaluate(outputs, feeds), strict=True
-        ):
+        for got, want in zip(evaluate(found, feeds, target), evaluate(outputs, feeds), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-13)
 
 

@@ -23,8 +23,7 @@ def counted(make, *arguments, **options):
 
 @row("CNN-47", "graphc/nn/branches.py")
 def test_cnn_47_highway_layer():
-    """CS as printed; far below zero the gates make it the identity; gradients, and the loss falls.
-    """
+    """CS as printed; gates far below zero make it the identity; gradients, and the loss falls."""
     feeds = symbols(x=S(0, 2, 4), W=S(1, 4, 4), b=S(2, 4), V=S(3, 4, 4), c=S(4, 4))
     x, *weights = feeds
     layer = nn.Highway(4, dtype="float64")

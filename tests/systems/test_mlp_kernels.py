@@ -182,8 +182,7 @@ def test_mlp_26_nystrom():
 
 @row("MLP-27", "graphc/nn/margins.py")
 def test_mlp_27_two_layer_hinge():
-    """Training the last layer alone is convex: two starts reach one loss; training both goes lower.
-    """
+    """Training the last layer alone is convex: two starts end alike; training both goes lower."""
     X, y = S(0, 12, 3), np.where(S(4, 12) > 0, 1.0, -1.0)
     rng = np.random.default_rng(0)
     first = rng.standard_normal((3, 8))

@@ -311,8 +311,7 @@ def test_mlp_42_multi_task():
 
 @row("MLP-43", "graphc/nn/layers.py")
 def test_mlp_43_multi_label_network():
-    """A small SELU network with masked labels: missing ones have no gradient, and the loss falls.
-    """
+    """A small SELU network; masked labels have no gradient, and the loss falls."""
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((20, 8)), rng.integers(0, 2, (20, 3)).astype(float)
     known = rng.random((20, 3)) < 0.7
