@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from graphc.backends.cpu import pool
-from graphc.backends.cpu.runtime import UNLOAD_IR, runtime_ir
+from graphc.backends.cpu.runtime import library_runtime_ir, runtime_ir
 from graphc.backends.llvm.engine import compile_object, host_target
 from graphc.backends.llvm.jit import Library, load_object
 from graphc.ir import threads
@@ -316,7 +316,7 @@ def test_an_unloaded_artefact_ends_its_workers(tmp_path: Path) -> None:
 
 def artefact(folder: Path) -> Path:
     """A shared library with the jobs and a pool of its own."""
-    objects = {"pool.o": runtime_ir(host_target().triple) + UNLOAD_IR, "jobs.o": JOBS}
+    objects = {"pool.o": library_runtime_ir(host_target()), "jobs.o": JOBS}
     for name, text in objects.items():
         (folder / name).write_bytes(compile_object(text, host_target()))
     command = ["cc", "-shared", "-Wl,-z,defs", "-o", "artefact.so", *objects, "-lpthread"]
