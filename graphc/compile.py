@@ -50,7 +50,8 @@ def compile(
     updates: {variable: new value}; new values are computed from the old ones and take effect
     together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).
-    isa: for "cpu", "host" or one of "x86-64-v2", "x86-64-v3", "x86-64-v4".
+    isa: for "cpu", "host" or what this machine can run of "x86-64" (any), "x86-64-v2", "x86-64-v3",
+    "x86-64-v4" and "aarch64".
     relaxed: allow rewrites that hold for real numbers but not for all floats (x - x is 0), and
     instructions for products of bfloat16 that take subnormal numbers for zero.
     disable: names of passes to leave out (see `graphc.passes.pipeline.PIPELINE`): with "winograd",

@@ -22,12 +22,16 @@ def table_functions(ir_text: str, target: Target) -> str:
     called = sorted({(name, int(lanes)) for name, lanes in _CALLED.findall(ir_text)})
     kind = target.architecture.name
     width = target.vector_bits if kind == "x86_64" else 128
-    return "".join(_function(name, lanes, width, kind) for name, lanes in called)
+    texts = [_function(name, lanes, width, kind) for name, lanes in called]
+    known = set(re.findall(r"^declare .*$", ir_text, re.M))
+    return "".join(line for line in "".join(texts).splitlines(True) if line.rstrip() not in known)
 
 
 def _function(name: str, lanes: int, width: int, kind: str) -> str:
     wide = width == 512 and lanes in (4, 8, 16)
     if name == "argument":
+        if (lanes, kind) == (4, "aarch64"):
+            return _bounded_at_once(lanes)
         return _same(name, lanes) if wide else _bounded(lanes)
     if name == "remainder":
         return _range(lanes) if wide else _same(name, lanes)
@@ -62,6 +66,21 @@ def _bounded(lanes: int) -> str:
             f"%r = select {flags} %below, {v} %low, {v} %most",
             f"ret {v} %r",
         ],
+    )
+
+
+def _bounded_at_once(lanes: int) -> str:
+    """Of a number and NaN, NaN."""
+    v, kind = vector_type("float", lanes), f"v{lanes}f32"
+    names = [f"@llvm.{name}.{kind}" for name in ("minimum", "maximum")]
+    return _define(
+        f"{v} @gc.argument.v{lanes}({v} %x, {v} %low, {v} %high)",
+        [
+            f"%most = call {v} {names[0]}({v} %x, {v} %high)",
+            f"%r = call {v} {names[1]}({v} %most, {v} %low)",
+            f"ret {v} %r",
+        ],
+        *(f"declare {v} {name}({v}, {v})" for name in names),
     )
 
 

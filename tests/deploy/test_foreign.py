@@ -13,6 +13,8 @@ from graphc.executable import Executable
 from tests.deploy.building import CC
 
 ROWS, WIDTH, CLASSES = 37, 24, 5
+MAPS = (gc.exp, gc.tanh, gc.sin, gc.erf, gc.sigmoid, gc.expm1, gc.floor, gc.rint)
+SIZES = {"ROWS": ROWS, "WIDTH": WIDTH, "CLASSES": CLASSES, "MAPS": len(MAPS)}
 ELSEWHERE = ("aarch64", "riscv64")
 
 PROGRAM = """
@@ -21,7 +23,7 @@ PROGRAM = """
 #include <stdlib.h>
 #include "net.h"
 int main(int argc, char **argv) {
-    static float x[ROWS * WIDTH], scores[ROWS * CLASSES], loss;
+    static float x[ROWS * WIDTH], scores[ROWS * CLASSES], loss, values[ROWS * WIDTH * MAPS];
     static int64_t t[ROWS];
     if (argc != 4) return 2;
     FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[2], "wb");
@@ -40,6 +42,8 @@ int main(int argc, char **argv) {
     void *workspace = malloc(net_predict_workspace(ROWS));
     if (net_predict(model, ROWS, x, scores, workspace)) return 8;
     fwrite(scores, 4, ROWS * CLASSES, out);
+    if (net_elements(model, ROWS, x, values, NULL)) return 10;
+    fwrite(values, 4, ROWS * WIDTH * MAPS, out);
     t[1] = CLASSES;
     if (net_train_step(model, ROWS, x, t, &loss, NULL) <= 0) return 9;
     return fclose(out);
@@ -48,7 +52,7 @@ int main(int argc, char **argv) {
 
 IN_NODE = """
 import { readFileSync, writeFileSync } from 'fs';
-const [wasm, given, found, rows, width, classes] = process.argv.slice(2);
+const [wasm, given, found, rows, width, classes, maps] = process.argv.slice(2);
 let memory, top;
 const allocate = (a, n) => { top = (top + a - 1) & -a; top += n; return top - n; };
 const env = new Proxy({ aligned_alloc: allocate }, { get: (o, k) => o[k] ?? (() => 0) });
@@ -65,9 +69,12 @@ for (let k = 0; k < 3; k++) {
     must(net.net_train_step(model, n, x, t, loss, 0));
     results.push(Buffer.from(memory.buffer.slice(loss, loss + 4)));
 }
+const values = allocate(64, floats * maps);
+must(net.net_elements(model, n, x, values, 0));
 const workspace = allocate(64, net.net_predict_workspace(n));
 must(net.net_predict(model, n, x, scores, workspace));
 results.push(Buffer.from(memory.buffer.slice(scores, scores + rows * classes * 4)));
+results.push(Buffer.from(memory.buffer.slice(values, values + floats * maps)));
 writeFileSync(found, Buffer.concat(results));
 """
 
@@ -79,7 +86,8 @@ def functions() -> dict[str, Executable]:
     loss = nn.cross_entropy(model(x), t).named("loss")
     step = gc.compile([x, t], loss, optim.Adam(1e-2).updates(loss, model.parameters()))
     predict = gc.compile([x], gc.softmax(model(x), axis=1).named("scores"))
-    return {"predict": predict, "train_step": step}
+    elements = gc.compile([x], gc.concat([f(x * 3) for f in MAPS], axis=1).named("values"))
+    return {"predict": predict, "train_step": step, "elements": elements}
 
 
 def given() -> tuple[np.ndarray, np.ndarray]:
@@ -88,13 +96,17 @@ def given() -> tuple[np.ndarray, np.ndarray]:
 
 
 def check(found: Path, of: dict[str, Executable]) -> None:
-    """Whether three steps and what is predicted after them are those of Python, up to rounding."""
+    """Whether three steps and what is predicted after them are those of Python, up to rounding, and
+    functions of single elements to the bit.
+    """
     x, t = given()
     losses = [float(of["train_step"](x, t)) for _ in range(3)]
     results = np.fromfile(found, np.float32)
     np.testing.assert_allclose(results[:3], losses, rtol=1e-4)
-    scores = results[3:].reshape(ROWS, CLASSES)
+    scores, values = np.split(results[3:], [ROWS * CLASSES])
+    scores = scores.reshape(ROWS, CLASSES)
     np.testing.assert_allclose(scores, of["predict"](x), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(values, of["elements"](x).ravel())
 
 
 def needed(*tools: str) -> list[str]:
@@ -109,7 +121,7 @@ def needed(*tools: str) -> list[str]:
 def run_in_c(folder: Path, compiler: str, *emulator: str) -> Path:
     """The results of the program, linked to the object that lies in `folder`."""
     (folder / "program.c").write_text(PROGRAM)
-    sizes = [f"-D{k}={v}" for k, v in (("ROWS", ROWS), ("WIDTH", WIDTH), ("CLASSES", CLASSES))]
+    sizes = [f"-D{k}={v}" for k, v in SIZES.items()]
     program = [str(folder / "program.c"), str(folder / "net.o"), "-o", str(folder / "program")]
     subprocess.run([compiler, "-static", *sizes, *program, "-pthread", "-lm"], check=True)
     x, t = given()
@@ -152,7 +164,14 @@ def test_webassembly_computes_what_this_machine_does(tmp_path: Path) -> None:
     linker, node = needed("wasm-ld-19", "node")
     of = functions()
     gc.export(of, path=tmp_path / "net", isa="wasm32")
-    shown = ("net_create", "net_train_step", "net_predict", "net_predict_workspace", "__heap_base")
+    shown = (
+        "net_create",
+        "net_train_step",
+        "net_predict",
+        "net_predict_workspace",
+        "net_elements",
+        "__heap_base",
+    )
     memory = ("--stack-first", "-z", "stack-size=4194304", "--initial-memory=33554432")
     subprocess.run(
         [linker, "--no-entry", "--allow-undefined", *memory, *(f"--export={k}" for k in shown),
@@ -163,8 +182,7 @@ def test_webassembly_computes_what_this_machine_does(tmp_path: Path) -> None:
     (tmp_path / "given").write_bytes(x.tobytes() + t.astype(np.int64).tobytes())
     (tmp_path / "run.mjs").write_text(IN_NODE)
     names = [str(tmp_path / name) for name in ("run.mjs", "net.wasm", "given", "found")]
-    sizes = map(str, (ROWS, WIDTH, CLASSES))
-    subprocess.run([node, *names, *sizes], check=True, timeout=120)
+    subprocess.run([node, *names, *map(str, SIZES.values())], check=True, timeout=120)
     check(tmp_path / "found", of)
 
 
