@@ -81,10 +81,10 @@ def extent_of(axes: Sequence[Axis]) -> Dim:
     return product(axis.extent for axis in axes)
 
 
-def product_of(body: Body, lanes: int) -> Product:
+def product_of(body: Body, lanes: int, *, turns: bool = True) -> Product:
     """The axes of the product that the body computes.
 
-    Where there are too few columns to fill vectors of so many lanes, they become rows.
+    Where there are too few columns to fill vectors of so many lanes, they become rows if `turns`.
     """
     node = body.node
     out = full_index(node.types[0].shape, domain_index(len(body.domain)))
@@ -105,7 +105,7 @@ def product_of(body: Body, lanes: int) -> Product:
         theirs = Operand(b, (), summed, "free", None, stored=True, shared=())
     else:
         theirs = _operand(body, b, groups.merge(right), summed, columns)
-    turned = not packed and _narrow(rows, columns, lanes)
+    turned = turns and not packed and _narrow(rows, columns, lanes)
     if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
@@ -121,12 +121,17 @@ def _short(axis: Axis, lanes: int) -> bool:
     return isinstance(axis.extent, int) and axis.extent <= 4 * lanes
 
 
+def many_rows(lanes: int) -> int:
+    """Rows that fill vectors of so many lanes better than few columns do."""
+    return 4 * lanes
+
+
 def _narrow(rows: Sequence[Axis], columns: Sequence[Axis], lanes: int) -> bool:
     """Whether vectors are better filled along the rows."""
     if len(columns) != 1 or not rows:
         return False
     few, many = columns[0].extent, rows[-1].extent
-    enough = not isinstance(many, int) or many >= 4 * lanes
+    enough = not isinstance(many, int) or many >= many_rows(lanes)
     return isinstance(few, int) and 4 * few <= 3 * lanes and enough
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
+from graphc.backends.lower.products.axes import extent_of, many_rows
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
 from graphc.backends.lower.products.direct import DirectProduct
 from graphc.backends.lower.products.direct_rows import FewRows
@@ -19,7 +20,7 @@ from graphc.backends.lower.products.parted import (
 from graphc.backends.lower.products.sizes import few_or_many
 from graphc.backends.lower.products.thin import is_thin, thin, thin_chunks
 from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
-from graphc.ir.dims import Dim, minimum
+from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
 
@@ -86,6 +87,8 @@ def _whole(
     plan = parted(lowering.frame.product, lowering.frame.sizes)
     if plan is not None:
         return _parted(body, schedule, fail, plan)
+    if lowering.frame.product.turned:
+        return _turned(lowering, body, schedule, fail)
     thinness = 0 if lowering.frame.words else is_thin(lowering.frame.product, lowering.frame.sizes)
     if thinness == 0:
         return _packed(lowering, body, schedule, fail)
@@ -94,6 +97,29 @@ def _whole(
     return [
         columns.call("dot_thin", thin(columns.frame, columns.finished), few),
         *_packed(lowering, body, schedule, fail, 1 - thinness),
+    ]
+
+
+def _turned(
+    lowering: ProductLowering,
+    body: Body,
+    schedule: Schedule,
+    fail: Callable[[Node, str], int],
+) -> list[Call]:
+    """The kernels of a product with few columns, whose rows fill vectors; where these may be few as
+    well, one for those, whose sums stay in registers.
+    """
+    rows = extent_of(lowering.frame.product.columns)
+    straight = None
+    if not isinstance(rows, int) and lowering.frame.words is None:
+        straight = ProductLowering(body, schedule, fail, small=1, turns=False)
+    if straight is None or not straight.frame.sizes.held:
+        return _packed(lowering, body, schedule, fail)
+    few = maximum(0, minimum(1, many_rows(lowering.frame.sizes.lanes) - rows))
+    chunks = minimum(straight.frame.blocks.chunks, MOST_CHUNKS * few)
+    return [
+        straight.call("dot_few", straight.statements(), chunks),
+        *_packed(lowering, body, schedule, fail, 1 - few),
     ]
 
 

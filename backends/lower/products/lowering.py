@@ -47,10 +47,12 @@ class ProductLowering(Epilogue):
         fail: Callable[[Node, str], int],
         small: int | None = None,
         plan: Deep | None = None,
+        *,
+        turns: bool = True,
     ):
         super().__init__(body, fail)
         sum_type = _sum_type(body.node.types[0].dtype)
-        product = product_of(body, schedule.lanes(sum_type.bits))
+        product = product_of(body, schedule.lanes(sum_type.bits), turns=turns)
         if plan is not None:
             product = plan.product(product)
         words = plan_words(product, self.reader, sum_type, schedule) if plan is None else None
