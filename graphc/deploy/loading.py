@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import numpy as np
 
 from graphc.arguments import Signature
 from graphc.deploy.interface import Array, Function, read_interface
+from graphc.deploy.object_file import architecture_of
 from graphc.ir.dim_values import evaluate
 from graphc.ir.errors import GraphError, IndexRangeError, UnsupportedError
 from graphc.ops.source import placeholder
@@ -181,7 +183,8 @@ def load(path: str | os.PathLike[str], name: str | None = None) -> Loaded:
     name: what the model was called at export, where the file is called otherwise now.
 
     The variables begin as they were at export. Raises GraphError for a file that is no such
-    library, UnsupportedError where this CPU lacks instructions that it was compiled for.
+    library, UnsupportedError where it is for other machines, or this CPU lacks instructions that it
+    was compiled for.
     """
     file = Path(path)
     if file.suffix != ".so":
@@ -198,6 +201,7 @@ def load(path: str | os.PathLike[str], name: str | None = None) -> Loaded:
         try:
             library = ctypes.CDLL(str(link))
         except OSError as error:
+            _refuse_foreign(file)
             text = str(error).replace(str(link), str(file))
             raise GraphError(f"{file} cannot be loaded: {text}") from None
     if not hasattr(library, f"{own}_interface"):
@@ -206,3 +210,14 @@ def load(path: str | os.PathLike[str], name: str | None = None) -> Loaded:
             "  hint: if the file was renamed, give load the name= that export was given"
         )
     return Loaded(library, own)
+
+
+def _refuse_foreign(file: Path) -> None:
+    """UnsupportedError for a library that is known to be for machines of another architecture."""
+    with file.open("rb") as opened:
+        architecture = architecture_of(opened.read(20))
+    if architecture not in (None, platform.machine()):
+        raise UnsupportedError(
+            f"{file} was made for {architecture}, and this machine is {platform.machine()}\n"
+            "  hint: export without isa= makes a library for the machine that does it"
+        )

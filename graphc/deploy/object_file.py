@@ -13,6 +13,8 @@ WRITE, ALLOC, EXECUTE = 1, 2, 4
 LOCAL, GLOBAL = 0, 1
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
 X86_64, AARCH64, RISCV = 62, 183, 243
+MACHINES = {X86_64: "x86_64", AARCH64: "aarch64", RISCV: "riscv64"}
+"""Architectures by the number that ELF has for them."""
 DATA_ALIGNMENT = 64
 
 
@@ -71,6 +73,12 @@ def is_object(data: bytes, *machines: int) -> bool:
     """
     kinds = [struct.pack("<HH", 1, machine) for machine in machines or (X86_64,)]
     return data[:6] == b"\x7fELF\x02\x01" and data[16:20] in kinds
+
+
+def architecture_of(start: bytes) -> str | None:
+    """For which architecture an object or a library is that begins so, as far as is known."""
+    is_elf = start[:6] == b"\x7fELF\x02\x01" and len(start) >= 20
+    return MACHINES.get(int.from_bytes(start[18:20], "little")) if is_elf else None
 
 
 def read_object(data: bytes) -> ObjectFile:

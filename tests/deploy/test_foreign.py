@@ -1,5 +1,6 @@
 """Artefacts for other machines: what is written everywhere, and run where an emulator is."""
 
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -197,3 +198,12 @@ def test_the_workspace_of_webassembly_has_sizes_of_its_addresses(tmp_path: Path)
     assert "call ptr @gc_aligned_alloc(i64 64, i64 %n)" in narrow
     assert "call ptr @aligned_alloc(i32 %n0, i32 %n1)" in narrow
     assert "llvm.umin.i64(i64 %a1, i64 4294967232)" in narrow
+
+
+def test_a_library_of_other_machines_is_told_as_such(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    isa = "riscv64" if platform.machine() != "riscv64" else "aarch64"
+    made = gc.export([x], x + 1, tmp_path / "model", isa=isa)
+    file = made.object.rename(tmp_path / "other.so")
+    with pytest.raises(gc.UnsupportedError, match=f"was made for {isa}, and this machine is"):
+        gc.load(file)
