@@ -164,11 +164,11 @@ def test_of_an_index_and_a_length_that_fail_the_error_names_the_index(target: st
         f(draw(10, 3), np.True_, np.array([1, 12]))
 
 
-@pytest.mark.parametrize("name", ["branches", "chosen", "k", "number"])
-def test_sizes_have_names_of_their_own_beside_a_branch(name: str) -> None:
-    x, p = gc.placeholder("x", (name, 3)), gc.placeholder("p", (), gc.bool_)
+def test_sizes_have_names_of_their_own_beside_a_branch() -> None:
+    x = gc.placeholder("x", ("branches", "chosen", "k", "number"))
+    p = gc.placeholder("p", (), gc.bool_)
     y = gc.exp(x * gc.cond(p, lambda: gc.sum(x), lambda: gc.max(x)))
-    value = draw(7, 3).astype(np.float32)
+    value = draw(2, 3, 5, 7).astype(np.float32) / 50
     got = gc.compile([x, p], y, target="numba")(value, np.True_)
     wanted = gc.compile([x, p], y, target="reference")(value, np.True_)
     np.testing.assert_allclose(got, wanted, rtol=1e-5)
