@@ -16,6 +16,7 @@ from graphc.ir.types import TensorType
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import broadcast_to, reshape
 from graphc.ops.linear.contraction import matmul
+from graphc.ops.linear.elimination import System
 from graphc.ops.linear.matrices import (
     FLOATS,
     MatrixOp,
@@ -26,58 +27,6 @@ from graphc.ops.linear.matrices import (
     mt,
     well_conditioned,
 )
-
-
-def eliminate(
-    kernel: KernelWriter, at: tuple[Any, ...], n: Any, space: int, also: tuple[int, Any] | None
-) -> Any:
-    """Turns workspace `space` into an upper triangle in place; rows of output `also[0]` (with
-    also[1] columns) go along.
-
-    Returns a register that counts row exchanges. A column without a pivot is left as it is.
-    """
-    ops = kernel.ops
-    swaps = kernel.register(0)
-    with kernel.loop(0, n) as k:
-        best = kernel.register(ops.absolute(kernel.reload(space, (*at, k, k))))
-        row = kernel.register(k)
-        with kernel.loop(k + 1, n) as i:
-            size = ops.absolute(kernel.reload(space, (*at, i, k)))
-            better = size > best.get()
-            row.set(ops.select(better, i, row.get()))
-            best.set(ops.select(better, size, best.get()))
-        pivot_row = row.get()
-        with kernel.when(ops.not_equal(pivot_row, k)):
-            swaps.set(swaps.get() + 1)
-            _exchange(kernel, at, space, k, pivot_row, n)
-            if also is not None:
-                _exchange(kernel, at, also[0], k, pivot_row, also[1])
-        with kernel.when(best.get() > 0), kernel.loop(k + 1, n) as i:
-            factor = kernel.register(
-                kernel.reload(space, (*at, i, k)) / kernel.reload(space, (*at, k, k))
-            )
-            with kernel.loop(k, n, vector=True) as j:
-                _reduce_row(kernel, at, space, i, k, j, factor.get())
-            if also is not None:
-                with kernel.loop(0, also[1], vector=True) as j:
-                    _reduce_row(kernel, at, also[0], i, k, j, factor.get())
-    return swaps
-
-
-def _exchange(
-    kernel: KernelWriter, at: tuple[Any, ...], which: int, a: Any, b: Any, columns: Any
-) -> None:
-    with kernel.loop(0, columns, vector=True) as j:
-        x, y = kernel.reload(which, (*at, a, j)), kernel.reload(which, (*at, b, j))
-        kernel.store(which, (*at, a, j), y)
-        kernel.store(which, (*at, b, j), x)
-
-
-def _reduce_row(
-    kernel: KernelWriter, at: tuple[Any, ...], which: int, i: Any, k: Any, j: Any, factor: Any
-) -> None:
-    value = kernel.reload(which, (*at, i, j)) - factor * kernel.reload(which, (*at, k, j))
-    kernel.store(which, (*at, i, j), value)
 
 
 class Solve(MatrixOp):
@@ -120,14 +69,9 @@ class Solve(MatrixOp):
                     kernel.store(1, (*at, i, j), kernel.load(0, (*at, i, j)))
                 with kernel.loop(0, columns, vector=True) as j:
                     kernel.store(0, (*at, i, j), kernel.load(1, (*at, i, j)))
-            eliminate(kernel, at, n, 1, (0, columns))
-            with kernel.loop(0, n) as step:
-                i = n - 1 - step
-                with kernel.loop(i + 1, n) as k, kernel.loop(0, columns, vector=True) as j:
-                    _reduce_row_by(kernel, at, i, k, j)
-                pivot = kernel.register(kernel.reload(1, (*at, i, i)))
-                with kernel.loop(0, columns, vector=True) as j:
-                    kernel.store(0, (*at, i, j), kernel.reload(0, (*at, i, j)) / pivot.get())
+            system = System(kernel, at, n, 1, (0, columns))
+            system.eliminate()
+            system.substitute()
 
     def cost(self, node: Node) -> Dim:
         a = node.inputs[0]
@@ -139,13 +83,6 @@ class Solve(MatrixOp):
             for d in FLOATS
             for s in ((4,), (2, 3), (1,))
         )
-
-
-def _reduce_row_by(kernel: KernelWriter, at: tuple[Any, ...], i: Any, k: Any, j: Any) -> None:
-    value = kernel.reload(0, (*at, i, j)) - kernel.reload(1, (*at, i, k)) * kernel.reload(
-        0, (*at, k, j)
-    )
-    kernel.store(0, (*at, i, j), value)
 
 
 class SlogDet(MatrixOp):
@@ -177,7 +114,7 @@ class SlogDet(MatrixOp):
         with kernel.parallel(a.shape[:-2], work=4096) as at:
             with kernel.loop(0, n) as i, kernel.loop(0, n, vector=True) as j:
                 kernel.store(2, (*at, i, j), kernel.load(0, (*at, i, j)))
-            swaps = eliminate(kernel, at, n, 2, None)
+            swaps = System(kernel, at, n, 2, None).eliminate()
             odd = ops.equal(swaps.get() & ops.const(1, int64), 1)
             sign, log = kernel.register(ops.select(odd, -one, one)), kernel.register(zero)
             with kernel.loop(0, n) as i:
