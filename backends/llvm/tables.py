@@ -22,9 +22,8 @@ def table_functions(ir_text: str, target: Target) -> str:
     called = sorted({(name, int(lanes)) for name, lanes in _CALLED.findall(ir_text)})
     kind = target.architecture.name
     width = target.vector_bits if kind == "x86_64" else 128
-    texts = [_function(name, lanes, width, kind) for name, lanes in called]
-    known = set(re.findall(r"^declare .*$", ir_text, re.M))
-    return "".join(line for line in "".join(texts).splitlines(True) if line.rstrip() not in known)
+    lines = "".join(_function(name, lanes, width, kind) for name, lanes in called).splitlines(True)
+    return "".join(x for x in lines if not (x.startswith("declare") and x in ir_text))
 
 
 def _function(name: str, lanes: int, width: int, kind: str) -> str:
