@@ -91,6 +91,28 @@ define internal void @gc_set_float_mode(i32 %mode) {
 }
 """
 
+_ARM_IR = """
+declare void @llvm.aarch64.hint(i32)
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define internal void @gc_pause() alwaysinline {
+  call void @llvm.aarch64.hint(i32 1)
+  ret void
+}
+
+; As on x86.
+define internal i32 @gc_get_float_mode() {
+  %word = call i64 @llvm.aarch64.get.fpcr()
+  %mode = trunc i64 %word to i32
+  ret i32 %mode
+}
+define internal void @gc_set_float_mode(i32 %mode) {
+  %word = zext i32 %mode to i64
+  call void @llvm.aarch64.set.fpcr(i64 %word)
+  ret void
+}
+"""
+
 _OTHER_IR = """
 define internal void @gc_pause() alwaysinline {
   fence syncscope("singlethread") seq_cst
@@ -104,6 +126,7 @@ define internal void @gc_set_float_mode(i32 %mode) {
 }
 """
 
+_PROCESSORS = {"x86_64": _X86_IR, "aarch64": _ARM_IR, "arm64": _ARM_IR}
 _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 """The number of the futex system call."""
 
@@ -119,4 +142,4 @@ def sleep_ir(triple: str) -> str:
     system = _PORTABLE_IR
     if knows_system(triple):
         system = _LINUX_IR.replace("FUTEX", str(_FUTEX[processor]))
-    return system + (_X86_IR if processor == "x86_64" else _OTHER_IR)
+    return system + _PROCESSORS.get(processor, _OTHER_IR)

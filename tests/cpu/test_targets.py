@@ -8,6 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.building import program_of
+from graphc.backends.cpu.runtime import library_runtime_ir
 from graphc.backends.llvm.architectures import LEVELS
 from graphc.backends.llvm.artefact_cpu import needed_features
 from graphc.backends.llvm.engine import assembly, compile_object, named_target
@@ -158,3 +159,26 @@ def test_code_for_any_x86_gives_what_the_reference_gives(size: int) -> None:
         gc.compile([x, y], outputs, isa="x86-64")(*given), expected, strict=True
     ):
         np.testing.assert_allclose(found, value, 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "instructions"),
+    [
+        ("x86-64", ("pause", "stmxcsr", "ldmxcsr")),
+        ("aarch64", ("yield", r"mrs\s+\w+, FPCR", r"msr\s+FPCR")),
+        ("riscv64", ()),
+    ],
+)
+def test_workers_wait_and_round_as_the_processor_does(
+    name: str, instructions: tuple[str, ...]
+) -> None:
+    target = named_target(name)
+    text = assembly(library_runtime_ir(target), target, level=0)
+    assert [x for x in instructions if not re.search(rf"\t{x}\b", text)] == []
+
+
+def test_where_there_are_no_threads_none_is_started() -> None:
+    target = named_target("wasm32")
+    text = library_runtime_ir(target)
+    assert "pthread" not in text
+    assert "call_indirect" in assembly(text, target, level=0)
