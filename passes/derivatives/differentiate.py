@@ -171,9 +171,17 @@ def _checked_there(
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:
-    """The terms added one after the other, first to last."""
-    result = terms[0]
-    for term in terms[1:]:
+    """The terms added one after the other, first to last; those that come twice, as a square's, are
+    doubled first, which rounds nothing.
+    """
+    once: list[Tensor] = []
+    for term in terms:
+        if once and once[-1] is term:
+            once[-1] = add(term, term)
+        else:
+            once.append(term)
+    result = once[0]
+    for term in once[1:]:
         result = add(result, term)
     return result
 
