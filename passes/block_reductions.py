@@ -19,11 +19,13 @@ from functools import reduce
 
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dtypes import DType, float64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.walk import blame, rebuild, topological, users
 from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import maximum as elementwise_maximum
+from graphc.ops.convert import cast
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
 from graphc.ops.indexing.slicing import narrow, strided
@@ -174,19 +176,25 @@ def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
     """The largest, or the sum, of x along the axes."""
     parts = _Blocks(x, axes)
     partial = apply(op, parts.of(x), axes=(1,)).outputs[0]
-    whole = apply(op, partial, axes=(0,)).outputs[0]
-    rest = parts.left_over(x, least=1 if op.name == "max" else 0)
+    largest = op.name == "max"
+    whole = apply(op, partial, axes=(0,)).outputs[0] if largest else _of_blocks(partial, x.dtype)
+    rest = parts.left_over(x, least=1 if largest else 0)
     if rest is None:
         return whole
     last = apply(op, rest, axes=(0,)).outputs[0]
-    return elementwise_maximum(whole, last) if op.name == "max" else whole + last
+    return elementwise_maximum(whole, last) if largest else whole + last
+
+
+def _of_blocks(sums: Tensor, dtype: DType) -> Tensor:
+    """What blocks give, added up; they are so few that float64 takes no time and rounds less."""
+    return cast(reduce_sum(cast(sums, float64), 0), dtype)
 
 
 def _exponentials(e: Tensor, axes: Axes) -> Tensor:
     """sum(e, axes) of e = exp(x - repeated m)."""
     x, m = shifted_parts(e)
     parts = _Blocks(x, axes)
-    whole = reduce_sum(rescaled(parts.of(x), m, (1,), (0,)), 0)
+    whole = _of_blocks(rescaled(parts.of(x), m, (1,), (0,)), e.dtype)
     rest = parts.left_over(x)
     return whole if rest is None else whole + reduce_sum(exp(_less(rest, m)), 0)
 
@@ -194,14 +202,15 @@ def _exponentials(e: Tensor, axes: Axes) -> Tensor:
 def _squares(y: Tensor, axes: Axes) -> Tensor:
     """sum(y, axes) of y = square(x - repeated k)."""
     about = _About(*_centre(y.node.inputs[0]), axes)
-    moved = squares_about(about.shift, about.deviations, about.length, (1,))
-    return about.total(moved, square)
+    squares, total = about.sums(square), about.sums(lambda d: d)
+    return about.total(squares_about(about.shift, squares, total, about.length), square)
 
 
 def _deviations(d: Tensor, axes: Axes) -> Tensor:
     """sum(d, axes) of d = x - repeated k."""
     about = _About(*_centre(d), axes)
-    return about.total(reduce_sum(about.deviations, 1) + about.length * about.shift, lambda d: d)
+    moved = about.sums(lambda d: d) + about.length * about.shift
+    return about.total(moved, lambda d: d)
 
 
 def _centre(d: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,7 +226,7 @@ def _less(x: Tensor, k: Tensor) -> Tensor:
 
 class _About:
     """The elements of each block about a `pivot` near them: `deviations`, in blocks; `length` of a
-    block and the `shift` from k to the pivot, for each block and element of a line.
+    block and the `shift` from k to the pivot, for each block and element of a line, in float64.
     """
 
     def __init__(self, x: Tensor, k: Tensor, axes: Axes):
@@ -226,14 +235,18 @@ class _About:
         pivot = _pivot(parts)
         others = (0, *range(2, parts.ndim))
         self.deviations = parts - broadcast(pivot, parts.shape, others)
-        self.length = broadcast(extent(self.blocks.rows, x.dtype), pivot.shape, ())
-        self.shift = _less(pivot, k)
+        self.length = broadcast(extent(self.blocks.rows, float64), pivot.shape, ())
+        self.shift = _less(cast(pivot, float64), cast(k, float64))
+
+    def sums(self, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a function of the deviations comes to in each block."""
+        return cast(reduce_sum(of(self.deviations), 1), float64)
 
     def total(self, moved: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
         """What the blocks give, and what is left over; nothing of empty blocks, without a mean."""
         if not isinstance(self.blocks.count, int):
             moved = where(self.length > 0, moved, zeros_like(moved))
-        whole, rest = reduce_sum(moved, 0), self.blocks.left_over(self.x)
+        whole, rest = _of_blocks(moved, self.x.dtype), self.blocks.left_over(self.x)
         return whole if rest is None else whole + reduce_sum(of(_less(rest, self.k)), 0)
 
 

@@ -208,14 +208,16 @@ def _moved(x: Tensor, k: Tensor, mean: Tensor, parts: Axes, left: Axes) -> Tenso
     others = tuple(a for a in range(mean.ndim) if a not in left)
     shift = mean - broadcast(k, mean.shape, others)
     n = broadcast(extent(product(x.shape[a] for a in parts), x.dtype), mean.shape, ())
-    return reduce_sum(squares_about(shift, d, n, parts), left)
+    moved = squares_about(shift, reduce_sum(square(d), parts), reduce_sum(d, parts), n)
+    return reduce_sum(moved, left)
 
 
-def squares_about(shift: Tensor, d: Tensor, n: Tensor, axes: Axes) -> Tensor:
-    """The sum of square(d + shift) of n elements along these axes. The sum of d is not left out,
-    though it be but what rounding a mean leaves: it counts as often as the shift is larger.
+def squares_about(shift: Tensor, squares: Tensor, total: Tensor, n: Tensor) -> Tensor:
+    """The sum of square(d + shift), given those of the squares and of the n elements d. The latter
+    is not left out, though it be but what rounding a mean leaves: it counts as often as the shift
+    is larger.
     """
-    return reduce_sum(square(d), axes) + shift * (2 * reduce_sum(d, axes) + n * shift)
+    return squares + shift * (2 * total + n * shift)
 
 
 def _renumbered(axes: Axes, gone: Axes) -> Axes:
