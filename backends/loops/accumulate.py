@@ -12,7 +12,7 @@ from graphc.ir.dtypes import DType, bool_, int64
 def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = None) -> list[Stmt]:
     """The assignments that an accumulation means."""
     best = e.var(s.name, dtype, lanes)
-    value = e.broadcast(s.value, lanes)
+    value = e.cast(e.broadcast(s.value, lanes), dtype)
     if s.position is None:
         result = combined(s.combine, best, value)
         return [Assign(s.name, result if mask is None else e.select(mask, result, best))]

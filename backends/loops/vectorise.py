@@ -8,7 +8,7 @@ the loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -47,13 +47,18 @@ def _body(
     body: Sequence[Stmt], types: Mapping[str, DType], neutral: Mapping[str, Expr]
 ) -> tuple[Stmt, ...]:
     out: list[Stmt] = []
+    fresh: set[str] = set()
     for s in body:
+        if isinstance(s, Declare):
+            fresh.add(s.name)
         if isinstance(s, For) and s.kind == "vector" and s.width > 1:
             for part in at_joints(s):
                 checks, part = checks_apart(part)
                 out.extend(checks)
-                out.extend(VectorLoop(part, types, neutral).statements())
+                out.extend(VectorLoop(part, types, neutral, fresh).statements())
+                fresh = set()
         elif isinstance(s, For):
+            fresh = set()
             out.append(
                 replace(
                     s,
@@ -62,12 +67,15 @@ def _body(
                 )
             )
         elif isinstance(s, If):
+            fresh = set()
             out.append(
                 If(s.condition, _body(s.then, types, neutral), _body(s.orelse, types, neutral))
             )
         elif isinstance(s, Accumulate):
+            fresh.discard(s.name)
             out.extend(accumulate(s, types[s.name]))
         elif isinstance(s, While):
+            fresh = set()
             out.append(While(s.condition, _body(s.body, types, neutral)))
         else:
             out.append(s)
@@ -75,10 +83,18 @@ def _body(
 
 
 class VectorLoop:
-    """A vector loop, its accumulators and what its iterations declare."""
+    """A vector loop, its accumulators and what its iterations declare. Those that are `fresh` have
+    taken nothing in yet.
+    """
 
-    def __init__(self, loop: For, types: Mapping[str, DType], neutral: Mapping[str, Expr]):
-        self.loop, self.types, self.neutral = loop, types, neutral
+    def __init__(
+        self,
+        loop: For,
+        types: Mapping[str, DType],
+        neutral: Mapping[str, Expr],
+        fresh: Collection[str],
+    ):
+        self.loop, self.types, self.neutral, self.fresh = loop, types, neutral, fresh
         self.lanes, self.unroll = loop.width, max(1, loop.unroll)
         inside = {s.name for s in walk(loop.body) if isinstance(s, Declare)}
         used = [s for s in walk(loop.body) if isinstance(s, Accumulate)]
@@ -162,7 +178,8 @@ class VectorLoop:
     def _registers(self, name: str, count: int) -> tuple[list[Expr], list[Expr]]:
         """The accumulators of some vectors, and those of the places of what they hold."""
         stems = [self.register(name, copy) for copy in range(count)]
-        values = [e.var(stem, self.types[name], self.lanes) for stem in stems]
+        dtype = self.shared[name].value.dtype
+        values = [e.var(stem, dtype, self.lanes) for stem in stems]
         return values, [e.var(stem + ".at", int64, self.lanes) for stem in stems]
 
     def _declare(self, *copies: int) -> list[Stmt]:
@@ -170,7 +187,8 @@ class VectorLoop:
         for name, s in self.shared.items():
             for copy in copies:
                 register = self.register(name, copy)
-                out.append(Declare(register, e.broadcast(self.neutral[name], self.lanes)))
+                neutral = e.cast(self.neutral[name], s.value.dtype)
+                out.append(Declare(register, e.broadcast(neutral, self.lanes)))
                 if s.position is not None:
                     none = e.broadcast(e.const(2**62, int64), self.lanes)
                     out.append(Declare(register + ".at", none))
@@ -195,11 +213,16 @@ class VectorLoop:
         out: list[Stmt] = []
         for name, s in self.shared.items():
             ((value,), (place,)) = self._registers(name, 1)
-            if s.position is None:
-                one = Accumulate(name, s.combine, e.across(s.combine, value))
-            else:
+            dtype = self.types[name]
+            if s.position is not None:
                 one = Accumulate(name, s.combine, *best_across(s.combine, value, place))
-            out.extend(accumulate(one, self.types[name]))
+                out.extend(accumulate(one, dtype))
+                continue
+            total = e.across(s.combine, e.cast(value, dtype))
+            if name in self.fresh:
+                out.append(Assign(name, total))
+            else:
+                out.extend(accumulate(Accumulate(name, s.combine, total), dtype))
         return out
 
     def _copy(self, copy: int, base: Expr, mask: Expr | None) -> list[Stmt]:

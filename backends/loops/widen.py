@@ -123,7 +123,7 @@ class Widen:
         name = self.loop.register(s.name, self.copy)
         mask = self.mask
         return accumulate(
-            Accumulate(name, s.combine, value, position), self.loop.types[s.name], self.lanes, mask
+            Accumulate(name, s.combine, value, position), value.dtype, self.lanes, mask
         )
 
     def expr(self, x: Expr) -> Expr:

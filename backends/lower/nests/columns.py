@@ -100,6 +100,6 @@ class ColumnLowering(InLines):
 
     def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
         (line,) = self.nest.inner
-        best, places = self._part_lines(root, dtype, self.parts, line.extent)
+        best, places = self.part_lines(root, dtype, self.parts, line.extent)
         at = self.dims(PART * apart(line.extent, self.parts) + line.variable)
         return (best, at), None if places is None else (places, at)

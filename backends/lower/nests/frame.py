@@ -12,6 +12,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.nests.phases import turns_of
+from graphc.backends.lower.nests.wide import WideRows
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
@@ -48,13 +49,14 @@ class NestFrame:
         self.reader = ExprReader(
             lambda x: self.names[x] if x in readable else None, self.dims, fail, schedule.fused
         )
+        self.wide = WideRows()
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
         self.streams: dict[Expr, None] = {}
         self.start: list[Stmt] = []
-        self.before_block: list[Stmt] = []
         self.after_block: list[Stmt] = []
         self.rows_of_chunk: Dim = 1
+        self.rows_ahead = 2
         self._chunks()
         self.turns = (
             1 if self.flat and not self.nest.turning else turns_of(body, self.nest, schedule)
@@ -67,6 +69,11 @@ class NestFrame:
         if isinstance(buffer, Tensor):
             self.names[buffer] = name
         return name
+
+    def scratch_line(self, dtype: DType) -> str:
+        """A parameter: memory for a row of each chunk."""
+        step = apart(extent_of(self.nest.inner), self.chunks)
+        return self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
 
     # --- chunks -----------------------------------------------------------------------------------
 
@@ -109,7 +116,7 @@ class NestFrame:
         self.begin = CHUNK * share
         self.end = minimum(self.begin + share, total)
 
-    def _position(self, x: Tensor) -> Expr:
+    def position(self, x: Tensor) -> Expr:
         (axis,) = x.node.attrs["axes"]
         return self.dims(full_index(x.node.inputs[0].shape, self.index)[axis])
 
@@ -128,7 +135,7 @@ class NestFrame:
             combine_partials(op, partial, places, self.chunks, 1, 1, x, self.schedule)
         )
 
-    def _part_lines(
+    def part_lines(
         self, root: Root, dtype: DType, parts: Dim, size: Dim
     ) -> tuple[str, str | None]:
         """The buffers of the lines of values, and of places for argmin and argmax, that parts of a

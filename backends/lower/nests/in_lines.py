@@ -30,7 +30,7 @@ class InLines(Lowering):
         value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
         name, neutral = f"s{self.body.roots.index(root)}", identity(op, value.dtype)
         best, place = self._buffers(root, value.dtype)
-        position = None if place is None else self._position(x)
+        position = None if place is None else self.position(x)
         return LineAccumulator(name, op.combine, neutral, value, best, place, position)
 
     def _lines_along(self, row: str, last: str, lines: Iterable[LineAccumulator]) -> list[At]:

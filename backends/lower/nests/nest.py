@@ -5,7 +5,6 @@ results.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -20,8 +19,8 @@ from graphc.backends.loops.stmt import (
     Stmt,
     Store,
 )  # fmt: skip
-from graphc.backends.lower.kernel import Call, Schedule, Temporary
-from graphc.backends.lower.nests.accumulators import LineAccumulator
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.nests.beside import in_blocks, take_in_column
 from graphc.backends.lower.nests.combine import accumulator_dtype, apart, identity
 from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.joined import join_columns
@@ -30,6 +29,7 @@ from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index
 from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
+from graphc.backends.lower.nests.wide import total_dtype
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
 from graphc.ir.dtypes import int64
@@ -37,9 +37,6 @@ from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
 from graphc.passes.fusion.fuse import Body, Root
-
-#: Rows whose sum along columns is taken before it joins that of others.
-BLOCK = 16
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -74,7 +71,7 @@ class Lowering(NestFrame):
             row = self._across(row)
         if len(self.split) == 1:
             rows = self._for(self.split[0], begin, end, row, self.nest.across and alone)
-            return [self._in_blocks(rows) if self.after_block else rows]
+            return [in_blocks(self, rows) if self.after_block else rows]
         *outer, last = self.split
         n = self.dims(maximum(last.extent, 1))
         passed = e.var("r") * n
@@ -89,14 +86,6 @@ class Lowering(NestFrame):
             position = position / extent
         decode.append(Let(outer[0].name, position))
         return [For("r", begin / n, (end + (n - 1)) / n, (*decode, inner))]
-
-    def _in_blocks(self, rows: For) -> For:
-        """The loop over some rows at a time, with what goes before and after them."""
-        count = rows.end - rows.begin
-        first = rows.begin + e.var("block") * BLOCK
-        some = replace(rows, begin=first, end=e.minimum(first + BLOCK, rows.end))
-        body = (*self.before_block, some, *self.after_block)
-        return For("block", self.dims(0), (count + (BLOCK - 1)) / BLOCK, body)
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
         loop = self.nest.outer[-1]
@@ -130,7 +119,7 @@ class Lowering(NestFrame):
         early = begun_early(self.body, self.nest, self.schedule, self.split)
         if not early or self.turns > 1:
             return [s for level in levels for s in self._level(level)]
-        ahead = NextRow(self, early)
+        ahead, self.rows_ahead = NextRow(self, early), 3
         self.start += ahead.first_row()
         row = ahead.results()
         ahead.next_row()
@@ -166,7 +155,7 @@ class Lowering(NestFrame):
         if self.turns > 1:
             self.stores.sort(key=lambda s: s.buffer)
         inside.extend(self.stores)
-        rows = 2 if ahead is None else 3
+        rows = self.rows_ahead
         for x, position in rows_ahead(level, self.body, self.nest, self.schedule, rows):
             inside.append(Prefetch(self.names[x], self.dims(position)))
         self._recall_later(level, looped, inside)
@@ -198,7 +187,7 @@ class Lowering(NestFrame):
         x = root.tensor
         self.reader.statements = into
         position = full_index(x.shape, loop)
-        value = self.reader.compute(x, position)
+        value = self.wide.precise(self.reader.compute(x, position))
         name = f"m{self.body.roots.index(root)}" + (f".{turn}" if turn else "")
         into.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)
@@ -239,63 +228,32 @@ class Lowering(NestFrame):
         op: Any = x.node.op
         value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
         if root.role == "column":
-            self._column(root, value, inside)
+            take_in_column(self, root, self.wide.precise(value), inside)
             return
         name = f"s{self.body.roots.index(root)}"
-        position = self._position(x) if op.combine.startswith("arg") else None
-        declared = [Declare(name, identity(op, value.dtype))]
+        position = self.position(x) if op.combine.startswith("arg") else None
+        dtype = total_dtype(op.combine, value.dtype, root.role, self.nest, self.schedule)
+        declared = [Declare(name, identity(op, dtype))]
         if position is not None:
             declared.append(Declare(name + ".at", e.const(0, int64)))
-        inside.append(Accumulate(name, op.combine, value, position))
+        inside.append(Accumulate(name, op.combine, self.wide.precise(value), position))
         if turn:
             return
-        result = e.var(name, value.dtype) if position is None else e.var(name + ".at", int64)
+        result = e.var(name, dtype) if position is None else e.var(name + ".at", int64)
         if root.role == "row":
             before.extend(declared)
-            self.row_result(root, e.cast(result, x.dtype), after)
+            self.row_result(root, result, after)
         else:
             self.start.extend(declared)
-            self._total_result(x, op, name, value.dtype, result)
+            self._total_result(x, op, name, dtype, result)
 
     def row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
         x, name = root.tensor, f"v{self.body.roots.index(root)}"
-        after.append(Let(name, value))
+        after.extend(self.wide.named(name, value, x.dtype))
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
             offset = offset_of(x.shape, full_index(x.shape, self.rows))
             after.append(Store(self.names[x], self.dims(offset), self.reader.values[x]))
-
-    def _column(self, root: Root, value: Expr, inside: list[Stmt]) -> None:
-        """Takes in a line; the chunk's line starts out neutral."""
-        op: Any = root.tensor.node.op
-        size = extent_of(self.nest.inner)
-        best, places = self._part_lines(root, value.dtype, self.chunks, size)
-        step = apart(size, self.chunks)
-        first: Dim = CHUNK * step if self.chunks != 1 else 0
-        position = None if places is None else self._position(root.tensor)
-
-        def line(at: Expr) -> LineAccumulator:
-            name, neutral = f"s{self.body.roots.index(root)}", identity(op, value.dtype)
-            place = None if places is None else (places, at)
-            return LineAccumulator(name, op.combine, neutral, value, (best, at), place, position)
-
-        def along(s: Stmt) -> For:
-            lanes = self.schedule.lanes(value.dtype.bits)
-            return For("z", self.dims(0), self.dims(size), (s,), "vector", lanes, 1)
-
-        whole = line(self.dims(first) + e.var("z"))
-        self.start += map(along, whole.start(self.dims(self.begin)))
-        if op.combine == "sum" and value.dtype.is_float and self._has_blocks():
-            best = self._param("t", Temporary(value.dtype, self.chunks * step), value.dtype, True)
-            block = line(self.dims(first) + e.var("z"))
-            self.before_block += map(along, block.start(self.dims(self.begin)))
-            self.after_block.append(along(Store(*whole.value, whole.best + block.best)))
-        inside += line(self.dims(first + linear(self.nest.inner))).take_in([lambda x: x])
-
-    def _has_blocks(self) -> bool:
-        """Whether a chunk has rows enough that sums of some of them are better added up apart."""
-        rows = self.rows_of_chunk
-        return len(self.split) == 1 and not (isinstance(rows, int) and rows <= BLOCK)
 
     # --- values that a later loop over the row reads again ----------------------------------------
 
@@ -321,7 +279,7 @@ class Lowering(NestFrame):
         """
         if is_costly(self.reader.compute(x, full_index(x.shape, self.index))):
             step = apart(extent_of(self.nest.inner), self.chunks)
-            name = self._param("t", Temporary(x.dtype, self.chunks * step), x.dtype, True)
+            name = self.scratch_line(x.dtype)
             first: Dim = CHUNK * step if self.chunks != 1 else 0
             offset = self.dims(first + linear(self.nest.inner))
             inside.append(Store(name, offset, current))

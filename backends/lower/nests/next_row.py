@@ -13,6 +13,7 @@ from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests.combine import accumulator_dtype, identity
 from graphc.backends.lower.nests.loops import Loop, Nest
 from graphc.backends.lower.nests.streams import SHORT
+from graphc.backends.lower.nests.wide import total_dtype
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL
@@ -78,7 +79,7 @@ class NextRow:
         out: list[Stmt] = []
         for root in self.roots:
             value = e.var(self._carried(root), self._dtype(root))
-            self.lowering.row_result(root, e.cast(value, root.tensor.dtype), out)
+            self.lowering.row_result(root, value, out)
         return out
 
     def next_row(self) -> None:
@@ -104,10 +105,10 @@ class NextRow:
             (source,) = root.tensor.node.inputs
             name = f"{self._carried(root)}.{kind}"
             value = low.reader.at(source, full_index(source.shape, low.index))
-            value = e.cast(value, self._dtype(root))
+            value = e.cast(value, accumulator_dtype(source.dtype, _combine(root)))
             self.before.append(Declare(name, self._identity(root)))
             self.inside.append(Accumulate(name, _combine(root), value))  # type: ignore[arg-type]
-            self.after.append(Assign(self._carried(root), e.var(name, value.dtype)))
+            self.after.append(Assign(self._carried(root), e.var(name, self._dtype(root))))
         low.reader.forget()
         low.index = kept
 
@@ -116,7 +117,9 @@ class NextRow:
 
     def _dtype(self, root: Root) -> DType:
         (source,) = root.tensor.node.inputs
-        return accumulator_dtype(source.dtype, _combine(root))
+        combine, low = _combine(root), self.lowering
+        dtype = accumulator_dtype(source.dtype, combine)
+        return total_dtype(combine, dtype, root.role, low.nest, low.schedule)
 
     def _identity(self, root: Root) -> e.Expr:
         return identity(root.tensor.node.op, self._dtype(root))
