@@ -11,6 +11,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, For, LoopKernel, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
+from graphc.backends.lower.nests.loops import Nest
 from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, minimum
 from graphc.ir.dtypes import DType, float32, float64, int64
@@ -18,6 +19,8 @@ from graphc.ir.node import Tensor
 
 #: Parts of a sum that are added up before they join the others.
 TOGETHER = 8
+#: Elements of a row from which on the few operations more of float64 do not count.
+LONG_ROW = 512
 #: Numbers in a line of memory.
 LINE = 16
 
@@ -32,6 +35,16 @@ def apart(size: Dim, chunks: Dim) -> Dim:
 def accumulator_dtype(dtype: DType, combine: str) -> DType:
     """16-bit floats are accumulated as float32."""
     return float32 if dtype.is_float and dtype.bits == 16 else dtype
+
+
+def total_dtype(combine: str, dtype: DType, role: str, nest: Nest, schedule: Schedule) -> DType:
+    """In which dtype the lanes of an accumulator come together."""
+    if combine != "sum" or dtype is not float32 or not schedule.vector_bits or nest.across:
+        return dtype
+    if role == "total" or (not nest.outer and len(nest.inner) == 1):
+        return float64
+    extent = nest.inner[-1].extent if nest.inner else 0
+    return float64 if isinstance(extent, int) and extent >= LONG_ROW else dtype
 
 
 def identity(op: Any, dtype: DType) -> Expr:

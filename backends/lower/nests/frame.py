@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -12,7 +12,6 @@ from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.nests.phases import turns_of
-from graphc.backends.lower.nests.wide import WideRows
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
@@ -20,6 +19,9 @@ from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
 from graphc.passes.fusion.fuse import Body, Root
+
+if TYPE_CHECKING:
+    from graphc.backends.lower.nests.wide import WideRows
 
 CHUNK, SHARE = index("chunk"), index("share")
 #: Elements of the vectors in flight.
@@ -49,7 +51,7 @@ class NestFrame:
         self.reader = ExprReader(
             lambda x: self.names[x] if x in readable else None, self.dims, fail, schedule.fused
         )
-        self.wide = WideRows()
+        self.wide: WideRows | None = None
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
         self.streams: dict[Expr, None] = {}
@@ -135,9 +137,7 @@ class NestFrame:
             combine_partials(op, partial, places, self.chunks, 1, 1, x, self.schedule)
         )
 
-    def part_lines(
-        self, root: Root, dtype: DType, parts: Dim, size: Dim
-    ) -> tuple[str, str | None]:
+    def part_lines(self, root: Root, dtype: DType, parts: Dim, size: Dim) -> tuple[str, str | None]:
         """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
         reduction leave; unless one of them is the result, a kernel more will combine them.
         """

@@ -20,19 +20,16 @@ from graphc.backends.loops.stmt import (
     Store,
 )  # fmt: skip
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.nests.beside import in_blocks, take_in_column
-from graphc.backends.lower.nests.combine import accumulator_dtype, apart, identity
+from graphc.backends.lower.nests.combine import accumulator_dtype, apart, identity, total_dtype
 from graphc.backends.lower.nests.frame import CHUNK, NestFrame
-from graphc.backends.lower.nests.joined import join_columns
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index
 from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
-from graphc.backends.lower.nests.wide import total_dtype
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
-from graphc.ir.dtypes import int64
+from graphc.ir.dtypes import float32, float64, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
@@ -43,7 +40,11 @@ def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     """The kernels of a body: one, and where partial results are left, one more for each to combine
     them.
     """
-    return lower_turned(body, schedule, fail) or Lowering(join_columns(body), schedule, fail).run()
+    if any(root.role == "column" for root in body.roots):
+        from graphc.backends.lower.nests.joined import join_columns
+
+        body = join_columns(body)
+    return lower_turned(body, schedule, fail) or Lowering(body, schedule, fail).run()
 
 
 class Lowering(NestFrame):
@@ -71,7 +72,7 @@ class Lowering(NestFrame):
             row = self._across(row)
         if len(self.split) == 1:
             rows = self._for(self.split[0], begin, end, row, self.nest.across and alone)
-            return [in_blocks(self, rows) if self.after_block else rows]
+            return [self._in_blocks(rows) if self.after_block else rows]
         *outer, last = self.split
         n = self.dims(maximum(last.extent, 1))
         passed = e.var("r") * n
@@ -86,6 +87,11 @@ class Lowering(NestFrame):
             position = position / extent
         decode.append(Let(outer[0].name, position))
         return [For("r", begin / n, (end + (n - 1)) / n, (*decode, inner))]
+
+    def _in_blocks(self, rows: For) -> For:
+        from graphc.backends.lower.nests.beside import in_blocks
+
+        return in_blocks(self, rows)
 
     def _across(self, row: list[Stmt]) -> list[Stmt]:
         loop = self.nest.outer[-1]
@@ -187,7 +193,7 @@ class Lowering(NestFrame):
         x = root.tensor
         self.reader.statements = into
         position = full_index(x.shape, loop)
-        value = self.wide.precise(self.reader.compute(x, position))
+        value = self._precise(self.reader.compute(x, position))
         name = f"m{self.body.roots.index(root)}" + (f".{turn}" if turn else "")
         into.append(Let(name, value))
         self.reader.values[x] = e.var(name, x.dtype)
@@ -228,7 +234,9 @@ class Lowering(NestFrame):
         op: Any = x.node.op
         value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
         if root.role == "column":
-            take_in_column(self, root, self.wide.precise(value), inside)
+            from graphc.backends.lower.nests.beside import take_in_column
+
+            take_in_column(self, root, self._precise(value), inside)
             return
         name = f"s{self.body.roots.index(root)}"
         position = self.position(x) if op.combine.startswith("arg") else None
@@ -236,7 +244,7 @@ class Lowering(NestFrame):
         declared = [Declare(name, identity(op, dtype))]
         if position is not None:
             declared.append(Declare(name + ".at", e.const(0, int64)))
-        inside.append(Accumulate(name, op.combine, self.wide.precise(value), position))
+        inside.append(Accumulate(name, op.combine, self._precise(value), position))
         if turn:
             return
         result = e.var(name, dtype) if position is None else e.var(name + ".at", int64)
@@ -247,9 +255,20 @@ class Lowering(NestFrame):
             self.start.extend(declared)
             self._total_result(x, op, name, dtype, result)
 
+    def _precise(self, value: Expr) -> Expr:
+        """The value, with what is known in float64 of rows rounded once."""
+        return value if self.wide is None else self.wide.precise(value)
+
     def row_result(self, root: Root, value: Expr, after: list[Stmt]) -> None:
         x, name = root.tensor, f"v{self.body.roots.index(root)}"
-        after.extend(self.wide.named(name, value, x.dtype))
+        if value.dtype is float64 and x.dtype is float32:
+            if self.wide is None:
+                from graphc.backends.lower.nests.wide import WideRows
+
+                self.wide = WideRows()
+            after.extend(self.wide.named(name, value))
+        else:
+            after.append(Let(name, e.cast(value, x.dtype)))
         self.reader.values[x] = e.var(name, x.dtype)
         if x in self.names:
             offset = offset_of(x.shape, full_index(x.shape, self.rows))

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import Accumulate, Assign, Declare, If, Let, Stmt
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.nests.combine import accumulator_dtype, identity
+from graphc.backends.lower.nests.combine import accumulator_dtype, identity, total_dtype
 from graphc.backends.lower.nests.loops import Loop, Nest
 from graphc.backends.lower.nests.streams import SHORT
-from graphc.backends.lower.nests.wide import total_dtype
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL

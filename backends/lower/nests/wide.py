@@ -10,24 +10,10 @@ from __future__ import annotations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
 from graphc.backends.loops.stmt import Let, Stmt
-from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.nests.loops import Nest
-from graphc.ir.dtypes import DType, float32, float64
+from graphc.ir.dtypes import float32, float64
 
-#: Elements of a row from which on the few operations more do not count.
-LONG = 512
 #: What is computed in float64 of a wide operand and numbers.
 ARITHMETIC = ("add", "sub", "mul", "div")
-
-
-def total_dtype(combine: str, dtype: DType, role: str, nest: Nest, schedule: Schedule) -> DType:
-    """In which dtype the lanes of an accumulator come together."""
-    if combine != "sum" or dtype is not float32 or not schedule.vector_bits or nest.across:
-        return dtype
-    if role == "total" or (not nest.outer and len(nest.inner) == 1):
-        return float64
-    extent = nest.inner[-1].extent if nest.inner else 0
-    return float64 if isinstance(extent, int) and extent >= LONG else dtype
 
 
 class WideRows:
@@ -36,17 +22,15 @@ class WideRows:
     def __init__(self) -> None:
         self.known: dict[str, Expr] = {}
 
-    def named(self, name: str, value: Expr, dtype: DType) -> list[Stmt]:
-        """Gives a row's value its name, rounded to its dtype."""
-        if value.dtype is not float64 or dtype is not float32:
-            return [Let(name, e.cast(value, dtype))]
+    def named(self, name: str, value: Expr) -> list[Stmt]:
+        """Gives a row's value its name, rounded to float32."""
         wide = f"{name}.wide"
         self.known[name] = e.var(wide, float64)
-        return [Let(wide, value), Let(name, e.cast(self.known[name], dtype))]
+        return [Let(wide, value), Let(name, e.cast(self.known[name], float32))]
 
     def precise(self, value: Expr) -> Expr:
         """The value, with roots and inverses of what is known in float64 rounded once."""
-        return self._rounded(value, {}) if self.known else value
+        return self._rounded(value, {})
 
     def _rounded(self, x: Expr, seen: dict[Expr, Expr]) -> Expr:
         if x not in seen:
