@@ -14,21 +14,23 @@ def topological(outputs: Iterable[Tensor], since: int = 0) -> list[Node]:
     """
     order: list[Node] = []
     done: set[Node] = set()
+    begun: set[Node] = set()
     stack = [x.node for x in outputs if x.node.serial >= since]
     stack.reverse()
     while stack:
-        node = stack[-1]
+        node = stack.pop()
         if node in done:
-            stack.pop()
             continue
-        waiting = [x.node for x in node.inputs if x.node not in done and x.node.serial >= since]
-        if waiting:
-            waiting.reverse()
-            stack += waiting
-        else:
-            stack.pop()
-            done.add(node)
-            order.append(node)
+        if node not in begun:
+            waiting = [x.node for x in node.inputs if x.node not in done and x.node.serial >= since]
+            if waiting:
+                begun.add(node)
+                waiting.append(node)
+                waiting.reverse()
+                stack += waiting
+                continue
+        done.add(node)
+        order.append(node)
     return order
 
 
