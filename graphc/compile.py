@@ -9,6 +9,7 @@ from typing import Any
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
+from graphc.ir.collector import rare_collections
 from graphc.ir.dim_values import sizes
 from graphc.ir.dims import DimExpr
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
@@ -87,7 +88,8 @@ def compile(
     if tuning is not None and target != "cpu":
         raise GraphError(f"a tuning is for the target 'cpu'; {target!r} has no use for it")
     stages = Stages(graph, without, memory_budget=memory_budget)
-    executable = _build(stages, outputs, target, isa, tuning)
+    with rare_collections():
+        executable = _build(stages, outputs, target, isa, tuning)
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 
