@@ -26,6 +26,7 @@ from graphc.ops.linear.triangular import triangular_solve
 
 SMALL = 8  # rows up to which a matrix is factored element by element
 BLOCK = 8  # rows that are factored together
+PANEL = 64  # rows that all below take in before they are used no more, a multiple of BLOCK
 SQUARE = 64  # rows that are turned over together
 
 
@@ -56,10 +57,12 @@ def _factor_by_rows(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
         first = block * SQUARE
         rows = kernel.ops.minimum(n - first, SQUARE)
         kernel.turn((~0, (*at, first, 0), n), (0, (*at, 0, first), n), rows, first + rows)
-    with kernel.loop(0, n / BLOCK) as block:
-        _factor_block(kernel, n, at, block * BLOCK, BLOCK)
-    with kernel.loop(n / BLOCK * BLOCK, n) as j:
-        _factor_block(kernel, n, at, j, 1)
+    with kernel.loop(0, (n + (PANEL - 1)) / PANEL) as panel:
+        given = panel * PANEL, kernel.ops.minimum((panel + 1) * PANEL, n)
+        with kernel.loop(given[0] / BLOCK, n / BLOCK) as block:
+            _reduce_block(kernel, n, at, given, block * BLOCK, BLOCK)
+        with kernel.loop(kernel.ops.maximum(given[0], n / BLOCK * BLOCK), n) as j:
+            _reduce_block(kernel, n, at, given, j, 1)
     with kernel.loop(0, n / SQUARE + 1) as block:
         first = block * SQUARE
         rows = kernel.ops.minimum(n - first, SQUARE)
@@ -68,19 +71,33 @@ def _factor_by_rows(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
         kernel.store(0, (*at, i, j), 0)
 
 
-def _factor_block(kernel: KernelWriter, n: Any, at: Sequence[Any], first: Any, count: int) -> None:
-    """So many rows of L^T from `first` on: less their parts of all before, in registers, and then
-    of each other.
+def _reduce_block(
+    kernel: KernelWriter,
+    n: Any,
+    at: Sequence[Any],
+    given: tuple[Any, Any],
+    first: Any,
+    count: int,
+) -> None:
+    """So many rows of L^T from `first` on, in registers: less what the rows of a panel give of
+    those before, and factored where they are of the panel themselves.
     """
+    begin, end = given
     with kernel.loop(first, n, vector=True) as i:
         totals = [kernel.register(kernel.reload(0, (*at, first + r, i))) for r in range(count)]
-        with kernel.loop(0, first) as k:
+        with kernel.loop(begin, kernel.ops.minimum(first, end)) as k:
             x = -kernel.reload(0, (*at, k, i))
             for r, total in enumerate(totals):
                 factor = kernel.reload(0, (*at, k, first + r))
                 total.set(kernel.multiply_add(x, factor, total.get()))
         for r, total in enumerate(totals):
             kernel.store(0, (*at, first + r, i), total.get())
+    with kernel.when(first < end):
+        _factor_block(kernel, n, at, first, count)
+
+
+def _factor_block(kernel: KernelWriter, n: Any, at: Sequence[Any], first: Any, count: int) -> None:
+    """So many rows of L^T from `first` on, from which those before are taken: each other's part."""
     for r in range(count):
         j = first + r
         factors = [kernel.reload(0, (*at, first + q, j)) for q in range(r)]
