@@ -32,14 +32,16 @@ def never_streamed(loop: For) -> For:
 
 def asked_before(body: Sequence[Stmt]) -> list[Stmt]:
     """The statements, where loops around vector loops whose stores may go past the cache, as sizes
-    decide, are written once for either case, so that no iteration asks again.
+    decide, are written once for either case, so that no iteration asks again. Where there are other
+    vector loops too, which would be the same in both cases, asking takes little beside these.
     """
     out: list[Stmt] = []
     for s in body:
         inside = walk(s.body) if isinstance(s, For) and s.kind != "vector" else ()
-        found = (x.stream for x in inside if isinstance(x, Store) and x.stream is not None)
+        vectors = [x for x in inside if isinstance(x, For) and x.kind == "vector"]
+        found = [x.stream for loop in vectors for x in _streamed(loop) if x.stream is not None]
         conditions = [x for x in dict.fromkeys(found) if x.op != "const"]
-        out.append(_either(s, conditions) if conditions else s)
+        out.append(_either(s, conditions) if conditions and all(map(_streamed, vectors)) else s)
     return out
 
 

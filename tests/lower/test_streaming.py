@@ -82,6 +82,13 @@ def test_rows_do_not_ask_again_what_sizes_decide() -> None:
     assert None in streams and all(s is None or s.op == "const" for s in streams)
 
 
+def test_rows_with_other_loops_are_written_once() -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    (call,) = program_of([x], [gc.softmax(x, axis=1)], Schedule()).calls
+    assert isinstance(call, Call)
+    assert any(isinstance(s, For) for s in vectorise(call.kernel).body)
+
+
 def test_what_a_loop_also_sums_is_not_streamed() -> None:
     x = gc.placeholder("x", (64, 1024))
     assert not streamed(x, [gc.exp(x), gc.sum(gc.exp(x), axis=1)], ALWAYS)
