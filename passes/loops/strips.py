@@ -23,7 +23,7 @@ FEWEST, MOST = 5, 16
 ENOUGH = 4
 #: Where the number of rows is not known, or strips cannot have as many: rows of one at most, which
 #: products read in place, and of each of two strips at least.
-EVEN_MOST, LEAST = 8, 3
+EVEN_MOST, LEAST = 8, 2
 ROWS = "_strip"
 #: Elements of what all rows are multiplied by, at most: a second cache has room for them, and they
 #: are read again for each strip.

@@ -127,7 +127,7 @@ def test_named_rows_are_shared_out_evenly() -> None:
     heights = (0, 1, 5, 6, 16, 17, 32, 33, 64, 65, 1000)
     count, most = strip.attrs["count"], strip.attrs["most"]
     counts = {h: evaluate_dim(count, {"batch": h}) for h in (*heights, *range(200))}
-    assert [counts[h] for h in heights] == [1, 1, 1, 2, 2, 4, 4, 8, 8, 12, 128]
+    assert [counts[h] for h in heights] == [1, 1, 2, 2, 2, 4, 4, 8, 8, 12, 128]
     assert all(-(-h // k) <= most for h, k in counts.items())
 
 
@@ -211,7 +211,7 @@ def test_rows_that_are_no_whole_strips_go_by_uneven_ones(height: int) -> None:
     assert not whole(lambda h, z: (h, h), height=height)
 
 
-@pytest.mark.parametrize("height", [1, 4, 5])
+@pytest.mark.parametrize("height", [1, 2, 3])
 def test_few_rows_stay_together(height: int) -> None:
     assert whole(lambda h, z: (h, h), height=height)
 
