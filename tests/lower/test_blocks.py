@@ -8,7 +8,8 @@ import pytest
 import graphc as gc
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import product_of
-from graphc.backends.lower.products.sizes import choose_sizes, cut
+from graphc.backends.lower.products.blocks import cut
+from graphc.backends.lower.products.sizes import choose_sizes
 from graphc.ir.dim_values import evaluate
 from graphc.passes.fusion.fuse import fuse
 

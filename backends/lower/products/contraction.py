@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.products.axes import extent_of, many_rows
+from graphc.backends.lower.products.blocks import few_or_many
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
 from graphc.backends.lower.products.direct import DirectProduct
 from graphc.backends.lower.products.direct_rows import FewRows
@@ -17,7 +18,6 @@ from graphc.backends.lower.products.parted import (
     parted_results,
     parted_sums,
 )
-from graphc.backends.lower.products.sizes import few_or_many
 from graphc.backends.lower.products.thin import is_thin, thin, thin_chunks
 from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
 from graphc.ir.dims import Dim, maximum, minimum

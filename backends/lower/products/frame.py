@@ -13,7 +13,8 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt
 from graphc.backends.lower.products.axes import Axis, Operand, Product
-from graphc.backends.lower.products.sizes import Blocks, Sizes
+from graphc.backends.lower.products.blocks import Blocks
+from graphc.backends.lower.products.sizes import Sizes
 from graphc.backends.lower.products.words import Words, lines_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dtypes import DType, int64, uint32

@@ -11,6 +11,7 @@ from graphc.backends.lower.kernel import Buffer, Schedule
 from graphc.backends.lower.nests.combine import accumulator_dtype
 from graphc.backends.lower.products.ahead import Places
 from graphc.backends.lower.products.axes import product_of
+from graphc.backends.lower.products.blocks import cut
 from graphc.backends.lower.products.deep import Deep
 from graphc.backends.lower.products.direct_plan import DirectPlan, plan_direct
 from graphc.backends.lower.products.epilogue import Epilogue
@@ -19,7 +20,7 @@ from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, Frame
 from graphc.backends.lower.products.pack import left_elements, right_elements
 from graphc.backends.lower.products.pack_words import STARTS
 from graphc.backends.lower.products.parted import PARTIAL
-from graphc.backends.lower.products.sizes import choose_sizes, cut
+from graphc.backends.lower.products.sizes import choose_sizes
 from graphc.backends.lower.products.tile import block, sums_elements
 from graphc.backends.lower.products.words import plan_words
 from graphc.ir.dims import Dim

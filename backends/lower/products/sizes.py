@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.words import Words, lines_of
-from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import DType
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
@@ -26,18 +26,8 @@ PACKED_HEIGHT = -(-TYPICAL.panel_bytes // PACKED_WIDTH // 4 // 6) * 6
 WIDEST = 512
 #: Rows of a block at least where it is cut only to have enough blocks for the threads.
 LEAST_HEIGHT = 96
-ENOUGH = 8
 #: Columns, and elements of a left operand, from which on its rows are packed once for all blocks.
 LAID_OUT_COLUMNS, LAID_OUT = 512, 2**18
-#: What is taken for the length of a sum that is not known.
-SUMMANDS = 256
-#: Multiply-adds of a chunk at least.
-GRAIN = TYPICAL.chunk_multiply_adds
-#: The same where every element of the right operand is read but for few rows, and columns at least.
-FEW_GRAIN = 2 * TYPICAL.chunk_elements  # which only come from memory
-LEAST_WIDTH = 128
-#: Multiply-adds in the time in which a result goes to memory.
-RESULT = GRAIN // FEW_GRAIN
 #: Rows up to which a product is computed without packing, and the columns of its blocks.
 FEW_ROWS = 8
 FEW_SUMS = 4
@@ -286,109 +276,3 @@ def _few(product: Product) -> int:
     if product.right.along == "free" or not product.columns:
         return FEW_ROWS
     return FEW_SUMS if product.left.along == product.right.along == "inner" else 0
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """How the result is cut: for each of `batch`, `down` x `across` blocks of about equal size.
-
-    The rows are `tiles` of a tile's rows, the columns `panels` of `panel` columns; a block has
-    whole ones. Each of `chunks` has about as many blocks. `small` is 1 where nothing is packed,
-    else 0.
-    """
-
-    batch: Dim
-    rows: Dim
-    columns: Dim
-    inner: Dim
-    small: Dim
-    tiles: Dim
-    panels: Dim
-    panel: int
-    down: Dim
-    across: Dim
-    chunks: Dim
-
-    @property
-    def count(self) -> Dim:
-        return self.batch * self.down * self.across
-
-
-def few_or_many(product: Product, sizes: Sizes) -> Dim:
-    """1 where the rows are few, else 0."""
-    if not sizes.few:
-        return 0
-    columns = extent_of(product.columns)
-    narrow = maximum(0, minimum(1, NARROW * sizes.lanes + 1 - columns))
-    few = sizes.few + narrow * (sizes.few_narrow - sizes.few)
-    return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))
-
-
-def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
-    """The blocks of the result; only sizes count, never threads. `small` is known where there are
-    kernels for few rows and for many.
-    """
-    axes = (product.batch, product.rows, product.columns, product.inner)
-    batch, rows, columns, inner = (extent_of(a) for a in axes)
-    if sizes.fold:
-        columns = extent_of(product.columns[:-1]) * sizes.fold
-    small = few_or_many(product, sizes) if small is None else small
-    panel = sizes.fold or sizes.panel
-    tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
-    wide: Dim = sizes.width // panel
-    few_wide = max(1, sizes.few_width // panel)
-    known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
-    grain = _grain(product, rows, small)
-    high = (sizes.height if known else min(sizes.height, PACKED_HEIGHT)) // sizes.tile_rows
-    wide += small * (few_wide - wide)
-    across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
-    each = inner + RESULT
-    work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * each
-    if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
-        assert isinstance(grain, int), "known rows have a known grain"
-        summands = each if isinstance(each, int) else SUMMANDS
-        across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, summands)))
-        height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
-        work = height * minimum(columns, divide_up(panels, across) * panel) * each
-    if known and small:
-        across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
-        work = rows * minimum(columns, divide_up(panels, across) * panel) * each
-    count = batch * down * across
-    chunks = minimum(count, maximum(1, divide_up(count * work, grain)))
-    return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
-
-
-def _length(d: Dim) -> int:
-    assert isinstance(d, int), "only known lengths are shared out"
-    return d
-
-
-def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, inner: int) -> int:
-    """Blocks across a result of few rows: an even number, none narrow, where that is worth it."""
-    across = max(1, -(-columns // sizes.few_width))
-    wanted = -(-rows * columns * inner // FEW_GRAIN)
-    across = max(across, min(columns // LEAST_WIDTH, wanted))
-    return max(1, min(-(-columns // panel), across + (across > 1 and across % 2)))
-
-
-def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
-    """Multiply-adds of a chunk at least: fewer where they wait for the right operand's elements."""
-    if product.packed:
-        return minimum(GRAIN, maximum(1, rows) * FEW_GRAIN)
-    return GRAIN - small * (GRAIN - FEW_GRAIN)
-
-
-def _shares(
-    sizes: Sizes, grain: int, panel: int, batch: int, rows: int, columns: int, inner: int
-) -> tuple[int, int]:
-    """Blocks across and down a result of known size: enough of them, an even number across."""
-    tiles, panels = -(-rows // sizes.tile_rows), -(-columns // panel)
-    across = max(1, -(-panels // (sizes.width // panel)))
-    down = max(1, -(-tiles // (sizes.height // sizes.tile_rows)))
-    wanted = max(1, min(-(-ENOUGH // max(1, batch)), rows * columns * inner // max(1, grain)))
-    narrowest = panels if sizes.in_place else -(-panels // 2)
-    across = max(across, min(narrowest, across * -(-wanted // (down * across))))
-    if across > 1:
-        across = min(panels, across + across % 2)
-    least = max(1, LEAST_HEIGHT // sizes.tile_rows)
-    return across, max(down, min(-(-tiles // least), -(-wanted // across)))

@@ -14,9 +14,10 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
 from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.blocks import FEW_GRAIN
 from graphc.backends.lower.products.few import LINES
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
-from graphc.backends.lower.products.sizes import FEW_GRAIN, Sizes, divide_up
+from graphc.backends.lower.products.sizes import Sizes, divide_up
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import bool_
 

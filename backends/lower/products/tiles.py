@@ -11,10 +11,11 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
 from graphc.backends.lower.products.ahead import row_ahead
+from graphc.backends.lower.products.blocks import FEW_GRAIN
 from graphc.backends.lower.products.frame import ZERO, Frame, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.parted import PARTIAL
-from graphc.backends.lower.products.sizes import FEW_GRAIN, Sizes, divide_up, lines_packed
+from graphc.backends.lower.products.sizes import Sizes, divide_up, lines_packed
 from graphc.ir.dims import Dim, floordiv, maximum
 
 #: Rows that are packed side by side at once, or all where they are known to be few.
