@@ -9,38 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.ir.dim_values import evaluate, sizes
-from graphc.ir.dims import Dim, bounds
+from graphc.ir.dims import Dim, bounds, minimum
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
-from graphc.ir.types import Shape
 from graphc.ir.walk import blame, rebuild
 from graphc.ops.convolutions.convolution import Convolution
+from graphc.ops.convolutions.packed import panel_of
 from graphc.ops.convolutions.winograd import (
-    divide_up,
+    Ways,
     transformed_kernels,
     winograd,
     winograd_kernels,
 )
-from graphc.ops.convolutions.winograd_matrices import POINTS, TAPS, transforms
+from graphc.ops.convolutions.winograd_matrices import TAPS
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
 from graphc.ops.recipes import made
 from graphc.ops.reduction import sum
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.layouts.winograd_ways import WEIGHT, ways_for
 
-#: Channels come in multiples of this.
-CHANNELS = 16
-#: Multiply-adds in the time in which memory gives a weight.
-WEIGHT = 12
-#: The transforms of a channel of a tile take the time of so many multiply-adds a point.
-TRANSFORM = 8
-#: Numbers of a transformed tile, so that there is room for some.
-NUMBERS = 15360
 #: What a named size is taken to be.
 UNKNOWN = 8
-#: The time of Winograd's way over that of the direct one at most.
-GAIN = 0.9
+#: Chunks, as which sums for kernels are taken where there are samples enough; channels of a chunk.
+CHUNKS, CHUNK_CHANNELS = 16, 64
 
 LAST = (0, 2, 3, 1)
 FIRST = (0, 3, 1, 2)
@@ -57,10 +50,10 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     op = node.op
     known = dict(zip([*op.takes, op.role], [*inputs, *node.outputs], strict=True))
     weight = WEIGHT if is_constant(known["w"]) else 2 * WEIGHT
-    results = tile_for(known["w"].shape, known["y"].shape, weight)
-    if results is None or (op.role == "w" and not _is_smaller(node)):
+    ways = ways_for(known["w"].shape, known["y"].shape, weight)
+    if not ways or (op.role == "w" and not _parts(node)):
         return None
-    result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, results)
+    result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, ways)
     blame(result, node)
     return (result,)
 
@@ -74,57 +67,38 @@ def _is_plain(node: Node, op: Convolution) -> bool:
     return tuple(taps) == (TAPS, TAPS) and steps == [(1, 1, 1)] * 2
 
 
-def tile_for(w: Shape, y: Shape, weight: int = WEIGHT) -> int | None:
-    """The positions of a tile along each axis for kernels and results of these shapes; None where
-    the direct sum is as quick. `weight` is the time that each number of the kernels takes.
-    """
-    outputs, channels = w[:2]
-    if not isinstance(outputs, int) or not isinstance(channels, int):
-        return None
-    if outputs % CHANNELS or channels % CHANNELS or outputs * channels == 0:
-        return None
-    direct = TAPS**2 * channels * outputs * (likely(y[0] * y[2] * y[3]) + weight)
-    times = {
-        m: _time(m, channels * outputs, channels + outputs, y, weight)
-        for m in POINTS
-        if transforms(m).reach ** 2 * max(channels, outputs) <= NUMBERS
-    }
-    best = min(times, key=times.__getitem__, default=None)
-    return best if best is not None and times[best] < GAIN * direct else None
-
-
-def _time(results: int, weights: int, channels: int, y: Shape, weight: int) -> int:
-    """The time with tiles of so many positions each way, in that of multiply-adds."""
-    tiles = likely(y[0] * divide_up(y[2], results) * divide_up(y[3], results))
-    points = transforms(results).reach ** 2
-    return points * (weights * (tiles + weight) + TRANSFORM * tiles * channels)
-
-
 def likely(d: Dim) -> int:
     """A length, with a guess for each named size."""
     return max(evaluate(d, dict.fromkeys(sizes(d), UNKNOWN)), 0)
 
 
-def _is_smaller(node: Node) -> bool:
-    """Whether the kernels are no larger than the image and cotangent of a sample, which has sums of
-    its own.
+def _parts(node: Node) -> Dim:
+    """The runs of samples that have sums of their own: each sample, if the kernels are no larger
+    than its image and cotangent; some, if sizes are not known.
     """
     x, y = node.inputs
     per_sample = x.shape[1] * x.shape[2] * x.shape[3] + y.shape[1] * y.shape[2] * y.shape[3]
     _, most = bounds(node.types[0].size - per_sample)
-    return most is not None and most <= 0
+    if most is not None and most <= 0:
+        return x.shape[0]
+    if not sizes(per_sample):
+        return 0
+    channels, outputs = x.shape[1], y.shape[1]
+    assert isinstance(channels, int) and isinstance(outputs, int)
+    chunks = -(-channels // CHUNK_CHANNELS) * (outputs // panel_of(outputs))
+    return minimum(x.shape[0], -(-CHUNKS // chunks))
 
 
-def _result(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
+def _result(node: Node, known: dict[str, Tensor], ways: Ways) -> Tensor:
     """The convolution of images."""
     before = tuple(line[2] for line in node.attrs["lines"])
-    return _convolved(node, known["x"], known["w"], (2, 3, 1, 0), before, results)
+    return _convolved(node, known["x"], known["w"], (2, 3, 1, 0), before, ways)
 
 
-def _image(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
+def _image(node: Node, known: dict[str, Tensor], ways: Ways) -> Tensor:
     """Its gradient for the images: a convolution with the taps in reverse order."""
     before = tuple(TAPS - 1 - line[2] for line in node.attrs["lines"])
-    return _convolved(node, known["y"], known["w"], (2, 3, 0, 1), before, results, turned=True)
+    return _convolved(node, known["y"], known["w"], (2, 3, 0, 1), before, ways, turned=True)
 
 
 def _convolved(
@@ -133,14 +107,14 @@ def _convolved(
     w: Tensor,
     order: tuple[int, ...],
     before: tuple[Dim, ...],
-    results: int,
+    ways: Ways,
     turned: bool = False,
 ) -> Tensor:
     kernels = _arranged(w, order)
     spatial = tuple(node.attrs["extent"])
     pair = (before[0], before[1])
-    u = _transformed(kernels, results, turned)
-    y = winograd(copy(transpose(x, LAST)), u, kernels, spatial, pair, results, turned)
+    u = [_transformed(kernels, *way, turned) for way in ways]
+    y = winograd(copy(transpose(x, LAST)), u, kernels, spatial, pair, ways, turned)
     return transpose(y, FIRST)
 
 
@@ -151,18 +125,18 @@ def _arranged(w: Tensor, order: tuple[int, ...]) -> Tensor:
     return made("arranged", w, order)
 
 
-def _transformed(kernels: Tensor, results: int, turned: bool) -> Tensor:
+def _transformed(kernels: Tensor, results: int, taken: Dim, turned: bool) -> Tensor:
     """The transformed kernels; of constants, a constant."""
     if is_constant(kernels):
         return made("transformed", kernels, results, turned)
-    return transformed_kernels(kernels, results, turned)
+    return transformed_kernels(kernels, results, turned, taken)
 
 
-def _kernels(node: Node, known: dict[str, Tensor], results: int) -> Tensor:
+def _kernels(node: Node, known: dict[str, Tensor], ways: Ways) -> Tensor:
     """Its gradient for the kernels."""
     before = tuple(line[2] for line in node.attrs["lines"])
     x, y = (copy(transpose(known[r], LAST)) for r in "xy")
-    each = winograd_kernels(x, y, (before[0], before[1]), results)
+    each = winograd_kernels(x, y, (before[0], before[1]), ways, _parts(node))
     return transpose(sum(each, axis=0, dtype=each.dtype), (3, 2, 0, 1))
 
 

@@ -29,6 +29,11 @@ class Block:
     least: int = 1
 
     @property
+    def named(self) -> bool:
+        """Whether how many tiles there are is not known."""
+        return not isinstance(self.total, int)
+
+    @property
     def count(self) -> Dim:
         """Blocks in all."""
         if isinstance(self.total, int):

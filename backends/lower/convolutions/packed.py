@@ -83,7 +83,7 @@ class _Packed(Epilogue):
             least = next(g for g in range(fewest, panels + 1) if panels % g == 0)
             self.block = replace(self.block, least=least)
         self.lanes = schedule.lanes(32)
-        self.registers = registers(schedule, self.block.widest, width)
+        self.registers = registers(schedule, self.block.widest, width, self.block.named)
         rows = self.registers.rows
         tiles = -(-self.block.widest // TOGETHER) * TOGETHER
         self.rows = max(-(-self.block.widest // rows) * rows, tiles)
@@ -118,7 +118,7 @@ class _Packed(Epilogue):
                 e.minimum(e.const(self.per, T.dtype), e.const(self.lines, T.dtype) - e.var("w.l0")),
             ),
             self._laid_out(),
-            For("w.panel", ZERO, panels, (self._products(), *whole)),
+            For("w.panel", ZERO, panels, (*self._products(), *whole)),
         ]
         statements: tuple[Stmt, ...] = (
             Alloc(SEEN, float32, self.rows * self.apart[0]),
@@ -230,7 +230,7 @@ class _Packed(Epilogue):
 
     # --- sums -------------------------------------------------------------------------------------
 
-    def _products(self) -> For:
+    def _products(self) -> list[Stmt]:
         start = (GROUP + PANEL) * self.summands + e.var("w.l0") * self.line
         return product(
             self.registers,

@@ -20,59 +20,66 @@ from graphc.backends.lower.convolutions.winograd_sizes import (
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
-from graphc.ir.dims import index
+from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
 
 SEEN, SUMS = "w.seen", "w.sums"
-N, FIRST, LINE, CHANNEL, TAP, AT, PANEL = (
-    e.var(f"w.{name}") for name in ("n", "first", "line", "c", "a", "b", "panel")
+N, FIRST, LINE, CHANNEL, TAP, AT, PANEL, BLOCK, LEFT = (
+    e.var(f"w.{name}") for name in ("n", "first", "line", "c", "a", "b", "panel", "block", "left")
 )
-#: Positions of a chunk, in whole rows.
+#: Positions of a chunk, in whole rows; tiles of a part of a row whose length is not known.
 POSITIONS = 256
+TILES = 8
 
 
 def lower_by_rows(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call] | None:
-    """The kernel of a convolution whose images have their channels first; None where the length of
-    a row is not known, or too great.
+    """The kernel of a convolution whose images have their channels first; None where a row is too
+    long.
     """
-    across = body.node.types[0].shape[2]
-    if not body.node.attrs["channels_first"] or not isinstance(across, int) or across == 0:
+    if not body.node.attrs["channels_first"] or body.node.types[0].shape[2] == 0:
         return None
-    lowering = _ByRows(body, schedule, fail, across)
+    lowering = _ByRows(body, schedule, fail)
     return [lowering.one_call()] if lowering.lines * lowering.long * 4 <= KEPT_BYTES else None
 
 
 class _ByRows(Epilogue):
-    """A chunk is `rows` rows of a sample's results.
+    """A chunk is `rows` rows of a sample's results, or parts of at most `most` positions of them
+    where the length of a row is not known.
 
     Of each channel `high` lines of the image are laid out, `long` elements each. The sums are
     `kept` in memory where what follows them is too long to be written out for each register.
     """
 
-    def __init__(
-        self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int], across: int
-    ):
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         super().__init__(body, fail)
         node = body.node
-        self.attrs, self.across = node.attrs, across
+        self.attrs, self.across = node.attrs, node.types[0].shape[2]
         self.x, self.u = node.inputs
         panels, _, width = self.u.shape
         channels = self.x.shape[1]
         assert isinstance(panels, int) and isinstance(width, int) and isinstance(channels, int)
         self.panels, self.width, self.channels = panels, width, channels
         self.lanes = schedule.lanes(32)
-        self.registers = registers(schedule, across, width)
-        self.tiled = -(-across // self.registers.rows) * self.registers.rows
-        self.rows = max(1, POSITIONS // across)
+        self.most = self._most(schedule)
+        named = not isinstance(self.across, int)
+        self.registers = registers(schedule, self.most, width, named)
+        self.tiled = -(-self.most // self.registers.rows) * self.registers.rows
+        self.rows = max(1, POSITIONS // self.most)
         (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
         self.high = (self.rows - 1) * down + high
         self.long = (self.tiled - 1) * right + wide
         self.lines = channels * self.high
         self.kept = self.work > MOST_WORK
+
+    def _most(self, schedule: Schedule) -> int:
+        """Positions of a part of a row."""
+        if isinstance(self.across, int):
+            return self.across
+        return TILES * registers(schedule, POSITIONS, self.width).rows
 
     def one_call(self) -> Call:
         """The kernel."""
@@ -81,23 +88,50 @@ class _ByRows(Epilogue):
         rows = e.minimum(e.const(self.rows, T.dtype), self.dims(down) - FIRST)
         panels = e.const(self.panels, T.dtype)
         later = [self._results()] if self.kept else []
-        each = For("w.panel", ZERO, panels, (self._products(), *later))
+        each = For("w.panel", ZERO, panels, (*self._products(), *later))
         scratch = [Alloc(SUMS, float32, self.tiled * self.width + GAP)] if self.kept else []
+        parts = 1 if isinstance(self.across, int) else divide_up(self.across, self.most)
         statements: tuple[Stmt, ...] = (
             Alloc(SEEN, float32, self.lines * self.long),
             *scratch,
-            Let("w.n", e.var("chunk") / self.dims(blocks)),
-            Let("w.first", e.rem(e.var("chunk"), self.dims(blocks)) * self.rows),
+            *self._part(parts),
+            Let("w.n", BLOCK / self.dims(blocks)),
+            Let("w.first", e.rem(BLOCK, self.dims(blocks)) * self.rows),
             self._laid_out(),
             For("w.line", ZERO, rows, (each,)),
         )
-        return self.call("convolution", statements, samples * blocks)
+        return self.call("convolution", statements, samples * blocks * parts)
+
+    def _part(self, parts: Dim) -> list[Stmt]:
+        """Which part of a row there is, in which block of them."""
+        if isinstance(self.across, int):
+            return [Let("w.block", e.var("chunk"))]
+        count, across = self.dims(parts), self.dims(self.across)
+        size = e.var("w.size")
+        return [
+            Let("w.block", e.var("chunk") / count),
+            Let("w.size", (across + (count - 1)) / count),
+            Let("w.left", e.rem(e.var("chunk"), count) * size),
+            Let("w.span", e.minimum(size, across - LEFT)),
+        ]
+
+    @property
+    def span(self) -> Expr:
+        """Positions of the part."""
+        across = self.across
+        return e.const(across, T.dtype) if isinstance(across, int) else e.var("w.span")
+
+    def _across(self, at: Expr) -> Expr:
+        """The place in a row of a place in the part."""
+        return at if isinstance(self.across, int) else LEFT + at
 
     def _laid_out(self) -> For:
         """Lays out what the taps see."""
         reader, sizes = self.reader, self.x.shape[2:]
         reader.forget()
-        starts = (FIRST * self.attrs["strides"][0] + TAP, K)
+        down, right = self.attrs["strides"]
+        column = K if isinstance(self.across, int) else LEFT * right + K
+        starts = (FIRST * down + TAP, column)
         inside: list[Expr] = []
         for name, start, before, size in zip(
             "yx", starts, self.attrs["before"], sizes, strict=True
@@ -111,12 +145,14 @@ class _ByRows(Epilogue):
         zero = e.const(0, float32)
         value = reader.choose(every(inside), lambda: reader.at(self.x, place), lambda: zero)
         store = Store(SEEN, (CHANNEL * self.high + TAP) * self.long + K, value)
-        length = e.const(self.long, T.dtype)
-        line = along("w.k", length, self.long % self.lanes == 0, self.lanes, [store])
+        length, even = e.const(self.long, T.dtype), self.long % self.lanes == 0
+        if not isinstance(self.across, int):
+            length, even = (self.span - 1) * right + self.attrs["taps"][1], False
+        line = along("w.k", length, even, self.lanes, [store])
         lines = For("w.a", ZERO, e.const(self.high, T.dtype), (line,))
         return For("w.c", ZERO, e.const(self.channels, T.dtype), (lines,))
 
-    def _products(self) -> For:
+    def _products(self) -> list[Stmt]:
         """The sums of a panel for a row of results."""
         (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
         summands = self.channels * high * wide
@@ -131,7 +167,7 @@ class _ByRows(Epilogue):
 
         return product(
             self.registers,
-            e.const(self.across, T.dtype),
+            self.span,
             self.width,
             steps,
             lambda t, k: element(SEEN, e.var("w.seen.at") + t * right),
@@ -151,10 +187,10 @@ class _ByRows(Epilogue):
         maps = self._finish(T, K, element(SUMS, self._sum(T, K)))
         lanes = self.registers.lanes
         line = along("w.k", e.const(self.width, T.dtype), True, lanes, maps)
-        return For("w.t", ZERO, e.const(self.across, T.dtype), (line,))
+        return For("w.t", ZERO, self.span, (line,))
 
     def _finish(self, t: Expr, column: Expr, total: Expr) -> list[Stmt]:
         """The maps over a sum."""
-        where = (N, FIRST + LINE, t, PANEL * self.width + column)
+        where = (N, FIRST + LINE, self._across(t), PANEL * self.width + column)
         self.bind(self.body.node.types[0].shape, where)
         return [Let("w.dot", total), *self.maps(e.var("w.dot", float32))]

@@ -39,33 +39,36 @@ FIRST, COUNT, PANEL, POINT, CHANNEL, LINE, PLACE = (
 
 
 def lower_winograd(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernel of a convolution."""
-    return _Convolution(body, schedule, fail).calls()
+    """The kernels of a convolution, one for each way to go, of which one has chunks."""
+    ways = range(len(body.node.attrs["ways"]))
+    return [_Convolution(body, schedule, fail, way).one_call() for way in ways]
 
 
 class _Convolution(Epilogue):
     """A chunk is a block of tiles and a group of panels of the result's channels."""
 
-    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int], way: int):
         super().__init__(body, fail)
         node = body.node
-        self.x, self.u, self.w = node.inputs
-        self.transforms = transforms(node.attrs["results"])
+        self.x, *kernels, self.w = node.inputs
+        self.u = kernels[way]
+        results, self.taken = node.attrs["ways"][way]
+        self.transforms = transforms(results)
         self.points = self.transforms.reach**2
         self.image = Image(self.transforms, node.types[0].shape[0], node.attrs["extent"])
         panels, _, channels, width = self.u.shape
         assert isinstance(panels, int) and isinstance(channels, int) and isinstance(width, int)
         self.panels, self.channels, self.width = panels, channels, width
         self.block = choose_block(self.image, channels, panels, schedule.positions)
-        self.registers = registers(schedule, self.block.widest, width)
+        self.registers = registers(schedule, self.block.widest, width, self.block.named)
         rows = self.registers.rows
         self.rows = -(-self.block.widest // rows) * rows
         self.of_images = Transform(self.transforms.of_images, channels, self.registers)
         self.back = Transform(self.transforms.back, width, self.registers)
         self.apart = self.rows * channels + GAP, self.rows * width + GAP
 
-    def calls(self) -> list[Call]:
-        """The one kernel."""
+    def one_call(self) -> Call:
+        """The kernel."""
         size = self.transforms.results
         chunk = chunk_of(self.block, self.dims)
         first = [
@@ -85,7 +88,7 @@ class _Convolution(Epilogue):
             self._images(),
             For("w.panel", group, group + chunk.panels, tuple(panel)),
         )
-        return [self.call("winograd", statements, self.block.chunks)]
+        return self.call("winograd", statements, self.block.chunks * self.taken)
 
     def _images(self) -> For:
         """Transforms the block's tiles."""
@@ -113,7 +116,7 @@ class _Convolution(Epilogue):
             (SUMS, lambda t, column: POINT * self.apart[1] + t * width + column),
             most=channels,
         )
-        return For("w.p", ZERO, e.const(self.points, T.dtype), (body,))
+        return For("w.p", ZERO, e.const(self.points, T.dtype), tuple(body))
 
     # --- results ----------------------------------------------------------------------------------
 

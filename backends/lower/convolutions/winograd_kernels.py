@@ -14,6 +14,7 @@ from graphc.backends.lower.convolutions.winograd_sizes import GAP, Image, most_t
 from graphc.backends.lower.convolutions.winograd_tiles import (
     ZERO,
     K,
+    N,
     Patch,
     T,
     X,
@@ -26,7 +27,7 @@ from graphc.backends.lower.convolutions.winograd_tiles import (
 from graphc.backends.lower.convolutions.winograd_transform import Transform, scratch, turned
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
-from graphc.ir.dims import index
+from graphc.ir.dims import Dim, floordiv, index, maximum
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.packed import panel_of
@@ -37,22 +38,32 @@ IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.res
 #: Channels of images that a chunk sums over positions, at most.
 MOST_CHANNELS = 64
 FIRST, COUNT, POINT, ROW = (e.var(f"w.{name}") for name in ("first", "count", "p", "c"))
-PART, PANEL = e.var("w.part"), e.var("w.panel")
+PART, PANEL, RUN, FROM, TO = (e.var(f"w.{name}") for name in ("part", "panel", "run", "from", "to"))
 
 
 def lower_kernels(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
-    """The kernel of the sums."""
-    return _Kernels(body, schedule, fail).calls()
+    """The kernels of the sums, one for each way to go, of which one has chunks."""
+    ways = body.node.attrs["ways"]
+    return [_Kernels(body, schedule, fail, *way).one_call() for way in ways]
 
 
 class _Kernels(Epilogue):
-    """A chunk is a sample, a part of the images' channels and a panel of the cotangents'."""
+    """A chunk is a run of samples, a part of the images' channels and a panel of those of the
+    cotangents.
+    """
 
-    def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
+    def __init__(
+        self,
+        body: Body,
+        schedule: Schedule,
+        fail: Callable[[Node, str], int],
+        results: int,
+        taken: Dim,
+    ):
         super().__init__(body, fail)
         node = body.node
         self.x, self.y = node.inputs
-        self.transforms = transforms(node.attrs["results"])
+        self.transforms, self.taken = transforms(results), taken
         self.points = self.transforms.reach**2
         channels, panels = self.x.shape[3], self.y.shape[3]
         assert isinstance(channels, int) and isinstance(panels, int)
@@ -61,8 +72,11 @@ class _Kernels(Epilogue):
         self.channels = next(c for c in range(MOST_CHANNELS, 0, -1) if channels % c == 0)
         self.parts = channels // self.channels
         extent = (self.y.shape[1], self.y.shape[2])
-        self.image = Image(self.transforms, node.types[0].shape[0], extent)
-        self.tiles = most_tiles(self.image, self.channels + self.width, schedule.positions)
+        self.runs = node.attrs["parts"]
+        self.image = Image(self.transforms, self.x.shape[0], extent)
+        tiles = floordiv(self.image.samples * self.image.each, maximum(self.runs, 1))
+        both = self.channels + self.width
+        self.tiles = most_tiles(self.image, tiles, both, schedule.positions)
         self.registers = registers(schedule, self.channels, self.width)
         matrices, r = self.transforms, self.registers
         self.of_images = Transform(matrices.of_images, self.channels, r)
@@ -72,21 +86,21 @@ class _Kernels(Epilogue):
         self.rows = -(-self.channels // rows) * rows
         self.apart = self.rows * self.width + GAP
 
-    def calls(self) -> list[Call]:
-        """The one kernel."""
+    def one_call(self) -> Call:
+        """The kernel."""
         chunk = e.var("chunk")
         of_image = self.tiles * self.channels + GAP
         of_result = self.tiles * self.width + GAP
         self.strides = of_image, of_result
-        each = self.dims(self.image.each)
+        tiles = (TO - FROM) * self.dims(self.image.each)
         block: list[Stmt] = [
             Let("w.first", e.var("w.block") * self.tiles),
-            Let("w.count", e.minimum(e.const(self.tiles, T.dtype), each - FIRST)),
+            Let("w.count", e.minimum(e.const(self.tiles, T.dtype), tiles - FIRST)),
             self._transformed(IMAGES),
             self._transformed(COTANGENTS),
             self._products(),
         ]
-        blocks = (each + (self.tiles - 1)) / self.tiles
+        blocks = (tiles + (self.tiles - 1)) / self.tiles
         zero = Store(SUMS, K, e.const(0, float32))
         elements = self.points * self.apart
         lanes = self.registers.lanes
@@ -98,14 +112,21 @@ class _Kernels(Epilogue):
             *scratch(self.of_images, self.of_cotangents, self.back),
             Let("w.panel", e.rem(chunk, e.const(self.panels, T.dtype))),
             Let("w.part", e.rem(chunk / self.panels, e.const(self.parts, T.dtype))),
-            Let("w.sample", chunk / (self.panels * self.parts)),
+            *self._samples(chunk / (self.panels * self.parts)),
             along("w.k", e.const(elements, T.dtype), elements % lanes == 0, lanes, [zero]),
             For("w.block", ZERO, blocks, tuple(block)),
             self._taps(),
         )
-        return [
-            self.call("winograd_kernels", statements, self.image.samples * self.parts * self.panels)
-        ]
+        chunks = self.runs * self.parts * self.panels
+        return self.call("winograd_kernels", statements, chunks * self.taken)
+
+    def _samples(self, run: Expr) -> list[Stmt]:
+        """Which samples a run has."""
+        begin, end = RUN, RUN + 1
+        if self.runs != self.image.samples:
+            samples, runs = self.dims(self.image.samples), self.dims(self.runs)
+            begin, end = begin * samples / runs, end * samples / runs
+        return [Let("w.run", run), Let("w.from", begin), Let("w.to", end)]
 
     def _transformed(self, buffer: str) -> For:
         """Transforms a block of tiles of the images, or of the cotangents."""
@@ -120,7 +141,7 @@ class _Kernels(Epilogue):
             return Store(buffer, T * count + K + p * stride, value)
 
         each = transform.of_patch(Patch(self, x, before, size), store)
-        number = e.var("w.sample") * self.dims(self.image.each) + FIRST + T
+        number = FROM * self.dims(self.image.each) + FIRST + T
         first = Let("w.c0", (PART if images else PANEL) * count)
         return For("w.t", ZERO, COUNT, (first, *placed(self, self.image, number), *each))
 
@@ -137,7 +158,7 @@ class _Kernels(Epilogue):
             (SUMS, lambda c, column: POINT * self.apart + c * self.width + column),
             added=True,
         )
-        return For("w.p", ZERO, e.const(self.points, T.dtype), (body,))
+        return For("w.p", ZERO, e.const(self.points, T.dtype), tuple(body))
 
     # --- results ----------------------------------------------------------------------------------
 
@@ -159,10 +180,11 @@ class _Kernels(Epilogue):
         height, width = (self.dims(d) for d in self.image.extent)
         term = Accumulate("w.total", "sum", self._seen() * self._cotangent())
         positions = For("w.y", ZERO, height, (For("w.x", ZERO, width, (term,)),))
+        samples = For("w.n", FROM, TO, (positions,))
         at = (e.var("w.a") * TAPS + e.var("w.b")) * self.width + K
         sums: list[Stmt] = [
             Declare("w.total", e.const(0, float32)),
-            positions,
+            samples,
             Store(RESULTS, at, e.var("w.total", float32)),
         ]
         return self._each_tap([self.back.along(sums)])
@@ -181,7 +203,7 @@ class _Kernels(Epilogue):
         ends = [self.dims(d) for d in self.x.shape[1:3]]
         inside = [p >= ZERO for p in positions]
         inside += [p < end for p, end in zip(positions, ends, strict=True)]
-        values = (e.var("w.sample"), *positions, PART * self.channels + ROW)
+        values = (N, *positions, PART * self.channels + ROW)
         for variable, value in zip(place, values, strict=True):
             self.dims.bind(variable, value)
         zero = e.const(0, float32)
@@ -190,7 +212,7 @@ class _Kernels(Epilogue):
 
     def _cotangent(self) -> Expr:
         variables = [index(f"w.{name}") for name in ("n", "y", "x", "o")]
-        values = (e.var("w.sample"), Y, X, PANEL * self.width + K)
+        values = (N, Y, X, PANEL * self.width + K)
         for variable, value in zip(variables, values, strict=True):
             self.dims.bind(variable, value)
         return self.reader.at(self.y, tuple(variables))
@@ -199,7 +221,7 @@ class _Kernels(Epilogue):
         """The maps over the taps of a channel."""
         a, b = e.var("w.a"), e.var("w.b")
         channel, result = PART * self.channels + ROW, PANEL * self.width + K
-        self.bind(self.body.node.types[0].shape, (e.var("w.sample"), a, b, channel, result))
+        self.bind(self.body.node.types[0].shape, (RUN, a, b, channel, result))
         dot = element(RESULTS, (a * TAPS + b) * self.width + K)
         return self._each_tap(
             [self.back.along([Let("w.dot", dot), *self.maps(e.var("w.dot", float32))])]

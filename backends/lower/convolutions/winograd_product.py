@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -32,18 +33,30 @@ def product(
     result: tuple[str, Place] | Finish,
     added: bool = False,
     most: int = 0,
-) -> For:
+) -> list[Stmt]:
     """result[row, column] = the sum over k < depth of left(row, k) * right[k, column], added to
     what is there if `added`. Rows are written in whole tiles, beyond the last row too. `depth` is
     a number, at most `most`, or what gives the loops around a step at k. Of `result` a function,
-    which statements finish a sum of one chain; then rows beyond the last one are not.
+    which statements finish a sum of one chain; then rows beyond the last one are not. Of rows whose
+    number is not known the last few go in lower tiles.
     """
     chain = chain_of(most) if most else None
-    start = Let("w.column", e.var("w.j") * r.columns)
-    body = (start, *_tile(r, rows, depth, left, right, result, added, chain))
-    tile = For("w.j", ZERO, e.const(columns // r.columns, ROW.dtype), body)
-    tiles = (rows + (r.rows - 1)) / r.rows
-    return For("w.i", ZERO, tiles, (Let("w.row", e.var("w.i") * r.rows), tile))
+
+    def tiles(r: Registers, first: Expr, count: Expr) -> For:
+        start = Let("w.column", e.var("w.j") * r.columns)
+        body = (start, *_tile(r, rows, depth, left, right, result, added, chain))
+        tile = For("w.j", ZERO, e.const(columns // r.columns, ROW.dtype), body)
+        return For("w.i", ZERO, count, (Let("w.row", first + e.var("w.i") * r.rows), tile))
+
+    if rows.op == "const" or r.last == r.rows:
+        return [tiles(r, ZERO, (rows + (r.rows - 1)) / r.rows)]
+    whole, last = e.var("w.whole"), replace(r, rows=r.last)
+    few = next(n for n in range(r.rows, 0, -1) if last.time(n) < r.time(n))
+    return [
+        Let("w.whole", (rows + (r.rows - 1 - few)) / r.rows),
+        tiles(r, ZERO, whole),
+        tiles(last, whole * r.rows, (rows - whole * r.rows + (r.last - 1)) / r.last),
+    ]
 
 
 def _tile(

@@ -13,6 +13,8 @@ KEPT_BYTES = 420 * 1024
 MOST_TILES = 64
 #: Operations for each sum that are written out for each register of sums.
 MOST_WORK = 16
+#: Loading the columns of a tile takes the time of so many rows.
+LOADED = 1.5
 #: By the bits of a vector and the number of registers: rows of sums in these at most, in two
 #: vectors each and in three, of half the width where that is greatest.
 _MOST_ROWS = {
@@ -29,17 +31,24 @@ GAP = 16
 
 @dataclass(frozen=True)
 class Registers:
-    """`rows` x (`vectors` * `lanes`) sums are held in registers."""
+    """`rows` x (`vectors` * `lanes`) sums are held in registers, and `last` rows of the last ones
+    where there are few.
+    """
 
     lanes: int
     rows: int
     vectors: int
     fused: bool
+    last: int
 
     @property
     def columns(self) -> int:
         """Columns of a tile of sums."""
         return self.lanes * self.vectors
+
+    def time(self, rows: int) -> float:
+        """That of tiles for so many rows, in that of a row; columns are loaded for each tile."""
+        return -(-rows // self.rows) * (self.rows + LOADED)
 
 
 @dataclass(frozen=True)
@@ -64,20 +73,24 @@ class Image:
         return self.down * self.across
 
 
-def registers(schedule: Schedule, rows: int, width: int) -> Registers:
-    """A tile of sums for so many rows and for panels of this width."""
+def registers(schedule: Schedule, rows: int, width: int, named: bool = False) -> Registers:
+    """A tile of sums for so many rows, or up to as many if their number is `named`, and for panels
+    of this width.
+    """
     lanes, machine = schedule.lanes(32), schedule.machine
     while width % lanes:
         lanes //= 2
     vectors = next(n for n in (2, 3, 1) if width % (n * lanes) == 0)
     most = _MOST_ROWS.get((machine.vector_bits, machine.registers), _SCALAR_ROWS)[vectors == 3]
-    return Registers(lanes, _rows(rows, most), vectors, schedule.fused)
+    high = _rows(rows, most)
+    last = max(1, (high + 1) // 3) if named else high
+    return Registers(lanes, high, vectors, schedule.fused, last)
 
 
 def _rows(needed: int, most: int) -> int:
     """Rows at a time for which least is wasted, or spent on loading columns for too few rows."""
     counts = range(max(1, min(needed, most // 2)), most + 1)
-    return min(counts, key=lambda r: (-(-needed // r) * (r + 1.5), -r))
+    return min(counts, key=lambda r: (-(-needed // r) * (r + LOADED), -r))
 
 
 def choose_block(image: Image, channels: int, panels: int, most: int = 0) -> Block:
@@ -96,7 +109,7 @@ def _wanted(image: Image, channels: int, most: int) -> int:
     return min(most, 2 * fitting) or fitting
 
 
-def most_tiles(image: Image, channels: int, most: int = 0) -> int:
-    """Tiles of one sample that are kept at once: what stays in the cache, or at most so many."""
-    most, each = _wanted(image, channels, most), image.each
-    return most if not isinstance(each, int) else max(1, -(-each // max(1, -(-each // most))))
+def most_tiles(image: Image, tiles: Dim, channels: int, most: int = 0) -> int:
+    """How many of so many tiles are kept at once: what stays in the cache, or at most so many."""
+    most = _wanted(image, channels, most)
+    return most if not isinstance(tiles, int) else max(1, -(-tiles // max(1, -(-tiles // most))))

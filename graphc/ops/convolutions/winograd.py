@@ -7,6 +7,7 @@ all derivatives have been taken; images have their channels last here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from math import prod
 from typing import Any
@@ -22,6 +23,7 @@ from graphc.ops.convolutions.winograd_matrices import TAPS, on_both_axes, transf
 from graphc.ops.literal import aligned_empty
 
 Pair = tuple[Any, Any]
+Ways = tuple[tuple[int, Dim], ...]
 
 #: Channels that are transformed at once: what the cache holds, and a library multiplies without
 #: waking threads for it.
@@ -55,7 +57,8 @@ class TransformedKernels(Op):
     """Kernels (3, 3, C, O) at the points of Winograd's transform, as its products read them: (O /
     width, points, C, width).
 
-    `results`: positions of a tile along each axis; `turned`: the taps in reverse order.
+    `results`: positions of a tile along each axis; `turned`: the taps in reverse order. Where
+    `taken` is 0, nothing is computed.
     """
 
     lowering = "loops"
@@ -63,10 +66,12 @@ class TransformedKernels(Op):
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         (w,) = inputs
         assert isinstance(w.shape[3], int), "channels are known"
-        return (TensorType(w.dtype, transformed_shape(w.shape, **attrs)),)
+        shape = transformed_shape(w.shape, attrs["results"], attrs["turned"])
+        return (TensorType(w.dtype, shape),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        return transformed(*inputs, **attrs)
+        (w,) = inputs
+        return transformed(w, attrs["results"], attrs["turned"])
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         """One panel of one input channel after the other."""
@@ -74,7 +79,8 @@ class TransformedKernels(Op):
         matrix = transforms(node.attrs["results"]).of_kernels
         panels, _, inputs, width = out.shape
         order = range(TAPS)[::-1] if node.attrs["turned"] else range(TAPS)
-        with kernel.parallel((panels, inputs), 32 * TAPS**2) as (panel, channel):
+        extents = (panels * node.attrs["taken"], inputs)
+        with kernel.parallel(extents, 32 * TAPS**2) as (panel, channel):
             first = panel * kernel.dim(width)
             with kernel.loop(0, kernel.dim(width), vector=True) as o:
                 taps = [[kernel.load(0, (a, b, channel, first + o)) for b in order] for a in order]
@@ -84,21 +90,23 @@ class TransformedKernels(Op):
 
 
 class WinogradConvolution(Op):
-    """The convolution of images x (N, H, W, C) with kernels w (3, 3, C, O), given these as u too,
+    """The convolution of images x (N, H, W, C) with kernels w (3, 3, C, O), given transformed too,
     as `TransformedKernels` makes them: (N, *extent, O).
 
     `before`: zeros before the first row and column; `turned`: the taps of w in reverse order.
-    Where transforms give what is not finite, the sum is taken as it is defined, of w.
+    `ways`: for each input between x and w the positions of a tile along each axis, and 1 for sizes
+    at which this is the way to go, otherwise 0. Where transforms give what is not finite, the sum
+    is taken as it is defined, of w.
     """
 
     lowering = "contraction"
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
-        x, _, w = inputs
+        x, *_, w = inputs
         return (TensorType(x.dtype, (x.shape[0], *attrs["extent"], w.shape[3])),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        x, _, w = (a.astype(np.float64) for a in inputs)
+        x, *_, w = (a.astype(np.float64) for a in inputs)
         height, width = attrs["extent"]
         w = w[::-1, ::-1] if attrs["turned"] else w
         seen = _padded(x, attrs["before"], (height + TAPS - 1, width + TAPS - 1))
@@ -108,41 +116,52 @@ class WinogradConvolution(Op):
             return np.asarray(total, inputs[0].dtype)
 
     def cost(self, node: Node) -> Dim:
-        (x, _, w), transform = node.inputs, transforms(node.attrs["results"])
-        height, width = (divide_up(d, transform.results) for d in node.attrs["extent"])
-        tiles = x.shape[0] * height * width
-        return 2 * transform.reach**2 * tiles * w.shape[2] * w.shape[3]
+        x, *_, w = node.inputs
+        products = _products(node.attrs["ways"], x.shape[0], node.attrs["extent"])
+        return 2 * products * w.shape[2] * w.shape[3]
 
 
 class WinogradKernels(Op):
-    """The sums over positions that are the gradient of `WinogradConvolution` for its kernels, one
-    for each sample: (N, 3, 3, C, O), of images x (N, H, W, C) and cotangents y (N, *sizes, O).
+    """The sums over positions that are the gradient of `WinogradConvolution` for its kernels, for
+    `parts` runs of samples each: (parts, 3, 3, C, O), of images x (N, H, W, C) and cotangents y (N,
+    *sizes, O). `ways` as there.
     """
 
     lowering = "contraction"
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         x, y = inputs
-        return (TensorType(x.dtype, (x.shape[0], TAPS, TAPS, x.shape[3], y.shape[3])),)
+        return (TensorType(x.dtype, (attrs["parts"], TAPS, TAPS, x.shape[3], y.shape[3])),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         x, y = (a.astype(np.float64) for a in inputs)
         height, width = y.shape[1:3]
         seen = _padded(x, attrs["before"], (height + TAPS - 1, width + TAPS - 1))
+        parts = attrs["parts"]
+        runs = [slice(k * len(x) // parts, (k + 1) * len(x) // parts) for k in range(parts)]
+        taps = [(a, b) for a in range(TAPS) for b in range(TAPS)]
         with np.errstate(all="ignore"):
-            parts = [
-                np.einsum("nyxc,nyxo->nco", seen[:, a : a + height, b : b + width], y)
-                for a in range(TAPS)
-                for b in range(TAPS)
+            found = [
+                np.einsum("nyxc,nyxo->co", seen[run, a : a + height, b : b + width], y[run])
+                for run in runs
+                for a, b in taps
             ]
-        found = np.stack(parts, 1).reshape((len(x), TAPS, TAPS, x.shape[3], y.shape[3]))
-        return found.astype(inputs[0].dtype)
+        shape = (parts, TAPS, TAPS, x.shape[3], y.shape[3])
+        return np.reshape(found, shape).astype(inputs[0].dtype)
 
     def cost(self, node: Node) -> Dim:
-        (x, y), transform = node.inputs, transforms(node.attrs["results"])
-        height, width = (divide_up(d, transform.results) for d in y.shape[1:3])
-        tiles = x.shape[0] * height * width
-        return 2 * transform.reach**2 * tiles * x.shape[3] * y.shape[3]
+        x, y = node.inputs
+        products = _products(node.attrs["ways"], x.shape[0], y.shape[1:3])
+        return 2 * products * x.shape[3] * y.shape[3]
+
+
+def _products(ways: Ways, samples: Dim, extent: Shape) -> Dim:
+    """Products of tiles with kernels for each two channels."""
+    total: Dim = 0
+    for results, taken in ways:
+        height, width = (divide_up(d, results) for d in extent)
+        total = total + transforms(results).reach ** 2 * samples * height * width * taken
+    return total
 
 
 def divide_up(x: Dim, by: int) -> Dim:
@@ -167,19 +186,26 @@ _CONVOLUTION = WinogradConvolution("winograd")
 _KERNELS = WinogradKernels("winograd_kernels")
 
 
-def transformed_kernels(w: Tensor, results: int, turned: bool) -> Tensor:
+def transformed_kernels(w: Tensor, results: int, turned: bool, taken: Dim = 1) -> Tensor:
     """Kernels (3, 3, C, O) at the points of the transform."""
-    return apply(_TRANSFORMED, w, results=results, turned=turned).outputs[0]
+    attrs = {"results": results, "turned": turned, "taken": taken}
+    return apply(_TRANSFORMED, w, **attrs).outputs[0]
 
 
 def winograd(
-    x: Tensor, u: Tensor, w: Tensor, extent: Shape, before: Pair, results: int, turned: bool
+    x: Tensor,
+    kernels: Sequence[Tensor],
+    w: Tensor,
+    extent: Shape,
+    before: Pair,
+    ways: Ways,
+    turned: bool,
 ) -> Tensor:
     """Images with their channels last, convolved."""
-    attrs = {"extent": extent, "before": before, "results": results, "turned": turned}
-    return apply(_CONVOLUTION, x, u, w, **attrs).outputs[0]
+    attrs = {"extent": extent, "before": before, "ways": ways, "turned": turned}
+    return apply(_CONVOLUTION, x, *kernels, w, **attrs).outputs[0]
 
 
-def winograd_kernels(x: Tensor, y: Tensor, before: Pair, results: int) -> Tensor:
-    """Each sample's sums of products of images and cotangents."""
-    return apply(_KERNELS, x, y, before=before, results=results).outputs[0]
+def winograd_kernels(x: Tensor, y: Tensor, before: Pair, ways: Ways, parts: Dim) -> Tensor:
+    """The sums of products of images and cotangents for each of so many runs of samples."""
+    return apply(_KERNELS, x, y, before=before, ways=ways, parts=parts).outputs[0]

@@ -47,7 +47,10 @@ class Transforms:
 
 @cache
 def transforms(results: int) -> Transforms:
-    """The matrices for so many results."""
+    """The matrices for so many results; for a single one the sum as it is defined."""
+    if results == 1:
+        each = tuple(tuple(float(i == j) for j in range(TAPS)) for i in range(TAPS))
+        return Transforms(((1.0,) * TAPS,), each, each)
     points = POINTS[results]
     others = [[q for q in points if q is not p] for p in points]
     last = [Fraction(int(j == results - 1)) for j in range(results)]
