@@ -57,6 +57,20 @@ class Memory(Scope):
         zero = "zeroinitializer" if lanes > 1 else "0"
         return self.assign(f"icmp ne {vector_type('i8', lanes)} {raw}, {zero}")
 
+    def _made(self, value: str, x: Expr) -> str:
+        """The vector, made before it is stored: LLVM takes the narrowing of integers into a masked
+        store, of which it then stores a wide element where it finds that the mask is of one lane.
+        """
+        if memory_type(x.dtype) in ("float", "double") or x.lanes * x.dtype.bytes % 4:
+            return value
+        words = x.lanes * x.dtype.bytes // 4
+        whole, type_ = vector_type("float", words), vector_type(memory_type(x.dtype), x.lanes)
+        name = f"llvm.arithmetic.fence.{'' if words == 1 else f'v{words}'}f32"
+        self.declare(f"declare {whole} @{name}({whole})")
+        wide = self.assign(f"bitcast {type_} {value} to {whole}")
+        made = self.assign(f"call {whole} @{name}({whole} {wide})")
+        return self.assign(f"bitcast {whole} {made} to {type_}")
+
     def _address(self, x: Expr) -> str:
         pointer = self.assign(
             f"getelementptr i8, ptr {self._named(x.attr)}, {self.typed(x.args[0])}"
@@ -103,6 +117,8 @@ class Memory(Scope):
         else:
             name = f"llvm.masked.store.v{lanes}{self._memory_mangled(x.dtype)}.p0"
             self.declare(f"declare void @{name}({type_}, ptr, i32, {flags})")
-            arguments = f"{type_} {value}, ptr {pointer}, i32 {align}, {self.typed(mask)}"
+            arguments = (
+                f"{type_} {self._made(value, x)}, ptr {pointer}, i32 {align}, {self.typed(mask)}"
+            )
             self.emit(f"call void @{name}({arguments})")
         self.changed(buffer)

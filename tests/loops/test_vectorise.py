@@ -25,7 +25,18 @@ from graphc.backends.loops.stmt import (
 )
 from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.loops.widen import widened
-from graphc.ir.dtypes import DType, as_dtype, bool_, float32, int64
+from graphc.ir.dtypes import (
+    DType,
+    as_dtype,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    int8,
+    int16,
+    int32,
+    int64,
+)
 from tests.support.kernels import Compiled
 
 LANES, UNROLLS = (1, 4, 8), (1, 2, 4)
@@ -266,3 +277,22 @@ def test_rows_of_unknown_length_agree_with_the_reference(length: int) -> None:
         strict=True,
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("to", [int8, int16, int32, bfloat16, float16, bool_], ids=str)
+@pytest.mark.parametrize("left", [1, 3])
+def test_a_known_last_lane_of_narrow_elements_is_all_that_is_stored(
+    lanes: int, to: DType, left: int
+) -> None:
+    length = 2 * lanes + left
+    wide = float32 if to.is_float else int32 if to.bits < 32 else int64
+    value = e.load("x", i, wide) * e.const(2, wide)
+    narrow = value < e.const(5, wide) if to is bool_ else e.cast(value, to)
+    body = [Store("o", i, narrow)]
+    kernel = Kernel([vector_loop(body, lanes, 1, e.const(length, int64))], [wide], to)
+    whole, out = guarded(length, to)
+    before, x = whole.copy(), np.arange(length, dtype=wide.numpy)
+    kernel(out, x, size=length)
+    assert np.array_equal(out, x * 2 < 5 if to is bool_ else (x * 2).astype(to.numpy))
+    assert whole[GUARD + length :].tobytes() == before[GUARD + length :].tobytes()
