@@ -1,5 +1,7 @@
 """Convolutions by Winograd's transforms: when, and that values stay what they were."""
 
+import functools
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -7,8 +9,11 @@ import pytest
 
 import graphc as gc
 from graphc import nn
+from graphc.ir.dim_values import evaluate as value_of
+from graphc.ir.dims import size
 from graphc.ops.convolutions.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph
+from graphc.passes.layouts.winograd_ways import ways_for
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate
 from tests.support.threads import assert_same_bits
@@ -198,3 +203,35 @@ def test_the_pass_can_be_left_out():
 def test_constant_kernels_are_transformed_beforehand():
     k = gc.constant(np.ones((64, 64, 3, 3), np.float32))
     assert ops_of([nn.conv(images(2, 64, 32, 32), k, padding=1)]) == {"winograd"}
+
+
+def test_named_sizes_take_the_tiles_that_their_numbers_would():
+    kernel, h, w = (128, 128, 3, 3), size("h"), size("w")
+    named = ways_for(kernel, (1, 128, h, w))
+    assert len(named) == 2
+    seen = set()
+    for height, width in itertools.product((4, 7, 14, 28, 56), (6, 28, 57)):
+        (taken,) = [m for m, when in named if value_of(when, {"h": height, "w": width})]
+        known = ways_for(kernel, (1, 128, height, width))
+        assert known in ((), ((taken, 1),))
+        seen.add(taken)
+    assert seen == {2, 4}
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (7, 7), (14, 13), (30, 57)])
+def test_all_sizes_agree_with_the_direct_sum_from_one_compilation(lengths):
+    rng = np.random.default_rng(6)
+    feeds = drawn(rng, 1, 32, *lengths), drawn(rng, 32, 32, 3, 3)
+    function, direct = named_convolution()
+    for got, want in zip(function(*feeds), direct(*feeds), strict=True):
+        near(got, want)
+
+
+@functools.cache
+def named_convolution() -> tuple[gc.Executable, gc.Executable]:
+    """A convolution with its gradients, by any way and by the direct one."""
+    x, k = images(1, 32, "h", "w"), kernels(32, 32, 3, 3)
+    y = nn.conv(x, k, padding=1)
+    outputs = [y, *gc.grad(gc.sum(y * y), [x, k])]
+    assert ops_of(outputs)
+    return gc.compile([x, k], outputs), gc.compile([x, k], outputs, target="reference")
