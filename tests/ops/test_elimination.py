@@ -62,3 +62,13 @@ def test_a_column_of_zeros_has_no_pivot(column: int) -> None:
     sign, log = gc.compile([a], [*gc.linalg.slogdet(a)])(x)
     assert (sign, log) == (0, -np.inf)
     assert not np.isfinite(gc.compile([a, b], gc.linalg.solve(a, b))(x, matrix(70, 1))).all()
+
+
+@pytest.mark.parametrize("n", [2, 9, 40])
+def test_nothing_is_solved_from_a_pivot_that_is_no_number(n: int) -> None:
+    a, b = gc.placeholder("a", ("n", "n"), gc.float64), gc.placeholder("b", ("n", 1), gc.float64)
+    run = gc.compile([a, b], gc.linalg.solve(a, b))
+    for k in (0, n // 2, n - 1):
+        x = np.eye(n) + 1e-3
+        x[k, k] = np.nan
+        assert np.isnan(run(x, matrix(n, 1))).all()

@@ -83,7 +83,7 @@ class System:
             self._exchange(self.space, k, pivot_row, self.n)
             if self.also is not None:
                 self._exchange(self.also[0], k, pivot_row, self.also[1])
-        with kernel.when(best.get() > 0):
+        with kernel.when(ops.not_equal(best.get(), 0)):
             pivot = kernel.register(self.entry(k, k))
             with kernel.loop(k + 1, self.n) as i:
                 factor = kernel.register(self.entry(i, k) / pivot.get())
