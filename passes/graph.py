@@ -40,6 +40,12 @@ class Graph:
         """Everything that is computed: the outputs, the variables' new values, the checks."""
         return (*self.outputs, *(new for _, new in self.updates), *self.checks)
 
+    def new_size(self, name: str) -> str:
+        """`name`, or what begins so and is not the name of a size already."""
+        taken = self.sizes
+        names = [name, *(f"{name}{k}" for k in range(len(taken)))]
+        return next(n for n in names if n not in taken)
+
     def with_results(self, results: Sequence[Tensor]) -> Graph:
         """The same graph with other results, in the order of `results`; itself with its own."""
         if all(a is b for a, b in zip(results, self.results, strict=True)):

@@ -20,8 +20,10 @@ from graphc.ir.walk import rebuild, topological, users
 from graphc.passes.bands.limits import COMPARISONS
 from graphc.passes.bands.loops import (
     COLUMN_SHARE,
+    COLUMNS,
     LEAST_SEEN,
     ROW_SHARE,
+    ROWS,
     Loop,
     is_large,
     usual,
@@ -45,7 +47,7 @@ def bands(graph: Graph) -> Graph:
                 continue
             region = Region(seed, readers, graph.results)
             seen.update(region.products)
-            loops = _loops(region, nodes, graph.results) if _may_pay(region) else None
+            loops = _loops(region, nodes, graph) if _may_pay(region) else None
             if loops is not None and loops.pays():
                 graph = graph.with_results(loops.results())
                 break
@@ -83,13 +85,13 @@ def _may_pay(region: Region) -> bool:
     return share and is_large(region, limited=False)
 
 
-def _loops(region: Region, nodes: Sequence[Node], results: Sequence[Tensor]) -> _Loops:
+def _loops(region: Region, nodes: Sequence[Node], graph: Graph) -> _Loops:
     """As few loops as can be, or more of them if that leaves hidden columns out."""
     region.complete()
-    apart = _Loops(region, nodes, results, apart=True)
+    apart = _Loops(region, nodes, graph, apart=True)
     if apart.loops and all(loop.limits is not None for loop in apart.loops):
         return apart
-    return _Loops(region, nodes, results, apart=False)
+    return _Loops(region, nodes, graph, apart=False)
 
 
 class _Loops:
@@ -97,21 +99,20 @@ class _Loops:
     rows take the latter from earlier loops, where it is known whether they are finite.
     """
 
-    def __init__(
-        self, region: Region, nodes: Sequence[Node], results: Sequence[Tensor], *, apart: bool
-    ):
-        self.region, self.old, self.apart = region, results, apart
+    def __init__(self, region: Region, nodes: Sequence[Node], graph: Graph, *, apart: bool):
+        self.region, self.old, self.apart = region, graph.results, apart
         self.order = [n for n in nodes if n in region.operands]
         self.at = self._phases(nodes)
         self.stored = self._stored(nodes)
         last = max((self.at[n] for n in self.order), default=0)
         self.loops: list[Loop] = []
+        names = graph.new_size(ROWS), graph.new_size(COLUMNS)
         for k in range(last, -1, -1) if last < MOST_LOOPS else ():
             needed = self._needed(k)
             sinks = [n for n in self.order if n in self.stored and self.at[n] == k]
             if sinks:
                 nodes_of_loop = [n for n in self.order if n in needed]
-                self.loops.insert(0, Loop(region, nodes_of_loop, sinks))
+                self.loops.insert(0, Loop(region, nodes_of_loop, sinks, names))
 
     def _phases(self, nodes: Sequence[Node]) -> dict[Node, int]:
         """After how many loops each node of the region can be computed."""

@@ -52,15 +52,19 @@ def is_large(region: Region, *, limited: bool) -> bool:
 
 
 class Loop:
-    """One loop over bands: it computes `nodes`, and stores what `sinks` give."""
+    """One loop over bands: it computes `nodes`, and stores what `sinks` give. `names`: of the sizes
+    that are a band's rows, and the columns that it sees.
+    """
 
-    def __init__(self, region: Region, nodes: Sequence[Node], sinks: Sequence[Node]):
-        self.region, self.nodes = region, nodes
+    def __init__(
+        self, region: Region, nodes: Sequence[Node], sinks: Sequence[Node], names: tuple[str, str]
+    ):
+        self.region, self.nodes, self.names = region, nodes, names
         labels = region.labels
         self.totals = [n for n in sinks if ROW not in labels[n.outputs[0]]]
         self.rows = [n for n in sinks if ROW in labels[n.outputs[0]]]
         self.most, exact = self._band()
-        self.name = None if exact else ROWS
+        self.name = None if exact else names[0]
         self.limits = Limits(region, nodes).rows
         self.body = self._body()
         if self.limits is not None and self.body.has_lines:
@@ -68,8 +72,8 @@ class Loop:
             self.body = self._body()
 
     def _body(self) -> Body:
-        rows = self.most if self.name is None else size(ROWS)
-        columns = self.region.columns if self.limits is None else size(COLUMNS)
+        rows = self.most if self.name is None else size(self.name)
+        columns = self.region.columns if self.limits is None else size(self.names[1])
         body = Body(self.region, rows, columns)
         body.make(self.nodes)
         return body
@@ -131,7 +135,7 @@ class Loop:
             height=region.rows,
             most=self.most,
             rows=self.name,
-            columns=None if self.limits is None else (COLUMNS, region.columns),
+            columns=None if self.limits is None else (self.names[1], region.columns),
             parts=parts,
             operands=tuple(body.operands),
         )

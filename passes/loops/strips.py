@@ -34,13 +34,16 @@ WORK = 2**21
 
 def strips(graph: Graph) -> Graph:
     """The graph with scans run by strips of rows where that pays."""
-    return graph.with_results(rebuild(graph.results, _by_strips))
+    name = graph.new_size(ROWS)
+    return graph.with_results(rebuild(graph.results, lambda n, xs: _by_strips(n, xs, name)))
 
 
-def _by_strips(scan: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-    """The scan's outputs from one by strips, on new inputs; None where it stays whole."""
+def _by_strips(scan: Node, inputs: tuple[Tensor, ...], name: str) -> Sequence[Tensor] | None:
+    """The scan's outputs from one by strips, on new inputs; None where it stays whole. `name`: of a
+    strip's height.
+    """
     height = _height(scan) if scan.op is SCAN else None
-    cutting = None if height is None else _cutting(height)
+    cutting = None if height is None else _cutting(height, name)
     if height is None or cutting is None:
         return None
     body: Subgraph = scan.attrs["body"]
@@ -67,13 +70,13 @@ def _height(scan: Node) -> Dim | None:
     return heights.pop() if len(heights) == 1 else None
 
 
-def _cutting(height: Dim) -> dict[str, Any] | None:
+def _cutting(height: Dim, name: str) -> dict[str, Any] | None:
     """The attributes that tell how rows are cut into strips, None where they stay together."""
     rows = _rows(height) if isinstance(height, int) else None
     if rows is not None:
         return {"count": height // rows, "most": rows, "rows": None}
     count = _count(height)
-    return None if count == 1 else {"count": count, "most": EVEN_MOST, "rows": ROWS}
+    return None if count == 1 else {"count": count, "most": EVEN_MOST, "rows": name}
 
 
 def _count(height: Dim) -> Dim:

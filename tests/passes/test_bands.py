@@ -13,6 +13,7 @@ import pytest
 import graphc as gc
 from graphc import nn
 from graphc.backends.reference import evaluate
+from graphc.ir.dims import size
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import topological
 from graphc.nn.attention import (
@@ -107,6 +108,14 @@ def test_causal_attention_sees_no_more_columns_than_it_needs(first: int) -> None
     outputs = with_gradients(attention(*inputs, causal_mask(T, S, first)), inputs)
     assert all(node.attrs["columns"] == ("_seen", S) for node in loops(inputs, outputs))
     alike(inputs, outputs, feed(inputs), 2)
+
+
+@pytest.mark.parametrize(("name", "hidden"), [("_band", False), ("_seen", True)])
+def test_sizes_may_have_the_names_of_bands(name: str, hidden: bool) -> None:
+    inputs = symbols((), name, name)
+    mask = causal_mask(size(name)) if hidden else None
+    outputs = with_gradients(attention(*inputs, mask), inputs)
+    alike(inputs, outputs, feed(inputs, **{name: 300}), 2)
 
 
 def test_rows_alone_go_apart_where_columns_are_hidden() -> None:

@@ -122,6 +122,14 @@ def test_any_number_of_rows(length: int | str) -> None:
         alike(inputs, outputs, feed(inputs, height=height))
 
 
+def test_a_size_may_have_the_name_of_a_strips_height() -> None:
+    inputs = symbols("_strip0", "_strip")
+    outputs = recurrent(inputs)
+    assert names(inputs, outputs).count("strips") == 2
+    given = [draw(5, 19, 4), draw(4, 4), draw(19, 4)]
+    alike(inputs, outputs, given)
+
+
 def test_named_rows_are_shared_out_evenly() -> None:
     (strip, _) = [n for n in nodes(*_named()) if n.op.name == "strips"]
     heights = (0, 1, 5, 6, 16, 17, 32, 33, 64, 65, 1000)
