@@ -6,7 +6,7 @@ where r is made of a sum along the same row: with r behind them, both sums go in
 are inverses of sums of exp(x - max(x)), which are at least 1, and of roots of a mean square and a
 positive number, as norms divide by: neither is ever infinite, and only roundings change unless
 the squares are near to overflow. Other factors stay where they are, and so do 16-bit floats, whose
-range is short.
+range is short. A sum of nothing is 0, whatever a norm of no elements is.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphc.ir.dim_values import product
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild
+from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast
 from graphc.ops.reduction import sum as reduce_sum
+from graphc.ops.select import where
 from graphc.ops.source import constant_value
+from graphc.passes.derivatives.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.pattern import literal
 from graphc.passes.reciprocate import is_sum_of_shifted_exponentials
@@ -48,6 +52,9 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     for y in found:
         places = tuple(kept.index(a) for a in y.node.attrs["axes"])
         total = total * broadcast(y.node.inputs[0], total.shape, places)
+    count = product(rest.shape[a] for a in axes)
+    if not isinstance(count, int):
+        total = where(broadcast(extent(count), total.shape, ()) > 0, total, zeros_like(total))
     blame(total, node)
     return (total,)
 

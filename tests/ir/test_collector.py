@@ -69,3 +69,14 @@ def test_compiling_leaves_it_as_it_was(usual: tuple[int, int, int]) -> None:
     x = graphc.placeholder("x", (3,))
     graphc.compile([x], graphc.tanh(x) + 0.5, target="reference")
     assert gc.get_threshold() == usual
+
+
+def test_a_third_number_that_python_has_not_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [(700, 10, 0)]
+    monkeypatch.setattr(gc, "get_threshold", lambda: kept[-1])
+    monkeypatch.setattr(
+        gc, "set_threshold", lambda first, second, _: kept.append((first, second, 0))
+    )
+    with rare_collections():
+        assert gc.get_threshold() == (*RARE[:2], 0)
+    assert gc.get_threshold() == (700, 10, 0)

@@ -80,3 +80,12 @@ def test_sums_of_a_short_range_wait() -> None:
     e = gc.exp(x - gc.max(x))
     f = gc.compile([x, y], gc.sum(y * (e / gc.sum(e))))
     assert f(np.ones(100, np.float16), np.full(100, 1024, np.float16)) == pytest.approx(1024, 0.01)
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (0, 0), (0, 1), (2, 1)])
+def test_a_sum_of_nothing_is_zero_beside_a_norm_of_nothing(shape: tuple[int, int]) -> None:
+    x = gc.placeholder("x", ("n", "d"), gc.float32)
+    norm = gc.sqrt(gc.mean(x * x, axis=1, keepdims=True) + 1e-5)
+    f = gc.compile([x], gc.sum(x / norm, axis=1))
+    wanted = [float(d > 0) for d in (shape[1],) * shape[0]]
+    np.testing.assert_allclose(f(np.ones(shape, np.float32)), wanted, rtol=1e-5)
