@@ -101,6 +101,8 @@ def named_target(name: str) -> Target:
     if name == "host":
         return host_target()
     base, *features = name.split("+")
+    if base == "host":
+        raise ValueError(f"CPU target {name!r}: host has all features already, it takes none")
     if base not in LEVELS:
         known = ", ".join(["host", *LEVELS])
         raise ValueError(f"unknown CPU target {base!r}; known targets are {known}")

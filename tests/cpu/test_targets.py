@@ -144,6 +144,8 @@ def test_an_unknown_feature_is_named_with_the_known_ones() -> None:
         named_target("aarch64+lse+sve9")
     with pytest.raises(ValueError, match=r"wasm32 has no feature 'neon'; .*: none"):
         named_target("wasm32+neon")
+    with pytest.raises(ValueError, match=r"'host\+avx2': host has all"):
+        named_target("host+avx2")
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 33])
