@@ -5,8 +5,8 @@
 where r is made of a sum along the same row: with r behind them, both sums go in one loop. Taken out
 are inverses of sums of exp(x - max(x)), which are at least 1, and of roots of a mean square and a
 positive number, as norms divide by: neither is ever infinite, and only roundings change unless
-the squares are near to overflow. Other factors stay where they are, and so do 16-bit floats, whose
-range is short. A sum of nothing is 0, whatever a norm of no elements is.
+the squares, or the sum of x, are near to overflow. Other factors stay where they are, and so do
+16-bit floats, whose range is short. A sum of nothing is 0, whatever a norm of no elements is.
 """
 
 from __future__ import annotations
