@@ -27,7 +27,9 @@ MAGIC = b"graphc2\n"
 HEAD = len(MAGIC) + 32
 PIECE = 1 << 24
 """Bytes of a piece that has a checksum of its own."""
-GENERATING = ("engine", "halves", "library", "tables", "target")
+GENERATING = (
+    "architectures", "engine", "fused", "halves", "lacking", "library", "tables", "target", "types",
+)  # fmt: skip
 """The modules that have a part in the bytes which a text becomes."""
 LIMIT_BYTES = 1 << 30
 SUFFIX = ".code"

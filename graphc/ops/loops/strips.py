@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dim_values import substitute
-from graphc.ir.dims import Dim, minimum, size
+from graphc.ir.dims import Dim, floordiv, minimum, size
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.types import TensorType
@@ -58,10 +58,9 @@ class Strips(Scan):
 
     def cost(self, node: Node) -> Dim:
         attrs = node.attrs
-        count, most, name = attrs["count"], attrs["most"], attrs["rows"]
+        most, name = attrs["most"], attrs["rows"]
         each = substitute(super().cost(node), lambda a: most if a.name == name else None)
-        total: Dim = count * each
-        return total
+        return floordiv(attrs["height"] * each, most)
 
 
 STRIPS = Strips("strips")
