@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from graphc.ir.dtypes import float32, float64
 from graphc.ir.errors import DTypeError, GradientError, ShapeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
@@ -172,11 +173,12 @@ def _checked_there(
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:
     """The terms added one after the other, first to last; those that come twice, as a square's, are
-    doubled first, which rounds nothing.
+    doubled first, which rounds nothing. The range of 16-bit floats is too short for that.
     """
+    wide = terms[0].dtype in (float32, float64)
     once: list[Tensor] = []
     for term in terms:
-        if once and once[-1] is term:
+        if wide and once and once[-1] is term:
             once[-1] = add(term, term)
         else:
             once.append(term)

@@ -5,7 +5,7 @@ import pytest
 
 import graphc.ops  # noqa: F401  # registers every op and the tensors' operators
 from graphc.backends.reference import evaluate
-from graphc.ir.dtypes import int64
+from graphc.ir.dtypes import float16, int64
 from graphc.ir.errors import DTypeError, GradientError, ShapeError
 from graphc.ir.op import Op
 from graphc.ir.walk import topological
@@ -15,6 +15,7 @@ from graphc.ops.linear.contraction import matmul
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder, variable
 from graphc.ops.trigonometric import tanh
+from graphc.passes.derivatives import differentiate
 from graphc.passes.derivatives.differentiate import grad, hvp, jvp, vjp
 
 RNG = np.random.default_rng(0)
@@ -218,3 +219,10 @@ class NoGradient(Op):
 
 
 NO_GRADIENT = NoGradient("no_gradient")
+
+
+def test_cotangents_of_a_short_range_are_added_in_their_order() -> None:
+    a, t = (placeholder(name, (1,), float16) for name in "at")
+    feeds = {a: np.full(1, -60000, np.float16), t: np.full(1, 40000, np.float16)}
+    (found,) = evaluate([differentiate._sum([a, t, t])], feeds)
+    assert found == 20000
