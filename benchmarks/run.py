@@ -143,7 +143,8 @@ class Run:
                 workers[peer] = w
         loop = self.loop(workload)
         turns = self.turns(workers | loop)
-        moved = {"loop_ms": summary(turns[plain_loops.NAME])["median_ms"]} if loop else {}
+        of_loop = summary(turns[plain_loops.NAME]) if loop else {}
+        moved = {"loop_ms": of_loop["median_ms"]} if "median_ms" in of_loop else {}
         for peer, w in workers.items():
             results[peer] |= summary(turns[peer]) | moved
             if "error" not in results[peer]:
