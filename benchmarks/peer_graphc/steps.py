@@ -1,5 +1,7 @@
 """What the graphs of all workloads share: their inputs, gradients, Adam."""
 
+import math
+
 import numpy as np
 from workloads.core import ADAM_LR, SGD_LR
 
@@ -67,8 +69,8 @@ def reader(variables):
 def adam(p, g, m, v, t):
     """(new p, new m, new v); t is the number of this step."""
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-    rate = ADAM_LR / (1 - 0.9**t)
-    return p - rate * m / (gc.sqrt(v) / gc.sqrt(1 - 0.999**t) + 1e-8), m, v
+    first, second = (-gc.expm1(t * math.log(beta)) for beta in (0.9, 0.999))  # 1 - beta**t, exactly
+    return p - ADAM_LR / first * m / (gc.sqrt(v) / gc.sqrt(second) + 1e-8), m, v
 
 
 def adam_updates(states, grads):
