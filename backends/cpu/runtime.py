@@ -1,6 +1,7 @@
 """The thread pool as LLVM IR: compiled once into a process, or linked into an artefact.
 
-    void gc_parallel(ptr fn, ptr frame, i64 chunks)   fn(frame, chunk) for every chunk, on the pool
+    void gc_parallel(ptr fn, ptr frame, i64 chunks)   fn(frame, chunk) for every chunk, on the pool;
+                                                      none where chunks < 0
     void gc_set_threads(i32 count)                    threads that take part, the caller included
     i32  gc_get_threads()
     void gc_stop_threads()                            ends the workers; the next job starts new ones
@@ -9,8 +10,8 @@ Each thread has a contiguous range of chunks, and takes what is left of the othe
 who runs a chunk depends on who is free, what the chunk computes never does. A caller that finds the
 pool taken (another thread, or a chunk that calls again) runs its chunks itself. Workers spin for
 some ten microseconds, then sleep in the kernel; where there are more threads than CPUs nobody
-spins. A worker that finds itself on the CPU of its caller, though the process may use others, moves
-away. After a fork the child starts its own workers.
+spins. A worker that finds itself on the CPU of its caller, though the process and who started it
+may use others, moves to one of these. After a fork the child starts its own workers.
 
 Hand-over: the caller fills the job, then adds one to each worker's ticket (release); a worker that
 sees its ticket change (acquire) reads the job and at last counts down `pending` (release), which
@@ -78,6 +79,7 @@ define void @gc_set_threads(i32 %wish) {
 }
 declare i32 @llvm.smax.i32(i32, i32)
 declare i32 @llvm.smin.i32(i32, i32)
+declare i64 @llvm.smax.i64(i64, i64)
 
 ; Returns the value of %word once it is no longer %old.
 define internal i32 @gc_await(ptr %word, ptr %asleep, i32 %old) {
@@ -118,6 +120,8 @@ entry:
   %t = ptrtoint ptr %argument to i64
   %ticket = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 0
   %asleep = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t, i32 1
+  %home = alloca [128 x i64]
+  call void @gc_find_home(ptr %home)
   br label %idle
 idle:
   %last = phi i32 [ 0, %entry ], [ %now, %job ], [ %now, %last.out ]
@@ -132,7 +136,7 @@ job:
   %mode = load i32, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 4)
   %beside = load i32, ptr getelementptr (%Job, ptr @gc_job, i32 0, i32 5)
   call void @gc_set_float_mode(i32 %mode)
-  call void @gc_part_from(i32 %beside)
+  call void @gc_part_from(i32 %beside, ptr %home)
   call void @gc_share(ptr %fn, ptr %frame, i64 %chunks, i64 %parts, i64 %t)
   %before = atomicrmw sub ptr @gc_finish, i32 1 seq_cst
   %mine = icmp eq i32 %before, 1
@@ -233,8 +237,9 @@ define internal i1 @gc_take_pool() {
   ret i1 %won
 }
 
-define void @gc_parallel(ptr %fn, ptr %frame, i64 %chunks) {
+define void @gc_parallel(ptr %fn, ptr %frame, i64 %asked) {
 entry:
+  %chunks = call i64 @llvm.smax.i64(i64 %asked, i64 0)
   %count = call i32 @gc_get_threads()
   %threads = zext i32 %count to i64
   %fewer = icmp ult i64 %chunks, %threads

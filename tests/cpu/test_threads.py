@@ -145,6 +145,12 @@ def test_every_chunk_runs_once_a_job(count: int, chunks: int) -> None:
     assert counts.tolist() == [200] * chunks + [0] * (101 - chunks)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_job_of_less_than_no_chunks_runs_none(count: int) -> None:
+    pool.set_num_threads(count)
+    assert run("count_all", 8, -3).tolist() == [0] * 8
+
+
 def test_the_threads_asked_for_take_part() -> None:
     pool.set_num_threads(3)
     assert len(set(run("who_all", 6, 6).tolist())) == 3
