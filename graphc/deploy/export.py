@@ -76,7 +76,8 @@ def export(
 
     base, target = Path(path), _target(isa)
     _check_names(base.name, functions)
-    data, text = _contents(base.name, functions, target, _by_variable(names or {}))
+    asked = target.cpu if isa == "host" else isa
+    data, text = _contents(base.name, functions, target, asked, _by_variable(names or {}))
     base.parent.mkdir(parents=True, exist_ok=True)
     object_file, header, library = (base.with_name(base.name + end) for end in (".o", ".h", ".so"))
     replace_file(object_file, data)
@@ -122,7 +123,11 @@ def _by_variable(names: Mapping[str, Tensor]) -> dict[Tensor, str]:
 
 
 def _contents(
-    name: str, functions: Mapping[str, Executable], target: Target, names: Mapping[Tensor, str]
+    name: str,
+    functions: Mapping[str, Executable],
+    target: Target,
+    asked: str,
+    names: Mapping[Tensor, str],
 ) -> tuple[bytes, str]:
     from graphc.backends.building import program_of
     from graphc.backends.cpu.runtime import library_runtime_ir
@@ -148,7 +153,7 @@ def _contents(
         )
     variables = named_variables(list(found), names)
     apart: dict[str, bytes] | None = {} if _is_elf(target) else None
-    interface = interface_text(programs, variables, target.cpu)
+    interface = interface_text(programs, variables, asked)
     runtime = library_runtime_ir(target)
     ir = artefact_ir(name, programs, variables, runtime, target, interface, apart)
     code = compile_object(ir, target, pic=target.architecture.threads)

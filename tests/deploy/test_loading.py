@@ -257,7 +257,7 @@ def test_loading_needs_no_compiler(tmp_path: Path) -> None:
     assert subprocess.check_output(command, text=True).split() == ["3.0", "False"]
 
 
-def lacking(monkeypatch: pytest.MonkeyPatch, folder: Path) -> gc.Artefact:
+def lacking(monkeypatch: pytest.MonkeyPatch, folder: Path, isa: str = "host") -> gc.Artefact:
     """A library for a CPU that there is none of here: its instructions were given up long ago."""
     here = named_target("host")
     if not here.triple.startswith("x86_64"):
@@ -265,7 +265,15 @@ def lacking(monkeypatch: pytest.MonkeyPatch, folder: Path) -> gc.Artefact:
     other = dataclasses.replace(here, features=f"{here.features},+fma4,+tbm")
     monkeypatch.setattr(engine, "named_target", lambda _: other)
     x, w = gc.placeholder("x", ("n",)), gc.variable(np.ones(64, np.float32), "w")
-    return gc.export([x], gc.sum(x) * w, folder / "model", updates={w: w + 1})
+    return gc.export([x], gc.sum(x) * w, folder / "model", updates={w: w + 1}, isa=isa)
+
+
+def test_a_cpu_that_lacks_features_is_told_which_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lacking(monkeypatch, tmp_path, "x86-64-v3+avxvnni")
+    with pytest.raises(gc.UnsupportedError, match=r"compiled for \(x86-64-v3\+avxvnni\)"):
+        gc.load(made.library)
 
 
 def test_a_cpu_that_lacks_instructions_is_told_so(
