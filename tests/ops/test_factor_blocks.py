@@ -45,8 +45,31 @@ def test_systems_of_any_size(lower, flip, columns):
         np.testing.assert_allclose(f(half, right), meant, rtol=0, atol=1e-12 * n)
 
 
-def test_a_matrix_that_is_not_positive_gives_nan():
-    a = positive(70, "float64")[0]
-    a[40, 40] = -1
-    x = gc.placeholder("x", (70, 70), "float64")
-    assert np.isnan(gc.compile([x], gc.linalg.cholesky(x))(a)[40:, 40:].diagonal()).all()
+def spoiled(kind, n):
+    """One of two matrices is not positive definite."""
+    a = positive(n, "float64")
+    at = n // 2
+    a[1, at, at] = {"negative": -1, "nan": np.nan, "minus infinity": -np.inf}.get(kind, 1)
+    if kind in ("zero", "late zero"):
+        row = at if kind == "zero" else n - 1
+        a[1, row] = a[1, :, row] = 0
+    if kind == "infinite beside":
+        a[1, at, 0] = np.inf
+    return a
+
+
+@pytest.mark.parametrize("n", [1, 3, 70])
+def test_a_matrix_that_is_not_positive_gives_nan(n):
+    x = gc.placeholder("x", ("b", "n", "n") if n == 70 else (2, n, n), "float64")
+    low = gc.linalg.cholesky(x)
+    weights = gc.cumsum(gc.ones_like(low), axis=2)
+    results = [low, gc.grad(gc.sum(low * weights), x)]
+    f, reference = (gc.compile([x], results, target=t) for t in ("cpu", "reference"))
+    for kind in ("negative", "nan", "minus infinity", "zero", "late zero", "infinite beside"):
+        a = spoiled(kind, n)
+        (low, slope), wanted = f(a), reference(a)
+        if n > 1 or kind != "infinite beside":
+            assert np.isnan(low[1]).all(), kind
+            assert np.isnan(slope[1][np.tril_indices(n)]).all(), kind
+        np.testing.assert_allclose(low, wanted[0], rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(slope, wanted[1], rtol=1e-9, atol=1e-9)

@@ -90,7 +90,7 @@ def test_a_large_system_keeps_its_accuracy():
 
 
 def test_what_is_not_positive_definite_has_no_factor():
-    assert np.isnan(compute(linalg.cholesky, -np.eye(3))).any()
+    assert np.isnan(compute(linalg.cholesky, -np.eye(3))).all()
 
 
 def test_a_wide_matrix_has_no_qr():
@@ -125,14 +125,6 @@ def test_large_cholesky_factors_are_numpys(shape, isa):
     x = gc.placeholder("x", shape, gc.float64)
     low = gc.compile([x], gc.linalg.cholesky(x), isa=isa)(a + np.triu(np.ones(shape), 1))
     np.testing.assert_allclose(low, np.linalg.cholesky(a), rtol=1e-10, atol=1e-12)
-
-
-def test_cholesky_of_what_is_not_positive_definite_is_nan():
-    a = np.eye(40)
-    a[30, 30] = -1.0
-    x = gc.placeholder("x", a.shape, gc.float64)
-    low = gc.compile([x], gc.linalg.cholesky(x))(a)
-    assert np.isnan(low[30:, 30]).all() and (np.diag(low)[:30] == 1).all()
 
 
 def near(a, b, dtype):

@@ -30,8 +30,28 @@ PANEL = 64  # rows that all below take in before they are used no more, a multip
 SQUARE = 64  # rows that are turned over together
 
 
+class _Pivots:
+    """Whether all pivots of a matrix were positive."""
+
+    def __init__(self, kernel: KernelWriter):
+        self.kernel, self.bad = kernel, kernel.register(0)
+
+    def root(self, pivot: Any) -> Any:
+        """The root of one more."""
+        ops = self.kernel.ops
+        self.bad.set(ops.select(pivot > 0, self.bad.get(), 1))
+        return self.kernel.register(ops.sqrt(pivot)).get()
+
+    def spoil(self, n: Any, at: Sequence[Any]) -> None:
+        """The factor becomes NaN where they were not."""
+        kernel = self.kernel
+        with kernel.when(self.bad.get() > 0), kernel.loop(0, n) as i, kernel.loop(0, n) as j:
+            kernel.store(0, (*at, i, j), np.nan)
+
+
 def _factor_by_elements(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
     """One matrix, element by element."""
+    pivots = _Pivots(kernel)
     with kernel.loop(0, n) as i, kernel.loop(i + 1, n) as j:
         kernel.store(0, (*at, i, j), 0)
     with kernel.loop(0, n) as j:
@@ -39,14 +59,15 @@ def _factor_by_elements(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None
         with kernel.loop(0, j) as k:
             x = kernel.reload(0, (*at, j, k))
             pivot.set(pivot.get() - x * x)
-        root = kernel.register(kernel.ops.sqrt(pivot.get()))
-        kernel.store(0, (*at, j, j), root.get())
+        root = pivots.root(pivot.get())
+        kernel.store(0, (*at, j, j), root)
         with kernel.loop(j + 1, n) as i:
             total = kernel.register(kernel.load(0, (*at, i, j)))
             with kernel.loop(0, j) as k:
                 product = kernel.reload(0, (*at, i, k)) * kernel.reload(0, (*at, j, k))
                 total.set(total.get() - product)
-            kernel.store(0, (*at, i, j), total.get() / root.get())
+            kernel.store(0, (*at, i, j), total.get() / root)
+    pivots.spoil(n, at)
 
 
 def _factor_by_rows(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
@@ -57,22 +78,24 @@ def _factor_by_rows(kernel: KernelWriter, n: Any, at: Sequence[Any]) -> None:
         first = block * SQUARE
         rows = kernel.ops.minimum(n - first, SQUARE)
         kernel.turn((~0, (*at, first, 0), n), (0, (*at, 0, first), n), rows, first + rows)
+    pivots = _Pivots(kernel)
     with kernel.loop(0, (n + (PANEL - 1)) / PANEL) as panel:
         given = panel * PANEL, kernel.ops.minimum((panel + 1) * PANEL, n)
         with kernel.loop(given[0] / BLOCK, n / BLOCK) as block:
-            _reduce_block(kernel, n, at, given, block * BLOCK, BLOCK)
+            _reduce_block(pivots, n, at, given, block * BLOCK, BLOCK)
         with kernel.loop(kernel.ops.maximum(given[0], n / BLOCK * BLOCK), n) as j:
-            _reduce_block(kernel, n, at, given, j, 1)
+            _reduce_block(pivots, n, at, given, j, 1)
     with kernel.loop(0, n / SQUARE + 1) as block:
         first = block * SQUARE
         rows = kernel.ops.minimum(n - first, SQUARE)
         kernel.turn((0, (*at, first, first), n), (0, (*at, first, first), n), rows, n - first)
     with kernel.loop(0, n) as i, kernel.loop(i + 1, n, vector=True) as j:
         kernel.store(0, (*at, i, j), 0)
+    pivots.spoil(n, at)
 
 
 def _reduce_block(
-    kernel: KernelWriter,
+    pivots: _Pivots,
     n: Any,
     at: Sequence[Any],
     given: tuple[Any, Any],
@@ -82,7 +105,7 @@ def _reduce_block(
     """So many rows of L^T from `first` on, in registers: less what the rows of a panel give of
     those before, and factored where they are of the panel themselves.
     """
-    begin, end = given
+    kernel, (begin, end) = pivots.kernel, given
     with kernel.loop(first, n, vector=True) as i:
         totals = [kernel.register(kernel.reload(0, (*at, first + r, i))) for r in range(count)]
         with kernel.loop(begin, kernel.ops.minimum(first, end)) as k:
@@ -93,11 +116,12 @@ def _reduce_block(
         for r, total in enumerate(totals):
             kernel.store(0, (*at, first + r, i), total.get())
     with kernel.when(first < end):
-        _factor_block(kernel, n, at, first, count)
+        _factor_block(pivots, n, at, first, count)
 
 
-def _factor_block(kernel: KernelWriter, n: Any, at: Sequence[Any], first: Any, count: int) -> None:
+def _factor_block(pivots: _Pivots, n: Any, at: Sequence[Any], first: Any, count: int) -> None:
     """So many rows of L^T from `first` on, from which those before are taken: each other's part."""
+    kernel = pivots.kernel
     for r in range(count):
         j = first + r
         factors = [kernel.reload(0, (*at, first + q, j)) for q in range(r)]
@@ -108,15 +132,15 @@ def _factor_block(kernel: KernelWriter, n: Any, at: Sequence[Any], first: Any, c
                     x = -kernel.reload(0, (*at, first + q, i))
                     value = kernel.multiply_add(x, factor, value)
                 kernel.store(0, (*at, j, i), value)
-        root = kernel.register(kernel.ops.sqrt(kernel.reload(0, (*at, j, j)))).get()
+        root = pivots.root(kernel.reload(0, (*at, j, j)))
         kernel.store(0, (*at, j, j), root)
         with kernel.loop(j + 1, n, vector=True) as i:
             kernel.store(0, (*at, j, i), kernel.reload(0, (*at, j, i)) / root)
 
 
 class Cholesky(MatrixOp):
-    """The lower triangular L with a = L L^T, from the lower half of a; NaN where a is not positive
-    definite.
+    """The lower triangular L with a = L L^T, from the lower half of a; all of it NaN where a is not
+    positive definite.
     """
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
@@ -141,9 +165,11 @@ class Cholesky(MatrixOp):
         for where in np.ndindex(a.shape[:-2]):
             low = np.tril(a[where])
             try:
-                out[where] = np.linalg.cholesky(low + np.tril(low, -1).T)
+                factor = np.linalg.cholesky(low + np.tril(low, -1).T)
             except np.linalg.LinAlgError:
                 continue
+            if not np.isnan(factor).any():
+                out[where] = factor
         return out
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
@@ -177,6 +203,6 @@ def _ones(x: Tensor) -> Tensor:
 
 def cholesky(a: Tensor) -> Tensor:
     """The lower triangular L with a = L L^T, for symmetric positive definite matrices in the last
-    two axes (only the lower half is read). NaN where a matrix is not positive definite.
+    two axes (only the lower half is read). All NaN where a matrix is not positive definite.
     """
     return apply(_CHOLESKY, a).outputs[0]
