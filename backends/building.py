@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 
-from graphc.backends.failures import LENGTH, Failure
+from graphc.backends.failures import Failure
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.opaque import lower_opaque
@@ -54,7 +54,7 @@ def program_of(graph: Graph, schedule: Schedule, name: str | None = None) -> Pro
     """The program of an optimised graph, under a name of its own if one is given."""
     name = graph.name if name is None else name
     program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, name)
-    return replace(program, lengths=tuple(d for d, _ in graph.lengths))
+    return replace(program, lengths=tuple(demand.number for demand in graph.lengths))
 
 
 def build_program(
@@ -216,7 +216,7 @@ class _Builder:
         arena = Temporary(uint8, room * _at_once(node))
         scratch += [arena] * len(programs)
         lengths = tuple(
-            tuple((d, self.fail(y.node, f"{LENGTH} {d}")) for d, y in body.lengths)
+            tuple((d.number, self.fail(d.tensor.node, d.what)) for d in body.lengths)
             for body in op.bodies(node.attrs)
         )
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)), lengths)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.demand import is_demand, said
 from graphc.ir.errors import ArgumentError, GraphError, IndexRangeError
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
@@ -19,14 +20,10 @@ _PASSING = frozenset(
 )
 
 
-#: How what is said of a length begins.
-LENGTH = "the length"
-
-
 @dataclass(frozen=True, eq=False)
 class Failure:
     """What a check with this code means: the op of `node` found an index out of range for `what`,
-    or would have a negative `what`, where that begins with LENGTH.
+    or sizes do not fulfil its demand `what` (see `graphc.ir.demand`).
     """
 
     node: Node
@@ -65,6 +62,8 @@ class Failure:
     def given_in(self, inputs: Sequence[Tensor]) -> tuple[int, ...]:
         """Which of these placeholders an index may have come from as it is."""
         node = self.node
+        if is_demand(self.what):
+            return ()
         count = 1 if isinstance(node.op, CheckedIndex) else len(node.attrs.get("axes", ()))
         stack = list(node.inputs[len(node.inputs) - count :])
         found: list[int] = []
@@ -98,8 +97,8 @@ def check_error(
     function, what, where, given_in = failure
     named = [f"{n} = {sizes[n]}" for n in dict.fromkeys(re.findall(r"\w+", what)) if n in sizes]
     lines = [f"{function}: index {value} is out of range for {what}"]
-    if what.startswith(LENGTH):
-        lines[0] = f"{function}: {what} would be {value}"
+    if is_demand(what):
+        lines[0] = f"{function}: {said(what, value)}"
     lines[0] += f" ({', '.join(named)})" if named else ""
     for number in given_in:
         name, array = arguments[number]
@@ -108,5 +107,5 @@ def check_error(
             at = f"[{', '.join(map(str, places[0]))}]" if array.ndim else ""
             lines.append(f"  in the argument: {name}{at}")
             break
-    kind = ArgumentError if what.startswith(LENGTH) else IndexRangeError
+    kind = ArgumentError if is_demand(what) else IndexRangeError
     return kind("\n".join(lines) + where)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.demand import Demand, said
 from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.dtypes import DType, as_dtype
@@ -20,13 +21,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """The placeholders of a function, in order, and lengths that sizes might make negative, each
-    with a tensor that has it.
-    """
+    """The placeholders of a function, in order, and lengths that sizes might make negative."""
 
     function: str
     inputs: tuple[Tensor, ...]
-    lengths: tuple[tuple[Dim, Tensor], ...] = ()
+    lengths: tuple[Demand, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,13 +103,13 @@ class Signature:
         return known
 
     def _check_lengths(self, known: Mapping[str, int]) -> None:
-        for d, x in self.lengths:
-            length = evaluate(d, known)
-            if length < 0:
-                given = ", ".join(f"{s} = {known[s]}" for s in sorted(sizes(d)))
+        for demand in self.lengths:
+            number = evaluate(demand.number, known)
+            if number < 0:
+                given = ", ".join(f"{s} = {known[s]}" for s in sorted(sizes(demand.number)))
                 raise ArgumentError(
-                    f"{self.function}: the length {d} would be {length}, as {given}\n"
-                    f"  {x.describe()}"
+                    f"{self.function}: {said(demand.what, number)}, as {given}\n"
+                    f"  {demand.tensor.describe()}"
                 )
 
     def _check_compound(

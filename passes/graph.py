@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from graphc.ir.demand import Demand
 from graphc.ir.dim_values import sizes
-from graphc.ir.dims import Dim
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 
@@ -17,8 +17,8 @@ class Graph:
     """What is compiled: arguments, results, and new values of variables.
 
     `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
-    graph that this one is inside of, `lengths` are what sizes might make negative, each with a
-    tensor that has it. `checks` are computed for the errors that they raise.
+    graph that this one is inside of, `lengths` are what sizes might make negative. `checks` are
+    computed for the errors that they raise.
     """
 
     inputs: tuple[Tensor, ...]
@@ -27,7 +27,7 @@ class Graph:
     name: str = "graph"
     relaxed: bool = False
     outer: frozenset[str] = frozenset()
-    lengths: tuple[tuple[Dim, Tensor], ...] = ()
+    lengths: tuple[Demand, ...] = ()
     checks: tuple[Tensor, ...] = ()
 
     @property

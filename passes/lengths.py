@@ -1,27 +1,40 @@
-"""Lengths that sizes may make negative, as those of an image that a kernel does not fit into."""
+"""Lengths that sizes may make negative, as those of an image that a kernel does not fit into, and
+elements that there must be some of, as a maximum needs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphc.ir.dim_values import atoms
-from graphc.ir.dims import Dim, DimExpr, bounds
+from graphc.ir.demand import Demand, of_elements, of_length
+from graphc.ir.dim_values import atoms, product
+from graphc.ir.dims import Dim, DimExpr, bounds, maximum
 from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
-from graphc.ops.loops.control import SWITCH, Control
+from graphc.ops.loops.control import SWITCH, WHILE, Control
 
 
-def doubtful_lengths(results: Sequence[Tensor]) -> tuple[tuple[Dim, Tensor], ...]:
-    """Lengths of what results are made of which are not proven to be at least 0, each with one
-    tensor that has it. What only a branch makes is left out, as it may not be the one taken.
+def doubtful_lengths(results: Sequence[Tensor]) -> tuple[Demand, ...]:
+    """Lengths of what results are made of which are not proven to be at least 0, and elements that
+    may be too few. What only a branch makes is left out, as it may not be the one taken, and so are
+    elements that are needed in the steps of a while loop, of which there may be none.
     """
-    found: dict[Dim, Tensor] = {}
-    for y in _tensors(results):
-        for d in y.shape:
-            if isinstance(d, DimExpr) and d not in found:
-                found[d] = y
-    return tuple((d, y) for d, y in found.items() if _is_doubtful(d))
+    lengths = (of_length(d, y) for y in _tensors(results) for d in y.shape)
+    return _doubtful((*lengths, *_elements(results, 1)))
+
+
+def doubtful_elements(results: Sequence[Tensor]) -> tuple[Demand, ...]:
+    """Elements that results need which may be too few."""
+    return _doubtful(_elements(results, 1))
+
+
+def _doubtful(demands: Sequence[Demand]) -> tuple[Demand, ...]:
+    found: dict[Dim, Demand] = {}
+    for demand in demands:
+        if isinstance(demand.number, DimExpr):
+            found.setdefault(demand.number, demand)
+    return tuple(demand for d, demand in found.items() if _is_doubtful(d))
 
 
 def _is_doubtful(d: Dim) -> bool:
@@ -35,6 +48,21 @@ def _tensors(results: Sequence[Tensor]) -> Iterator[Tensor]:
         yield from node.outputs
         for body in _bodies(node):
             yield from _tensors(body.outputs)
+
+
+def _elements(results: Sequence[Tensor], steps: Dim) -> tuple[Demand, ...]:
+    """What nodes need that run so many times: elements, where they have results and there are
+    steps.
+    """
+    found: list[Demand] = []
+    for node in topological(results):
+        for count, what in node.op.counts(node):
+            values = product(node.types[0].shape) * steps
+            found.append(of_elements(maximum(count, 1 - values), node.outputs[0], what))
+        bodies = _bodies(node)[:1] if node.op is WHILE else _bodies(node)
+        for body in bodies:
+            found += _elements(body.outputs, steps * node.attrs.get("length", 1))
+    return tuple(found)
 
 
 def _bodies(node: Node) -> Sequence[Subgraph]:

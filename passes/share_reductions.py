@@ -23,7 +23,7 @@ from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast
 from graphc.ops.powers import square
-from graphc.ops.reduction import Reduction
+from graphc.ops.reducing import Reduction
 from graphc.ops.reduction import max as reduce_max
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where

@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from graphc.backends.failures import LENGTH
 from graphc.backends.llvm.artefact_cpu import WRONG_CPU, any_cpu, cpu_ir
 from graphc.backends.llvm.artefact_function import Function
 from graphc.backends.llvm.artefact_sizes import with_sizes
@@ -39,12 +38,13 @@ from graphc.backends.llvm.artefact_state import (
 from graphc.backends.llvm.module import part_of
 from graphc.backends.llvm.target import Target
 from graphc.backends.program import Program
+from graphc.ir.demand import is_demand, said
 from graphc.ir.node import Tensor
 
 _MESSAGES = {
     0: "no error",
     OUT_OF_MEMORY: "out of memory",
-    BAD_SIZE: "a size is negative, or makes a length negative",
+    BAD_SIZE: "a size is negative, or makes a length negative or a maximum one of nothing",
     FILE_ERROR: "the file cannot be read or written",
     WRONG_FILE: "the file does not hold these variables",
     WRONG_CPU: "this CPU lacks instructions that the library was compiled for",
@@ -58,8 +58,8 @@ def error_messages(programs: Mapping[str, Program]) -> dict[int, str]:
         for failure in program.failures:
             where = f" (at {failure.node.source})" if failure.node.source else ""
             what = f"an index is out of range for {failure.subject}{where}"
-            if failure.what.startswith(LENGTH):
-                what = f"{failure.subject} would be negative{where}"
+            if is_demand(failure.what):
+                what = f"{said(failure.subject, 'negative')}{where}"
             found[max(found) + 1] = f"{failure.function}: {what}"
     return found
 

@@ -217,6 +217,8 @@ class LoopWriter:
         more = v.assign(f"icmp ne i8 {flag}, 0")
         v.emit(f"br i1 {more}, label %{inside}, label %{after}")
         self._start(inside)
+        for d, failure in self.nested.lengths[1]:
+            self._refuse_negative(d, failure, after)
         code = self._run(1, [*come, *shared, *go])
         good = v.assign(f"icmp eq i64 {code}, 0")
         v.pop()

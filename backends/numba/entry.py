@@ -218,9 +218,17 @@ class _Entry:
         self._run(f"{name}_0", f"[{', '.join(['*carry', *shared])}]", "[more]")
         self.emit("if not more[0]:")
         self.emit("    break")
+        self._refuse_negative(call.lengths[1], "")
         self._new_carry(f"{name}_1", shared, ())
         self._depth -= 1
         self._keep_carry(outputs)
+
+    def _refuse_negative(self, lengths: Sequence[tuple[Dim, int]], condition: str) -> None:
+        for d, code in lengths:
+            self.emit(f"if {condition}{self.dim(d)} < 0:")
+            self.emit(f"    if not 0 < status[0] < {code}:")
+            self.emit(f"        status[0], status[1] = {code}, {self.dim(d)}")
+            self.emit("    return")
 
     def _switch(
         self, call: Nested, name: str, inputs: Sequence[str], outputs: Sequence[str]
@@ -229,10 +237,6 @@ class _Entry:
         self.emit(f"branches = [{', '.join(names)}]")
         self.emit(f"number = min(max({inputs[0]}[0], 0), {len(names) - 1})")
         for k, lengths in enumerate(call.lengths):
-            for d, code in lengths:
-                self.emit(f"if number == {k} and {self.dim(d)} < 0:")
-                self.emit(f"    if not 0 < status[0] < {code}:")
-                self.emit(f"        status[0], status[1] = {code}, {self.dim(d)}")
-                self.emit("    return")
+            self._refuse_negative(lengths, f"number == {k} and ")
         self.emit("chosen = branches[number]")
         self._run("chosen", f"[{', '.join(inputs[1:])}]", f"[{', '.join(outputs)}]")

@@ -219,6 +219,12 @@ class Op:
         """
         return ()
 
+    def counts(self, node: Node) -> Sequence[tuple[Dim, str]]:
+        """Numbers of elements of which there must be one at least where the outputs have elements,
+        each with words for where they are ("along axis 1 of f32[n]").
+        """
+        return ()
+
     def cost(self, node: Node) -> Dim:
         """Floating-point operations of one evaluation of the node."""
         return sum((t.size for t in node.types), 0)

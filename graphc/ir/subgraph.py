@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from graphc.ir.demand import Demand
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
@@ -15,13 +16,13 @@ from graphc.ir.walk import topological
 class Subgraph:
     """Outputs as a function of inputs (placeholders); it reads nothing else but literals.
 
-    `lengths` are what sizes might make negative, each with a tensor that has it: a branch that is
-    taken refuses such sizes.
+    `lengths` are what sizes might make negative: a branch that is taken refuses such sizes, and so
+    does a step of a while loop.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    lengths: tuple[tuple[Dim, Tensor], ...] = ()
+    lengths: tuple[Demand, ...] = ()
 
     @property
     def types(self) -> tuple[TensorType, ...]:

@@ -11,7 +11,7 @@ from graphc.ir.walk import rebuild
 from graphc.ops.convolutions.windows import Windows
 from graphc.ops.elementwise import Elementwise
 from graphc.ops.layout import broadcast, transpose
-from graphc.ops.reduction import Reduction
+from graphc.ops.reducing import Reduction
 
 Order = tuple[int, ...]
 

@@ -11,7 +11,7 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.subgraph import free_tensors, literal_nodes
 from graphc.ir.walk import topological
 from graphc.ops.elementwise import Elementwise
-from graphc.ops.reduction import Reduction
+from graphc.ops.reducing import Reduction
 
 #: Operations per element that are done in every step rather than read from memory, at most.
 CHEAP = 4

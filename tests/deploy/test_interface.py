@@ -152,7 +152,7 @@ def test_a_negative_size_is_an_error_and_changes_nothing(tmp_path: Path) -> None
     lib = library(made)
     state = ctypes.c_void_p(lib.model_create())
     assert lib.model_call(state, ctypes.c_int64(-1), None, None, None) == -2
-    assert lib.model_error(-2) == b"a size is negative, or makes a length negative"
+    assert lib.model_error(-2).startswith(b"a size is negative, or makes a length negative")
     assert lib.model_call_workspace(ctypes.c_int64(-1)) == 0
     lib.model_destroy(state)
 
