@@ -33,6 +33,7 @@ from graphc.passes.layouts.winograd import WINOGRAD
 from graphc.passes.lengths import doubtful_elements, doubtful_lengths
 from graphc.passes.loops.block_loops import BLOCK_LOOPS
 from graphc.passes.loops.branch_operands import BRANCH_OPERANDS
+from graphc.passes.loops.branch_values import BRANCH_VALUES
 from graphc.passes.loops.merge_scans import MERGE_SCANS
 from graphc.passes.loops.straighten import STRAIGHTEN
 from graphc.passes.loops.strips import STRIPS
@@ -54,6 +55,7 @@ PIPELINE: tuple[Pass, ...] = (
     CANONICALISE,
     MERGE_SCANS,
     DROP,
+    BRANCH_VALUES,
     BRANCH_OPERANDS,
     KEEP_CHECKS,
     STRAIGHTEN,

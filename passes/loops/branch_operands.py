@@ -16,11 +16,10 @@ from graphc.ir.walk import rebuild, substitute, topological, with_inputs
 from graphc.ops.loops.control import SWITCH, switch_node
 from graphc.ops.source import placeholder
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.loops.branch_paths import paths
 
 #: A branch: a switch, and which one of it.
 Owner = tuple[Node, int]
-#: The branches that a value is needed in, from the outermost on.
-Path = tuple[Owner, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ def move_into_branches(graph: Graph) -> Graph:
     nodes = topological(graph.results)
     if not any(node.op is SWITCH for node in nodes):
         return graph
-    inside = {node: path[0] for node, path in _paths(nodes, graph.results).items() if path}
+    needed = paths(nodes, graph.results, lambda switch, k: (switch, k))
+    inside = {node: path[0] for node, path in needed.items() if path}
     switches = {node for node, _ in inside.values() if node not in inside}
     literal = literal_nodes(graph.results)
     wider = {node: _wider(node, inside, literal) for node in switches}
@@ -52,41 +52,6 @@ def move_into_branches(graph: Graph) -> Graph:
         return results
 
     return graph.with_results(rebuild(graph.results, visit)) if wider else graph
-
-
-def _paths(nodes: Sequence[Node], results: Sequence[Tensor]) -> dict[Node, Path]:
-    """Where each node is needed: in the branches that all who read it have in common. Memory that
-    exists before is needed nowhere in particular.
-    """
-    found: dict[Node, Path] = {x.node: () for x in results}
-    for node in reversed(nodes):
-        path = found.setdefault(node, ())
-        if node.op.lowering == "source" or not node.inputs:
-            found[node] = ()
-        ends = _ends(node) if node.op is SWITCH else {}
-        for x in dict.fromkeys(node.inputs):
-            here = (*path, *ends.get(x, ()))
-            found[x.node] = _common(found[x.node], here) if x.node in found else here
-    return found
-
-
-def _ends(node: Node) -> dict[Tensor, Path]:
-    """The branch of a switch that reads an operand, where it is one alone."""
-    readers: dict[Tensor, set[int]] = {x: set() for x in node.inputs[1:]}
-    for k, branch in enumerate(node.attrs["branches"]):
-        read = {y for n in topological(branch.outputs) for y in (*n.inputs, *n.outputs)}
-        for x, symbol in zip(node.inputs[1:], branch.inputs, strict=True):
-            if symbol in read:
-                readers[x].add(k)
-    readers.pop(node.inputs[0], None)
-    return {x: tuple((node, k) for k in found) for x, found in readers.items() if len(found) == 1}
-
-
-def _common(a: Path, b: Path) -> Path:
-    same = 0
-    while same < min(len(a), len(b)) and a[same] == b[same]:
-        same += 1
-    return a[:same]
 
 
 def _wider(switch: Node, inside: Mapping[Node, Owner], literal: Collection[Node]) -> Wider:

@@ -105,6 +105,43 @@ def test_only_what_others_need_is_computed_before_the_branches(case: str, outsid
     assert bool(names & {"bands", "dot_general", "scan", "topk"}) is outside
 
 
+def _shared(kind: str) -> tuple[list[gc.Tensor], list[gc.Tensor]]:
+    """Values that a branch and its gradient read, and what is computed with them."""
+    p, x = _symbols("n")
+    w = gc.placeholder("w", (3, 3), gc.float64)
+    v = _costly(x)
+    if kind == "one after the other":
+        y = gc.cond(p, lambda v: gc.sum((v @ w) ** 2), lambda v: gc.sum(w), v)
+        u = _costly(x + gc.stop_gradient(y))
+        y = y + gc.cond(p, lambda u: gc.sum((u @ w) ** 2), lambda u: gc.sum(w), u)
+    else:
+        y = gc.cond(p, lambda v: gc.sum((v @ w) ** 2), lambda v: gc.sum(w), v)
+    slope = gc.grad(y, w)
+    more = [gc.sum(v)] if kind == "elsewhere" else []
+    return [p, x, w], [y, slope, *more]
+
+
+@pytest.mark.parametrize("kind", ["two branches", "one after the other", "elsewhere"])
+def test_what_a_branch_and_its_gradient_need_is_made_where_it_is_taken(kind: str) -> None:
+    inputs, results = _shared(kind)
+    f, wanted = (gc.compile(inputs, results, target=t) for t in ("cpu", "reference"))
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal((7, 3)), rng.standard_normal((3, 3))
+    for flag in (np.True_, np.False_):
+        for ours, theirs in zip(f(flag, x, w), wanted(flag, x, w), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    names = {node.op.name for node in topological(f.stages.graph.results)}
+    assert bool(names & {"bands", "dot_general"}) is (kind == "elsewhere")
+
+
+def test_what_is_cheap_is_computed_before_a_branch_and_its_gradient() -> None:
+    p, x = _symbols("n")
+    w = gc.placeholder("w", (3,), gc.float64)
+    y = gc.cond(p, lambda v: gc.sum(v * w), lambda v: gc.sum(w), x * 2)
+    graph = gc.compile([p, x, w], [y, gc.grad(y, w)]).stages.graph
+    assert sum(node.op.name == "switch" for node in topological(graph.results)) == 2
+
+
 @pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
 def test_what_is_written_outside_is_checked_in_any_case(target: str) -> None:
     table, i = gc.placeholder("table", (3,)), gc.placeholder("i", (), gc.int64)
