@@ -56,8 +56,8 @@ class Changes:
 
 def invariants(loop: For, changes: Changes) -> list[Expr]:
     """The largest expressions in the loop that no iteration changes and that may be computed even
-    if none runs. Loads may not, nor integer divisions but by a literal; what is behind a condition
-    is left there.
+    if none runs. Loads may not, nor integer divisions but by what is at least 1; what is behind a
+    condition is left there.
     """
     search = _Search(changes.of(loop.body)[0] | {loop.var})
     for x in _expressions(loop.body):
@@ -124,6 +124,12 @@ class _Search:
         if x.op == "var":
             return x.attr not in self.changed
         if x.op in ("div", "rem") and not x.dtype.is_float:
-            by = x.args[1]
-            return by.op == "const" and by.attr > 0
+            return _is_positive(x.args[1])
         return x.op != "load"
+
+
+def _is_positive(x: Expr) -> bool:
+    """Whether an integer is above 0 whatever it is made of."""
+    if x.op == "max":
+        return any(map(_is_positive, x.args))
+    return x.op == "const" and x.attr > 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, maximum, mod
+from graphc.ir.dims import Dim, DimExpr, maximum, minimum, mod
 from graphc.ir.dtypes import int64
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
@@ -226,8 +226,17 @@ def _roll(x: Tensor, shift: int, axis: int) -> Tensor:
     n = x.shape[axis]
     if n == 0 or shift == 0:
         return x
-    head = mod(shift, maximum(n, 1))
+    head = _moved_first(n, shift)
     if head == 0:
         return x
     tail = n - head
     return concat([narrow(x, axis, tail, head), narrow(x, axis, 0, tail)], axis)
+
+
+def _moved_first(n: Dim, shift: int) -> Dim:
+    """How many of n elements come first when all move on by `shift`; without a division by a length
+    that is not known where they move by one.
+    """
+    if isinstance(n, DimExpr) and abs(shift) == 1:
+        return minimum(n, 1) if shift == 1 else n - minimum(n, 1)
+    return mod(shift, maximum(n, 1))

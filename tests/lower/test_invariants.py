@@ -45,6 +45,12 @@ def test_divisions_by_a_literal_are_found() -> None:
     assert found(Store("y", T + N / -1, A)) == []
 
 
+def test_divisions_by_at_least_one_are_found() -> None:
+    quotient = e.rem(N, e.maximum(K, 1))
+    assert found(Store("y", T + quotient, A)) == [quotient]
+    assert e.rem(N, e.maximum(K, 0)) not in found(Store("y", T + e.rem(N, e.maximum(K, 0)), A))
+
+
 def test_loads_and_integer_divisions_stay() -> None:
     assert found(Store("y", T, e.load("x", N * K, float32))) == [N * K]
     assert found(Store("y", T + N / K, A)) == []

@@ -93,6 +93,23 @@ def test_short_rows_are_shared_out_like_longer_ones(width: int) -> None:
     assert chunks == -(-1000 // (16384 // max(width, 64)))
 
 
+def test_maps_with_much_arithmetic_have_smaller_chunks() -> None:
+    x = gc.placeholder("x", ("n",))
+    ((sums, _),) = calls(x, [x + 1.0])
+    ((curves, _),) = calls(x, [gc.tanh(gc.exp(gc.sin(gc.sigmoid(x)))) * gc.tanh(x)])
+    plain, dear = (evaluate(call.chunks, {"n": 2**20}) for call in (sums, curves))
+    assert plain == 2**20 // 16384 < dear
+
+
+def test_short_rows_of_several_reads_take_as_long_as_longer_ones() -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    sides = gc.roll(x, 1, 0) + gc.roll(x, 1, 1)
+    ((few, _),) = calls(x, [sides + x])
+    ((more, _),) = calls(x, [sides + gc.roll(x, -1, 0) * gc.roll(x, -1, 1)])
+    sizes = {"n": 2000, "m": 2}
+    assert evaluate(few.chunks, sizes) == evaluate(more.chunks, sizes) > 10
+
+
 @pytest.mark.parametrize(("rows", "chunks"), [(257, 2), (1000, 4), (255, 1)])
 def test_chunks_have_equally_many_rows(rows: int, chunks: int) -> None:
     x = matrix(rows, 64)

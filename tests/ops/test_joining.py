@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphc as gc
 from graphc.ir.dtypes import float64
 from graphc.ir.errors import ShapeError
 from graphc.ops import joining as j
@@ -90,3 +91,20 @@ def test_roll_moves_elements_round(shift: Any, axis: Any) -> None:
 
 def test_roll_of_nothing_is_nothing() -> None:
     agrees(lambda a: j.roll(a, 3, 0), lambda a: np.roll(a, 3, 0), A[:0], targets=TARGETS)
+
+
+@pytest.mark.parametrize("shift", [1, -1, 2, -7])
+def test_roll_moves_any_number_of_elements(shift: int) -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    run = gc.compile([x], [gc.roll(x, shift, 0), gc.roll(x, (shift, -shift), (0, 1)) - x])
+    for shape in ((0, 3), (1, 1), (2, 5), (3, 0), (7, 33), (65, 2)):
+        a = np.random.default_rng(shape).random(shape, np.float32)
+        first, second = run(a)
+        np.testing.assert_array_equal(first, np.roll(a, shift, 0))
+        np.testing.assert_array_equal(second, np.roll(a, (shift, -shift), (0, 1)) - a)
+
+
+def test_roll_by_one_divides_by_no_length() -> None:
+    x = gc.placeholder("x", ("n",))
+    texts = [gc.compile([x], [gc.roll(x, k) + gc.roll(x, -k)]).dump("vectors") for k in (1, 2)]
+    assert ["% max(" in text for text in texts] == [False, True]

@@ -12,6 +12,7 @@ from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
 from graphc.backends.lower.nests.phases import turns_of
+from graphc.backends.lower.nests.streams import work_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 CHUNK, SHARE = index("chunk"), index("share")
 #: Elements of the vectors in flight.
 GROUP = TYPICAL.vector_bits // 32 * TYPICAL.in_flight
-#: Elements that take as long as what a row's reductions cost however short it is.
-ROW = GROUP
+#: Elements that take as long as what a row's reductions cost however short it is, and as a short
+#: row of a map that reads and stores at least so many elements for each of its own. It is the same
+#: for all of these: kernels in turn then run on several threads from the same number of rows on.
+ROW, MAP_ROW, SEVERAL = GROUP, 3 * GROUP // 2, 5
+#: Operations in the time of a chunk.
+CHUNK_FLOPS = 2 * TYPICAL.chunk_multiply_adds
 
 
 class NestFrame:
@@ -92,8 +97,7 @@ class NestFrame:
         self.split = split
         total = extent_of(split)
         rest = extent_of([loop for loop in nest.outer + nest.inner if loop not in split])
-        least = ROW if "row" in roles and not nest.across else 1
-        per = maximum(1, floordiv(self.schedule.grain, maximum(rest, least)))
+        per = maximum(1, floordiv(self._grain(), maximum(rest, self._least_row())))
         if roles & {"column", "total"}:
             per = maximum(
                 per, floordiv(total + (self.schedule.most_chunks - 1), self.schedule.most_chunks)
@@ -102,6 +106,24 @@ class NestFrame:
             self.chunks: Dim = 1
             return
         self._share_out(total, per, GROUP if self.flat else 1)
+
+    def _grain(self) -> int:
+        """Elements of a chunk at least: of maps that take longer to compute than to move, fewer."""
+        roots, grain = self.body.roots, self.schedule.grain
+        if any(root.role != "map" for root in roots):
+            return grain
+        work = sum(work_of(root.tensor, self.body) for root in roots)
+        return min(grain, max(1, CHUNK_FLOPS // max(1, work)))
+
+    def _least_row(self) -> int:
+        """Elements that take as long as a row does however short it is."""
+        roots = self.body.roots
+        if self.nest.across or self.flat or not self.nest.inner:
+            return 1
+        if any(root.role == "row" for root in roots):
+            return ROW
+        places = {access for root in roots for access in root.accesses}
+        return MAP_ROW if len(places) + len(self.body.outputs) >= SEVERAL else 1
 
     def _share_out(self, total: Dim, per: Dim, multiple: int = 1) -> None:
         """Makes chunks of `per` iterations at most, or some more that make a `multiple`: equally

@@ -41,7 +41,7 @@ def when_streamed(
         return None
     size = root.tensor.type.bytes
     sums = any(r.role in ("row", "total") for r in body.roots if r.level == root.level)
-    if sums or _is_short(nest) or _work(root.tensor, body) >= BUSY:
+    if sums or _is_short(nest) or work_of(root.tensor, body) >= BUSY:
         return None
     least = schedule.stream_bytes * 3 // 4 if root.level else schedule.stream_bytes
     if isinstance(size, int):
@@ -86,7 +86,7 @@ def rows_ahead(
     ]
 
 
-def _work(x: Tensor, body: Body) -> int:
+def work_of(x: Tensor, body: Body) -> int:
     """Operations that an element takes, other values of the kernel's rows and inputs given."""
     given = {*body.inputs, *(root.tensor for root in body.roots if root.role != "map")}
     stack, seen, work = [x], set(given), 0
