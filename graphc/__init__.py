@@ -24,6 +24,7 @@ from graphc.ir.errors import (
     ArgumentError, DTypeError, GradientError, GraphError, IndexRangeError,
     MissingExtraError, ShapeError, UnsupportedError,
 )  # fmt: skip
+from graphc.ir.late_imports import wait_at_forks as _wait_at_forks
 from graphc.ir.node import Tensor
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
 from graphc.ops.arithmetic import (
@@ -121,6 +122,9 @@ _LATE = {
 _SUBMODULES = (
     "fft", "init", "linalg", "nn", "optim", "probability", "random", "search", "vision",
 )  # fmt: skip
+
+
+_wait_at_forks()
 
 
 def __getattr__(name: str) -> Any:

@@ -145,6 +145,38 @@ def test_a_fork_while_a_thread_compiles_leaves_a_child_that_can(tmp_path: Path) 
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+FORK_WHILE_IMPORTING = """
+import os, signal, sys, threading, time
+import graphc as gc
+
+class Slowly:
+    def find_spec(self, name, path=None, target=None):
+        if name == "graphc.fft" and threading.current_thread() is other:
+            inside.set()
+            time.sleep(0.3)
+
+sys.meta_path.insert(0, Slowly())
+inside, other = threading.Event(), threading.Thread(target=lambda: gc.fft)
+other.start()
+inside.wait()
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    gc.fft.rfft
+    os._exit(0)
+other.join()
+assert os.waitpid(child, 0)[1] == 0
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_a_thread_imports_leaves_a_child_that_can() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_IMPORTING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
 # Calls that fail
 
 
