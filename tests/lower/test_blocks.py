@@ -58,7 +58,7 @@ def test_a_single_block_is_halved_where_halves_are_worth_a_thread(inner: int, ch
     assert f"dot, chunks {chunks}" in gc.compile([a, b], a @ b).dump("memory")
 
 
-@pytest.mark.parametrize(("rows", "chunks"), [(1, 8), (2, 8), (500, 16)])
+@pytest.mark.parametrize(("rows", "chunks"), [(1, 8), (2, 8), (500, 8)])
 def test_one_row_by_packed_weights_is_shared_out_whatever_the_rows(rows: int, chunks: int) -> None:
     x = gc.placeholder("x", ("rows", 512))
     run = gc.compile([x], x @ gc.constant(np.ones((512, 512), np.float32)))
@@ -75,6 +75,15 @@ def test_sums_of_unknown_length_are_shared_evenly(samples: int, chunks: int) -> 
     assert evaluate(call.chunks, {"samples": samples}) == chunks
     a = np.ones((samples, 193), np.float32)
     np.testing.assert_array_equal(run(a, a), np.full((193, 193), samples))
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024, 1024), (500, 500, 300), (3000, 64, 64)], ids=str)
+def test_named_sizes_are_cut_into_as_high_blocks_as_known_ones(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    known, named = blocks_of(m, k, n)[2], blocks_of("m", "k", "n")[2]
+    at = {"m": m, "k": k, "n": n}
+    assert evaluate(named.down, at) == known.down
+    assert evaluate(named.chunks, at) >= 8
 
 
 @pytest.mark.parametrize("inner", [1, 2, 5, 64])

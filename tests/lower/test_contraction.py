@@ -98,7 +98,7 @@ def test_no_row_of_a_last_tile_is_lost() -> None:
 def test_no_column_of_a_last_panel_is_lost(ways: str) -> None:
     x, (y, right) = gc.placeholder("x", (40, 17)), placed("y", gc.float32, (17, "n"), ways == "NT")
     run = gc.compile([x, y], gc.matmul(x, right))
-    for columns in (1, 2, 11, 15, 16, 17, 31, 32, 33, 127, 128, 129, 257):
+    for columns in (1, 2, 8, 9, 15, 16, 17, 24, 25, 32, 33, 127, 128, 129, 168, 257):
         a, b = draw(gc.float32, (40, 17), 1), draw(gc.float32, (17, columns), 2)
         stored = np.ascontiguousarray(b.T) if ways == "NT" else b
         assert_close(run(a, stored), exact(a, b), 17)
@@ -231,7 +231,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert_same_bits(run, a, b)
 
 
-@pytest.mark.parametrize("columns", [63, 64, 65, 100, 112, 129])
+@pytest.mark.parametrize("columns", [33, 40, 41, 63, 64, 65, 100, 112, 129])
 def test_columns_beyond_whole_panels_have_narrower_tiles(columns: int) -> None:
     for rows in (6, 7, 13):
         check(rows + 8, 20, columns)

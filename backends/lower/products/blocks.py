@@ -6,7 +6,6 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.sizes import (
     LEAST_HEIGHT,
     NARROW,
-    PACKED_HEIGHT,
     Sizes,
     divide_up,
 )
@@ -75,26 +74,31 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     panel = sizes.fold or sizes.panel
     tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
     wide: Dim = sizes.width // panel
+    down = _down(sizes, tiles, batch * divide_up(panels, wide))
     few_wide = max(1, sizes.few_width // panel)
     known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
     grain = _grain(product, rows, small)
-    high = (sizes.height if known else min(sizes.height, PACKED_HEIGHT)) // sizes.tile_rows
     wide += small * (few_wide - wide)
-    across, down = maximum(1, divide_up(panels, wide)), maximum(1, divide_up(tiles, high))
-    each = inner + RESULT
-    work = minimum(rows, high * sizes.tile_rows) * minimum(columns, wide * panel) * each
+    across, each = maximum(1, divide_up(panels, wide)), inner + RESULT
+    work = batch * rows * columns * each
     if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
         assert isinstance(grain, int), "known rows have a known grain"
         summands = each if isinstance(each, int) else SUMMANDS
         across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, summands)))
-        height = minimum(rows, divide_up(tiles, down) * sizes.tile_rows)
-        work = height * minimum(columns, divide_up(panels, across) * panel) * each
     if known and small:
         across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
-        work = rows * minimum(columns, divide_up(panels, across) * panel) * each
     count = batch * down * across
-    chunks = minimum(count, maximum(1, divide_up(count * work, grain)))
+    chunks = minimum(count, maximum(1, divide_up(work, grain)))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
+
+
+def _down(sizes: Sizes, tiles: Dim, beside: Dim) -> Dim:
+    """Blocks of so many tiles, of which as many others are beside each other: where they would be
+    too few, more, but none low.
+    """
+    least = max(1, LEAST_HEIGHT // sizes.tile_rows)
+    enough = minimum(divide_up(tiles, least), divide_up(ENOUGH, maximum(1, beside)))
+    return maximum(maximum(1, divide_up(tiles, sizes.height // sizes.tile_rows)), enough)
 
 
 def _length(d: Dim) -> int:

@@ -7,34 +7,18 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
-from graphc.backends.lower.products.ahead import Places, panel_ahead, results_ahead, rows_ahead
-from graphc.backends.lower.products.chains import chain_of
+from graphc.backends.loops.stmt import For, If, Let, Stmt
+from graphc.backends.lower.products.ahead import Places, results_ahead
 from graphc.backends.lower.products.few import few_rows
-from graphc.backends.lower.products.frame import LEFT, ONE, SUMS, ZERO, Frame, parts
-from graphc.backends.lower.products.pack import (
-    KN,
-    K,
-    by_rows,
-    left_line,
-    pack_left,
-    pack_right,
-    panel_at,
-    row_stride,
-)  # fmt: skip
-from graphc.backends.lower.products.pack_words import STARTS, WordPacking
+from graphc.backends.lower.products.frame import ONE, ZERO, Frame, parts
+from graphc.backends.lower.products.pack import pack_left, pack_right, panel_at
+from graphc.backends.lower.products.pack_words import WordPacking
+from graphc.backends.lower.products.registers import Tile, one_depth
 from graphc.backends.lower.products.sizes import divide_up
-from graphc.backends.lower.products.tiles import by_tiles, group, laid_out_element, tile_stride
 from graphc.ir.dims import maximum
-from graphc.ir.record import dataclass
+from graphc.machine import TYPICAL
 
-C = e.var("p.c")
-H, W, R, ROWS, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "rows", "j"))
-
-
-def one_depth(frame: Frame) -> bool:
-    """Whether the whole sum is known to be taken at once, so that only a tile of sums is kept."""
-    return isinstance(frame.lines, int) and frame.lines <= frame.sizes.depth
+H, W, R, PANEL = (e.var(f"p.{name}") for name in ("h", "w", "r", "j"))
 
 
 def sums_elements(frame: Frame) -> int:
@@ -76,160 +60,62 @@ def block(
         *frame.either([], pack_right(frame) if pack is None else pack.right()),
         For("p.t", ZERO, tiles, tuple(tile)),
     ]
-    return [*frame.either([], _clear(frame)), For("p.d", ZERO, steps, tuple(body))]
-
-
-def _clear(frame: Frame) -> list[Stmt]:
-    """Zeros to add to, where sums are taken in several steps."""
-    if one_depth(frame):
-        return []
-    sizes = frame.sizes
-    elements = parts(H, sizes.tile_rows) * (sizes.tile_rows * sizes.width)
-    zero = Store(SUMS, e.var("p.z"), e.const(0, frame.sum_type))
-    return [For("p.z", ZERO, elements, (zero,), "vector", sizes.lanes, 1, even=True)]
+    return [For("p.d", ZERO, steps, tuple(body))]
 
 
 def _panels(frame: Frame, line: Expr, last: Expr, places: Callable[[], Places]) -> list[Stmt]:
     """Whole panels, and what is left of the columns: at once where known, or vector by vector."""
     sizes, columns = frame.sizes, frame.blocks.columns
-    panel, whole = sizes.panel, W / sizes.panel
     ahead = If(last, tuple(results_ahead(frame, places)))
-    tile = _Tile(frame, line, sizes.vectors, panel_at(frame, PANEL, 0), PANEL * panel, ahead)
-    known = isinstance(columns, int)
-    rest = columns % panel if isinstance(columns, int) else panel
-    full = For("p.j", ZERO, whole if rest else parts(W, panel), tuple(tile.rows()))
-    if not rest or sizes.vectors == 1:
-        return [replace(full, end=parts(W, panel))]
-    vectors = -(-rest // sizes.lanes) if known else 1
-    if vectors == sizes.vectors:
-        return [replace(full, end=parts(W, panel))]
-    at = e.var("p.v") * sizes.lanes
-    tile = _Tile(frame, line, vectors, panel_at(frame, whole, at), whole * panel + at)
-    count = parts(W - whole * panel, vectors * sizes.lanes)
-    return [full, For("p.v", ZERO, count, tuple(tile.rows()))]
+    widths = (sizes.lanes,) * sizes.vectors
+    tile = Tile(frame, line, widths, panel_at(frame, PANEL, 0), PANEL * sizes.panel, ahead)
+    full = For("p.j", ZERO, W / sizes.panel, tuple(tile.rows()))
+    if not isinstance(columns, int):
+        return [full, *_vectors(frame, line)] if sizes.vectors > 1 else [_all(full, frame)]
+    rest = _widths(frame, columns % sizes.panel)
+    if rest in ((), widths):
+        return [_all(full, frame)]
+    tile = _right_of(frame, line, rest, ZERO)
+    few = If(W / sizes.panel * sizes.panel < W, tuple(tile.rows()))
+    return [full, few] if columns > sizes.panel else tile.rows()
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """Sums of a tile's rows in so many vectors: the packed right operand from `start` on, results
-    from `column` of the block on, in sums from `line` on. `ahead` asks for these results' places.
+def _all(full: For, frame: Frame) -> For:
+    """The loop over whole panels for the last columns too."""
+    return replace(full, end=parts(W, frame.sizes.panel))
+
+
+def _vectors(frame: Frame, line: Expr) -> list[Stmt]:
+    """What is left of columns whose number is not known, vector by vector."""
+    sizes, half = frame.sizes, _half(frame)
+    rest = W - W / sizes.panel * sizes.panel
+    count = (rest + (sizes.lanes - 1 - half)) / sizes.lanes
+    one = _right_of(frame, line, (sizes.lanes,), e.var("p.v") * sizes.lanes)
+    loop = For("p.v", ZERO, count, tuple(one.rows()))
+    if not half:
+        return [loop]
+    some = _right_of(frame, line, (half,), count * sizes.lanes)
+    return [loop, If(count * sizes.lanes < rest, tuple(some.rows()))]
+
+
+def _right_of(frame: Frame, line: Expr, widths: tuple[int, ...], at: Expr) -> Tile:
+    """The tile of these vectors that begins at a column behind the whole panels."""
+    whole, panel = W / frame.sizes.panel, frame.sizes.panel
+    return Tile(frame, line, widths, panel_at(frame, whole, at), whole * panel + at)
+
+
+def _widths(frame: Frame, columns: int) -> tuple[int, ...]:
+    """The lanes of vectors that hold so many columns."""
+    lanes, half = frame.sizes.lanes, _half(frame)
+    whole, rest = divmod(columns, lanes)
+    return (lanes,) * whole + ((half if rest <= half else lanes,) if rest else ())
+
+
+def _half(frame: Frame) -> int:
+    """Lanes of half a vector, where that takes half the time, else 0: registers that may be taken
+    as two halves are the widest ones.
     """
-
-    frame: Frame
-    line: Expr
-    vectors: int
-    start: Expr
-    column: Expr
-    ahead: If | None = None
-
-    def rows(self) -> list[Stmt]:
-        """All rows of the tile: at once, or the last rows a few at a time."""
-        sizes, rows = self.frame.sizes, self.frame.blocks.rows
-        full = self._sums(sizes.tile_rows, ZERO)
-        if sizes.tail_rows == sizes.tile_rows or (
-            isinstance(rows, int) and rows % sizes.tile_rows == 0
-        ):
-            return full
-        few = self._sums(sizes.tail_rows, e.var("p.s") * sizes.tail_rows)
-        tail = For("p.s", ZERO, parts(ROWS, sizes.tail_rows), tuple(few))
-        return [If(e.equal(ROWS, sizes.tile_rows), tuple(full), (tail,))]
-
-    def _sums(self, rows: int, first: Expr) -> list[Stmt]:
-        """Sums of `rows` rows from `first` on, added to what other depths have summed."""
-        frame, sizes = self.frame, self.frame.sizes
-        places = [(i, v) for i in range(rows) for v in range(self.vectors)]
-        begin = [self._start(v) for v in range(self.vectors)]
-        declared: list[Stmt] = [Declare(_name(i, v), begin[v]) for i, v in places]
-        ahead = self._ahead() if rows == sizes.tile_rows else []
-        step = (*ahead, *self._step(rows, first))
-        corner = (self.line + first) * sizes.width + self.column
-        soon: list[Stmt] = []
-        if self.ahead is not None and self.ahead.then and rows == sizes.tile_rows:
-            soon = [self.ahead]
-        chain = chain_of(frame.lines) if frame.sum_type.is_float else None
-        stores: list[Stmt] = []
-        for i, v in places:
-            at = frame.vector(corner + (i * sizes.width + v * sizes.lanes))
-            total = e.var(_name(i, v), frame.sum_type, sizes.lanes)
-            before = e.load(SUMS, at, frame.sum_type)
-            if chain is not None or not one_depth(frame):
-                total = before + total
-            stores.append(Store(SUMS, at, total))
-        if chain is None:
-            return [*soon, *declared, For("p.k", ZERO, KN, step), *stores]
-        loop = For("p.k", C * chain, e.minimum(C * chain + chain, KN), step)
-        cleared = [] if not one_depth(frame) else [self._cleared(corner, rows)]
-        chains = parts(KN, chain)
-        soon = [If(e.equal(C, chains - 1), tuple(soon))] if soon else []
-        return [*cleared, For("p.c", ZERO, chains, (*soon, *declared, loop, *stores))]
-
-    def _cleared(self, corner: Expr, rows: int) -> Stmt:
-        """Zeros to which the sums of chains are added."""
-        sizes, row = self.frame.sizes, e.var("p.i")
-        zero = e.broadcast(e.const(0, self.frame.sum_type), sizes.lanes)
-        at = [corner + row * sizes.width + v * sizes.lanes for v in range(self.vectors)]
-        body = tuple(Store(SUMS, self.frame.vector(x), zero) for x in at)
-        return For("p.i", ZERO, e.const(rows, row.dtype), body)
-
-    def _ahead(self) -> list[Stmt]:
-        """What is asked for in every step of a whole tile."""
-        frame = self.frame
-        if self.vectors < frame.sizes.vectors:
-            return []
-        rows = rows_ahead(frame, lambda row: _element(frame, row))
-        return rows + panel_ahead(frame, self.start)
-
-    def _start(self, v: int) -> Expr:
-        """What the sums of a vector of columns begin with."""
-        frame, lanes = self.frame, self.frame.sizes.lanes
-        if frame.words is not None and frame.words.offset:
-            return e.load(STARTS, frame.vector(self.column + v * lanes), frame.sum_type)
-        return e.broadcast(e.const(0, frame.sum_type), lanes)
-
-    def _step(self, rows: int, first: Expr) -> list[Stmt]:
-        """One summand: a line of the panel times every row's element."""
-        frame, sizes, dtype = self.frame, self.frame.sizes, self.frame.sum_type
-        out: list[Stmt] = []
-        line: list[Expr] = []
-        for v in range(self.vectors):
-            at = frame.vector(self.start + K * frame.line + v * sizes.lanes)
-            out.append(Let(f"p.b{v}", e.load(frame.panels, at, frame.packed_type)))
-            line.append(e.var(f"p.b{v}", frame.packed_type, sizes.lanes))
-        for i in range(rows):
-            a = e.broadcast(_left(frame, first, i, rows), sizes.lanes)
-            for v in range(self.vectors):
-                total = e.var(_name(i, v), dtype, sizes.lanes)
-                out.append(Assign(_name(i, v), frame.add_packed(a, line[v], total)))
-        return out
-
-
-def _name(i: int, v: int) -> str:
-    return f"p.sum{i}.{v}"
-
-
-def _left(frame: Frame, first: Expr, i: int, rows: int) -> Expr:
-    """The left operand's element of row first + i: for rows beyond the last, any."""
     sizes = frame.sizes
-    if sizes.laid_out:
-        return laid_out_element(frame, first + i)
-    if sizes.in_place:
-        row = first + i if rows == sizes.tile_rows else e.minimum(first + i, ROWS - 1)
-        return _element(frame, R + row)
-    if by_rows(frame):
-        return e.load(LEFT, (first + i) * row_stride(sizes) + K, frame.packed_type)
-    tile = e.rem(e.var("p.t"), group(frame)) if group(frame) > 1 else ZERO
-    if by_tiles(frame):
-        at = tile * tile_stride(sizes) + first + K * sizes.tile_rows
-    else:
-        at = tile * sizes.tile_rows + first + K * left_line(frame)
-    return e.load(LEFT, at + i, frame.packed_type)
-
-
-def _element(frame: Frame, row: Expr) -> Expr:
-    """The left operand's element at a row of the block, where it lies."""
-    decode = [
-        *frame.bind(frame.product.rows, e.var("p.m0") + row),
-        *frame.bind(frame.product.left.inner, e.var("p.k0") + K),
-    ]
-    assert not decode, "an operand read in place has one axis each way"
-    return frame.left()
+    bits = sizes.lanes * frame.sum_type.bits
+    wide = bits == TYPICAL.vector_bits and frame.words is None and not sizes.fold
+    return sizes.lanes // 2 if wide else 0

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.widen import widened
-from graphc.backends.lower.products.ahead import row_ahead
-from graphc.backends.lower.products.blocks import FEW_GRAIN
-from graphc.backends.lower.products.frame import ZERO, Frame, ramp
+from graphc.backends.lower.products.ahead import DISTANCE, row_ahead
+from graphc.backends.lower.products.blocks import ENOUGH, FEW_GRAIN
+from graphc.backends.lower.products.frame import ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.parted import PARTIAL
 from graphc.backends.lower.products.sizes import Sizes, divide_up, lines_packed
-from graphc.ir.dims import Dim, floordiv, maximum
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
 
 #: Rows that are packed side by side at once, or all where they are known to be few.
 GROUP = 48
 ALL = 96
+#: Summands, and groups at most, that are packed one after the other where all tiles are: of so many
+#: lines what is next to them is asked for while they are at work.
+LINES, MOST_GROUPS = DISTANCE, 16
 K, K0, M, M0, R, TILE = (e.var(f"p.{name}") for name in ("k", "k0", "m", "m0", "r", "t"))
 GROUPS, TILE_OF_GROUP = e.var("p.q"), e.var("p.u")
 
@@ -94,28 +97,44 @@ def laid_out_elements(frame: Frame) -> Dim:
 
 
 def lay_out(frame: Frame) -> tuple[tuple[Stmt, ...], Dim]:
-    """The body of the kernel that packs all tiles, group after group, and its chunks."""
+    """The body of the kernel that packs all tiles, and its chunks: each some groups, of which it
+    takes a few summands after the other, as rows beyond them lie beside them.
+    """
     rows = group(frame) * frame.sizes.tile_rows
+    lines, groups, inner = e.const(LINES, K.dtype), _groups(frame), frame.dims(frame.blocks.inner)
     each = maximum(1, floordiv(FEW_GRAIN, maximum(1, rows * frame.blocks.inner)))
+    each = maximum(each, minimum(MOST_GROUPS, divide_up(groups, ENOUGH)))
     first = e.var("chunk") * frame.dims(each)
-    last = e.minimum(first + frame.dims(each), frame.dims(_groups(frame)))
+    last = e.minimum(first + frame.dims(each), frame.dims(groups))
     stride = frame.dims(_whole_stride(frame))
     place: list[Stmt] = [
         Let("p.m0", ZERO),
         Let("p.r", GROUPS * rows),
         Let("p.h", frame.dims(frame.blocks.rows)),
-        Let("p.k0", ZERO),
-        Let("p.kn", frame.dims(frame.blocks.inner)),
     ]
-    packed = pack_tiles(frame, PARTIAL, GROUPS * group(frame) * stride, stride)
-    return (For("p.q", first, last, (*place, *packed)),), divide_up(_groups(frame), each)
+    start = GROUPS * group(frame) * stride + K0 * frame.sizes.tile_rows
+    packed = For("p.q", first, last, (*place, *pack_tiles(frame, PARTIAL, start, stride)))
+    some: list[Stmt] = [
+        Let("p.k0", e.var("p.d") * lines),
+        Let("p.kn", e.minimum(lines, inner - K0)),
+    ]
+    return (For("p.d", ZERO, parts(inner, LINES), (*some, packed)),), divide_up(groups, each)
 
 
 def laid_out_element(frame: Frame, row: Expr) -> Expr:
     """The element of a row of tile p.t of the block."""
-    tile = M0 / frame.sizes.tile_rows + TILE
-    at = tile * frame.dims(_whole_stride(frame)) + (K0 + K) * frame.sizes.tile_rows + row
-    return e.load(PARTIAL, at, frame.sum_type)
+    return e.load(PARTIAL, _laid_out_at(frame, TILE) + row, frame.sum_type)
+
+
+def tile_ahead(frame: Frame) -> list[Stmt]:
+    """Asks for the tile behind tile p.t of the block, a summand of it with each of this one's."""
+    return [Prefetch(PARTIAL, _laid_out_at(frame, TILE + 1))] if frame.sizes.laid_out else []
+
+
+def _laid_out_at(frame: Frame, tile: Expr) -> Expr:
+    """Where summand p.k of a tile of the block begins."""
+    at = (M0 / frame.sizes.tile_rows + tile) * frame.dims(_whole_stride(frame))
+    return at + (K0 + K) * frame.sizes.tile_rows
 
 
 def _groups(frame: Frame) -> Dim:

@@ -1,0 +1,52 @@
+"""Tiles of sums in registers: the vectors of the last columns, the rows behind the last."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.loops.stmt import Declare, walk
+from graphc.backends.lower.kernel import Call
+from tests.lower.scheduled import program_of
+from tests.support.products import assert_close
+
+
+def draw(*shape: int, dtype: Any = np.float32) -> np.ndarray:
+    return np.random.default_rng(shape).standard_normal(shape).astype(dtype)
+
+
+def product(ways: str, m: Any, k: Any, n: Any, dtype: Any = gc.float32) -> tuple[Any, Any, Any]:
+    x = gc.placeholder("x", (k, m) if ways[0] == "T" else (m, k), dtype)
+    y = gc.placeholder("y", (n, k) if ways[1] == "T" else (k, n), dtype)
+    return x, y, (x.T if ways[0] == "T" else x) @ (y.T if ways[1] == "T" else y)
+
+
+def widths(m: Any, k: Any, n: Any, dtype: Any = gc.float32) -> set[int]:
+    """The lanes of the sums in the tiles of packed products."""
+    x, y, z = product("NN", m, k, n, dtype)
+    calls = [c for c in program_of([x, y], [z]).calls if isinstance(c, Call)]
+    statements = [s for c in calls if c.kernel.name == "dot" for s in walk(c.kernel.body)]
+    return {s.value.lanes for s in statements if isinstance(s, Declare) and "x" in s.name}
+
+
+@pytest.mark.parametrize("n", [33, 40, 97, "n"], ids=str)
+def test_few_columns_beyond_whole_vectors_take_half_a_vector(n: Any) -> None:
+    assert widths(500, 50, n) == {8, 16}
+    assert widths(500, 50, n, gc.float64) >= {8}
+
+
+@pytest.mark.parametrize("n", [41, 64, 128])
+def test_whole_vectors_hold_more_columns(n: Any) -> None:
+    assert widths(500, 50, n) == {16}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ways", ["NN", "NT", "TN", "TT"])
+def test_no_column_of_half_a_vector_is_lost(ways: str, dtype: str) -> None:
+    x, y, z = product(ways, "m", 17, "n", getattr(gc, dtype))
+    run = gc.compile([x, y], z)
+    for n in (1, 4, 5, 8, 9, 16, 17, 24, 25, 33, 40, 41, 64, 65, 72, 73):
+        a, b = draw(75, 17, dtype=dtype), draw(17, n, dtype=dtype)
+        stored = (a.T if ways[0] == "T" else a, b.T if ways[1] == "T" else b)
+        assert_close(run(*map(np.ascontiguousarray, stored)), a, b)
