@@ -30,7 +30,7 @@ def widths(m: Any, k: Any, n: Any, dtype: Any = gc.float32) -> set[int]:
     return {s.value.lanes for s in statements if isinstance(s, Declare) and "x" in s.name}
 
 
-@pytest.mark.parametrize("n", [33, 40, 97, "n"], ids=str)
+@pytest.mark.parametrize("n", [33, 40, 56, 97, 120, "n"], ids=str)
 def test_few_columns_beyond_whole_vectors_take_half_a_vector(n: Any) -> None:
     assert widths(500, 50, n) == {8, 16}
     assert widths(500, 50, n, gc.float64) >= {8}
@@ -50,3 +50,13 @@ def test_no_column_of_half_a_vector_is_lost(ways: str, dtype: str) -> None:
         a, b = draw(75, 17, dtype=dtype), draw(17, n, dtype=dtype)
         stored = (a.T if ways[0] == "T" else a, b.T if ways[1] == "T" else b)
         assert_close(run(*map(np.ascontiguousarray, stored)), a, b)
+
+
+@pytest.mark.parametrize("ways", ["NN", "NT", "TN", "TT"])
+@pytest.mark.parametrize("n", [34, 56, 120, 182])
+def test_known_columns_end_in_half_a_vector(n: int, ways: str) -> None:
+    for dtype in (np.float32, np.float64):
+        x, y, z = product(ways, 75, 300, n, getattr(gc, np.dtype(dtype).name))
+        a, b = draw(75, 300, dtype=dtype), draw(300, n, dtype=dtype)
+        stored = (a.T if ways[0] == "T" else a, b.T if ways[1] == "T" else b)
+        assert_close(gc.compile([x, y], z)(*map(np.ascontiguousarray, stored)), a, b)

@@ -105,10 +105,10 @@ class Tile:
         return For("p.i", ZERO, e.const(rows, row.dtype), body)
 
     def _ahead(self) -> list[Stmt]:
-        """What is asked for in every step of a whole tile."""
-        frame = self.frame
-        if len(self.widths) < frame.sizes.vectors:
+        """What is asked for in every step of a whole tile of whole panels."""
+        if self.ahead is None:
             return []
+        frame = self.frame
         rows = rows_ahead(frame, lambda row: _element(frame, row))
         return rows + tile_ahead(frame) + panel_ahead(frame, self.start)
 
