@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import gc
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -38,16 +39,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     fuzzing = config.getoption("markexpr") == "fuzz"
     hypothesis.settings.load_profile("fuzz" if fuzzing else "suite")
+    if not fuzzing:  # no bit depends on it; fuzzing is for the code that users get
+        os.environ.setdefault("NUMBA_OPT", "1")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported and collected stays, so no collection of garbage looks at it again."""
+    """What is imported and collected stays, so no collection of garbage looks at it again, and what
+    tests make is looked at seldom: they have other ends than to wait for it.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 10)
         gc.enable()
 
 

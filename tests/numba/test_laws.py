@@ -16,23 +16,35 @@ from graphc.ir.op import Op, Sample
 from tests.support.laws import check_lowering, seeded
 
 OPS = [op for op in Op.registry.values() if op.samples()]
-FEW = 5
+FEW = 3
 AT_ONCE = 12
 
 
 def few(samples: Sequence[Sample], first: int) -> list[Sample]:
-    """Samples that are new by their dtypes or by their attributes and shapes, from one on."""
+    """Samples that are new by their dtypes, attributes and shapes: by most of these, then the
+    largest, then from one on.
+    """
+    left = [samples[(first + k) % len(samples)] for k in range(len(samples))]
+    traits, sizes = zip(*map(told, left), strict=True)
     seen: set[Any] = set()
-    found = []
-    for k in range(len(samples)):
-        sample = samples[(first + k) % len(samples)]
-        arrays = seeded(sample)
-        form = repr(sorted(sample.attrs.items())), tuple(a.shape for a in arrays)
-        traits = {("form", *form), ("dtypes", *(a.dtype for a in arrays))}
-        if not traits <= seen:
-            found.append(sample)
-            seen |= traits
-    return found[:FEW]
+    found: list[Sample] = []
+    while len(found) < FEW:
+        new = [(len(t - seen), size) for t, size in zip(traits, sizes, strict=True)]
+        best = new.index(max(new))
+        if not new[best][0]:
+            break
+        found.append(left[best])
+        seen |= traits[best]
+    return found
+
+
+def told(sample: Sample) -> tuple[set[Any], int]:
+    """What tells a sample from others, and the number of its elements."""
+    arrays = seeded(sample)
+    dtypes, shapes = zip(*((a.dtype, a.shape) for a in arrays), strict=True) if arrays else ((), ())
+    attrs = repr(sorted(sample.attrs.items()))
+    traits = {("attrs", attrs), ("shapes", shapes), ("dtypes", dtypes)}
+    return traits, sum(a.size for a in arrays)
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
