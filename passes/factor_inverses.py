@@ -4,14 +4,17 @@
 
 where r is made of a sum along the same row: with r behind them, both sums go in one loop. Taken out
 are inverses of sums of exp(x - max(x)), which are at least 1, and of roots of a mean square and a
-positive number, as norms divide by: neither is ever infinite, and only roundings change unless
-the squares, or the sum of x, are near to overflow. Other factors stay where they are, and so do
-16-bit floats, whose range is short. A sum of nothing is 0, whatever a norm of no elements is.
+positive number, as norms divide by: neither is ever infinite, and only roundings change. Before the
+inverse of a softmax, whose sums may be larger than any of the results, another one of small parts
+is there for those that overflow. What is divided by a norm is taken to be so far from the ends of
+its range that its products and their sums keep to that. Other factors stay where they are, and so
+do 16-bit floats, whose range is short. A sum of nothing is 0, whatever a norm of no elements is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -19,6 +22,8 @@ from graphc.ir.dim_values import product
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild
+from graphc.ops.arithmetic import multiply
+from graphc.ops.classify import isfinite
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast
 from graphc.ops.reduction import sum as reduce_sum
@@ -31,6 +36,11 @@ from graphc.passes.reciprocate import is_sum_of_shifted_exponentials
 
 #: Products inside each other that are searched for factors.
 DEPTH = 4
+#: A part, exactly, of which no sum of what is finite overflows.
+SMALL = 2.0**-80
+#: The least number beside a mean square whose inverse root may wait: products with what is small
+#: would be too small without it.
+LEAST = 1e-13
 Axes = tuple[int, ...]
 
 
@@ -48,10 +58,15 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if not found or rest is None:
         return None
     kept = [k for k in range(rest.ndim) if k not in axes]
-    total = reduce_sum(rest, axes)
-    for y in found:
-        places = tuple(kept.index(a) for a in y.node.attrs["axes"])
-        total = total * broadcast(y.node.inputs[0], total.shape, places)
+    places = [tuple(kept.index(a) for a in y.node.attrs["axes"]) for y in found]
+    plain = reduce_sum(rest, axes)
+    inverses = [
+        broadcast(y.node.inputs[0], plain.shape, k) for y, k in zip(found, places, strict=True)
+    ]
+    total = reduce(multiply, inverses, plain)
+    if any(y.node.inputs[0].node.op.name == "reciprocal" for y in found):
+        spare = reduce_sum(rest * SMALL, axes)
+        total = where(isfinite(plain), total, reduce(multiply, inverses, spare) * (1 / SMALL))
     count = product(rest.shape[a] for a in axes)
     if not isinstance(count, int):
         total = where(broadcast(extent(count), total.shape, ()) > 0, total, zeros_like(total))
@@ -88,13 +103,13 @@ def _is_inverse(x: Tensor, axes: Axes) -> bool:
 
 
 def _is_positive(v: Tensor) -> bool:
-    """Whether v is a mean square and a positive number."""
+    """Whether v is a mean square and a number that is not tiny."""
     if v.node.op.name != "add":
         return False
     for mean, more in (v.node.inputs, v.node.inputs[::-1]):
         number = literal(more)
         value = None if number is None else constant_value(number)
-        if value is not None and 0 < value < np.inf and _is_mean_square(mean):
+        if value is not None and LEAST < value < np.inf and _is_mean_square(mean):
             return True
     return False
 

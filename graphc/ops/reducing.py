@@ -71,8 +71,7 @@ class Reduction(Op):
             return self._of_nothing(x, axes)
         wide = x.astype(np.float32) if as_dtype(x.dtype).is_float and x.dtype.itemsize == 2 else x
         with np.errstate(all="ignore"):
-            result = self._reference(wide, axes)
-        return np.asarray(result).astype(self._made(x.dtype))
+            return np.asarray(self._reference(wide, axes)).astype(self._made(x.dtype))
 
     def _made(self, dtype: Any) -> Any:
         return np.dtype(np.int64) if self.combine.startswith("arg") else dtype

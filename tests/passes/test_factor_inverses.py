@@ -62,14 +62,31 @@ def test_inverses_leave_sums(y: Tensor, extreme: bool) -> None:
             np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("columns", [7, 700])
+def test_sums_overflow_where_those_of_the_softmax_do(dtype: str, columns: int) -> None:
+    x, v = (gc.placeholder(name, ("n", columns), dtype) for name in "xv")
+    y = gc.sum(gc.softmax(x, axis=1) * v, axis=1)
+    most = float(np.finfo(dtype).max)
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.3, 0.6, (6, columns)).astype(dtype)
+    values *= np.array([most, -most, 1, most, most, 1e-30], dtype)[:, None]
+    values[2, 3], values[3, 1], values[4, 2] = np.inf, np.nan, -np.inf
+    given = rng.uniform(0, 1e-3, values.shape).astype(dtype), values
+    ours, theirs = (gc.compile([x, v], y, target=t)(*given) for t in ("cpu", "reference"))
+    assert np.isfinite(ours[[0, 1, 5]]).all()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "y",
     [
         gc.sum(Y * (X / norm(0.0)), axis=1),  # infinite beside a row of zeros
+        gc.sum(Y * (X / norm(1e-20)), axis=1),  # so large that products may be too small without
         gc.sum(Y * (X / gc.sqrt(V)[:, None]), axis=1),  # infinite beside a zero
         gc.sum(Y * (X / norm(1e-5)), axis=0),  # differs along the sum
     ],
-    ids=["no_eps", "any_root", "other_axis"],
+    ids=["no_eps", "tiny_eps", "any_root", "other_axis"],
 )
 def test_other_factors_stay(y: Tensor) -> None:
     assert waits(rewritten(y))
