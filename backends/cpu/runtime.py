@@ -167,7 +167,7 @@ try:
   br i1 %won, label %reset, label %no
 reset:
   store i32 0, ptr @gc_started
-  store %Finish zeroinitializer, ptr @gc_finish
+  store i64 0, ptr @gc_finish
   store atomic i32 0, ptr @gc_busy monotonic, align 4
   store atomic i32 %here, ptr @gc_owner release, align 4
   ret i1 true
@@ -197,8 +197,9 @@ start:
   %t = add i32 %k, 1
   %t64 = zext i32 %t to i64
   %worker = getelementptr [MAX_THREADS x %Worker], ptr @gc_workers, i64 0, i64 %t64
-  store %Worker zeroinitializer, ptr %worker
+  store i64 0, ptr %worker
   %thread = getelementptr %Worker, ptr %worker, i32 0, i32 2
+  store i64 0, ptr %thread
   %argument = inttoptr i64 %t64 to ptr
   %refused = call i32 @pthread_create(ptr %thread, ptr null, ptr @gc_work, ptr %argument)
   %failed = icmp ne i32 %refused, 0

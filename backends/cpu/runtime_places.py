@@ -50,7 +50,7 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 define internal void @gc_leave(i32 %cpu, ptr %home) noinline {
 entry:
   %set = alloca [128 x i64]
-  store [128 x i64] zeroinitializer, ptr %set
+  %cleared = call ptr @memset(ptr %set, i32 0, i64 1024)
   %process = call i32 @getpid()
   %failed = call i32 @sched_getaffinity(i32 %process, i64 1024, ptr %set)
   %known = icmp eq i32 %failed, 0

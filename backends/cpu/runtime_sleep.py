@@ -9,6 +9,7 @@ _LINUX_IR = """
 declare i64 @syscall(i64, ...)
 declare i32 @sched_getaffinity(i32, i64, ptr)
 declare i64 @llvm.ctpop.i64(i64)
+declare ptr @memset(ptr, i32, i64)
 
 ; Sleeps unless the word has changed; may return for no reason.
 define internal void @gc_sleep(ptr %word, i32 %old) noinline {
@@ -32,7 +33,7 @@ done:
 define internal i32 @gc_cpus() noinline {
 entry:
   %set = alloca [128 x i64]
-  store [128 x i64] zeroinitializer, ptr %set
+  %cleared = call ptr @memset(ptr %set, i32 0, i64 1024)
   %failed = call i32 @sched_getaffinity(i32 0, i64 1024, ptr %set)
   br label %next
 next:
