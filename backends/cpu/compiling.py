@@ -11,6 +11,7 @@ from graphc.backends.cpu.entry import Dims, Entry, Packed, pack
 from graphc.backends.cpu.origins import arrays_of, origin_of
 from graphc.backends.llvm.engine import Compilation
 from graphc.backends.llvm.module import PLAN, RUN, emit_parts
+from graphc.backends.llvm.parts import OPTIMISED
 from graphc.backends.llvm.target import Target
 from graphc.backends.program import Program, compound_dims, slots
 from graphc.ir.dim_values import is_name
@@ -52,15 +53,15 @@ def _objects(program: Program, target: Target, timers: Timers | None) -> list[by
     known: dict[str, bytes | memoryview] = {}
     with Compilation(target, default_threads()) as compilation:
 
-        def ready(part: str, last: bool = False) -> None:
-            keys.append(cache.key(part, target))
+        def ready(part: str, level: int = OPTIMISED, last: bool = False) -> None:
+            keys.append(cache.key(part, target, f"level {level}"))
             found = cache.get(keys[-1])
             if found is None:
-                compilation.add(part, last=last)
+                compilation.add(part, level, last=last)
             else:
                 known[keys[-1]] = found
 
-        ready(emit_parts(program, ready, timers), last=True)
+        ready(*emit_parts(program, ready, timers), last=True)
         missing = [key for key in keys if key not in known]
         for key, code in zip(missing, compilation.objects(), strict=True):
             cache.put(key, code)

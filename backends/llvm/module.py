@@ -95,15 +95,17 @@ def module_of(program: Program) -> Module:
     return Module(text, part.kernels)
 
 
-def emit_parts(program: Program, ready: Callable[[str], None], timers: Timers | None = None) -> str:
-    """The module of a program, or its last part: `ready` is called with each of the others as soon
-    as it is written.
+def emit_parts(
+    program: Program, ready: Callable[[str], None], timers: Timers | None = None
+) -> tuple[str, int]:
+    """The module of a program, or its last part, and the level to compile it at: `ready` is called
+    with each of the others as soon as it is written.
     """
     parts = Parts(ready)
     part = part_of(program, "gc", parts, timers)
-    kernels = parts.open.keys() | parts.closed
-    rest = [text for name, text in part.functions.items() if name not in kernels]
-    return parts.last(rest, part.declarations)
+    known = {*parts.open, *parts.closed, PLAN, RUN}
+    rest = {name: text for name, text in part.functions.items() if name not in known}
+    return parts.last(rest, (part.functions[PLAN], part.functions[RUN]), part.declarations)
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 PART_SIZE = 20_000
 """About how much text makes a part worth a thread: some 15 ms of compilation."""
 LARGE = 20_000
 """Text of a kernel that is a part by itself, and is found again by other programs that have it."""
+LONG = 8_000
+"""Text of entry functions that are a part by themselves: they run once a call, straight on, so that
+code is written for them as they stand, which takes an eighth of the time of optimising it.
+"""
+PLAIN, OPTIMISED = 0, 1
+"""Levels of `engine.compile_object`."""
 
 
 class Parts:
@@ -41,10 +48,22 @@ class Parts:
         self.ready(_module([*texts, *declarations]))
         self.closed.update(dict.fromkeys(kernels))
 
-    def last(self, functions: Iterable[str], declarations: Iterable[str]) -> str:
-        """A module of what is left and of functions that are no kernels, with what they declare."""
+    def last(
+        self, functions: Mapping[str, str], entry: Iterable[str], declarations: Iterable[str]
+    ) -> tuple[str, int]:
+        """A module of what is left, of functions that are no kernels and of those of the entry,
+        with what they declare; and the level to compile it at.
+        """
         outside = [f"declare void @{name}(ptr, i64)" for name in self.closed]
-        return _module([*self.open.values(), *functions, *outside, *declarations])
+        declared = [*outside, *declarations]
+        if sum(map(len, entry)) < LONG:
+            return _module([*self.open.values(), *functions.values(), *entry, *declared]), OPTIMISED
+        rest = {**self.open, **functions}
+        if rest:
+            texts = [_exported(text, name) for name, text in rest.items()]
+            self.ready(_module([*texts, *declared]))
+        heads = (_declaration(text, name) for name, text in rest.items())
+        return _module([*entry, *heads, *declared]), PLAIN
 
 
 def _module(lines: Iterable[str]) -> str:
@@ -52,4 +71,18 @@ def _module(lines: Iterable[str]) -> str:
 
 
 def _exported(text: str, name: str) -> str:
-    return text.replace(f"define internal void @{name}(", f"define void @{name}(", 1)
+    head = _head(text, name)
+    return text.replace(head, head.replace("define internal ", "define ", 1), 1)
+
+
+def _declaration(text: str, name: str) -> str:
+    """A declaration of the function `name` that the text defines."""
+    types = re.sub(r" %[\w.]+", "", _head(text, name)).replace("internal ", "", 1)
+    return types.replace("define ", "declare ", 1)
+
+
+def _head(text: str, name: str) -> str:
+    """The line that defines the function `name`, up to its attributes."""
+    found = re.search(rf"^define [^@\n]*@{re.escape(name)}\([^)\n]*\)", text, re.MULTILINE)
+    assert found is not None, f"there is no function {name}"
+    return found[0]

@@ -22,7 +22,7 @@ def texts_of(size: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     parts = Parts(texts.append)
     for name in [*KERNELS, "k3", "k19"]:
         parts.add(name, KERNELS[name], [f"declare void @needed_by_{name}()"])
-    return [*texts, parts.last([RUN], ["declare void @needed_by_k19()"])]
+    return [*texts, parts.last({}, [RUN], ["declare void @needed_by_k19()"])[0]]
 
 
 def defined(text: str) -> list[str]:
@@ -68,9 +68,27 @@ def test_a_large_kernel_is_a_part_that_other_programs_share(
     assert len(one) == 1 and one <= other
 
 
+def test_a_long_entry_is_apart_and_compiled_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = "define internal i64 @gc.3_run(ptr %bufs, ptr noalias %sizes) nounwind { ret i64 0 }"
+    for limit, count in ((1000, 1), (10, 2)):
+        monkeypatch.setattr(module, "LONG", limit)
+        texts: list[str] = []
+        parts = Parts(texts.append)
+        parts.add("k1", KERNELS["k1"], ["declare void @needed()"])
+        last, level = parts.last({"gc.3_run": inner}, [RUN], ["declare void @needed()"])
+        assert (len(texts) + 1, level) == (count, {1: 1, 2: 0}[count])
+    assert defined(last) == ["gc_run"]
+    assert "declare i64 @gc.3_run(ptr, ptr noalias)" in last
+    assert "declare void @k1(ptr, i64)" in last
+    assert "internal" not in texts[0]
+    assert texts[0].count("define") == 2
+
+
+@pytest.mark.parametrize("long", [10**9, 1])
 def test_a_program_in_parts_computes_the_same(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, long: int
 ) -> None:
+    monkeypatch.setattr(module, "LONG", long)
     x, w = gc.placeholder("x", ("n", 5, 4)), gc.placeholder("w", (4, 4))
 
     def cell(h: gc.Tensor, u: gc.Tensor) -> tuple[gc.Tensor, gc.Tensor]:
@@ -93,7 +111,7 @@ def test_a_program_in_parts_computes_the_same(
         emit_parts(step.program, texts.append)
         counts.append(len(texts))
         results += [step(*arguments), again(*arguments)]
-    assert counts[0] == 0
+    assert counts[0] == (long == 1)
     assert counts[1] > 3
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
