@@ -66,7 +66,7 @@ class _Rewriter:
             waiting.discard(node)
 
     def _done(self, node: Node) -> bool:
-        return all(x in self.normal for x in node.outputs)
+        return all(map(self.normal.__contains__, node.outputs))
 
     def _missing(self, node: Node) -> list[Node]:
         """The nodes whose normal forms this one waits for; with none left, its own is set."""
@@ -92,8 +92,9 @@ class _Rewriter:
         moved = with_inputs(node, tuple(self.normal[x] for x in node.inputs))
         if moved is not node or len(node.outputs) != 1:
             return moved.outputs
+        read = {x.node.op for x in node.inputs}
         for rule in self.rules.get(node.op, ()):
-            right = rule.replace(node)
+            right = rule.replace(node) if rule.needs <= read else None
             if right is not None:
                 self._count(rule)
                 blame(right, node)

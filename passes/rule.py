@@ -72,6 +72,9 @@ class Rule:
     def __repr__(self) -> str:
         return self.name
 
+    needs: frozenset[Op] = frozenset()
+    """Ops without which among those that make a node's inputs it does not apply."""
+
     @property
     def roots(self) -> frozenset[Op]:
         """The ops that it may replace."""
@@ -119,6 +122,11 @@ class Equation(Rule):
         missing = {*self.own.tensors, *self.own.values} - parameters(found)
         assert not missing, f"{self.name}: the left side does not determine {sorted(missing)}"
         return found
+
+    @Cached
+    def needs(self) -> frozenset[Op]:
+        """The ops right below the outermost one of the left side."""
+        return frozenset(part.op for part in self.pattern.inputs if isinstance(part, Form))
 
     def lefts(self) -> Iterator[Pattern]:
         """The shape of the left side for each example, at each dtype that it has one for."""

@@ -8,10 +8,12 @@ from collections.abc import Collection
 from graphc.ir import dim_values
 from graphc.ir.node import Node
 from graphc.ir.op import Op
+from graphc.ir.types import is_static
 from graphc.ir.walk import topological
 from graphc.passes.graph import Graph
 
-_sound: weakref.WeakSet[Node] = weakref.WeakSet()
+_sound: weakref.WeakKeyDictionary[Node, bool] = weakref.WeakKeyDictionary()
+"""The nodes that were looked at, and whether they speak of named sizes."""
 
 
 def verify(graph: Graph, forbids: Collection[str] = ()) -> None:
@@ -21,10 +23,12 @@ def verify(graph: Graph, forbids: Collection[str] = ()) -> None:
     for node in topological(graph.results):
         assert node.op.name not in forbids, f"{node!r} should not have survived"
         assert node.op.name != "placeholder" or node in inputs, f"{node!r} is not among the inputs"
-        if node not in _sound:
+        named = _sound.get(node)
+        if named is None:
             _verify_node(node)
-            _sound.add(node)
-        _verify_sizes(node, known)
+            named = _sound[node] = not all(is_static(type_.shape) for type_ in node.types)
+        if named:
+            _verify_sizes(node, known)
     for variable, new in graph.updates:
         assert variable.node.op.name == "variable", f"{variable!r} is updated but no variable"
         assert new.type == variable.type, f"{variable!r} cannot become {new!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import is_
 
 from graphc.ir.node import Node, Tensor, apply
 
@@ -55,11 +56,11 @@ def rebuild(
     new: dict[Tensor, Tensor] = dict(replaced or {})
     outputs = list(outputs)
     for node in topological(outputs, since):
-        if all(x in new for x in node.outputs):
+        if new and all(map(new.__contains__, node.outputs)):
             continue
-        inputs = tuple(new.get(x, x) for x in node.inputs)
+        inputs = tuple(map(new.get, node.inputs, node.inputs))
         result = visit(node, inputs)
-        results = tuple(with_inputs(node, inputs).outputs if result is None else result)
+        results = with_inputs(node, inputs).outputs if result is None else tuple(result)
         for old, replacement in zip(node.outputs, results, strict=True):
             if old.label and not replacement.label:
                 replacement.label = old.label
@@ -69,7 +70,7 @@ def rebuild(
 
 def with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
     """The same op and attributes on other inputs; the node itself if they are its own."""
-    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+    if len(inputs) == len(node.inputs) and all(map(is_, inputs, node.inputs)):
         return node
     new = apply(node.op, *inputs, **node.attrs)
     if node.source is not None:

@@ -83,6 +83,7 @@ class _Fuser:
         self.window = window
         self.groups: list[_Group] = []
         self.group_of: dict[Tensor, _Group] = {}
+        self._needed: dict[_Group, set[_Group]] = {}
 
     def run(self) -> list[Body]:
         place = {node: k for k, node in enumerate(topological(self.outputs))}
@@ -179,20 +180,25 @@ class _Fuser:
 
     def _through_others(self, group: _Group, accesses: Sequence[Access]) -> bool:
         """Whether x needs a kernel that in turn needs the group (directly or not)."""
-        stack = [
-            g
-            for a in accesses
-            if (g := self.group_of.get(base(a.tensor))) is not None and g is not group
-        ]
-        seen: set[_Group] = set()
-        while stack:
-            g = stack.pop()
-            if g is group:
-                return True
-            if g not in seen:
-                seen.add(g)
-                stack.extend(g.needs)
-        return False
+        producers = (self.group_of.get(base(a.tensor)) for a in accesses)
+        return any(
+            g is not None and g is not group and group in self._needed_by(g) for g in producers
+        )
+
+    def _needed_by(self, group: _Group) -> set[_Group]:
+        """The group and all that it needs, directly or not."""
+        found = self._needed.get(group)
+        if found is None:
+            found, stack = set(), [group]
+            while stack:
+                g = stack.pop()
+                if g in self._needed:
+                    found |= self._needed[g]
+                elif g not in found:
+                    found.add(g)
+                    stack.extend(g.needs)
+            self._needed[group] = found
+        return found
 
     def _saves(self, group: _Group, accesses: Sequence[Access]) -> bool:
         """Whether sharing a kernel saves memory traffic: a value or an input is read (or made) once
@@ -225,8 +231,10 @@ class _Fuser:
             producer = self.group_of.get(base(access.tensor))
             if producer is not group:
                 group.reads.add(access.tensor)
-                if producer is not None:
+                if producer is not None and producer not in group.needs:
                     group.needs.add(producer)
+                    if len(group.roots) > 1:  # others may need it already
+                        self._needed.clear()
 
     # --- results ----------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Node, Tensor
+from graphc.ir.types import Shape
 from graphc.ir.walk import topological
 from graphc.machine import TYPICAL
 from graphc.ops.convolutions.packed import sees_each_once
@@ -36,11 +38,14 @@ def is_view(node: Node) -> bool:
     """
     if not isinstance(node.op, Reshape):
         return node.op.name == "barrier"
-    x = node.inputs[0]
+    return _mixes_axes(node.inputs[0].shape, node.types[0].shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _mixes_axes(shape: Shape, target: Shape) -> bool:
     return any(
-        sum(x.shape[k] != 1 for k in ours) > 1
-        or sum(node.types[0].shape[k] != 1 for k in theirs) > 1
-        for ours, theirs in factor_groups(x.shape, node.types[0].shape)
+        sum(shape[k] != 1 for k in ours) > 1 or sum(target[k] != 1 for k in theirs) > 1
+        for ours, theirs in factor_groups(shape, target)
     )
 
 
