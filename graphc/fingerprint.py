@@ -1,11 +1,14 @@
-"""A name for what a graph computes: equal for equal graphs, in every process."""
+"""A name for what a graph computes: equal for equal graphs, in every process.
+
+Large constants are told of by their types alone: most are operands, on whose values no code
+depends, and hashing them may take longer than all else that a process does with compiled code.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
 
 from graphc.ir.node import Node
 from graphc.ir.walk import topological
@@ -13,25 +16,22 @@ from graphc.ops.literal import LARGE, Literal
 from graphc.passes.identity import is_own, line_of, reference
 from graphc.passes.pipeline import Graph
 
-WORTH_A_THREAD = 1 << 20
-"""Constants of so many bytes take longer than it takes to tell a thread of them."""
-
 
 def fingerprint(graph: Graph, *more: str) -> str | None:
-    """A hash of the graph, of `more`, and of graphc's own code; None for a graph whose ops are not
-    all graphc's own.
+    """A hash of the graph but for the values of its `literals`, of `more`, and of graphc's code;
+    None for a graph whose ops are not all graphc's own.
     """
-    digest = hashlib.sha256(_own_code())
+    digest = hashlib.sha256(own_code())
     for part in (*more, graph.name, str(graph.relaxed)):
         digest.update(part.encode() + b"\0")
     number: dict[Node, int] = {}
-    nodes = _nodes(graph)
-    _name_large_constants(nodes)
-    for node in nodes:
+    for node in _nodes(graph):
         if not is_own(node.op):
             return None
         number[node] = len(number)
-        digest.update(line_of(node, number).encode())
+        value = _large(node)
+        line = line_of(node, number) if value is None else f"{value.dtype.str} {value.shape}\n"
+        digest.update(line.encode())
     for tensors in (graph.inputs, graph.outputs, *graph.updates):
         digest.update(("|" + ",".join(reference(x, number) for x in tensors)).encode())
     return digest.hexdigest()
@@ -39,7 +39,7 @@ def fingerprint(graph: Graph, *more: str) -> str | None:
 
 def literals(graph: Graph) -> list[Literal]:
     """The large constants of a graph, in an order that graphs of equal names share."""
-    return [v for v in _values(_nodes(graph)) if v.nbytes >= LARGE]
+    return [value for value in map(_large, _nodes(graph)) if value is not None]
 
 
 def _nodes(graph: Graph) -> list[Node]:
@@ -47,22 +47,14 @@ def _nodes(graph: Graph) -> list[Node]:
     return topological([*graph.inputs, *results, *(variable for variable, _ in graph.updates)])
 
 
-def _values(nodes: Iterable[Node]) -> list[Literal]:
-    values = (node.attrs.get("value") for node in nodes)
-    return [v for v in values if isinstance(v, Literal)]
-
-
-def _name_large_constants(nodes: Iterable[Node]) -> None:
-    """Has their digests computed by several threads, for whoever asks for them next."""
-    large = [v for v in _values(nodes) if v.nbytes >= WORTH_A_THREAD]
-    if len(large) > 1:
-        from graphc.ir.each import each
-
-        each(lambda value: value.digest, large)
+def _large(node: Node) -> Literal | None:
+    """The value of a node that is a large constant."""
+    value = node.attrs.get("value")
+    return value if isinstance(value, Literal) and value.nbytes >= LARGE else None
 
 
 @functools.cache
-def _own_code() -> bytes:
+def own_code() -> bytes:
     """Names, sizes and times of graphc's source files: changes whenever the compiler does."""
     lines = sorted(_files(os.path.dirname(__file__)))
     return hashlib.sha256("\n".join(lines).encode()).digest()

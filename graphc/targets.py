@@ -10,7 +10,7 @@ import numpy as np
 
 from graphc.arguments import Signature
 from graphc.executable import Executable
-from graphc.fingerprint import fingerprint, literals
+from graphc.fingerprint import fingerprint, literals, own_code
 from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
@@ -75,15 +75,20 @@ def build_cpu(
     """Native code through LLVM, called without Python in between; a graph compiled before comes
     from the cache as it is.
     """
-    from graphc.backends.cpu import cache, heap
+    from graphc.backends.cpu import heap
     from graphc.backends.cpu.entry import unpack
     from graphc.backends.cpu.executable import load
     from graphc.backends.cpu.host import host, is_known
+    from graphc.backends.cpu.known import Known, Reads
     from graphc.backends.cpu.origins import values_of
     from graphc.backends.llvm.target import named_target
 
+    written = literals(stages.source)
+    reads = Reads(written)
+    own_code()  # asks the system for many files, which is slow beside another thread
     if not is_known():
         _begin_to_compile()
+        _optimise_ahead(stages)
     try:
         target = host() if isa == "host" else named_target(isa)
     except ValueError as error:
@@ -102,19 +107,18 @@ def build_cpu(
     )
     more += (digest(stages.choices),) if stages.choices else ()
     known_as = fingerprint(stages.source, *stages.disable, *more)
-    written = literals(stages.source)
-    key = None if known_as is None else cache.key(known_as, target)
-    data = None if key is None else cache.get(key)
+    known = None if known_as is None else Known(known_as, target, reads)
+    data = None if known is None else known.get()
     if data is None:
         _begin_to_compile()
-        from graphc.backends.cpu import ahead
         from graphc.backends.cpu.compiling import compiled
 
         assert stages.program is not None
-        ahead.go_on()
+        if known is not None:
+            known.note(reads)
         packed = compiled(stages.program, variables, target, written=written)
-        if key is not None and not _all_unknown(stages):
-            cache.put(key, packed.data)
+        if known is not None and not _all_unknown(stages):
+            known.put(packed.data)
     else:
         packed = unpack(data, lambda origins: values_of(origins, written))
     arrays = [state_of(x) for x in variables]
@@ -157,6 +161,14 @@ def _begin_to_compile() -> None:
 
     ahead.begin()
     from graphc.backends.cpu import compiling  # noqa: F401 - for what importing it takes
+
+
+def _optimise_ahead(stages: Stages) -> None:
+    """Does what can be done before LLVM is there to tell what this machine is: nothing that was
+    compiled for it can be known then.
+    """
+    if stages.memory_budget is None:
+        _ = stages.graph
 
 
 def variables_of(graph: Graph) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -13,6 +13,8 @@ from graphc.ir.record import dataclass
 
 LARGE = 4096
 """Bytes from which an array is worth memory that is laid out for it."""
+WORTH_A_THREAD = 1 << 20
+"""Bytes that take longer to hash than it takes to tell a thread of them."""
 PIECE = 1 << 22
 """Bytes whose copying is worth a thread: the system takes long to find the memory."""
 
@@ -43,15 +45,16 @@ class Literal:
     begins on a 64-byte boundary.
 
     Where a compiled function holds the array laid out anew, that may be all there is of it: whoever
-    asks for the array then has it laid back.
+    asks for the array then has it laid back. `reads` is how often somebody has asked for it.
     """
 
-    __slots__ = ("_array", "_digest", "_hash", "_laid", "dtype", "shape")
+    __slots__ = ("_array", "_digest", "_hash", "_laid", "dtype", "reads", "shape")
 
     def __init__(self, array: np.ndarray):
         self.dtype, self.shape = array.dtype, array.shape
         self._array: np.ndarray | None
         self._laid: Laid | None = None
+        self.reads = 0
         if array.nbytes < LARGE:
             self._array = np.ndarray(self.shape, self.dtype, array.tobytes())
         else:
@@ -63,11 +66,16 @@ class Literal:
     @property
     def array(self) -> np.ndarray:
         """The array itself."""
+        self.note_read()
         array = self._array
         if array is None:
             assert self._laid is not None, "an array that was given up lies elsewhere"
             array = self._array = self._laid.back(self.shape)
         return array
+
+    def note_read(self) -> None:
+        """Counts somebody who has seen the values."""
+        self.reads += 1
 
     def laid(self, name: str, more: tuple[Any, ...]) -> np.ndarray | None:
         """The array as it was laid out in this way, if that is known."""
@@ -143,11 +151,12 @@ class Made(Literal):
         self.name, self.source, self.more, self._make = name, source, more, make
         self.dtype, self.shape = source.dtype, shape
         self._hash, self._digest = hash((name, source, more)), None
-        self._array, self._laid = None, None
+        self._array, self._laid, self.reads = None, None, 0
 
     @property
     def array(self) -> np.ndarray:
         """The array, made by who asks first: where several do, each has the same values."""
+        self.note_read()
         if self._array is not None:
             return self._array
         array = self.source.laid(self.name, self.more)
@@ -157,6 +166,11 @@ class Made(Literal):
         array.flags.writeable = False
         self._array = array
         return array
+
+    def note_read(self) -> None:
+        """Counts somebody who has seen the values, and so those of the source."""
+        self.reads += 1
+        self.source.note_read()
 
     def give_up(self, laid: Laid) -> None:
         """Nothing: who no longer needs what was made forgets it."""
@@ -170,6 +184,16 @@ class Made(Literal):
         if not isinstance(other, Made) or self._hash != other._hash:
             return False
         return (self.name, self.source, self.more) == (other.name, other.source, other.more)
+
+
+def digests(values: Sequence[Literal]) -> str:
+    """A name for these values together, made by several threads where that takes long."""
+    import hashlib
+
+    large = [value for value in values if value.nbytes >= WORTH_A_THREAD]
+    if len(large) > 1:
+        each(lambda value: value.digest, large)
+    return hashlib.sha256(b"".join(value.digest for value in values)).hexdigest()
 
 
 def aligned_copy(value: np.ndarray) -> np.ndarray:
