@@ -207,9 +207,11 @@ def _squares(y: Tensor, axes: Axes) -> Tensor:
 
 
 def _deviations(d: Tensor, axes: Axes) -> Tensor:
-    """sum(d, axes) of d = x - repeated k."""
+    """sum(d, axes) of d = x - repeated k. The factors are in another order than in `squares_about`:
+    what both sums read would be stored, and columns that are stored are not taken in by lines.
+    """
     about = _About(*_centre(d), axes)
-    moved = about.sums(lambda d: d) + about.length * about.shift
+    moved = about.sums(lambda d: d) + about.shift * about.length
     return about.total(moved, lambda d: d)
 
 

@@ -1,8 +1,8 @@
 """Look-ups in tables of sixteen float32, and products with powers of two, as each target does them.
 
 Kernels call `@gc.lookup.vN(sums, table)` and `@gc.scale.vN(x, n)`, for vectors of N, and with two
-bounds `@gc.argument.vN(x, low, high)` and `@gc.remainder.vN(x, low, high)`; what a module calls is
-added to it when its target is known, and inlined.
+bounds `@gc.argument.vN(x, low, high)`, `@gc.remainder.vN(x, low, high)` and `@gc.rest.vN(x, low,
+high)`; what a module calls is added to it when its target is known, and inlined.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from graphc.backends.llvm.target import Target
 from graphc.backends.llvm.types import every, vector_type
 
-_CALLED = re.compile(r"@gc\.(lookup|scale|argument|remainder)\.v(\d+)\(")
+_CALLED = re.compile(r"@gc\.(lookup|scale|argument|remainder|rest)\.v(\d+)\(")
 _TABLE = "<16 x float>"
 
 
@@ -34,6 +34,8 @@ def _function(name: str, lanes: int, width: int, kind: str) -> str:
         return _same(name, lanes) if wide else _bounded(lanes)
     if name == "remainder":
         return _range(lanes) if wide else _same(name, lanes)
+    if name == "rest":
+        return _below_two(lanes) if wide else _same(name, lanes)
     if name == "scale":
         return _scale_at_once(lanes) if wide else _scale(lanes)
     if (lanes, width) in ((16, 512), (8, 512), (8, 256)):
@@ -94,6 +96,22 @@ def _range(lanes: int) -> str:
         f"{v} @gc.remainder.v{lanes}({v} %x, {v} %low, {v} %high)",
         [f"%r = call {v} {name}({values})", f"ret {v} %r"],
         f"declare {v} {name}({types})",
+    )
+
+
+def _below_two(lanes: int) -> str:
+    """Anything below 2 as it is, all else as something below 2: without the exponent's first bit,
+    which any unit takes away.
+    """
+    v, i = vector_type("float", lanes), vector_type("i32", lanes)
+    return _define(
+        f"{v} @gc.rest.v{lanes}({v} %x, {v} %low, {v} %high)",
+        [
+            f"%bits = bitcast {v} %x to {i}",
+            f"%small = and {i} %bits, {every('i32', lanes, ~(1 << 30))}",
+            f"%r = bitcast {i} %small to {v}",
+            f"ret {v} %r",
+        ],
     )
 
 

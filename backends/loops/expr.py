@@ -22,9 +22,10 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
   scale                x 2^floor(n) of float32, rounded once; |x| is within 2^-66 and 2^2, n a whole
                        number of sixteenths within -151 and 151 (and others, of an argument that
                        only its remainder bounds)
-  bounded              attr: two numbers, and which is asked for of "argument" and "remainder"; x
-                       between them. An argument that is NaN stays so, a remainder becomes any
-                       number between. A target bounds a function's argument or its remainder
+  bounded              attr: two numbers, and which is asked for of "argument", "remainder" and
+                       "rest"; x between them. An argument that is NaN stays so, a remainder or
+                       rest becomes any number between. A target bounds a function's argument, or
+                       its remainder or rest
   lookup               attr: sixteen float32; the one whose number the low bits of a float32 say
   math                 a function of the math library (attr: its name), expanded by
                        `graphc.backends.math`

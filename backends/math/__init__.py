@@ -20,6 +20,7 @@ FUNCTIONS: Mapping[str, str] = MappingProxyType(
         "exp": "exponential",
         "exp2": "exponential",
         "expm1": "exponential",
+        "summand_exp": "exponential",
         "log": "logarithm",
         "log2": "logarithm",
         "log10": "logarithm",
@@ -52,7 +53,7 @@ FUNCTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every function, with the module that has it under its name: few programs need more than one."""
-TABLED = ("exp", "sigmoid", "tanh")
+TABLED = ("exp", "sigmoid", "summand_exp", "tanh")
 """Functions of float32 that are cheaper where tables can be looked up."""
 
 

@@ -171,6 +171,11 @@ def _times_power(inside: Expr, x: Expr) -> Expr:
     return select(result > x, result, x)
 
 
+def summand_exp(x: Expr) -> Expr:
+    """e^x of a rounded difference that is summed up; `tabled` has what makes it cheaper."""
+    return exp(x)
+
+
 def exp_of_negative(x: Expr) -> Expr:
     """e^x of an x that is not above 0."""
     parts = exp_parts(larger(x, EXP_RANGE[x.dtype][0]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from graphc.backends.loops.expr import Expr, absolute, bounded, fma, lookup, maximum, minimum, scale
-from graphc.backends.math.exponential import EXP_RANGE, LN2_HIGH, LN2_LOW, LOG2_E
+from graphc.backends.math.exponential import EXP_RANGE, LN2, LN2_HIGH, LN2_LOW, LOG2_E
 from graphc.backends.math.floats import (
     larger,
     literal,
@@ -59,6 +59,20 @@ def exp(x: Expr) -> Expr:
     n = sums - ROUNDER
     r = fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), inside))
     r = bounded(r, -1 / SIZE / 2, 1 / SIZE / 2, "remainder")
+    t = lookup(sums, POWERS)
+    return scale(fma(t, _expm1(r, EXP_B, r), t), n)
+
+
+def summand_exp(x: Expr) -> Expr:
+    """e^x of a difference below 88 that has been rounded, as part of a sum.
+
+    What a rounded ln 2 lacks is a twentieth of what x does, and a zero may have either sign. So
+    large negative numbers, infinities and NaN need but a remainder that is some small number.
+    """
+    inside = bounded(x, *EXP_RANGE[x.dtype], "argument")
+    sums = fma(inside, pick(LOG2_E, x), literal(ROUNDER, x))
+    n = sums - ROUNDER
+    r = bounded(fma(n, literal(-LN2, x), inside), -2.0, 2.0, "rest")
     t = lookup(sums, POWERS)
     return scale(fma(t, _expm1(r, EXP_B, r), t), n)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.lower.kernel import Schedule
+from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests import columns
 from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
-from tests.lower.scheduled import function
+from tests.lower.scheduled import function, program_of
 from tests.support.guarded import before_nothing
 
 SHAPES = ((300, 17), (7, 4100), (1, 5), (129, 1), (0, 6), (5, 0), (64, 3, 21), (1031, 2))
@@ -90,3 +90,16 @@ def test_rows_that_are_looked_up_are_asked_for_where_there_are_some(dtype: str) 
         k = before_nothing(np.arange(count).astype(dtype) % 5)
         for found in run(value, k):
             np.testing.assert_allclose(found, value[k].sum(0), 1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 32, 63])
+def test_few_long_lines_are_shared_out_by_tiles(rows: int) -> None:
+    x = gc.placeholder("x", (rows, 5000))
+    (call,) = program_of([x], [gc.sum(x, axis=0)], Schedule()).calls
+    assert isinstance(call, Call)
+    grain = Schedule().grain
+    assert isinstance(call.chunks, int) and call.chunks >= min(columns.SHARES, 5000 * rows // grain)
+    assert call.chunks <= max(2, 1 + 5000 * rows // grain)
+    value = np.random.default_rng(rows).normal(size=(rows, 5000)).astype(np.float32)
+    (got,) = function([x], [gc.sum(x, axis=0)], Schedule())(value)
+    np.testing.assert_allclose(got, value.astype(np.float64).sum(0), 1e-5, 1e-5)

@@ -13,8 +13,10 @@ import graphc as gc
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests import pivots
 from graphc.backends.reference import evaluate
+from graphc.ir.dtypes import float32
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of
+from tests.math.harness import compiled as compiled_function
 
 SIZES = (("a", "b", "c"), ("a", "b", "b2", "c"))
 
@@ -110,3 +112,20 @@ def test_indices_that_are_made_on_the_way_are_checked() -> None:
     value[1, 7, 0] = 50
     with pytest.raises(gc.IndexRangeError, match="index 50 is out of range"):
         f(value, rows)
+
+
+def test_exponentials_of_a_sum_are_exact_enough_up_to_any_pivot() -> None:
+    """Half a unit and what rounding the difference costs anyway; special values stay."""
+    exp = compiled_function("summand_exp", float32)
+    x = np.linspace(-86, 88, 100_001, dtype=np.float32)
+    want = np.exp(x.astype(np.float64))
+    assert np.all(np.abs(exp(x) / want - 1) <= 2.0**-24 * (2 + np.abs(x) / 8))
+    special = np.array([-np.inf, -3e38, -1e10, -200, np.inf, np.nan], np.float32)
+    np.testing.assert_array_equal(exp(special), [0, 0, 0, 0, np.inf, np.nan])
+
+
+def test_sums_that_overflow_are_taken_again() -> None:
+    value = np.full((1, 11, 100), 0.5, np.float32)
+    value[0, 5] = 87
+    value[0, 6, ::2] = -np.inf
+    CHECK_ELEVEN(value)

@@ -32,7 +32,7 @@ def test_float32_error_is_within_its_bound(name: str) -> None:
     assert error <= FLOAT32[name], f"{name}({at!r}) is off by {error} ulp"
 
 
-@pytest.mark.parametrize("name", sorted(TABLED))
+@pytest.mark.parametrize("name", sorted(set(TABLED) & set(FLOAT32)))
 def test_float32_error_without_tables_is_within_its_bound(name: str) -> None:
     error, at = worst_float32(name, start=13, stride=65519, tables=False)
     assert error <= FLOAT32[name], f"{name}({at!r}) is off by {error} ulp"

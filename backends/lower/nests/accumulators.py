@@ -26,7 +26,7 @@ At = tuple[str, Expr]
 class LineAccumulator:
     """The line of one reduction: `value` along the line, and for argmin and argmax `place`, the
     lines where the best values so far were. `term` is what the line at hand gives, `position` the
-    number of that line.
+    number of that line. `among` neighbouring lines another combination may do.
     """
 
     name: str
@@ -36,6 +36,7 @@ class LineAccumulator:
     value: At
     place: At | None = None
     position: Expr | None = None
+    among: str | None = None
 
     @property
     def best(self) -> Expr:
@@ -56,7 +57,8 @@ class LineAccumulator:
         """Takes in neighbouring lines, given what makes of the first one's expressions theirs."""
         terms = [line(self.term) for line in lines]
         if self.place is None:
-            return [Store(*self.value, _pairwise(self.combine, [self.best, *terms]))]
+            joined = _pairwise(self.among or self.combine, terms)
+            return [Store(*self.value, combined(self.combine, self.best, joined))]
         assert self.position is not None
         steps: list[Stmt] = []
 
@@ -150,9 +152,8 @@ def parts_of(value: Expr) -> list[Expr]:
 
 
 def _pairwise(combine: str, terms: Sequence[Expr]) -> Expr:
-    """The first term combined with all others, those in pairs."""
-    first, *others = terms
-    while len(others) > 1:
-        pairs = zip(others[::2], others[1::2], strict=False)
-        others = [combined(combine, a, b) for a, b in pairs] + others[len(others) // 2 * 2 :]
-    return combined(combine, first, others[0])
+    """All terms combined in pairs."""
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        terms = [combined(combine, a, b) for a, b in pairs] + list(terms[len(terms) // 2 * 2 :])
+    return terms[0]

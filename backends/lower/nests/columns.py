@@ -15,7 +15,7 @@ from graphc.backends.lower.nests.accumulators import (
 from graphc.backends.lower.nests.combine import apart
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import plan_nest
-from graphc.ir.dims import floordiv, index, maximum, minimum
+from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.fuse import Body, Root
@@ -24,6 +24,10 @@ from graphc.passes.fusion.fuse import Body, Root
 TILE = 8 * TYPICAL.line_tile
 #: Lines of a part, at least, so that what parts leave is little beside what they read.
 LEAST_LINES = 64
+#: Tiles that are enough for threads to have about equal shares.
+SHARES = 8
+#: Elements of which tiles have a multiple.
+LEAST_TILE = TYPICAL.line_tile // 8
 PART, TILE_NUMBER, LINES = index("part"), index("tile"), index("lines")
 
 
@@ -44,7 +48,7 @@ class ColumnLowering(InLines):
         """A chunk is a tile of a part; only sizes count, never threads."""
         (rows,), (line,) = self.nest.outer, self.nest.inner
         self.flat, self.split = False, ()
-        self.tile = self.schedule.line_tile or TILE
+        self.tile = self.schedule.line_tile or self._tile(rows.extent, line.extent)
         self.tiles = floordiv(line.extent + (self.tile - 1), self.tile)
         most = maximum(1, floordiv(self.schedule.most_chunks, maximum(1, self.tiles)))
         fill = floordiv(self.schedule.grain, maximum(1, minimum(self.tile, line.extent)))
@@ -53,6 +57,17 @@ class ColumnLowering(InLines):
         self.parts = floordiv(rows.extent + (least - 1), least)
         self.per = floordiv(rows.extent + (self.parts - 1), maximum(1, self.parts))
         self.chunks = self.parts * self.tiles
+
+    def _tile(self, lines: Dim, length: Dim) -> int:
+        """Lines that are too few to be parted are shared out by their tiles, of which there are
+        some then: smaller ones where they must be.
+        """
+        if not isinstance(lines, int) or not isinstance(length, int):
+            return TILE
+        if not 0 < lines < LEAST_LINES:
+            return TILE
+        least = max(self.schedule.grain // lines, length // SHARES)
+        return min(-(-max(1, least) // LEAST_TILE) * LEAST_TILE, TILE)
 
     def run(self) -> list[Call]:
         (rows,), (line,) = self.nest.outer, self.nest.inner

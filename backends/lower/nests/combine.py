@@ -64,6 +64,7 @@ def combined(combine: str, a: Expr, b: Expr) -> Expr:
         "prod": lambda: a * b,
         "min": lambda: e.minimum(b, a),
         "max": lambda: e.maximum(b, a),
+        "largest number": lambda: e.select(b > a, b, a),
     }[combine]()
 
 
@@ -124,7 +125,7 @@ def combine_partials(
         _in_groups(taken, dims(chunks), identity(op, wide)) if some else parts_in_order,
         Store("o0", dims(j), e.cast(result, out.dtype)),
     ]
-    begin, end, parts = _split(dims, size, schedule)
+    begin, end, parts = _split(dims, size, chunks, schedule)
     lanes = schedule.lanes(wide.bits) if size != 1 else 0
     loop = For("j", begin, end, tuple(line), "vector" if lanes else "serial", lanes, 1)
     kernel = LoopKernel(f"combine_{op.name}", tuple(params), (), dims(parts), (loop,))
@@ -158,9 +159,12 @@ def _in_groups(step: Accumulate, chunks: Expr, zero: Expr) -> For:
     return For("group", e.const(0, int64), groups, group)
 
 
-def _split(dims: DimWriter, size: Dim, schedule: Schedule) -> tuple[Expr, Expr, Dim]:
-    """Begin and end of the chunk's part of `size` elements, and the number of parts."""
-    per = max(1, schedule.grain // 16)
+def _split(
+    dims: DimWriter, size: Dim, lines: Dim, schedule: Schedule
+) -> tuple[Expr, Expr, Dim]:
+    """Begin and end of the chunk's part of `size` elements of each line, and how many parts."""
+    per = max(1, schedule.grain // (max(lines, 16) if isinstance(lines, int) else 16))
+    per = -(-per // LINE) * LINE
     if isinstance(size, int) and size <= per:
         return dims(0), dims(size), 1
     chunk = index("chunk")

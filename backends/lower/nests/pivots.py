@@ -5,12 +5,15 @@
 Every exponential waits for the last m. So they are taken less a pivot k that the first few lines
 have, while m is found, and brought to m at the end: s exp(k - m). Where that is far from 1, so that
 something might overflow, vanish, or x - k be rounded more than the function itself, the tile is
-done again, less m. Special values need no care: an m that is not finite counts as 0 anyway.
+done again: m, then the sum less m. So it is where a sum is not finite, as those of NaN are: the
+first time m is but the largest number, which takes one instruction and not three, and exp need not
+care for what is above the pivot by far. An m that is not finite counts as 0 anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 FIRST = 4
 #: The most that pivot and largest may differ by.
 FAR = 16.0
+#: A combination whose result is the largest operand that is a number, if all are.
+NUMBERS = "largest number"
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,12 @@ class PivotedLines:
         del low.reader.values[pair.less]
         low.reader.values[pair.largest.tensor] = largest.result
         low.reader.values[pair.total.tensor] = total.result
+        ahead = low.lines_to_come([largest, total])
+        quick = [replace(largest, among=NUMBERS), replace(total, term=_as_summand(total.term))]
         return [
             *self._pivot(largest.term),
-            *self._taking_in([largest, total], low.lines_to_come([largest, total]), checks),
-            *self._brought(total),
+            *self._taking_in(quick, ahead, checks),
+            *self._brought(largest, total),
         ]
 
     def _pivot(self, term: Expr) -> list[Stmt]:
@@ -118,14 +125,18 @@ class PivotedLines:
         start = [low.along([s]) for line in lines for s in line.start(low.dims(0))]
         return [*start, *low.taken_in(lines, ahead, checks)]
 
-    def _brought(self, total: LineAccumulator) -> list[Stmt]:
-        """Brings the sum to the largest, or takes it again."""
+    def _brought(self, largest: LineAccumulator, total: LineAccumulator) -> list[Stmt]:
+        """Brings the sum to the largest, or takes both again."""
         low, dtype = self.low, total.term.dtype
         less = self._less(low.reader.values[self.pair.largest.tensor])
         difference = e.load(*self.pivot, dtype) - less
-        near = e.absolute(difference) <= FAR
+        near = (e.absolute(difference) <= FAR) & (total.best < e.const(float("inf"), dtype))
         moved = total.best * e.math("exp", difference)
-        again = [low.along([Store(*self.pivot, less)]), *self._taking_in([total])]
+        again = [
+            *self._taking_in([largest]),
+            low.along([Store(*self.pivot, less)]),
+            *self._taking_in([total]),
+        ]
         one, zero = e.const(1, dtype), e.const(0, dtype)
         return [
             Declare("far", zero),
@@ -134,3 +145,9 @@ class PivotedLines:
             ),
             If(e.var("far", dtype) > 0, tuple(again)),
         ]
+
+
+def _as_summand(term: Expr) -> Expr:
+    """An exponential as it is enough for a sum."""
+    found = (term.op, term.attr) == ("math", "exp")
+    return e.math("summand_exp", *term.args) if found else term
