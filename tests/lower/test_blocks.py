@@ -77,13 +77,21 @@ def test_sums_of_unknown_length_are_shared_evenly(samples: int, chunks: int) -> 
     np.testing.assert_array_equal(run(a, a), np.full((193, 193), samples))
 
 
-@pytest.mark.parametrize("shape", [(1024, 1024, 1024), (500, 500, 300), (3000, 64, 64)], ids=str)
+@pytest.mark.parametrize("shape", [(1024, 1024, 1024), (500, 500, 300), (3000, 64, 1000)], ids=str)
 def test_named_sizes_are_cut_into_as_high_blocks_as_known_ones(shape: tuple[int, int, int]) -> None:
     m, k, n = shape
     known, named = blocks_of(m, k, n)[2], blocks_of("m", "k", "n")[2]
     at = {"m": m, "k": k, "n": n}
     assert evaluate(named.down, at) == known.down
     assert evaluate(named.chunks, at) >= 8
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(16, 6), (32, 6), (48, 6)])
+def test_lines_that_would_collide_are_read_in_place_by_low_tiles(columns: int, rows: int) -> None:
+    _, sizes, _ = blocks_of(2048, 2048, columns)
+    assert sizes.in_place
+    assert sizes.tile_rows == rows
+    assert blocks_of(2048, 2040, columns)[1].tile_rows > rows
 
 
 @pytest.mark.parametrize("inner", [1, 2, 5, 64])

@@ -89,3 +89,25 @@ def test_the_number_of_threads_changes_no_bit_of_a_thin_product() -> None:
     run = compiled("NN", "m", "k", "n")
     a, b = draw(1, 1200, 600), draw(2, 600, 2)
     assert_same_bits(run, a, b)
+
+
+@pytest.mark.parametrize("way", ["N", "T"])
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 8])
+def test_few_known_columns_are_summed_along_long_lines(n: int, way: str) -> None:
+    for m, k in [(256, 2100), (521, 512)]:
+        y = gc.placeholder("y", (n, k) if way == "T" else (k, n))
+        x = gc.placeholder("x", (m, k))
+        run = gc.compile([x, y], x @ (y.T if way == "T" else y))
+        assert kernels(run) == ["dot_thin"]
+        a, b = draw(1, m, k), draw(2, k, n)
+        assert_close(run(a, np.ascontiguousarray(b.T) if way == "T" else b), a, b)
+
+
+def test_infinity_stays_in_its_row_and_column_of_a_thin_product() -> None:
+    x, y = gc.placeholder("x", (300, 600)), gc.placeholder("y", (600, 7))
+    a, b = draw(1, 300, 600), draw(2, 600, 7)
+    a[299, 5], b[3, 6] = np.inf, np.nan
+    finite = np.isfinite(gc.compile([x, y], x @ y)(a, b))
+    assert finite[:299, :6].all()
+    assert not finite[299].any()
+    assert not finite[:, 6].any()

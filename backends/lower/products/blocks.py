@@ -6,6 +6,7 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.sizes import (
     LEAST_HEIGHT,
     NARROW,
+    PACKED_HEIGHT,
     Sizes,
     divide_up,
 )
@@ -94,9 +95,9 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
 
 def _down(sizes: Sizes, tiles: Dim, beside: Dim) -> Dim:
     """Blocks of so many tiles, of which as many others are beside each other: where they would be
-    too few, more, but none low.
+    too few, more, but none so low that packing for it takes long.
     """
-    least = max(1, LEAST_HEIGHT // sizes.tile_rows)
+    least = max(1, PACKED_HEIGHT // sizes.tile_rows)
     enough = minimum(divide_up(tiles, least), divide_up(ENOUGH, maximum(1, beside)))
     return maximum(maximum(1, divide_up(tiles, sizes.height // sizes.tile_rows)), enough)
 

@@ -18,7 +18,7 @@ from graphc.backends.lower.products.parted import (
     parted_results,
     parted_sums,
 )
-from graphc.backends.lower.products.thin import is_thin, thin, thin_chunks
+from graphc.backends.lower.products.thin import is_thin, known_thin, thin, thin_chunks
 from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.node import Node
@@ -88,6 +88,10 @@ def _whole(
     if plan is not None:
         return _parted(body, schedule, fail, plan)
     if lowering.frame.product.turned:
+        straight = ProductLowering(body, schedule, fail, turns=False)
+        if known_thin(straight.frame):
+            sums = thin(straight.frame, straight.finished)
+            return [straight.call("dot_thin", sums, thin_chunks(straight.frame))]
         return _turned(lowering, body, schedule, fail)
     thinness = 0 if lowering.frame.words else is_thin(lowering.frame.product, lowering.frame.sizes)
     if thinness == 0:

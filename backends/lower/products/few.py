@@ -12,12 +12,13 @@ from graphc.backends.lower.products.held import held_sums
 from graphc.backends.lower.products.sizes import NARROW
 from graphc.ir.dims import maximum, minimum
 from graphc.ir.record import dataclass
+from graphc.machine import TYPICAL
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
 ROW, COLUMN, K, GROUP, TILE = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "c"))
-#: Lines of the right operand that are added to the sums at once, of one that may be in the cache
-#: and of one that is not; what is left goes so many at a time.
-LINES, FAR_LINES, LAST_LINES = 8, 16, (4, 1)
+#: Lines of the right operand that are added to the sums at once, as many as find places in the
+#: first cache however far apart they lie; what is left goes so many at a time.
+LINES, LAST_LINES = TYPICAL.ways, (4, 1)
 #: Columns after which the next row's sums are taken, so that the lines are still in the cache.
 STRETCH = 256
 #: Columns that are summed at once where both operands lie along the sum, and elements of the right
@@ -30,14 +31,13 @@ HELD_ELEMENTS, HELD_ROWS = 2**21, 2
 
 @dataclass(frozen=True)
 class Sums:
-    """Where the sums of a block are: rows `width` elements apart, from `start` on. `lines` of the
-    right operand are added at once, whose elements are asked for `ahead`.
+    """Where the sums of a block are: rows `width` elements apart, from `start` on. The right
+    operand's elements are asked for so many `ahead`, if any.
     """
 
     buffer: str
     start: Expr
     width: Expr
-    lines: int = LINES
     ahead: int = 0
 
     def at(self, row: Expr, column: Expr) -> Expr:
@@ -102,7 +102,7 @@ def lines_added(frame: Frame, sums: Sums, first: Expr, last: Expr) -> list[Stmt]
     """Lines first .. last of the right operand times elements of the left are added up."""
     clear = Store(sums.buffer, sums.at(ROW, COLUMN), e.const(0, frame.sum_type))
     out: list[Stmt] = [For("p.m", ZERO, H, (frame.along_columns(ZERO, W, [clear]),))]
-    for lines in (sums.lines, *LAST_LINES):
+    for lines in (LINES, *LAST_LINES):
         groups = (last - first) / lines
         summands = [first + GROUP * lines + u for u in range(lines)]
         out.append(For("p.q", ZERO, groups, tuple(_added(frame, sums, summands))))

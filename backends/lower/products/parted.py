@@ -12,17 +12,19 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt
 from graphc.backends.lower.products.axes import Product, extent_of
-from graphc.backends.lower.products.few import COLUMN, FAR_LINES, LINES, ROW, Sums, lines_added
+from graphc.backends.lower.products.few import COLUMN, ROW, Sums, lines_added
 from graphc.backends.lower.products.frame import ZERO, Frame
 from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.record import dataclass
+from graphc.machine import TYPICAL
 
 #: The sums of all parts.
 PARTIAL = "t0"
 #: Bytes of the right operand from which on its lines are read in order, and of a chunk's share.
 LARGE = SHARE = 2**18
-#: Bytes from which on they come from memory, and elements that are asked for ahead then.
-FAR, AHEAD = 2**21, 512
+#: Bytes from which on they come from memory, and elements that are asked for ahead then: of more
+#: rows than these each would ask.
+FAR, AHEAD, ASKING = TYPICAL.shared, 512, 4
 #: Columns whose sums stay in the first cache.
 WIDEST = 4096
 #: Parts at most, and summands of a part at least, whole groups of so many.
@@ -35,7 +37,7 @@ N0, W = e.var("p.n0"), e.var("p.w")
 @dataclass(frozen=True)
 class Parted:
     """A chunk sums one of `parts` of `inner` summands for one of `across` blocks of `width` columns
-    of no more than `rows` rows. `far`: the right operand comes from memory.
+    of no more than `rows` rows. `far`: what comes from memory is asked for.
     """
 
     rows: int
@@ -76,7 +78,8 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     most = max(1, min(MOST_PARTS, inner // LEAST_SUMMANDS))
     parts = min(most, max(2, _even(size // (SHARE * across))))
     most_rows = rows if isinstance(rows, int) else sizes.few
-    return Parted(most_rows, columns, inner, parts, across, width, size >= FAR)
+    far = size >= FAR and not (isinstance(rows, int) and rows > ASKING)
+    return Parted(most_rows, columns, inner, parts, across, width, far)
 
 
 def _even(count: int) -> int:
@@ -117,9 +120,7 @@ def _sums(plan: Parted, part: Expr) -> Sums:
     """Where the sums of a part lie, for the columns from p.n0 on."""
     start = part * (plan.rows * plan.columns) + N0
     width = e.const(plan.columns, ZERO.dtype)
-    if plan.far:
-        return Sums(PARTIAL, start, width, FAR_LINES, AHEAD)
-    return Sums(PARTIAL, start, width, LINES)
+    return Sums(PARTIAL, start, width, AHEAD if plan.far else 0)
 
 
 def parted_results(

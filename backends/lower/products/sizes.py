@@ -53,6 +53,8 @@ _SCALAR: tuple[_Tile, ...] = ((4, 1, 1), (4, 1, 2))
 COLLIDING = TYPICAL.colliding
 #: Rows that may lie any distance apart: as many lines find places in the cache.
 ANYWHERE = TYPICAL.anywhere
+#: Last rows of a tile of no more than those.
+LOW_TAIL = 2
 #: Panels for which it is not worth while to pack the left operand.
 MOST_PANELS = 4
 
@@ -133,11 +135,13 @@ def choose_sizes(
     tile_rows, tail_rows, vectors = (
         _panel_tile(lanes, schedule) if product.packed else _tile(columns, lanes, schedule, folded)
     )
+    panel = lanes * vectors
+    if schedule.in_place and words is None and _is_low(product, tile_rows, panel, sum_type):
+        tile_rows, tail_rows = ANYWHERE, LOW_TAIL
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     elif isinstance(rows, int):
         tail_rows = rows % tile_rows or tail_rows
-    panel = lanes * vectors
     fold = 0
     if folded:
         assert isinstance(columns, int)
@@ -207,6 +211,16 @@ def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> 
         return False
     period = COLLIDING if left.along == "inner" else COLLIDING // 2
     return left.step * sum_type.bytes % period != 0
+
+
+def _is_low(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
+    """Whether a tile has few rows because the lines of more of them would collide where they lie:
+    few vectors of the widest registers keep their units as busy.
+    """
+    if tile_rows <= ANYWHERE or panel * sum_type.bits < TYPICAL.vector_bits:
+        return False
+    high = _in_place(product, tile_rows, panel, sum_type)
+    return not high and _in_place(product, ANYWHERE, panel, sum_type)
 
 
 def _laid_out(product: Product, rows: Dim, columns: Dim, inner: Dim) -> bool:
