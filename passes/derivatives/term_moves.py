@@ -12,7 +12,7 @@ from dataclasses import replace
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
-from graphc.ops.layout import factor_groups
+from graphc.ops.axis_groups import factor_groups
 from graphc.passes.derivatives.terms import Label, Line, Term, fresh_line, row_major, with_labels
 
 

@@ -10,10 +10,11 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.ir.walk import topological
 from graphc.machine import TYPICAL
+from graphc.ops.axis_groups import factor_groups
 from graphc.ops.convolutions.packed import sees_each_once
 from graphc.ops.convolutions.windows import overlap
 from graphc.ops.elementwise import Elementwise
-from graphc.ops.layout import Reshape, factor_groups
+from graphc.ops.layout import Reshape
 
 #: Scalar operations that are worth a store and a load of the result.
 EXPENSIVE = TYPICAL.again

@@ -7,7 +7,8 @@ from __future__ import annotations
 from graphc.ir.dims import size
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
-from graphc.ops.layout import broadcast, factor_groups, reshape, transpose
+from graphc.ops.axis_groups import factor_groups
+from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.source import iota, is_scalar_constant, placeholder
 from graphc.passes.rule import Sides, procedure, rule
 from graphc.passes.rules.facts import is_unit, made_by, moves_units, without_units

@@ -12,8 +12,9 @@ from graphc.ir.dtypes import NUMBERS, DType, float64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import is_static
+from graphc.ops.axis_groups import factor_groups
 from graphc.ops.extent import extent
-from graphc.ops.layout import broadcast, factor_groups, reshape, transpose
+from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import all, any, max, min, prod, sum
 from graphc.ops.source import placeholder
 from graphc.passes.rule import Sides, procedure, rule
