@@ -18,7 +18,7 @@ from graphc.ops.loops.bands import wide as wide_part
 from graphc.ops.randomness.philox import random_words
 from graphc.ops.source import iota, is_scalar_constant
 from graphc.passes.bands.regions import COLUMN, ROW, UNIT, Labels, Region, is_kept
-from graphc.passes.derivatives.loop_gradients import like
+from graphc.passes.derivatives.branch_gradients import like
 
 Axes = tuple[int, ...]
 

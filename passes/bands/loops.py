@@ -17,7 +17,7 @@ from graphc.ops.reduction import sum as reduce_sum
 from graphc.passes.bands.bodies import Body, arranged_axes
 from graphc.passes.bands.limits import Limits, band_limits
 from graphc.passes.bands.regions import COLUMN, OTHER, ROW, UNIT, Region, is_big, is_kept
-from graphc.passes.derivatives.loop_gradients import like
+from graphc.passes.derivatives.branch_gradients import like
 
 #: Bytes of a value's rows in a band, about: products of more rows gain more than it costs to find
 #: some of them in the shared cache. Rows at least and at most, and bands of a matrix, about.

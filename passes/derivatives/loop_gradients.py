@@ -7,7 +7,7 @@ varies is stacked instead and contracted once, outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 
 from graphc.ir.errors import GradientError
@@ -17,15 +17,18 @@ from graphc.ir.subgraph import Subgraph, literal_nodes
 from graphc.ir.types import TensorType
 from graphc.ir.walk import substitute, topological
 from graphc.ops.arithmetic import add
-from graphc.ops.layout import broadcast, reshape, transpose
+from graphc.ops.layout import reshape, transpose
 from graphc.ops.linear.contraction import dot_general
-from graphc.ops.loops.control import SCAN, SWITCH, scan_node, switch_node
+from graphc.ops.loops.control import SCAN, SWITCH, scan_node
 from graphc.ops.reduction import SUM, reduce
-from graphc.ops.source import constant, placeholder
+from graphc.passes.derivatives.branch_gradients import (
+    Gradients,
+    Pullback,
+    like,
+    pull_switch,
+    zeros,
+)
 from graphc.passes.loops.loop_operands import repeated_from
-
-Pullback = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
-Gradients = Sequence[Tensor | None]
 
 #: Operations per element that the backward run does again, at most, rather than read what the
 #: forward run kept of every step, and repeated values that it sums again for one.
@@ -40,30 +43,11 @@ def pull_control(
     if node.op is SCAN:
         return _Scan(node, cotangents, wanted, pullback).run()
     if node.op is SWITCH:
-        return _pull_switch(node, cotangents, wanted, pullback)
+        return pull_switch(node, cotangents, wanted, pullback)
     raise GradientError(
         "a while loop has no gradient, because nobody knows how many steps to keep\n"
         "  hint: give while_loop max_steps, or use scan"
     )
-
-
-def _pull_switch(
-    node: Node, cotangents: Gradients, wanted: Sequence[bool], pullback: Pullback
-) -> Gradients:
-    index, *operands = node.inputs
-    active = [k for k, x in enumerate(operands) if wanted[k + 1] and x.dtype.is_float]
-    given = [(k, g) for k, g in enumerate(cotangents) if g is not None]
-    symbols = [like(g.type, f"cotangent{k}") for k, g in given]
-    bodies = []
-    for branch in node.attrs["branches"]:
-        outputs = [branch.outputs[k] for k, _ in given]
-        grads = pullback(outputs, [branch.inputs[k] for k in active], symbols)
-        bodies.append(Subgraph((*branch.inputs, *symbols), tuple(grads)))
-    results = switch_node(index, bodies, [*operands, *(g for _, g in given)]) if active else ()
-    found: list[Tensor | None] = [None] * len(node.inputs)
-    for k, g in zip(active, results, strict=True):
-        found[k + 1] = g
-    return found
 
 
 @dataclass
@@ -307,13 +291,3 @@ def _is_stack(x: Tensor) -> bool:
     while x.node.op.name in _LAYOUT:
         x = x.node.inputs[0]
     return x.node.op is SCAN and x.index >= x.node.attrs["carries"]
-
-
-def like(type_: TensorType, name: str) -> Tensor:
-    """A symbol of a type."""
-    return placeholder(name, type_.shape, type_.dtype)
-
-
-def zeros(type_: TensorType) -> Tensor:
-    """Nothing of a type yet added up."""
-    return broadcast(constant(0, type_.dtype), type_.shape, ())

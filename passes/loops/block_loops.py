@@ -19,7 +19,7 @@ from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import add
 from graphc.ops.loops.blocks import blocks_node
 from graphc.ops.loops.control import SCAN, scan_node
-from graphc.passes.derivatives.loop_gradients import like, zeros
+from graphc.passes.derivatives.branch_gradients import like, zeros
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.loops.row_parts import part_of, row_operands, summed_operands
 

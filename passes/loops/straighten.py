@@ -12,7 +12,7 @@ from graphc.ir.walk import rebuild, topological
 from graphc.ops.layout import transpose
 from graphc.ops.linear.contraction import dot_general
 from graphc.ops.loops.control import SCAN, scan_node
-from graphc.passes.derivatives.loop_gradients import like
+from graphc.passes.derivatives.branch_gradients import like
 from graphc.passes.graph import Graph, Pass
 
 #: Steps from which on it pays to turn an operand before them.

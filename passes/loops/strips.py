@@ -14,7 +14,7 @@ from graphc.ir.types import TensorType
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.loops.control import SCAN
 from graphc.ops.loops.strips import strip_rows, strips_node
-from graphc.passes.derivatives.loop_gradients import like
+from graphc.passes.derivatives.branch_gradients import like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.loops.row_parts import part_of, strip_operands
 
