@@ -19,12 +19,11 @@ from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
 from graphc.ops.copying import copy
 from graphc.passes.fusion.access import Access, AccessRecorder, domain_index, full_index, space
+from graphc.passes.fusion.roles import Role, domain_of, gives_places, row_index, shape_role
 from graphc.passes.fusion.roots import base, choose_roots, is_buffer, is_view
 
 #: A kernel that reads and makes this many values takes no more.
 WIDEST = 32
-
-Role = Literal["map", "row", "rowmap", "column", "total"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,15 +121,15 @@ class _Fuser:
         domain, axes = domain_of(x)
         alone = self._draft(x, domain_index(len(domain)))
         for group in self._candidates(alone.accesses):
-            role = _shape_role(group, x, domain, axes)
+            role = shape_role(group, x, domain, axes)
             if role is None:
                 continue
-            draft = self._draft(x, _row_index(group)) if role == "rowmap" else alone
+            draft = self._draft(x, row_index(group)) if role == "rowmap" else alone
             if self._fits(group, role, draft.accesses) and self._saves(group, draft.accesses):
                 self._join(group, draft, role, axes)
                 return
         group = _Group("nest", domain)
-        role = _shape_role(group, x, domain, axes)
+        role = shape_role(group, x, domain, axes)
         assert role is not None
         self.groups.append(group)
         self._join(group, alone, role, axes)
@@ -141,7 +140,7 @@ class _Fuser:
         if x.node.op.lowering == "reduce":
             (y,) = x.node.inputs
             recorder.at(y, full_index(y.shape, loop))
-            opaque = (*recorder.opaque_dims, *(loop if _gives_places(x) else ()))
+            opaque = (*recorder.opaque_dims, *(loop if gives_places(x) else ()))
             return Root(x, "row", 0, tuple(recorder.accesses), opaque)
         recorder.at(x, full_index(x.shape, loop))
         return Root(x, "map", 0, tuple(recorder.accesses), tuple(recorder.opaque_dims))
@@ -162,7 +161,7 @@ class _Fuser:
     def _reads_agree(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
         """Values of the group are read at the very element that the loops are at."""
         loop: tuple[Dim, ...] = domain_index(len(group.domain))
-        rows = _row_index(group)
+        rows = row_index(group)
         if role == "rowmap":
             loop = rows
         for access in accesses:
@@ -272,53 +271,6 @@ def _body(group: _Group, stored: Container[Tensor], place: Mapping[Node, int]) -
         tuple(sorted(group.reads, key=lambda t: (place[t.node], t.index))),
         tuple(x for x in group.roots if x in stored or group.kind == "loops"),
     )
-
-
-def domain_of(x: Tensor) -> tuple[tuple[Dim, ...], tuple[int, ...] | None]:
-    """The domain over which x is computed and, for a reduction, the axes of the domain that it
-    reduces.
-    """
-    if x.node.op.lowering != "reduce":
-        return space(x.shape), None
-    shape = x.node.inputs[0].shape
-    looped = [k for k, d in enumerate(shape) if d != 1]
-    return space(shape), tuple(looped.index(a) for a in x.node.attrs["axes"] if a in looped)
-
-
-def _row_index(group: _Group) -> tuple[Dim, ...]:
-    rows = group.row_axes or ()
-    return tuple(v for k, v in enumerate(domain_index(len(group.domain))) if k not in rows)
-
-
-def _gives_places(x: Tensor) -> bool:
-    """Whether a reduction gives the place of an element instead of a combination of values."""
-    return x.node.op.name.startswith("arg")
-
-
-def _shape_role(
-    group: _Group, x: Tensor, domain: tuple[Dim, ...], axes: tuple[int, ...] | None
-) -> Role | None:
-    """The role that fits the op and the shapes alone."""
-    rows = group.row_axes
-    if domain == group.domain:
-        if axes is None:
-            return "map"
-        return None if group.kind == "contraction" else _reduction_role(group, x, axes)
-    outer = tuple(d for k, d in enumerate(group.domain) if rows and k not in rows)
-    return "rowmap" if rows and axes is None and domain == outer else None
-
-
-def _reduction_role(group: _Group, x: Tensor, axes: tuple[int, ...]) -> Role | None:
-    ndim, rows = len(group.domain), group.row_axes
-    others = tuple(k for k in range(ndim) if k not in axes)
-    if rows is not None and axes == rows:
-        return "row"
-    if len(axes) == ndim and ndim > 0:
-        return "total"
-    leading = axes == tuple(range(len(axes)))
-    if rows is None:
-        return "column" if leading and axes else "row"
-    return "column" if rows == others else None
 
 
 def fuse(outputs: Sequence[Tensor], window: int = 24) -> list[Body]:
