@@ -159,9 +159,7 @@ def _in_groups(step: Accumulate, chunks: Expr, zero: Expr) -> For:
     return For("group", e.const(0, int64), groups, group)
 
 
-def _split(
-    dims: DimWriter, size: Dim, lines: Dim, schedule: Schedule
-) -> tuple[Expr, Expr, Dim]:
+def _split(dims: DimWriter, size: Dim, lines: Dim, schedule: Schedule) -> tuple[Expr, Expr, Dim]:
     """Begin and end of the chunk's part of `size` elements of each line, and how many parts."""
     per = max(1, schedule.grain // (max(lines, 16) if isinstance(lines, int) else 16))
     per = -(-per // LINE) * LINE
