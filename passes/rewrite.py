@@ -6,6 +6,7 @@ to its normal form too. Each node is visited once, so the time is linear in the 
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -28,12 +29,13 @@ def rewrite(
     """
     outputs = list(outputs)
     limit = STEPS_PER_NODE * (len(topological(outputs)) + 10)
-    rewriter = _Rewriter(by_root(rules), Counter() if counts is None else counts, limit)
+    rewriter = _Rewriter(by_root(tuple(rules)), Counter() if counts is None else counts, limit)
     rewriter.run([x.node for x in outputs])
     return [rewriter.normal[x] for x in outputs]
 
 
-def by_root(rules: Iterable[Rule]) -> dict[Op, list[Rule]]:
+@functools.lru_cache(maxsize=16)
+def by_root(rules: tuple[Rule, ...]) -> Mapping[Op, Sequence[Rule]]:
     """The rules that may replace each op."""
     found: dict[Op, list[Rule]] = {}
     for rule in rules:

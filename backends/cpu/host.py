@@ -35,8 +35,8 @@ def host() -> Target:
 
 
 def is_known() -> bool:
-    """Whether `host` does without LLVM."""
-    return _remembered()[1] is not None
+    """Whether `host` does without LLVM, or has done with it."""
+    return host.cache_info().currsize > 0 or _remembered()[1] is not None
 
 
 @functools.cache

@@ -72,3 +72,18 @@ def test_the_second_process_does_without_llvm(place: Path) -> None:
     assert warm[:2] == ["True", "False"]
     assert warm[2:5] == cold[2:5]
     assert warm[5] == "False"
+
+
+AGAIN = """
+import graphc as gc
+x = gc.placeholder("x", ("n",))
+for _ in range(2):
+    f = gc.compile([x], gc.exp(x) * 2)
+    print(f.from_cache, "graph" in vars(f.stages))
+"""
+
+
+def test_what_the_cache_has_is_not_optimised_in_the_first_process_either(place: Path) -> None:
+    env = os.environ | {"GRAPHC_CACHE_DIR": str(place)}
+    done = subprocess.run([sys.executable, "-c", AGAIN], check=True, capture_output=True, env=env)
+    assert done.stdout.split() == [b"False", b"True", b"True", b"False"]
