@@ -4,6 +4,8 @@ columns, which are turned to lie as they do.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
@@ -43,10 +45,12 @@ class Shape:
 
 
 def shape_of(product: Product) -> Shape:
-    """Of known columns some are taken at once, and the block is large: turning takes its time."""
+    """Of known columns some are taken at once, and the block is large: turning takes its time. Of
+    others one, or two where there are several.
+    """
     columns = extent_of(product.columns)
     if not isinstance(columns, int):
-        return Shape(256, 512, 4, 1)
+        return Shape(256, 1024, 4, 1)
     return Shape(512, 2048, 6, -(-columns // -(-columns // 4)))
 
 
@@ -58,14 +62,21 @@ def sum_at(frame: Frame, row: Expr, column: Expr = N) -> Expr:
 def along_lines(frame: Frame) -> list[Stmt]:
     """Some rows at a time, times some columns, which are turned to lie as they do."""
     inner, shape = frame.dims(frame.blocks.inner), shape_of(frame.product)
-    columns = For("p.j", ZERO, parts(W, shape.columns), tuple(_tile(frame, shape)))
+    tiles: Stmt = _tiles(frame, shape)
+    if not isinstance(frame.blocks.columns, int):
+        tiles = If(W > 1, (_tiles(frame, replace(shape, columns=2)),), (tiles,))
     depths: list[Stmt] = [
         Let("p.k0", e.var("p.d") * shape.depth),
         Let("p.kn", e.minimum(inner - K0, shape.depth)),
         _turned(frame, shape.line),
-        For("p.t", ZERO, parts(H, shape.rows), (columns,)),
+        tiles,
     ]
     return [For("p.d", ZERO, parts(inner, shape.depth), tuple(depths))]
+
+
+def _tiles(frame: Frame, shape: Shape) -> For:
+    columns = For("p.j", ZERO, parts(W, shape.columns), tuple(_tile(frame, shape)))
+    return For("p.t", ZERO, parts(H, shape.rows), (columns,))
 
 
 def _turned(frame: Frame, stride: int) -> For:
