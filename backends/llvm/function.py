@@ -213,6 +213,9 @@ class KernelFunction:
         self._invalidate(s.body)
 
     def _if(self, s: If) -> None:
+        if s.condition.op == "const":
+            self._scope(s.then if s.condition.attr else s.orelse)
+            return
         v = self.values
         yes, no, after = self._label("then"), self._label("else"), self._label("after")
         v.emit(f"br i1 {v.value(s.condition)}, label %{yes}, label %{no}")

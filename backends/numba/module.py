@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from graphc.backends.loops.settle import settled
 from graphc.backends.loops.stmt import LoopKernel
 from graphc.backends.loops.tidy import tidy
 from graphc.backends.loops.vectorise import vectorise
@@ -53,7 +54,7 @@ def _kernels(loops: Sequence[LoopKernel]) -> tuple[list[str], dict[str, LoopKern
 
 
 def _kernel_text(kernel: LoopKernel, used: set[str]) -> tuple[str, str]:
-    text = PythonKernel(tidy(vectorise(kernel)), "NAME", used).text()
+    text = PythonKernel(tidy(vectorise(settled(kernel))), "NAME", used).text()
     types = " ".join(p.dtype.name for p in kernel.buffers)
     digest = hashlib.sha256(f"{types}\n{text}".encode()).hexdigest()[:8]
     name = f"{kernel.name}_{digest}"
