@@ -62,3 +62,11 @@ def test_sums_of_chains_are_added_without_masks() -> None:
     stores = [s for s in walk(kernel([x @ y], x, y).body) if isinstance(s, Store)]
     sums = [s.value for s in stores if s.buffer == "p.sums"]
     assert sums and not any(v.op == "select" or "select" in str(v) for v in sums)
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(1, 0), (2, 4), (8, 1)])
+def test_some_rows_ask_in_turn_for_lines_of_a_large_matrix(rows: int, asked: int) -> None:
+    x, y = matrices(rows, 1024, 1024)
+    calls = program_of([x, y], [x @ y], Schedule()).calls
+    (sums, _) = (c.kernel for c in calls if isinstance(c, Call))
+    assert len([s for s in walk(sums.body) if isinstance(s, Prefetch)]) == asked

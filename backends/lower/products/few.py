@@ -32,13 +32,15 @@ HELD_ELEMENTS, HELD_ROWS = 2**21, 2
 @dataclass(frozen=True)
 class Sums:
     """Where the sums of a block are: rows `width` elements apart, from `start` on. The right
-    operand's elements are asked for so many `ahead`, if any.
+    operand's elements are asked for so many `ahead`, if any; or the next columns of `asking` lines
+    while a row takes some.
     """
 
     buffer: str
     start: Expr
     width: Expr
     ahead: int = 0
+    asking: int = 0
 
     def at(self, row: Expr, column: Expr) -> Expr:
         """Where an element is."""
@@ -140,5 +142,22 @@ def _stretch(
         if sums.ahead and right.op == "load" and len(right.args) == 1:
             later.append(Prefetch(str(right.attr), right.args[0] + sums.ahead))
         total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), right, total)
+    if len(summands) == LINES:
+        later += _next_columns(frame, summands[0], sums.asking)
     columns = frame.along_columns(begin, end, [*later, Store(sums.buffer, at, total)])
     return [For("p.m", ZERO, H, (*decode, *factors, columns))]
+
+
+def _next_columns(frame: Frame, first: Expr, asking: int) -> list[Stmt]:
+    """Asks for the columns of the next stretch in some of the lines from the first on: in others
+    for each row.
+    """
+    out: list[Stmt] = []
+    for i in range(asking):
+        line = e.rem(ROW * asking + i, e.const(LINES, ROW.dtype))
+        frame.bind(frame.product.right.inner, first + line)
+        frame.bind(frame.product.columns, N0 + COLUMN + STRETCH)
+        x = frame.right()
+        if x.op == "load" and len(x.args) == 1:
+            out.append(Prefetch(str(x.attr), x.args[0]))
+    return out

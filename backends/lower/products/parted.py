@@ -12,7 +12,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt
 from graphc.backends.lower.products.axes import Product, extent_of
-from graphc.backends.lower.products.few import COLUMN, ROW, Sums, lines_added
+from graphc.backends.lower.products.few import COLUMN, LINES, ROW, Sums, lines_added
 from graphc.backends.lower.products.frame import ZERO, Frame
 from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.record import dataclass
@@ -25,6 +25,8 @@ LARGE = SHARE = 2**18
 #: Bytes from which on they come from memory, and elements that are asked for ahead then: of more
 #: rows than these each would ask.
 FAR, AHEAD, ASKING = TYPICAL.shared, 512, 4
+#: Bytes from which on lines come from the shared cache: several rows ask for them in turn.
+OUTSIDE = 2 * TYPICAL.second
 #: Columns whose sums stay in the first cache.
 WIDEST = 4096
 #: Parts at most, and summands of a part at least, whole groups of so many.
@@ -37,7 +39,8 @@ N0, W = e.var("p.n0"), e.var("p.w")
 @dataclass(frozen=True)
 class Parted:
     """A chunk sums one of `parts` of `inner` summands for one of `across` blocks of `width` columns
-    of no more than `rows` rows. `far`: what comes from memory is asked for.
+    of no more than `rows` rows. `far`: what comes from memory is asked for, by each row; `asking`:
+    lines for which each row asks.
     """
 
     rows: int
@@ -47,6 +50,7 @@ class Parted:
     across: int
     width: int
     far: bool
+    asking: int = 0
 
     @property
     def chunks(self) -> int:
@@ -79,7 +83,9 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     parts = min(most, max(2, _even(size // (SHARE * across))))
     most_rows = rows if isinstance(rows, int) else sizes.few
     far = size >= FAR and not (isinstance(rows, int) and rows > ASKING)
-    return Parted(most_rows, columns, inner, parts, across, width, far)
+    several = isinstance(rows, int) and rows > 1 and not far and size >= OUTSIDE
+    asking = -(-LINES // most_rows) if several else 0
+    return Parted(most_rows, columns, inner, parts, across, width, far, asking)
 
 
 def _even(count: int) -> int:
@@ -120,7 +126,7 @@ def _sums(plan: Parted, part: Expr) -> Sums:
     """Where the sums of a part lie, for the columns from p.n0 on."""
     start = part * (plan.rows * plan.columns) + N0
     width = e.const(plan.columns, ZERO.dtype)
-    return Sums(PARTIAL, start, width, AHEAD if plan.far else 0)
+    return Sums(PARTIAL, start, width, AHEAD if plan.far else 0, plan.asking)
 
 
 def parted_results(
