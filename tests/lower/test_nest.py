@@ -85,6 +85,16 @@ def test_small_work_is_one_chunk_and_large_work_is_many() -> None:
     assert evaluate(call.chunks, {"n": 0, "m": 100}) == 0
 
 
+def test_two_threads_have_as_many_chunks_as_each_other() -> None:
+    for sizes in (("n", 1000), (33, 1000)):
+        x = gc.placeholder("x", sizes)
+        (call,) = program_of([x], [gc.softmax(x, axis=1)], Schedule(grain=16000)).calls
+        assert isinstance(call, Call)
+        for rows, wanted in ((0, 0), (16, 1), (17, 2), (33, 4), (48, 4), (64, 4), (65, 6)):
+            if sizes[0] in ("n", rows):
+                assert evaluate(call.chunks, {"n": rows}) == wanted
+
+
 @pytest.mark.parametrize("width", [1, 8, 64, 65, 700])
 def test_short_rows_are_shared_out_like_longer_ones(width: int) -> None:
     x = matrix()

@@ -127,9 +127,9 @@ class NestFrame:
 
     def _share_out(self, total: Dim, per: Dim, multiple: int = 1) -> None:
         """Makes chunks of `per` iterations at most, or some more that make a `multiple`: equally
-        many, but for the last one.
+        many, but for the last one. Two threads have as many of them as each other.
         """
-        self.chunks = floordiv(total + (per - 1), per)
+        self.chunks = _even(floordiv(total + (per - 1), per))
         share = floordiv(total + (self.chunks - 1), maximum(1, self.chunks))
         share = self.rows_of_chunk = floordiv(share + (multiple - 1), multiple) * multiple
         self.dims.bind(CHUNK, e.var("chunk"))
@@ -180,3 +180,8 @@ class NestFrame:
             later = combine_partials(op, partial, places, parts, size, step, x, self.schedule)
             self.later.append(later)
         return best, spots
+
+
+def _even(count: Dim) -> Dim:
+    """As many, or one more where that is odd; 1 stays 1."""
+    return minimum(2 * floordiv(count + 1, 2), maximum(1, 2 * (count - 1)))
