@@ -1,20 +1,23 @@
 """The PTX of kernels: it assembles, and says what the loop IR says."""
 
+import random
 import re
 import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import graphc as gc
 from graphc.backends.cuda.module import device_program
 from graphc.backends.cuda.ptx import VERSIONS, ptx_of
 from graphc.ir.node import apply
-from graphc.ir.op import Op
+from graphc.ir.op import Op, Sample
 from graphc.passes.pipeline import Graph, optimise
 from tests.cuda.assembler import PTXAS
 from tests.cuda.graphs import CASES
+from tests.support.laws import few, seeded, symbols
 
 
 def ptx(name: str, sm: str = "sm_80") -> str:
@@ -74,15 +77,34 @@ def test_every_known_architecture_is_written(sm: str) -> None:
     assert f".target {sm}" in ptx("softmax", sm)
 
 
-@pytest.mark.skipif(PTXAS is None, reason="no ptxas")
-@pytest.mark.parametrize("op", [op for op in Op.registry.values() if op.samples()], ids=str)
-def test_the_kernels_of_an_op_assemble(op: Op, tmp_path: Path) -> None:
+OPS = [op for op in Op.registry.values() if op.samples()]
+needs_ptxas = pytest.mark.skipif(PTXAS is None, reason="no ptxas")
+
+
+def check_op(op: Op, samples: Sequence[Sample], folder: Path) -> None:
     xs: list[gc.Tensor] = []
     outputs: list[gc.Tensor] = []
-    for k, sample in enumerate(op.samples()):
-        arrays = [np.asarray(a) for a in sample.make(np.random.default_rng(0))]
-        ours = [gc.placeholder(f"x{k}_{j}", a.shape, a.dtype) for j, a in enumerate(arrays)]
+    for k, sample in enumerate(samples):
+        ours = symbols(seeded(sample), f"x{k}_")
         outputs.extend(apply(op, *ours, **sample.attrs).outputs)
         xs.extend(ours)
     program = device_program(optimise(Graph(tuple(xs), tuple(outputs))))
-    assembled(ptx_of(program), "sm_80", tmp_path)
+    assembled(ptx_of(program), "sm_80", folder)
+
+
+@needs_ptxas
+@pytest.mark.parametrize("op", OPS, ids=str)
+def test_the_kernels_of_an_op_assemble(op: Op, tmp_path: Path) -> None:
+    """Of a few of its samples; fuzzing has all."""
+    check_op(op, few(op), tmp_path)
+
+
+@needs_ptxas
+@pytest.mark.fuzz
+def test_the_kernels_of_every_sample_assemble(fuzz_seconds: float, tmp_path: Path) -> None:
+    """In an order drawn anew; half a minute is enough for all."""
+    end = time.monotonic() + fuzz_seconds
+    for op in random.sample(OPS, len(OPS)):
+        if time.monotonic() > end:
+            break
+        check_op(op, op.samples(), tmp_path)

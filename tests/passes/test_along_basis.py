@@ -130,11 +130,14 @@ def test_values_are_those_of_products_with_every_basis_vector(name: str) -> None
     f, shape = FUNCTIONS[name]
     x, cases = linear_functions(f, shape)
     feeds = {x: RNG.normal(size=shape)}
-    for result, vector, last in cases:
-        ours, theirs = (way([result], vector, last)[0] for way in (along_basis, by_batching))
-        assert ours.type == theirs.type
-        for target in ("reference", "cpu"):
-            got, expected = evaluate([ours, theirs], feeds, target)
+    ours, theirs = (
+        [way([result], vector, last)[0] for result, vector, last in cases]
+        for way in (along_basis, by_batching)
+    )
+    assert [y.type for y in ours] == [y.type for y in theirs]
+    wanted = evaluate(theirs, feeds)
+    for target in ("reference", "cpu"):
+        for got, expected in zip(evaluate(ours, feeds, target), wanted, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12, err_msg=target)
 
 

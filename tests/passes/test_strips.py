@@ -79,8 +79,20 @@ def alike(inputs: Sequence[Tensor], outputs: Sequence[Tensor], given: Any, **opt
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize(("height", "rows"), [(32, 8), (10, 5), (96, 16), (26, 13), (35, 7)])
-@pytest.mark.parametrize("length", [0, 1, 7])
+@pytest.mark.parametrize(
+    ("length", "height", "rows"),
+    [
+        (7, 32, 8),
+        (7, 10, 5),
+        (7, 96, 16),
+        (7, 26, 13),
+        (7, 35, 7),
+        (0, 10, 5),
+        (0, 32, 8),
+        (1, 26, 13),
+        (1, 35, 7),
+    ],
+)
 def test_strips_change_no_value_and_no_gradient(
     length: int, height: int, rows: int, reverse: bool
 ) -> None:

@@ -1,6 +1,8 @@
 """The law that ties a backend to the reference, tried on the samples that an op itself names."""
 
+import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +16,41 @@ from tests.support.run import evaluate
 # NumPy takes either zero of two.
 SIGN_OF_ZERO_IS_FREE = ("maximum", "minimum", "fmax", "fmin")
 
+FEW = 3
+
 
 def seeded(sample: Sample, seed: int = 0) -> list[np.ndarray]:
     """The sample's arrays."""
     return [np.asarray(x) for x in sample.make(np.random.default_rng([seed, 17]))]
+
+
+def few(op: Op) -> list[Sample]:
+    """Samples that are new by their dtypes, attributes and shapes: by most of these, then the
+    largest, then from one on that is another for every op, so that together they have every dtype.
+    """
+    samples = op.samples()
+    first = zlib.crc32(op.name.encode()) % len(samples)
+    left = [samples[(first + k) % len(samples)] for k in range(len(samples))]
+    traits, sizes = zip(*map(told, left), strict=True)
+    seen: set[Any] = set()
+    found: list[Sample] = []
+    while len(found) < FEW:
+        new = [(len(t - seen), size) for t, size in zip(traits, sizes, strict=True)]
+        best = new.index(max(new))
+        if not new[best][0]:
+            break
+        found.append(left[best])
+        seen |= traits[best]
+    return found
+
+
+def told(sample: Sample) -> tuple[set[Any], int]:
+    """What tells a sample from others, and the number of its elements."""
+    arrays = seeded(sample)
+    dtypes, shapes = zip(*((a.dtype, a.shape) for a in arrays), strict=True) if arrays else ((), ())
+    attrs = repr(sorted(sample.attrs.items()))
+    traits = {("attrs", attrs), ("shapes", shapes), ("dtypes", dtypes)}
+    return traits, sum(a.size for a in arrays)
 
 
 def symbols(arrays: Sequence[np.ndarray], letter: str = "x") -> list[Tensor]:
