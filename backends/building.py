@@ -14,7 +14,6 @@ from types import MappingProxyType
 from graphc.backends.failures import Failure
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.nests.lines import lower_rows
-from graphc.backends.lower.opaque import lower_opaque
 from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, plan_memory
 from graphc.backends.places import aliased, given_places, leaves, own_memory, writes_variable
@@ -45,8 +44,15 @@ def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[C
     return lower_contraction(body, schedule, fail)
 
 
+def _lower_opaque(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
+    """Ops that write their own loops, which most programs have none of."""
+    from graphc.backends.lower.opaque import lower_opaque
+
+    return lower_opaque(body, schedule, fail)
+
+
 LOWERINGS: Mapping[str, Lower] = MappingProxyType(
-    {"nest": lower_rows, "loops": lower_opaque, "contraction": _lower_contraction}
+    {"nest": lower_rows, "loops": _lower_opaque, "contraction": _lower_contraction}
 )
 
 

@@ -14,7 +14,6 @@ whole's mean, and about as much as they in all but odd cases. Only roundings cha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 
 from graphc.ir.dim_values import product
@@ -22,6 +21,7 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType, float64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
+from graphc.ir.record import dataclass
 from graphc.ir.walk import blame, rebuild, topological, users
 from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import maximum as elementwise_maximum

@@ -7,10 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from graphc.backends.llvm.bands import bands_function
-from graphc.backends.llvm.frames import emit_frame
-from graphc.backends.llvm.nested import emit_nested
-from graphc.backends.llvm.strips import emit_strips, strip_function
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.lower.reader import DimWriter, size_variable
@@ -162,8 +158,12 @@ class Entry:
             self._bands(values, dims, call, prefix, pointer)
             return
         if call.node.op.name != "strips":
+            from graphc.backends.llvm.nested import emit_nested
+
             emit_nested(values, dims, call, prefix, pointer)
             return
+        from graphc.backends.llvm.strips import emit_strips, strip_function
+
         count = self._dim(values, dims, call.node.attrs["count"])
         emit_strips(values, call, prefix, count, pointer)
         own, its_dims = self._values()
@@ -179,6 +179,9 @@ class Entry:
         prefix: str,
         pointer: Callable[[Buffer], str],
     ) -> None:
+        from graphc.backends.llvm.bands import bands_function
+        from graphc.backends.llvm.frames import emit_frame
+
         frame = emit_frame(values, call, prefix, pointer)
         chunks = self._dim(values, dims, chunks_of(call.node.attrs))
         if self.program.alone:

@@ -5,7 +5,6 @@ reads; in memory, so that several lines are taken in at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -13,6 +12,7 @@ from graphc.backends.loops.stmt import For, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
 from graphc.backends.lower.nests.combine import combined, succeeds
 from graphc.ir.dtypes import int32, int64
+from graphc.ir.record import dataclass
 
 #: Lines that are taken in at once, so that accumulators are read and stored less often.
 TOGETHER = 4

@@ -10,7 +10,6 @@ has most.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from itertools import product as combinations
 from math import prod
@@ -19,6 +18,7 @@ import numpy as np
 
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.node import Node, Tensor
+from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.convolutions.axes import Line
 from graphc.ops.convolutions.tiles import untile
