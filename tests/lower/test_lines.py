@@ -10,7 +10,15 @@ from graphc.backends.reference import evaluate
 from graphc.ir.node import Tensor
 from tests.lower.scheduled import function, program_of
 
-SHAPES = ((3, 70, 1030), (2, 7, 64), (1, 9, 4100), (4, 0, 100), (2, 3, 4, 100), (5, 6, 3))
+SHAPES = (
+    (3, 70, 1030),
+    (2, 7, 64),
+    (1, 9, 4100),
+    (4, 0, 100),
+    (2, 3, 4, 100),
+    (5, 6, 3),
+    (2, 24, 70),
+)
 
 
 def reductions(x: Tensor, dtype: str) -> list[Tensor]:
@@ -73,9 +81,12 @@ def test_a_variance_takes_in_lines_whatever_is_known_of_its_sizes() -> None:
         assert "tile" in gc.compile([x], [gc.var(x, axis=0)]).dump("loops")
 
 
-def test_what_is_taken_in_once_is_asked_for_some_lines_before() -> None:
-    x = gc.placeholder("x", ("n", 2000, 1024))
+@pytest.mark.parametrize(
+    ("rows", "together"), [(2000, accumulators.EVENLY), (2001, accumulators.TOGETHER)]
+)
+def test_what_is_taken_in_once_is_asked_for_some_lines_before(rows: int, together: int) -> None:
+    x = gc.placeholder("x", ("n", rows, 1024))
     text = gc.compile([x], [gc.sum(x, axis=1), gc.sum(x * x, axis=1)]).dump("loops")
-    assert text.count("prefetch a0") == accumulators.TOGETHER
-    later = f"+ {accumulators.LINES_AHEAD}) * 1024"
-    assert text.count(later) == accumulators.TOGETHER
+    left = rows % together != 0  # lines that are taken in one by one
+    assert text.count("prefetch a0") == together + left
+    assert text.count(f"+ {accumulators.LINES_AHEAD}) * 1024") == together + left

@@ -14,8 +14,9 @@ from graphc.backends.lower.nests.combine import combined, succeeds
 from graphc.ir.dtypes import int32, int64
 from graphc.ir.record import dataclass
 
-#: Lines that are taken in at once, so that accumulators are read and stored less often.
-TOGETHER = 4
+#: Lines that are taken in at once, so that accumulators are read and stored less often; and where
+#: nothing is left over then.
+TOGETHER, EVENLY = 4, 8
 #: Lines between what is at work and what is asked for.
 LINES_AHEAD = 2 * TOGETHER
 #: A buffer, and a place in it.
@@ -103,8 +104,9 @@ def take_in_lines(
     ahead: Sequence[At],
     steps: Sequence[Stmt] = (),
     even: bool = False,
+    together: int = TOGETHER,
 ) -> list[Stmt]:
-    """The loops that take in the lines from `begin` to `end`, several at once, then one by one
+    """The loops that take in the lines from `begin` to `end`, `together` at once, then one by one
     unless nothing is left (`even`). `along` makes a loop along a line; `ahead` is asked for.
     Statements that belong to one line are its `steps`, and let no others join it.
     """
@@ -115,7 +117,7 @@ def take_in_lines(
         body = [*steps, *(s for line in lines for s in line.take_in(moved))]
         return along(body + [Prefetch(name, move(at)) for name, at in ahead for move in moved])
 
-    together = 1 if steps else TOGETHER
+    together = 1 if steps else together
     whole = (end - begin) / together
     quarter = e.var(f"{row}.q")
     first = Let(row, begin + quarter * together)

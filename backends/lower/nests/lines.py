@@ -15,6 +15,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt, Store
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import (
+    EVENLY,
     TOGETHER,
     At,
     LineAccumulator,
@@ -182,11 +183,19 @@ class LineLowering(InLines):
     ) -> list[Stmt]:
         """The loops over the reduced axes, several lines of the last one at once."""
         *others, rows = self.nest.inner
-        end, even = (
+        known = rows.extent if isinstance(rows.extent, int) else 1  # which nothing divides
+        together = EVENLY if known % EVENLY == 0 else TOGETHER
+        loops = take_in_lines(
+            rows.name,
+            self.dims(0),
             self.dims(rows.extent),
-            isinstance(rows.extent, int) and rows.extent % TOGETHER == 0,
+            lines,
+            self.along,
+            ahead,
+            steps,
+            known % together == 0,
+            together,
         )
-        loops = take_in_lines(rows.name, self.dims(0), end, lines, self.along, ahead, steps, even)
         for loop in reversed(others):
             loops = [For(loop.name, self.dims(0), self.dims(loop.extent), tuple(loops))]
         return loops
