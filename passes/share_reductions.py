@@ -14,11 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphc.ir.dim_values import product
+from graphc.ir.dtypes import float32, float64
 from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.op import Op
 from graphc.ir.walk import blame, rebuild, topological
 from graphc.machine import TYPICAL
 from graphc.ops.arithmetic import minimum
 from graphc.ops.classify import isfinite
+from graphc.ops.convert import cast
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast
@@ -179,9 +182,16 @@ class _Smaller:
             whole = _moved(x, _pivot(inputs[0]), self.means[x, parts], parts, left)
         else:
             partial = apply(node.op, *inputs, axes=parts).outputs[0]
-            whole = apply(node.op, partial, axes=left).outputs[0]
+            whole = _whole(node.op, partial, left)
         blame(whole, node)
         return (whole,)
+
+
+def _whole(op: Op, parts: Tensor, left: Axes) -> Tensor:
+    """The reduction of what parts gave: sums in float64, since parts are few and large."""
+    if op.name != "sum" or parts.dtype is not float32:
+        return apply(op, parts, axes=left).outputs[0]
+    return cast(reduce_sum(cast(parts, float64), left), float32)
 
 
 def rescaled(x: Tensor, m: Tensor, parts: Axes, left: Axes) -> Tensor:

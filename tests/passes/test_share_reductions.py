@@ -80,3 +80,14 @@ def test_exponentials_that_are_shifted_by_something_else_stay() -> None:
         feeds = {X: rng.uniform(3, 9, (3, 4, 5)), y: rng.uniform(-5, 1, (3, 4, 5))}
         for got, want in zip(evaluate(found, feeds), evaluate(outputs, feeds), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+def test_sums_of_sums_are_added_up_in_float64() -> None:
+    x = gc.placeholder("x", (512, 4096), gc.float32)
+    graph = optimise(Graph((x,), (gc.sum(x), gc.sum(x, axis=0))))
+    sums = [node for node in topological(list(graph.outputs)) if node.op.name == "sum"]
+    last = [node for node in sums if node.types[0].shape == ()]
+    assert [node.inputs[0].dtype for node in last] == [gc.float64]
+    value = np.random.default_rng(1).normal(0.5, 1, (512, 4096)).astype(np.float32)
+    want, got = value.astype(np.float64).sum(), gc.compile([x], list(graph.outputs))(value)[0]
+    assert abs(float(got) - want) <= 0.52 * np.spacing(np.float32(want))
