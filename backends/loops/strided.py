@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
 from graphc.backends.loops.masked import kept_inside
-from graphc.backends.loops.stmt import Stmt, Store
+from graphc.backends.loops.stmt import Let, Stmt, Store
 from graphc.ir.dtypes import DType, bool_, int64
 
 #: Elements further apart than this are gathered one by one.
-WIDEST = 4
+WIDEST = 10
+#: Loops whose elements are no further apart are as good as those of neighbours.
+NEAR = 4
 
 
 def linear(index: Expr) -> tuple[Expr, int] | None:
@@ -97,14 +99,46 @@ def _picked(parts: Sequence[Expr], starts: Sequence[int], step: int) -> Expr:
 
 
 def join_stores(statements: Sequence[Stmt]) -> list[Stmt]:
-    """The same with stores of neighbours that follow each other as stores of whole vectors."""
+    """The same with stores of neighbours that follow each other, but for what is computed in
+    between, as stores of whole vectors.
+    """
     out: list[Stmt] = []
-    k = 0
+    k, statements = 0, _together(statements)
     while k < len(statements):
         run = _run(statements[k:])
         out.extend(_joined(run) if run else statements[k : k + 1])
         k += max(1, len(run))
     return out
+
+
+def _together(statements: Sequence[Stmt]) -> list[Stmt]:
+    """The statements with such stores behind the values that are computed next, unless these read
+    what is stored.
+    """
+    out: list[Stmt] = []
+    waiting: list[Store] = []
+    for s in statements:
+        if isinstance(s, Store) and _stored(s) is not None:
+            waiting.append(s)
+            continue
+        if waiting and not (isinstance(s, Let) and not _reads(s.value, waiting)):
+            out += waiting
+            waiting = []
+        out.append(s)
+    return [*out, *waiting]
+
+
+def _reads(x: Expr, stores: Sequence[Store]) -> bool:
+    """Whether an expression reads a buffer that one of these stores writes."""
+    written, seen, stack = {s.buffer for s in stores}, {x}, [x]
+    while stack:
+        y = stack.pop()
+        if y.op == "load" and y.attr in written:
+            return True
+        new = [a for a in y.args if a not in seen]
+        seen.update(new)
+        stack += new
+    return False
 
 
 def _run(statements: Sequence[Stmt]) -> list[Store]:

@@ -10,9 +10,8 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Let, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
-from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest
+from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest, work_of
 from graphc.backends.lower.nests.phases import turns_of
-from graphc.backends.lower.nests.streams import work_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64

@@ -6,16 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.backends.loops.strided import WIDEST
+from graphc.backends.loops.strided import NEAR
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dim_values import atoms, coefficient, product
 from graphc.ir.dims import Atom, Dim, DimExpr, index
+from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.access import domain_index, full_index
 from graphc.passes.fusion.fuse import Body
 
-#: Fewer iterations of the inner loops than these do not fill a vector.
-NARROW = 8
+#: Fewer iterations of the inner loops than these do not fill a vector: those of plain sums, of
+#: bodies with functions that take long, of ones that look for a place, and of ones that compute
+#: what takes long once a row.
+NARROW, NARROW_DEAR, NARROW_PLACE, NARROW_ROWS = 8, 11, 13, 17
+#: Operations of a function that takes long.
+DEAR = 20
 #: So many iterations inside a vector's loop are written one after the other.
 SHORT = 16
 
@@ -107,17 +112,42 @@ def plan_nest(body: Body, across: bool | None = None) -> Nest:
 
 def _turns(loop: Loop, opaque: frozenset[Atom]) -> bool:
     """Whether the points of a loop are few, and differ in more than the places that they read."""
-    few = isinstance(loop.extent, int) and 1 < loop.extent <= WIDEST
+    few = isinstance(loop.extent, int) and 1 < loop.extent <= NEAR
     return few and any(Atom("index", f"i{k}") in opaque for k in loop.axes)
 
 
 def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool:
     """Whether vectors are filled better along the last outer loop than along the last inner one."""
     few, many = inner[-1].extent if is_short(inner) else extent_of(inner), outer[-1].extent
-    if isinstance(few, int) and 0 < few < NARROW and not (isinstance(many, int) and many <= few):
+    if (
+        isinstance(few, int)
+        and 0 < few < _narrow(body)
+        and not (isinstance(many, int) and many <= few)
+    ):
         return True
     often = _innermost_offsets(body)
     return _score(outer[-1], often) > _score(inner[-1], often)
+
+
+def _narrow(body: Body) -> int:
+    """Iterations of the inner loops from which on they fill vectors better than rows do."""
+    if any(r.tensor.node.op.name in ("argmin", "argmax") for r in body.roots):
+        return NARROW_PLACE
+    dear = [r.role for r in body.roots if work_of(r.tensor, body) >= DEAR]
+    return NARROW_ROWS if "rowmap" in dear else NARROW_DEAR if dear else NARROW
+
+
+def work_of(x: Tensor, body: Body) -> int:
+    """Operations that an element takes, other values of the kernel's rows and inputs given."""
+    given = {*body.inputs, *(root.tensor for root in body.roots if root.role != "map")}
+    stack, seen, work = [x], set(given), 0
+    while stack:
+        node = stack.pop().node
+        work += getattr(node.op, "flops", 0)
+        new = [y for y in dict.fromkeys(node.inputs) if y not in seen]
+        seen.update(new)
+        stack += new
+    return work
 
 
 def _offsets(body: Body) -> tuple[list[Dim], frozenset[Atom]]:

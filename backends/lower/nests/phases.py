@@ -4,7 +4,7 @@ have the same turn are computed as one vector.
 
 from __future__ import annotations
 
-from graphc.backends.loops.strided import WIDEST
+from graphc.backends.loops.strided import NEAR
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests.loops import Loop, Nest
 from graphc.ir.dim_values import atoms
@@ -29,7 +29,7 @@ def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:
         return 1
     if len(loop.axes) != 1 or not any(_uses(root.opaque, loop) for root in looped):
         return 1
-    for turns in range(2, WIDEST + 1):
+    for turns in range(2, NEAR + 1):
         if isinstance(loop.extent, int) and loop.extent % turns == 0:
             index = turn_index(nest, turns, 0)
             if all(_is_even(body, root, index, loop) for root in looped):

@@ -10,7 +10,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Fence, If, Stmt
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.nests.loops import Nest, extent_of
+from graphc.backends.lower.nests.loops import Nest, extent_of, work_of
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import bool_
@@ -84,19 +84,6 @@ def rows_ahead(
         (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
         for x in operands[turn::turns]
     ]
-
-
-def work_of(x: Tensor, body: Body) -> int:
-    """Operations that an element takes, other values of the kernel's rows and inputs given."""
-    given = {*body.inputs, *(root.tensor for root in body.roots if root.role != "map")}
-    stack, seen, work = [x], set(given), 0
-    while stack:
-        node = stack.pop().node
-        work += getattr(node.op, "flops", 0)
-        new = [y for y in dict.fromkeys(node.inputs) if y not in seen]
-        seen.update(new)
-        stack += new
-    return work
 
 
 def _is_short(nest: Nest) -> bool:

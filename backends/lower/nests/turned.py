@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphc.backends.loops.strided import WIDEST
+from graphc.backends.loops.strided import NEAR
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import Loop, plan_nest
 from graphc.backends.lower.reader import offset_of
@@ -68,7 +68,7 @@ def _fills(along: Loop, lanes: int) -> bool:
 def _are_squares(accesses: Sequence[Access], along: Loop, down: Loop) -> bool:
     """Whether neighbours along one loop are read side by side, those along the other far apart."""
     steps = [(_step(a, along), _step(a, down)) for a in accesses]
-    far = [d for _, d in steps if not isinstance(d, int) or abs(d) > WIDEST]
+    far = [d for _, d in steps if not isinstance(d, int) or abs(d) > NEAR]
     return bool(far) and all(a in (0, 1) for a, _ in steps)
 
 

@@ -1,0 +1,57 @@
+"""Rows of few elements, which vectors hold several of, against the reference."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 1e18, 1e-40], np.float32)
+
+
+def results(x: gc.Tensor) -> list[gc.Tensor]:
+    shifted = x - gc.mean(x, axis=1, keepdims=True)
+    return [
+        gc.softmax(x, axis=1),
+        gc.logsumexp(x, axis=1),
+        gc.argmax(x, axis=1),
+        gc.max(x, axis=1),
+        shifted / gc.sqrt(gc.mean(shifted * shifted, axis=1, keepdims=True) + 1e-5),
+    ]
+
+
+def drawn(rows: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng([rows, width])
+    values = rng.normal(0, 3, (rows, width)).astype(np.float32)
+    at = rng.integers(0, max(values.size, 1), values.size // 40)
+    values.reshape(-1)[at] = rng.choice(SPECIAL, at.size)
+    return values
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 7, 8, 10, 11, 13, 16, 17])
+def test_rows_of_few_elements(width: int) -> None:
+    x = gc.placeholder("x", ("n", width))
+    run = gc.compile([x], results(x))
+    reference = gc.compile([x], results(x), target="reference")
+    for rows in (0, 1, 3, 16, 37, 301):
+        given = drawn(rows, width)
+        for ours, theirs in zip(run(given), reference(given), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3"])
+def test_narrower_vectors(isa: str) -> None:
+    x = gc.placeholder("x", ("n", 7))
+    given = drawn(53, 7)
+    found = gc.compile([x], results(x), isa=isa)(given)
+    wanted: Any = gc.compile([x], results(x), target="reference")(given)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("width", [5, 8])
+def test_rows_with_functions_gather_nothing(width: int) -> None:
+    x = gc.placeholder("x", ("n", width))
+    text = gc.compile([x], gc.softmax(x, axis=1), isa="x86-64-v4").dump("llvm")
+    assert "masked.gather" not in text and "masked.scatter" not in text
