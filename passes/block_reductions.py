@@ -19,7 +19,7 @@ from functools import reduce
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.dtypes import DType, float64
-from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
 from graphc.ir.record import dataclass
 from graphc.ir.walk import blame, rebuild, topological, users
@@ -32,6 +32,7 @@ from graphc.ops.indexing.slicing import narrow, strided
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.line_blocks import line_blocks
 from graphc.ops.powers import square
+from graphc.ops.reduction import largest
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
 from graphc.ops.source import constant
@@ -175,14 +176,11 @@ class _Blocks:
 def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
     """The largest, or the sum, of x along the axes."""
     parts = _Blocks(x, axes)
-    partial = apply(op, parts.of(x), axes=(1,)).outputs[0]
-    largest = op.name == "max"
-    whole = apply(op, partial, axes=(0,)).outputs[0] if largest else _of_blocks(partial, x.dtype)
-    rest = parts.left_over(x, least=1 if largest else 0)
-    if rest is None:
-        return whole
-    last = apply(op, rest, axes=(0,)).outputs[0]
-    return elementwise_maximum(whole, last) if largest else whole + last
+    if op.name == "max":
+        whole, rest = largest(largest(parts.of(x), 1), 0), parts.left_over(x, least=1)
+        return whole if rest is None else elementwise_maximum(whole, largest(rest, 0))
+    whole, rest = _of_blocks(reduce_sum(parts.of(x), 1), x.dtype), parts.left_over(x, least=0)
+    return whole if rest is None else whole + reduce_sum(rest, 0)
 
 
 def _of_blocks(sums: Tensor, dtype: DType) -> Tensor:

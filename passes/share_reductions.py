@@ -87,12 +87,14 @@ def is_shifted(node: Node) -> bool:
     kept = tuple(k for k in range(x.ndim) if k not in axes)
     if d.node.inputs[1].node.attrs["axes"] != kept or m.node.op.name != "where":
         return False
-    finite, largest, otherwise = m.node.inputs
+    finite, top, otherwise = m.node.inputs
     number = literal(otherwise)
     return (
-        largest is reduce_max(x, axes)
+        top.node.op.name == "max"
+        and top.node.inputs[0] is x
+        and top.node.attrs["axes"] == axes
         and finite.node.op.name == "isfinite"
-        and finite.node.inputs[0] is largest
+        and finite.node.inputs[0] is top
         and number is not None
         and constant_value(number) == 0
     )
@@ -196,8 +198,8 @@ def _whole(op: Op, parts: Tensor, left: Axes) -> Tensor:
 
 def rescaled(x: Tensor, m: Tensor, parts: Axes, left: Axes) -> Tensor:
     """The sums of exp(x - m) along `parts`, from those of exp(x - k) with k the largest of each."""
-    largest = reduce_max(x, parts)
-    k = where(isfinite(largest), largest, zeros_like(largest))
+    top = reduce_max(x, parts)
+    k = where(isfinite(top), top, zeros_like(top))
     kept = tuple(a for a in range(x.ndim) if a not in parts)
     s = reduce_sum(exp(x - broadcast(k, x.shape, kept)), parts)
     shift = k - broadcast(m, k.shape, tuple(a for a in range(k.ndim) if a not in left))

@@ -15,7 +15,7 @@ from graphc.ops.custom import stop_gradient
 from graphc.ops.exponential import exp
 from graphc.ops.layout import reshape
 from graphc.ops.linear.contraction import matmul
-from graphc.ops.reduction import max as largest
+from graphc.ops.reduction import largest
 from graphc.ops.reduction import sum as total
 from graphc.passes.derivatives.checkpoint import checkpoint
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ Grad = Callable[[Node, Tensor], Sequence[Tensor | None]]
 
 
 class Reduction(Op):
-    """`combine` names how two elements become one; `identity(dtype)` is its neutral element.
+    """`combine` names how two elements become one; `identity(dtype)` is its neutral element, and
+    the value of no elements where the op or the node's attribute `empty` says that there is one.
 
     Elements of 16-bit floats are summed and multiplied in float32.
     """
@@ -47,7 +48,7 @@ class Reduction(Op):
         if x.dtype not in self.takes:
             raise DTypeError(f"does not take {x.dtype}; it takes {', '.join(map(str, self.takes))}")
         axes = attrs["axes"]
-        if not self.empty and any(x.shape[a] == 0 for a in axes):
+        if not self._takes_none(attrs) and any(x.shape[a] == 0 for a in axes):
             raise ShapeError(f"{self.name} of no elements has no value: {x} along {axes}")
         shape = tuple(d for k, d in enumerate(x.shape) if k not in axes)
         return (TensorType(int64 if self.combine.startswith("arg") else x.dtype, shape),)
@@ -65,10 +66,14 @@ class Reduction(Op):
         shifted = tuple(a + 1 for a in node.attrs["axes"])
         return apply(self, inputs[0], **{**node.attrs, "axes": shifted}).outputs
 
+    def _takes_none(self, attrs: Mapping[str, Any]) -> bool:
+        """Whether there is a value of no elements."""
+        return self.empty or bool(attrs.get("empty"))
+
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
         (x,), axes = inputs, attrs["axes"]
         if not self.empty and x.size == 0:
-            return self._of_nothing(x, axes)
+            return self._of_nothing(x, axes, attrs)
         wide = x.astype(np.float32) if as_dtype(x.dtype).is_float and x.dtype.itemsize == 2 else x
         with np.errstate(all="ignore"):
             return np.asarray(self._reference(wide, axes)).astype(self._made(x.dtype))
@@ -76,17 +81,20 @@ class Reduction(Op):
     def _made(self, dtype: Any) -> Any:
         return np.dtype(np.int64) if self.combine.startswith("arg") else dtype
 
-    def _of_nothing(self, x: np.ndarray, axes: Sequence[int]) -> np.ndarray:
-        """No results, as there may be where there are no elements."""
+    def _of_nothing(
+        self, x: np.ndarray, axes: Sequence[int], attrs: Mapping[str, Any]
+    ) -> np.ndarray:
+        """No results, as there may be where there are no elements, or those of none."""
         shape = [n for k, n in enumerate(x.shape) if k not in axes]
-        if 0 not in shape:
-            came = TensorType(as_dtype(x.dtype), x.shape)
+        dtype = as_dtype(x.dtype)
+        if 0 not in shape and not self._takes_none(attrs):
+            came = TensorType(dtype, x.shape)
             raise ArgumentError(f"{self.name}: {NOTHING} {_along_axes(came, axes)}")
-        return np.empty(shape, self._made(x.dtype))
+        return np.full(shape, self.identity(dtype), self._made(x.dtype))
 
     def counts(self, node: Node) -> Sequence[tuple[Dim, str]]:
         (x,), axes = node.inputs, node.attrs["axes"]
-        if self.empty:
+        if self._takes_none(node.attrs):
             return ()
         return ((product(x.shape[a] for a in axes), _along_axes(x.type, axes)),)
 

@@ -26,6 +26,8 @@ def _extreme_grad(node: Node, g: Tensor) -> Sequence[Tensor | None]:
 
     (x,) = node.inputs
     axes = node.attrs["axes"]
+    if 0 in x.shape:
+        return (spread(g, x, axes),)
     mask = first_equal(x, spread(node.outputs[0], x, axes), axes)
     return (spread(g, x, axes) * cast(mask, x.dtype),)
 
@@ -156,6 +158,14 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest element along axes; NaN if one is NaN. The gradient goes to the first largest."""
     x = as_tensor(x)
     return any(x, axis, keepdims) if x.dtype is bool_ else reduce(MAX, x, axis, keepdims)
+
+
+def largest(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """`max`, and of no elements the least number: what exponentials are taken relative to."""
+    axes = normal_axes(axis, x.ndim)
+    shape = tuple(1 if k in axes else d for k, d in enumerate(x.shape))
+    result = apply(MAX, x, axes=axes, empty=True).outputs[0] if axes else x
+    return reshape(result, shape) if keepdims else result
 
 
 @locate_errors

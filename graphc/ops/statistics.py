@@ -18,8 +18,8 @@ from graphc.ops.extent import extent
 from graphc.ops.layout import expand_dims, normal_axes, normal_axis, reshape, squeeze
 from graphc.ops.located import locate_errors
 from graphc.ops.powers import power, sqrt
-from graphc.ops.reduction import Axis
-from graphc.ops.reduction import max as largest
+from graphc.ops.reduction import Axis, largest
+from graphc.ops.reduction import max as greatest
 from graphc.ops.reduction import min as smallest
 from graphc.ops.reduction import sum as total
 from graphc.ops.select import where
@@ -142,7 +142,7 @@ def count_nonzero(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> T
 @locate_errors
 def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest less smallest element along axes."""
-    return largest(x, axis, keepdims) - smallest(x, axis, keepdims)
+    return greatest(x, axis, keepdims) - smallest(x, axis, keepdims)
 
 
 @locate_errors

@@ -10,12 +10,11 @@ from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, size
 from graphc.ir.dtypes import NUMBERS, DType, float64
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.op import Op
 from graphc.ir.types import is_static
 from graphc.ops.axis_groups import factor_groups
 from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast, reshape, transpose
-from graphc.ops.reduction import all, any, max, min, prod, sum
+from graphc.ops.reduction import all, any, largest, max, min, prod, sum
 from graphc.ops.source import placeholder
 from graphc.passes.rule import Sides, procedure, rule
 from graphc.passes.rules.facts import is_unit, made_by, number_of
@@ -27,12 +26,24 @@ CHOICES = ("max", "min", "any", "all")
 ROWS = size("rows")
 
 
-def _reduced(op: Op, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return apply(op, x, axes=axes).outputs[0] if axes else x
+def _reduced(node: Node, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """x reduced along axes as a node does it."""
+    return apply(node.op, x, **{**node.attrs, "axes": axes}).outputs[0] if axes else x
 
 
 def _cube() -> Tensor:
     return placeholder("x", (2, 3, 4), float64)
+
+
+@procedure("max", examples=[lambda: largest(_cube(), 1)])
+def largest_of_some(node: Node) -> Tensor | None:
+    """Sizes for which a maximum has no value are refused before any rule is asked, so that all
+    maxima along named axes, which may have no elements, become one.
+    """
+    (x,), axes = node.inputs, node.attrs["axes"]
+    if "empty" not in node.attrs or 0 in [x.shape[a] for a in axes]:
+        return None
+    return apply(node.op, x, axes=axes).outputs[0]
 
 
 @procedure(
@@ -55,11 +66,11 @@ def choice_of_choices(node: Node) -> Tensor | None:
 
 def _of_reduction(node: Node) -> Tensor | None:
     (y,) = node.inputs
-    if y.node.op is not node.op:
+    if y.node.op is not node.op or "empty" in {*node.attrs, *y.node.attrs}:
         return None
     (x,), inner = y.node.inputs, y.node.attrs["axes"]
     kept = [k for k in range(x.ndim) if k not in inner]
-    return _reduced(node.op, x, tuple(sorted((*inner, *(kept[k] for k in node.attrs["axes"])))))
+    return _reduced(node, x, tuple(sorted((*inner, *(kept[k] for k in node.attrs["axes"])))))
 
 
 @procedure(*SUMS, exact=False, examples=[lambda: sum(placeholder("x", (2, 1, 3)), (1, 2))])
@@ -87,7 +98,7 @@ def _along_units(node: Node) -> Tensor | None:
         return None
     kept = [k for k in range(x.ndim) if k not in units]
     flat = reshape(x, tuple(x.shape[k] for k in kept))
-    return _reduced(node.op, flat, tuple(kept.index(a) for a in axes if a not in units))
+    return _reduced(node, flat, tuple(kept.index(a) for a in axes if a not in units))
 
 
 @procedure(
@@ -113,7 +124,7 @@ def _of_transposed(node: Node) -> Tensor | None:
     (x,), order = y.node.inputs, y.node.attrs["axes"]
     axes = tuple(sorted(order[a] for a in node.attrs["axes"]))
     left = [order[k] for k in range(y.ndim) if k not in node.attrs["axes"]]
-    return transpose(_reduced(node.op, x, axes), [sorted(left).index(k) for k in left])
+    return transpose(_reduced(node, x, axes), [sorted(left).index(k) for k in left])
 
 
 @procedure(
@@ -148,7 +159,7 @@ def _of_reshaped(node: Node) -> Tensor | None:
         if builtins.any(k not in reduced for k in big):
             return None
         axes += [k for k in ours if not is_unit(x.shape[k])]
-    return reshape(_reduced(node.op, x, tuple(axes)), node.types[0].shape)
+    return reshape(_reduced(node, x, tuple(axes)), node.types[0].shape)
 
 
 def _count(node: Node) -> tuple[Tensor, tuple[int, ...], Dim] | None:
@@ -197,7 +208,7 @@ def sum_of_repeated(node: Node) -> Tensor | None:
         )
     if not safe or (axes and x.dtype.bits < 32):
         return None
-    return _respread(node, _reduced(node.op, x, axes) * extent(count, x.dtype))
+    return _respread(node, _reduced(node, x, axes) * extent(count, x.dtype))
 
 
 def _holds(count: int, dtype: DType) -> bool:
@@ -222,7 +233,7 @@ def choice_of_repeated(node: Node) -> Tensor | None:
     found = _count(node)
     if found is None or not is_static((found[2],)) or found[2] == 0:
         return None
-    return _respread(node, _reduced(node.op, found[0], found[1]))
+    return _respread(node, _reduced(node, found[0], found[1]))
 
 
 @rule("sum", dtypes=NUMBERS, exact=False, examples=[{"axes": (1,), "x": (3, 5)}])

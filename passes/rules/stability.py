@@ -18,8 +18,7 @@ from graphc.ops.exponential import (
 )
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.powers import rsqrt, sqrt, square
-from graphc.ops.reduction import max as largest
-from graphc.ops.reduction import sum
+from graphc.ops.reduction import largest, sum
 from graphc.ops.select import where
 from graphc.ops.source import placeholder
 from graphc.passes.rule import Sides, procedure, rule

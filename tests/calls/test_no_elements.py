@@ -39,13 +39,30 @@ def test_all_elements_may_be_none() -> None:
             f(rows(*shape))
 
 
-def test_a_softmax_of_no_rows_may_have_no_columns() -> None:
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+@pytest.mark.parametrize("shape", [("n", "width"), (2, 0)])
+def test_a_softmax_may_have_no_elements(shape: tuple[str | int, ...], target: str) -> None:
+    x = gc.placeholder("x", shape)
+    y, z = gc.softmax(x), gc.logsumexp(x, axis=1)
+    outputs = [y, gc.log_softmax(x), z, gc.grad(gc.sum(y * y) + gc.sum(z), x)]
+    f = gc.compile([x], outputs, target=target)
+    for n in (2,) if shape == (2, 0) else (0, 1, 2):
+        assert [y.shape for y in f(rows(n, 0))] == [(n, 0), (n, 0), (n,), (n, 0)]
+        np.testing.assert_array_equal(f(rows(n, 0))[2], [-np.inf] * n)
+
+
+def test_a_maximum_beside_a_softmax_is_refused() -> None:
     x = gc.placeholder("x", ("n", "width"))
-    y = gc.softmax(x)
-    f = gc.compile([x], [y, *gc.grad(gc.sum(y * y), [x])])
-    assert [y.shape for y in f(rows(0, 0))] == [(0, 0)] * 2
+    f = gc.compile([x], [gc.softmax(x), gc.max(x, axis=1)])
+    assert len(f.kernels) == 1
     with pytest.raises(gc.ArgumentError, match="there are no elements along axis 1"):
         f(rows(1, 0))
+
+
+def test_attention_to_nothing_is_zero() -> None:
+    q, k = gc.placeholder("q", ("n", 4)), gc.placeholder("k", ("keys", 4))
+    f = gc.compile([q, k], gc.nn.attention(q, k, k))
+    np.testing.assert_array_equal(f(rows(3, 4), rows(0, 4)), np.zeros((3, 4)))
 
 
 @pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
