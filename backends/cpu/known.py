@@ -60,5 +60,6 @@ class Known:
         cache.put(self._key(self._read), data)
 
     def _key(self, read: set[int]) -> str:
-        values = (digests([self.literals[k] for k in sorted(read)]),) if read else ()
+        places = sorted(read)
+        values = (json.dumps(places), digests([self.literals[k] for k in places])) if read else ()
         return cache.key(self.name, self.target, *values)

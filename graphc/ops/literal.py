@@ -103,6 +103,7 @@ class Literal:
     @property
     def digest(self) -> bytes:
         """A name for this value that no other has, the same in every process."""
+        self.note_read()
         if self._digest is None:
             import hashlib  # loads OpenSSL, which a graph can do without
 

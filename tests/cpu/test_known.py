@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.cpu.host import host
+from graphc.backends.cpu.known import Known, Reads
 from graphc.executable import Executable
 from graphc.ops.literal import Literal
 from graphc.ops.recipes import made
@@ -66,6 +68,7 @@ def test_equal_constants_are_another_graph_than_different_ones() -> None:
     [
         lambda x: x.array,
         lambda x: x.data,
+        lambda x: x.digest,
         lambda x: x == Literal(x.array + 0),
         lambda x: x < Literal(x.array + 1),
         lambda x: made("arranged", gc.constant(x.array), (1, 0)).node.attrs["value"].array,
@@ -73,6 +76,7 @@ def test_equal_constants_are_another_graph_than_different_ones() -> None:
 )
 def test_whoever_sees_values_is_counted(look: Callable[[Literal], object]) -> None:
     literal: Literal = gc.constant(numbers(ROWS, ROWS, seed=4)).node.attrs["value"]
+    assert literal.digest
     before = literal.reads
     look(literal)
     assert literal.reads > before
@@ -85,6 +89,19 @@ def test_a_read_of_what_was_made_before_counts_for_its_source() -> None:
     before = source.reads
     assert result.array.shape == (ROWS, ROWS)
     assert source.reads > before
+
+
+def test_which_constants_were_looked_into_is_part_of_a_name() -> None:
+    a, b = Literal(numbers(ROWS, ROWS, seed=6)), Literal(numbers(ROWS, ROWS, seed=7))
+    one, other = Reads([a, b]), Reads([b, a])
+    assert a.array.size
+    first = Known("graph", host(), one)
+    first.note(one)
+    first.put(memoryview(b"for the first"))
+    assert bytes(first.get() or b"") == b"for the first"
+    second = Known("graph", host(), other)
+    second.note(other)
+    assert second.get() is None
 
 
 def test_a_damaged_list_of_reads_is_a_miss(folder: Path) -> None:
