@@ -222,7 +222,7 @@ class _Builder:
         arena = Temporary(uint8, room * _at_once(node))
         scratch += [arena] * len(programs)
         lengths = tuple(
-            tuple((d.number, self.fail(d.tensor.node, d.what)) for d in body.lengths)
+            tuple((d.number, self.fail(d.tensor.node, d.what)) for d in body.lengths or ())
             for body in op.bodies(node.attrs)
         )
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)), lengths)

@@ -10,6 +10,7 @@ from graphc.ir.demand import Demand, of_elements, of_length
 from graphc.ir.dim_values import atoms, product
 from graphc.ir.dims import Dim, DimExpr, bounds, maximum
 from graphc.ir.node import Node, Tensor
+from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import topological
 from graphc.ops.loops.control import SWITCH, WHILE, Control
@@ -24,9 +25,15 @@ def doubtful_lengths(results: Sequence[Tensor]) -> tuple[Demand, ...]:
     return _doubtful((*lengths, *_elements(results, 1)))
 
 
-def doubtful_elements(results: Sequence[Tensor]) -> tuple[Demand, ...]:
-    """Elements that results need which may be too few."""
-    return _doubtful(_elements(results, 1))
+def demands_within(op: Op, body: Subgraph) -> tuple[Demand, ...]:
+    """What a body of an op refuses that may not run at all; all else is refused before a call
+    begins.
+    """
+    if body.lengths is not None:
+        return body.lengths
+    if op is SWITCH:
+        return doubtful_lengths(body.outputs)
+    return _doubtful(_elements(body.outputs, 1)) if op is WHILE else ()
 
 
 def _doubtful(demands: Sequence[Demand]) -> tuple[Demand, ...]:

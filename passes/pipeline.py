@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from graphc.ir.demand import Demand
 from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
@@ -16,7 +15,7 @@ from graphc.ir.subgraph import Subgraph
 from graphc.ir.walk import rebuild, topological
 from graphc.ops.loops.bands import BANDS as BANDS_OP
 from graphc.ops.loops.blocks import BLOCKS
-from graphc.ops.loops.control import SWITCH, WHILE, Control
+from graphc.ops.loops.control import Control
 from graphc.passes.bands.form import BANDS
 from graphc.passes.block_reductions import BLOCK_REDUCTIONS
 from graphc.passes.block_writes import WRITE_BLOCKS
@@ -30,7 +29,7 @@ from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
 from graphc.passes.layouts.pack_kernels import PACK_KERNELS
 from graphc.passes.layouts.pack_products import PACK_PRODUCTS
 from graphc.passes.layouts.winograd import WINOGRAD
-from graphc.passes.lengths import doubtful_elements, doubtful_lengths
+from graphc.passes.lengths import demands_within
 from graphc.passes.loops.block_loops import BLOCK_LOOPS
 from graphc.passes.loops.branch_operands import BRANCH_OPERANDS
 from graphc.passes.loops.branch_values import BRANCH_VALUES
@@ -112,7 +111,7 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
                 attribute.inputs, attribute.outputs, relaxed=graph.relaxed, outer=graph.sizes
             )
             inner = optimise(body, disable, None, steps)
-            known[attribute] = Subgraph(inner.inputs, inner.outputs, _demands(op, attribute))
+            known[attribute] = Subgraph(inner.inputs, inner.outputs, demands_within(op, attribute))
         return known[attribute] if isinstance(attribute, Subgraph) else attribute
 
     def visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
@@ -123,13 +122,6 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
         return apply(node.op, *inputs, **attrs).outputs
 
     return graph.with_results(rebuild(graph.results, visit))
-
-
-def _demands(op: Op, body: Subgraph) -> tuple[Demand, ...]:
-    """What a body refuses that may not run at all; all else is refused before a call begins."""
-    if op is SWITCH:
-        return doubtful_lengths(body.outputs)
-    return doubtful_elements(body.outputs) if op is WHILE else ()
 
 
 def _run(

@@ -17,12 +17,12 @@ class Subgraph:
     """Outputs as a function of inputs (placeholders); it reads nothing else but literals.
 
     `lengths` are what sizes might make negative: a branch that is taken refuses such sizes, and so
-    does a step of a while loop.
+    does a step of a while loop. None until a pass has asked, as passes change what is needed.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    lengths: tuple[Demand, ...] = ()
+    lengths: tuple[Demand, ...] | None = None
 
     @property
     def types(self) -> tuple[TensorType, ...]:

@@ -16,6 +16,7 @@ from graphc.ir.walk import rebuild, substitute, topological, with_inputs
 from graphc.ops.loops.control import SWITCH, switch_node
 from graphc.ops.source import placeholder
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.lengths import demands_within
 from graphc.passes.loops.branch_paths import paths
 
 #: A branch: a switch, and which one of it.
@@ -74,12 +75,15 @@ def _is_moved(node: Node, switch: Node, inside: Mapping[Node, Owner]) -> bool:
 def _body(
     switch: Node, k: int, symbols: Mapping[Tensor, Tensor], inside: Mapping[Node, Owner]
 ) -> Subgraph:
-    """Branch k as a function of all symbols."""
+    """Branch k as a function of all symbols. It refuses what it did: what moves into it was asked
+    for when the call began.
+    """
     branch, operands = switch.attrs["branches"][k], switch.inputs[1:]
     here = [x for x in operands if inside.get(x.node) == (switch, k)]
     made = dict(symbols) | dict(zip(here, substitute(here, symbols), strict=True))
     given = {s: made[x] for s, x in zip(branch.inputs, operands, strict=True) if x in made}
-    return Subgraph(tuple(symbols.values()), tuple(substitute(branch.outputs, given)))
+    outputs = tuple(substitute(branch.outputs, given))
+    return Subgraph(tuple(symbols.values()), outputs, demands_within(SWITCH, branch))
 
 
 BRANCH_OPERANDS = Pass(

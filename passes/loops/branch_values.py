@@ -90,7 +90,7 @@ def _switch(case: Case, group: Collection[Node], kept: Sequence[Tensor]) -> Sequ
     symbols = tuple(placeholder("operand", x.shape, x.dtype) for x in outer)
     made = tuple(substitute(kept, dict(zip(outer, symbols, strict=True))))
     nothing = tuple(map(zeros_like, kept))
-    bodies = [Subgraph(symbols, made if k == taken else nothing) for k in range(count)]
+    bodies = [Subgraph(symbols, made if k == taken else nothing, ()) for k in range(count)]
     return switch_node(index, bodies, tuple(outer))
 
 

@@ -98,6 +98,16 @@ def test_a_branch_needs_elements_where_it_is_taken(target: str) -> None:
         f(none, np.True_)
 
 
+@pytest.mark.parametrize("target", ["cpu", "numba", "reference"])
+def test_a_softmax_for_one_branch_alone_may_have_no_elements(target: str) -> None:
+    x, p = gc.placeholder("x", ("n", "width")), gc.placeholder("p", (), gc.bool_)
+    y = gc.cond(p, lambda v: v * 2, lambda v: x, gc.softmax(x))
+    f = gc.compile([x, p], y, target=target)
+    for flag in (np.True_, np.False_):
+        assert f(rows(3, 0), flag).shape == (3, 0)
+    np.testing.assert_array_equal(f(rows(3, 1), np.True_), np.full((3, 1), 2))
+
+
 def test_an_exported_extreme_of_no_elements_is_refused(tmp_path: Path) -> None:
     x, p = gc.placeholder("x", ("n",)), gc.placeholder("p", (), gc.bool_)
     plain = gc.compile([x], gc.max(x))
