@@ -24,6 +24,7 @@ from graphc.ir.errors import (
     ArgumentError, DTypeError, GradientError, GraphError, IndexRangeError,
     MissingExtraError, ShapeError, UnsupportedError,
 )  # fmt: skip
+from graphc.ir.forks import hold_at_forks as _hold_at_forks
 from graphc.ir.late_imports import wait_at_forks as _wait_at_forks
 from graphc.ir.node import Tensor
 from graphc.ops.activations import elu, gelu, leaky_relu, relu, silu
@@ -125,6 +126,7 @@ _SUBMODULES = (
 
 
 _wait_at_forks()
+_hold_at_forks()
 
 
 def __getattr__(name: str) -> Any:

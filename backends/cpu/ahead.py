@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from graphc.backends.forks import making
+from graphc.ir.forks import making
 from graphc.ir.threads import default_threads
 
 T = TypeVar("T")

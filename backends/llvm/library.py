@@ -19,8 +19,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from graphc.backends.forks import loading
 from graphc.backends.llvm.target import Target
+from graphc.ir.forks import loading
 
 CODEGEN_LEVEL = (0, 2, 2, 3)
 """How hard instruction selection and register allocation try, by optimisation level."""

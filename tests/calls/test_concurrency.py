@@ -177,6 +177,47 @@ def test_a_fork_while_a_thread_imports_leaves_a_child_that_can() -> None:
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+FORK_WHILE_IMPORTING_LOCKS = """
+import os, signal, sys, threading, time
+import graphc as gc
+
+class Slowly:
+    def find_spec(self, name, path=None, target=None):
+        if name == "graphc.fft" and threading.current_thread() is other:
+            inside.set()
+            time.sleep(0.3)
+
+def make():
+    gc.fft
+    from graphc.ir.forks import loading, making
+    with making, loading:
+        inside.set()
+        time.sleep(0.3)
+
+sys.meta_path.insert(0, Slowly())
+inside, other = threading.Event(), threading.Thread(target=make)
+other.start()
+inside.wait()
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    x = gc.placeholder("x", ())
+    assert gc.compile([x], x + 1)(1) == 2
+    os._exit(0)
+other.join()
+assert os.waitpid(child, 0)[1] == 0
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_that_waited_lets_go_of_nothing_that_another_thread_holds(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_IMPORTING_LOCKS]
+    own = {**os.environ, "GRAPHC_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=own)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
 # Calls that fail
 
 

@@ -75,6 +75,18 @@ thread.join()
 """
 
 
+def test_forks_are_told_once_however_often_the_package_is_imported() -> None:
+    script = """
+import importlib, os, signal
+import graphc
+importlib.reload(graphc)
+signal.alarm(10)
+child = os.fork()
+assert child == 0 or os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
+
+
 def test_a_fork_waits_for_llvm_to_be_loaded() -> None:
     done = subprocess.check_output([sys.executable, "-c", LOADING], text=True)
     assert done.split() == ["256"]
