@@ -5,6 +5,7 @@ it a memory-bound workload gets. As a peer's module: `build(workload, arrays)`.
 """
 
 import ctypes
+import os
 import shutil
 import tempfile
 
@@ -28,6 +29,7 @@ def moves(workload):
 
 def build(workload, arrays):
     """A function that runs the workload's loop once; it returns no outputs to check."""
+    os.environ["OMP_PROC_BIND"] = "true"  # two threads on one processor would flatter everybody
     name, numbers = LOOPS[KIND[workload]]
     n = int(COST[workload].bytes) // (4 * numbers) // 16 * 16
     with tempfile.TemporaryDirectory() as folder:
