@@ -21,6 +21,7 @@ class DeviceSchedule(Schedule):
     vector_bits: int = 0
     grain: int = 1024
     most_chunks: int = 256
+    even: bool = False
     unroll: int = 1
     threads: int = 256
     micro: int = 4

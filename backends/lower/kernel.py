@@ -65,9 +65,10 @@ class Schedule:
 
     `vector_bits`: width of a vector register (0: scalar code). `registers`: how many there are (0:
     as on x86). `grain`: elements that a chunk works
-    on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `unroll`: vectors
-    in flight. `stream_bytes`: results of as many bytes and more are stored past the cache. `dots`:
-    kinds of dot products that the machine has instructions for (`graphc.backends.loops.expr`).
+    on, at least. `most_chunks`: chunks of a kernel that leaves partial results. `even`: two threads
+    have as many chunks as each other. `unroll`: vectors in flight. `stream_bytes`: results of as
+    many bytes and more are stored past the cache. `dots`: kinds of dot products that the machine
+    has instructions for (`graphc.backends.loops.expr`).
     Reductions: `across`: lanes are neighbours in the result, not in the row. `by_lines`: those
     lanes take in whole lines, in tiles of `line_tile` elements. Maps: `turned`: squares are
     transposed where reads and stores go different ways. Products: `direct`: both operands are read
@@ -79,6 +80,7 @@ class Schedule:
     vector_bits: int = 512
     grain: int = TYPICAL.chunk_elements
     most_chunks: int = TYPICAL.most_partials
+    even: bool = True
     unroll: int = TYPICAL.in_flight
     stream_bytes: int = TYPICAL.streamed
     dots: tuple[str, ...] = ()

@@ -21,8 +21,9 @@ from graphc.passes.derivatives.differentiate import zeros_like
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.loops.branch_paths import paths
 
-#: An index, how many branches it chooses from, and which of them it takes.
-Case = tuple[Tensor, int, int]
+#: The node that makes an index and which of its outputs that is (`==` of tensors is an op), how
+#: many branches it chooses from, and which of them it takes.
+Case = tuple[Node, int, int, int]
 #: Operations for each element that is kept from which on it pays to keep zeros instead.
 WORTH = 8
 
@@ -65,12 +66,13 @@ def _groups(nodes: Sequence[Node], results: Sequence[Tensor]) -> list[tuple[Case
 
 
 def _case(switch: Node, branch: int) -> Case:
-    return switch.inputs[0], len(switch.attrs["branches"]), branch
+    index = switch.inputs[0]
+    return index.node, index.index, len(switch.attrs["branches"]), branch
 
 
 def _chooses(node: Node, case: Case) -> bool:
     """Whether a node takes a branch by the index of a case itself."""
-    return node.op is SWITCH and _case(node, case[2]) == case
+    return node.op is SWITCH and _case(node, case[-1]) == case
 
 
 def _is_worth(group: Sequence[Node], kept: Sequence[Tensor]) -> bool:
@@ -82,7 +84,7 @@ def _is_worth(group: Sequence[Node], kept: Sequence[Tensor]) -> bool:
 
 def _switch(case: Case, group: Collection[Node], kept: Sequence[Tensor]) -> Sequence[Tensor]:
     """What is kept of a group of nodes, as a switch makes it."""
-    index, count, taken = case
+    maker, output, count, taken = case
     literal = literal_nodes(kept)
     outer = dict.fromkeys(
         x for node in group for x in node.inputs if x.node not in group and x.node not in literal
@@ -91,7 +93,7 @@ def _switch(case: Case, group: Collection[Node], kept: Sequence[Tensor]) -> Sequ
     made = tuple(substitute(kept, dict(zip(outer, symbols, strict=True))))
     nothing = tuple(map(zeros_like, kept))
     bodies = [Subgraph(symbols, made if k == taken else nothing, ()) for k in range(count)]
-    return switch_node(index, bodies, tuple(outer))
+    return switch_node(maker.outputs[output], bodies, tuple(outer))
 
 
 BRANCH_VALUES = Pass(

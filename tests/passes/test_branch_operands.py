@@ -134,6 +134,16 @@ def test_what_a_branch_and_its_gradient_need_is_made_where_it_is_taken(kind: str
     assert bool(names & {"bands", "dot_general"}) is (kind == "elsewhere")
 
 
+def test_what_branches_of_several_choices_need_is_computed_before_them() -> None:
+    (p, x), q = _symbols("n"), gc.placeholder("q", (), gc.bool_)
+    v = _costly(x)
+    y = gc.cond(p, lambda: v, lambda: x) + gc.cond(q, lambda: v, lambda: -x)
+    f, wanted = (gc.compile([p, q, x], y, target=t) for t in ("cpu", "reference"))
+    given = np.random.default_rng(3).standard_normal((7, 3))
+    for flags in ((True, True), (True, False), (False, True), (False, False)):
+        np.testing.assert_allclose(f(*flags, given), wanted(*flags, given), rtol=1e-9)
+
+
 def test_what_is_cheap_is_computed_before_a_branch_and_its_gradient() -> None:
     p, x = _symbols("n")
     w = gc.placeholder("w", (3,), gc.float64)

@@ -126,9 +126,10 @@ class NestFrame:
 
     def _share_out(self, total: Dim, per: Dim, multiple: int = 1) -> None:
         """Makes chunks of `per` iterations at most, or some more that make a `multiple`: equally
-        many, but for the last one. Two threads have as many of them as each other.
+        many, but for the last one.
         """
-        self.chunks = _even(floordiv(total + (per - 1), per))
+        chunks = floordiv(total + (per - 1), per)
+        self.chunks = _even(chunks) if self.schedule.even else chunks
         share = floordiv(total + (self.chunks - 1), maximum(1, self.chunks))
         share = self.rows_of_chunk = floordiv(share + (multiple - 1), multiple) * multiple
         self.dims.bind(CHUNK, e.var("chunk"))
