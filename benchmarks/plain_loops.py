@@ -5,7 +5,6 @@ it a memory-bound workload gets. As a peer's module: `build(workload, arrays)`.
 """
 
 import ctypes
-import os
 import shutil
 import tempfile
 
@@ -13,6 +12,8 @@ import limits
 from costs import COST, KIND
 
 NAME = "plain_loops"
+# What its process is started with: two threads on one processor would flatter everybody.
+ENVIRONMENT = {"OMP_PROC_BIND": "true"}
 # The loop of limits.py for each way of moving bytes, and how many numbers it moves per element.
 LOOPS = {
     "copy": ("copy_stream", 2),
@@ -29,7 +30,6 @@ def moves(workload):
 
 def build(workload, arrays):
     """A function that runs the workload's loop once; it returns no outputs to check."""
-    os.environ["OMP_PROC_BIND"] = "true"  # two threads on one processor would flatter everybody
     name, numbers = LOOPS[KIND[workload]]
     n = int(COST[workload].bytes) // (4 * numbers) // 16 * 16
     with tempfile.TemporaryDirectory() as folder:

@@ -72,6 +72,8 @@ class Run:
     def worker(self, peer, workload, values):
         python, threads = self.pythons.of(peer), self.options.threads
         env = self.environment(peer) | {"GRAPHC_CACHE_DIR": f"{self.folder}/{peer}/{workload}"}
+        if peer == plain_loops.NAME:
+            env |= plain_loops.ENVIRONMENT
         return Worker(python, peer, workload, values, env, self.log, threads)
 
     def environment(self, peer):
