@@ -75,6 +75,14 @@ def test_of_no_elements_the_values_are_as_before() -> None:
     np.testing.assert_array_equal(sums, [-np.inf] * 3)
 
 
+def test_maxima_of_blocks_are_those_that_fusion_looks_for() -> None:
+    x = gc.placeholder("x", ("n", 256))
+    graph = gc.compile([x], gc.logsumexp(x, axis=0)).stages.graph
+    maxima = [node for node in topological(graph.results) if node.op.name == "max"]
+    assert len(maxima) > 1
+    assert all(node.attrs.keys() == {"axes"} for node in maxima)
+
+
 @pytest.mark.parametrize("reduce", [gc.var, gc.logsumexp])
 def test_columns_are_read_once(reduce: Reduce) -> None:
     x = gc.placeholder("x", (48, 8))
