@@ -213,7 +213,7 @@ class _Builder:
         op = node.op
         assert isinstance(op, Control)
         most = _own_sizes(node)
-        with self._inside(list(most), alone=op in (STRIPS, BANDS)):
+        with self._inside(list(most), _is_alone(node)):
             programs = tuple(self._body(node, g) for g in op.bodies(node.attrs))
         carries = node.inputs[: node.attrs.get("carries", 0)]
         scratch = [Temporary(x.dtype, x.size) for x in (*carries, *carries)]
@@ -244,6 +244,12 @@ def _own_sizes(node: Node) -> dict[str, Dim]:
         name, most = node.attrs["columns"]
         found[name] = most
     return found
+
+
+def _is_alone(node: Node) -> bool:
+    """Whether several of a node's bodies run at once, not just one after the other."""
+    op, most = node.op, node.attrs.get("most")
+    return op is BANDS or (op is STRIPS and isinstance(most, int))
 
 
 def _at_once(node: Node) -> Dim:

@@ -26,7 +26,8 @@ ENOUGH = 4
 EVEN_MOST, LEAST = 8, 2
 ROWS = "_strip"
 #: Elements of what all rows are multiplied by, at most: a second cache has room for them, and they
-#: are read again for each strip.
+#: are read again for each strip. Where sizes are unknown that is asked when the program runs: all
+#: rows are one strip if there are more.
 IN_CACHE = 2**17
 #: Floating-point operations of a whole loop of which parts are worth a thread.
 WORK = 2**21
@@ -43,13 +44,14 @@ def _by_strips(scan: Node, inputs: tuple[Tensor, ...], name: str) -> Sequence[Te
     strip's height.
     """
     height = _height(scan) if scan.op is SCAN else None
-    cutting = None if height is None else _cutting(height, name)
-    if height is None or cutting is None:
+    if height is None:
         return None
     body: Subgraph = scan.attrs["body"]
     own = scan.attrs["carries"] + scan.attrs["stacks"]
     cut = _row_nodes(body, own, height)
-    if cut is None or not _pays(scan, cut):
+    fits = 0 if cut is None else _pays(scan, cut)
+    cutting = _cutting(height, name, fits)
+    if cut is None or cutting is None:
         return None
     rows = strip_rows(cutting)
     symbols = {
@@ -70,13 +72,18 @@ def _height(scan: Node) -> Dim | None:
     return heights.pop() if len(heights) == 1 else None
 
 
-def _cutting(height: Dim, name: str) -> dict[str, Any] | None:
-    """The attributes that tell how rows are cut into strips, None where they stay together."""
+def _cutting(height: Dim, name: str, fits: Dim) -> dict[str, Any] | None:
+    """The attributes that tell how rows are cut into strips, None where they stay together; `fits`
+    is 1 where that pays, else 0.
+    """
     rows = _rows(height) if isinstance(height, int) else None
-    if rows is not None:
+    if rows is not None and fits == 1:
         return {"count": height // rows, "most": rows, "rows": None}
-    count = _count(height)
-    return None if count == 1 else {"count": count, "most": EVEN_MOST, "rows": name}
+    count = maximum(1, fits * _count(height))
+    if count == 1:
+        return None
+    most = EVEN_MOST if fits == 1 else (height + count - 1) // count
+    return {"count": count, "most": most, "rows": name}
 
 
 def _count(height: Dim) -> Dim:
@@ -112,14 +119,17 @@ def _row_nodes(body: Subgraph, own: int, height: Dim) -> list[Node] | None:
     return found if rows.issuperset(body.outputs) else None
 
 
-def _pays(scan: Node, cut: list[Node]) -> bool:
-    """Whether rows are multiplied by little, but often enough."""
+def _pays(scan: Node, cut: list[Node]) -> Dim:
+    """1 where rows are multiplied by little, but often enough, else 0."""
     shared = [n.inputs[1] for n in cut if n.op.name == "dot_general" and not _has_batch(n)]
-    sizes = [x.size for x in dict.fromkeys(shared)]
-    known = [size for size in sizes if isinstance(size, int)]
     work: Dim = scan.op.cost(scan)
-    enough = not isinstance(work, int) or work >= WORK
-    return bool(sizes) and len(known) == len(sizes) and sum(known) <= IN_CACHE and enough
+    if not shared or (isinstance(work, int) and work < WORK):
+        return 0
+    elements = sum((x.size for x in dict.fromkeys(shared)), 0)
+    if isinstance(elements, int):
+        return int(elements <= IN_CACHE)
+    enough = minimum(1, work // max(1, WORK))
+    return enough * minimum(1, IN_CACHE // maximum(1, elements))
 
 
 def _has_batch(product: Node) -> bool:

@@ -134,6 +134,71 @@ def test_any_number_of_rows(length: int | str) -> None:
         alike(inputs, outputs, feed(inputs, height=height))
 
 
+def _of_named_units(height: int | str) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        gc.placeholder("x", (6, height, "units"), gc.float64),
+        gc.placeholder("w", ("units", "units"), gc.float64),
+        gc.placeholder("c", (height, "units"), gc.float64),
+    )
+
+
+def _units_given(height: int, units: int) -> list[np.ndarray]:
+    return [draw(6, height, units), draw(units, units), draw(height, units)]
+
+
+@pytest.mark.parametrize("height", [19, "batch"])
+def test_any_number_of_units(height: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "IN_CACHE", 100)
+    inputs = _of_named_units(height)
+    outputs = recurrent(inputs)
+    found = [n for n in nodes(inputs, outputs) if n.op.name == "strips"]
+    counts = [
+        [evaluate_dim(n.attrs["count"], {"units": units, "batch": 19}) for units in (1, 10, 11)]
+        for n in found
+    ]
+    assert counts == [[4, 4, 1], [4, 4, 1]]
+    for units in (1, 9, 10, 11, 33):
+        alike(inputs, outputs, _units_given(19, units))
+
+
+def test_a_scan_of_small_work_and_named_units_is_one_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "WORK", 1 << 21)
+    inputs = _of_named_units("batch")
+    found = [n for n in nodes(inputs, recurrent(inputs)) if n.op.name == "strips"]
+    values = [{"units": units, "batch": 32} for units in (10, 100)]
+    assert [[evaluate_dim(n.attrs["count"], at) for at in values] for n in found] == [[1, 4]] * 2
+
+
+def test_the_number_of_threads_changes_no_bit_of_named_units() -> None:
+    inputs = _of_named_units("batch")
+    run = gc.compile(inputs, recurrent(inputs))
+    for height, units in ((51, 40), (0, 3), (21, 400)):
+        assert_same_bits(run, *_units_given(height, units), threads=(1, 2, 3))
+
+
+@pytest.mark.parametrize("units", [8, 12])
+def test_the_reference_of_strips_of_named_units(
+    units: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "IN_CACHE", 100)
+    inputs = _of_named_units("batch")
+    outputs = recurrent(inputs)
+    optimised = optimise(Graph(tuple(inputs), tuple(outputs))).results
+    given = dict(zip(inputs, _units_given(13, units), strict=True))
+    for a, b in zip(evaluate(optimised, given), evaluate(outputs, given), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_memory_and_cost_of_strips_of_named_units_are_known() -> None:
+    given = _units_given(32, 40)
+    known = [gc.placeholder(n, a.shape, gc.float64) for n, a in zip("xwc", given, strict=True)]
+    inputs = _of_named_units("batch")
+    run, fixed = gc.compile(inputs, recurrent(inputs)), gc.compile(known, recurrent(known))
+    assert run.memory.at(batch=32, units=40).peak <= 1.5 * fixed.memory.peak
+    flops = run.cost.at(batch=32, units=40).flops
+    assert flops == pytest.approx(fixed.cost.flops, rel=1e-3)
+
+
 def test_a_size_may_have_the_name_of_a_strips_height() -> None:
     inputs = symbols("_strip0", "_strip")
     outputs = recurrent(inputs)

@@ -22,8 +22,8 @@ class Strips(Scan):
     Inputs: the first carry, the stacked x, what all steps and strips share. Outputs: the last
     carry, the stacked y. Attributes: `body`, `carries`, `stacks` (how many of the inputs are
     which), `length`, `reverse`, `height`, `count`, `most`, and `rows`, the name of the size that is
-    a strip's height in the body, where it reads as what is no more than `most`; None if all strips
-    are of `most` rows.
+    a strip's height in the body, where it reads as what is no more than `most` if that is a number;
+    None if all strips are of `most` rows.
 
     No gradient or batch of it is needed: passes make it after those.
     """
@@ -58,9 +58,10 @@ class Strips(Scan):
 
     def cost(self, node: Node) -> Dim:
         attrs = node.attrs
-        most, name = attrs["most"], attrs["rows"]
-        each = substitute(super().cost(node), lambda a: most if a.name == name else None)
-        return floordiv(attrs["height"] * each, most)
+        most, name, height = attrs["most"], attrs["rows"], attrs["height"]
+        rows = most if isinstance(most, int) else height
+        each = substitute(super().cost(node), lambda a: rows if a.name == name else None)
+        return floordiv(height * each, most) if isinstance(most, int) else each
 
 
 STRIPS = Strips("strips")
@@ -68,8 +69,11 @@ STRIPS = Strips("strips")
 
 def strip_rows(attrs: Mapping[str, Any]) -> Dim:
     """The height of a strip in the body."""
-    most: int = attrs["most"]
-    return most if attrs["rows"] is None else minimum(size(attrs["rows"]), most)
+    most: Dim = attrs["most"]
+    if attrs["rows"] is None:
+        return most
+    rows = size(attrs["rows"])
+    return minimum(rows, most) if isinstance(most, int) else rows
 
 
 def strips_node(inputs: Sequence[Tensor], attrs: Mapping[str, Any]) -> tuple[Tensor, ...]:
