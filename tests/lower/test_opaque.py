@@ -1,12 +1,15 @@
 """Kernels that ops write themselves: instances, loops, registers, reloads, checks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+import graphc as gc
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.stmt import LoopKernel, Param
+from graphc.backends.lower.kernel import Call
 from graphc.backends.lower.opaque import LoopWriter
 from graphc.ir.dim_values import evaluate
 from graphc.ir.dims import Dim, size
@@ -222,3 +225,34 @@ def test_an_instance_has_memory_of_its_own() -> None:
     x, out = np.arange(15, dtype=np.float32).reshape(3, 5), np.zeros((3, 5), np.float32)
     run(write, [x], (3, 5), out, grain=1)
     np.testing.assert_array_equal(out, 2 * x[:, ::-1])
+
+
+def chunks_of(compute: Callable[..., Any], shapes: Sequence[tuple[int | str, ...]]) -> list[Dim]:
+    """How many chunks the kernels have that ops write themselves."""
+    inputs = [gc.placeholder(f"x{k}", shape) for k, shape in enumerate(shapes)]
+    program = gc.compile(inputs, compute(*inputs)).program
+    calls = [c for c in program.calls if isinstance(c, Call)]
+    return [
+        c.chunks
+        for c, owner in zip(calls, program.owners, strict=True)
+        if program.bodies[owner].kind == "loops"
+    ]
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x, y: gc.grad(gc.sum(gc.sin(gc.take(x, gc.argmax(y, 0), 0))), x),
+        lambda x, y: gc.sort(x, axis=1),
+        lambda x, y: gc.sort(gc.abs(x), axis=0),
+        lambda x, y: gc.topk(x, 2)[0],
+        lambda x, y: gc.grad(gc.sum(gc.take_along_axis(x, gc.argmax(y, 1)[:, None], 1)), x),
+    ],
+    ids=["gradient of rows", "sort", "sort columns", "topk", "gradient of a place in each row"],
+)
+@pytest.mark.parametrize(("n", "m"), [(32, 2), (100, 3000), (5000, 7), (3, 4)])
+def test_named_lengths_are_cut_as_numbers_are(compute: Any, n: int, m: int) -> None:
+    found = chunks_of(compute, [("n", "m")] * 2)
+    known = chunks_of(compute, [(n, m)] * 2)
+    assert found
+    assert [evaluate(c, {"n": n, "m": m}) for c in found] == known

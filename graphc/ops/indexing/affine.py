@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, maximum
 from graphc.ir.dtypes import float32
 from graphc.ir.errors import DTypeError
@@ -25,9 +26,6 @@ from graphc.ops.sampling import FEW, KINDS, moved
 #: Where an operand's elements lie along one axis: a start, and strides of some of its own axes.
 AxisLine = tuple[Dim, tuple[tuple[int, Dim], ...]]
 AxisLines = tuple[AxisLine, ...]
-
-#: Elements of a row where its length is not known.
-UNKNOWN_ROW = 256
 
 
 class AffineAdd(Op):
@@ -75,10 +73,7 @@ class AffineAdd(Op):
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         shape = node.types[0].shape
-        row: Any = 1
-        for d in shape[1:]:
-            row = row * d
-        with kernel.parallel(shape[:1], max(row, 1) if isinstance(row, int) else UNKNOWN_ROW) as r:
+        with kernel.parallel(shape[:1], maximum(product(shape[1:]), 1)) as r:
             with nested(kernel, [(0, kernel.dim(d)) for d in shape[1:]], vector=True) as point:
                 zero = kernel.ops.const(0, node.types[0].dtype)
                 old = kernel.load(0, [*r, *point]) if node.attrs["based"] else zero

@@ -17,8 +17,6 @@ from graphc.ops.indexing.modes import may_be_empty, resolve, rest_axes
 
 #: A result is written in at most so many parts at once.
 MOST_PARTS = 16
-#: Elements that an instance is taken to touch where sizes are not known.
-UNKNOWN_WORK = 4096
 
 Range = tuple[Any, Any]
 
@@ -32,7 +30,7 @@ def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None) -> None:
     extents = list(x.shape[:batch]) if parts == 1 else [*x.shape[:batch], parts]
     updates = node.inputs[0 if fill is not None else 1]
     work = floordiv(x.size + updates.size, maximum(product(extents), 1))
-    with kernel.parallel(extents, max(work, 1) if isinstance(work, int) else UNKNOWN_WORK) as point:
+    with kernel.parallel(extents, maximum(work, 1)) as point:
         rows = None
         if parts != 1:
             rows = _rows(kernel, kernel.dim(x.shape[axes[0]]), kernel.dim(parts), point[-1])

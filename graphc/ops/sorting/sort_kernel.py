@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.ir.dims import maximum
 from graphc.ir.dtypes import DType, float32, int32, int64, uint32, uint64
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
@@ -24,8 +25,6 @@ NETWORK = (
     (0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (1, 2), (5, 6),
     (0, 4), (1, 5), (2, 6), (3, 7), (2, 4), (3, 5), (1, 2), (3, 4), (5, 6),
 )  # fmt: skip
-#: Comparisons that an element of a line of unknown length is taken to need.
-UNKNOWN_WORK = 8192
 
 
 def comes_before(ops: Any, dtype: DType, descending: bool, a: Any, b: Any) -> Any:
@@ -69,8 +68,7 @@ def write_sort(node: Node, kernel: KernelWriter) -> None:
     """Writes the sort of each line along the node's `axis`."""
     axis, x = node.attrs["axis"], node.types[0]
     n, lines = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
-    work = n * 10 if isinstance(n, int) else UNKNOWN_WORK
-    with kernel.parallel(lines, max(work, 1)) as others:
+    with kernel.parallel(lines, maximum(n * 10, 1)) as others:
         line = (_Packed if x.dtype.bits <= 32 else _Pairs)(node, kernel, others)
         least = shortest(x, axis)
         if least is None:

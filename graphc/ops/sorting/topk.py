@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, maximum
 from graphc.ir.dtypes import NUMBERS, bool_, int64, uint8
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply, of_axes
@@ -74,7 +74,7 @@ class TopK(Op):
         n = kernel.dim(x.shape[axis])
         lines = (*x.shape[:axis], *x.shape[axis + 1 :])
         length = x.shape[axis]
-        with kernel.parallel(lines, length if isinstance(length, int) and length else 64) as others:
+        with kernel.parallel(lines, maximum(length, 1)) as others:
 
             def at(i: Any) -> tuple[Any, ...]:
                 return (*others[:axis], i, *others[axis:])
