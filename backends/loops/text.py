@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
@@ -40,15 +41,24 @@ def kernel_text(kernel: LoopKernel) -> str:
 
 
 def body_text(body: Sequence[Stmt], depth: int) -> list[str]:
-    """The lines of statements, indented."""
-    return [line for s in body for line in statement_text(s, depth)]
+    """The lines of statements, indented; what neighbouring definitions share has one name."""
+    lines: list[str] = []
+    for defines, found in groupby(body, key=lambda s: isinstance(s, Let)):
+        together = list(found)
+        shared = _Writer([s.value for s in together if isinstance(s, Let)]) if defines else None
+        for s in together:
+            lines += statement_text(s, depth, shared)
+    return lines
 
 
-def statement_text(s: Stmt, depth: int) -> list[str]:
-    """The lines of a statement; what it uses several times is named on lines before it."""
+def statement_text(s: Stmt, depth: int, shared: _Writer | None = None) -> list[str]:
+    """The lines of a statement; what it uses several times is named on lines before it, unless it
+    was before, by `shared`.
+    """
     pad = "  " * depth
-    writer = _Writer(_expressions(s))
-    lines = [pad + line for line in writer.named_lines()]
+    own = _expressions(s)
+    writer = shared or _Writer(own)
+    lines = [pad + line for line in writer.named_lines(own)]
     if isinstance(s, For):
         how = (
             ""
@@ -122,9 +132,18 @@ class _Writer:
             _count(root, uses, order)
         shared = [x for x in order if uses[x] > 1 and x.args and any(a.args for a in x.args)]
         self.names = {x: f"e{k}" for k, x in enumerate(shared)}
+        self.named: set[Expr] = set()
 
-    def named_lines(self) -> list[str]:
-        return [f"{name} = {self._spell(x)}" for x, name in self.names.items()]
+    def named_lines(self, roots: Sequence[Expr]) -> list[str]:
+        """Lines that name the shared parts of some roots, unless earlier ones did."""
+        if len(self.named) == len(self.names):
+            return []
+        order: list[Expr] = []
+        for root in roots:
+            _count(root, {}, order)
+        new = [x for x in dict.fromkeys(order) if x in self.names and x not in self.named]
+        self.named.update(new)
+        return [f"{self.names[x]} = {self._spell(x)}" for x in new]
 
     def __call__(self, x: Expr) -> str:
         return self.names.get(x) or self._spell(x)
