@@ -12,6 +12,7 @@ from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dim_values import evaluate
 from graphc.ir.node import Tensor
+from graphc.ops.convolutions.windows import windows
 from graphc.passes.fusion.fuse import fuse
 from tests.lower.scheduled import program_of
 
@@ -55,6 +56,19 @@ def test_rows_are_inner_loops() -> None:
 def test_rows_down_the_columns_take_their_vectors_across() -> None:
     (body,) = fuse([gc.argmax(gc.placeholder("x", ("k", "n", "m")), axis=1)])
     assert plan_nest(body).across
+
+
+@pytest.mark.parametrize(("positions", "step"), [(3, 2), (3, 4), (200, 2)])
+def test_few_neighbours_fill_no_vector_where_what_is_summed_lies_near(
+    positions: int, step: int
+) -> None:
+    x, weights = gc.placeholder("x", ("n", 30, 1000)), gc.placeholder("w", ("n", 30, 100))
+    steps = ((1, step, 0, 1),)
+    seen = windows(x, (2,), (positions,), (100,), steps)
+    (body,) = fuse([gc.sum(seen * weights[:, :, None, :], axis=(1, 3))])
+    nest = plan_nest(body)
+    assert nest.outer[-1].extent == positions
+    assert nest.across == (positions == 200)
 
 
 def test_every_element_is_stored_by_one_statement() -> None:

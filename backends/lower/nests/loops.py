@@ -126,7 +126,18 @@ def _is_better(outer: Sequence[Loop], inner: Sequence[Loop], body: Body) -> bool
     ):
         return True
     often = _innermost_offsets(body)
+    if isinstance(many, int) and many < NARROW and _is_near(inner[-1], often):
+        return False
     return _score(outer[-1], often) > _score(inner[-1], often)
+
+
+def _is_near(loop: Loop, offsets: list[Dim]) -> bool:
+    """Whether vectors along a loop can be put together from neighbours in all accesses."""
+    found = [coefficient(offset, Atom("index", loop.name)) for offset in offsets]
+    steps = [f[0] for f in found if f is not None]
+    return len(steps) == len(found) and all(
+        isinstance(step, int) and 0 <= step <= NEAR for step in steps
+    )
 
 
 def _narrow(body: Body) -> int:
