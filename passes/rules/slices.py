@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from graphc.ir.dims import Dim, bounds
-from graphc.ir.dtypes import NUMBERS
 from graphc.ir.node import Node, Tensor
 from graphc.ops.indexing.slicing import narrow, strided
 from graphc.ops.joining import concat
 from graphc.ops.layout import broadcast
 from graphc.ops.padding import place
-from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import procedure
 from graphc.passes.rules.facts import made_by
@@ -213,59 +209,3 @@ def _joined(a: Tensor, b: Tensor, axis: int) -> Tensor | None:
     sizes = list(first["sizes"])
     sizes[axis] = sizes[axis] + second["sizes"][axis]
     return strided(a.node.inputs[0], first["starts"], tuple(sizes), first["steps"])
-
-
-def _zero_padded(x: Tensor, start: int) -> Tensor:
-    return place(x, (9, 2), (start, 0), (1, 1))
-
-
-@procedure("sum", exact=False, examples=[lambda: sum(_zero_padded(_line("x", 3), 2), 0)])
-def sum_of_padded(node: Node) -> Tensor | None:
-    """Zeros add nothing."""
-    (y,), axes = node.inputs, node.attrs["axes"]
-    if not made_by(y, "place") or y.node.attrs["fill"].array.item() != 0:
-        return None
-    kept = [k for k in range(y.ndim) if k not in axes]
-    starts, steps = (tuple(y.node.attrs[name][k] for k in kept) for name in ("starts", "steps"))
-    total = sum(y.node.inputs[0], axes, y.dtype)
-    return place(total, node.types[0].shape, starts, steps)
-
-
-@procedure(
-    "add",
-    exact=False,
-    examples=[
-        lambda: _zero_padded(_line("x", 4), 0) + _zero_padded(_line("y", 5), 4),
-        lambda: _zero_padded(_line("x", 3), 5) + _zero_padded(_line("y", 3), 2),
-    ],
-)
-def sum_of_padded_neighbours(node: Node) -> Tensor | None:
-    """What is padded to lie side by side, as gradients of slices are, is put together."""
-    x, y = node.inputs
-    if not (_is_zero_padded(x) and _is_zero_padded(y)):
-        return None
-    for first, second in ((x, y), (y, x)):
-        axis = _follows(first.node, second.node)
-        if axis is not None:
-            both = concat([first.node.inputs[0], second.node.inputs[0]], axis)
-            return place(both, x.shape, first.node.attrs["starts"], first.node.attrs["steps"])
-    return None
-
-
-def _is_zero_padded(x: Tensor) -> bool:
-    if not made_by(x, "place") or x.dtype not in NUMBERS:
-        return False
-    zero = x.node.attrs["fill"].array.item() == 0
-    return zero and all(step == 1 for step in x.node.attrs["steps"])
-
-
-def _follows(first: Node, second: Node) -> int | None:
-    """The one axis along which the second of two padded tensors follows the first."""
-    starts: Sequence[Sequence[Dim]] = first.attrs["starts"], second.attrs["starts"]
-    shapes = first.inputs[0].shape, second.inputs[0].shape
-    pairs = [*zip(*starts, *shapes, strict=True)]
-    differ = [k for k, (a, b, m, n) in enumerate(pairs) if a != b or m != n]
-    if len(differ) != 1:
-        return None
-    a, b, length, _ = pairs[differ[0]]
-    return differ[0] if b == a + length else None
