@@ -30,14 +30,14 @@ def tidy(kernel: LoopKernel) -> LoopKernel:
 
 
 class Renaming:
-    """Rewrites expressions with other ones in place of variables."""
+    """Rewrites expressions with other ones in place of variables, and of some `parts`."""
 
-    def __init__(self, names: Mapping[str, Expr]):
+    def __init__(self, names: Mapping[str, Expr], parts: Mapping[Expr, Expr] | None = None):
         self.names = names
-        self._memo: dict[Expr, Expr] = {}
+        self._memo: dict[Expr, Expr] = dict(parts or {})
 
     def __call__(self, x: Expr) -> Expr:
-        if not self.names or not (x.args or x.op == "var"):
+        if not (self.names or self._memo) or not (x.args or x.op == "var"):
             return x
         found = self._memo.get(x)
         if found is None:

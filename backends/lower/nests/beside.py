@@ -34,7 +34,7 @@ def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -
     blocks = op.combine == "sum" and value.dtype.is_float and _has_blocks(low)
     wide = blocks and value.dtype is float32 and low.chunks != 1
     dtype = float64 if wide else value.dtype
-    best, places = low.part_lines(root, dtype, low.chunks, size)
+    best, places = low.part_lines(root, dtype, low.chunks, size, size)
     first: Dim = CHUNK * apart(size, low.chunks) if low.chunks != 1 else 0
     position = None if places is None else low.position(root.tensor)
     neutral = identity(op, value.dtype)

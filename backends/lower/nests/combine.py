@@ -103,7 +103,7 @@ def combine_partials(
     """The kernel that combines `chunks` lines of `size` partial results, `step` elements from each
     other, in order, into `out`.
     """
-    wide = _total_dtype(op.combine, partial.dtype)
+    wide = dtype_of_parts(op.combine, partial.dtype)
     dims = DimWriter()
     arguments: list[Buffer] = [partial, out, *([places] if places else [])]
     params = [Param("a0", partial.dtype), Param("o0", out.dtype, True)] + (
@@ -138,7 +138,7 @@ def combine_partials(
     )
 
 
-def _total_dtype(combine: str, dtype: DType) -> DType:
+def dtype_of_parts(combine: str, dtype: DType) -> DType:
     """Sums of float32 are added up as float64, so that they are rounded but once."""
     return float64 if combine == "sum" and dtype is float32 else dtype
 

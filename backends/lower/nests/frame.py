@@ -159,14 +159,17 @@ class NestFrame:
             combine_partials(op, partial, places, self.chunks, 1, 1, x, self.schedule)
         )
 
-    def part_lines(self, root: Root, dtype: DType, parts: Dim, size: Dim) -> tuple[str, str | None]:
+    def part_lines(
+        self, root: Root, dtype: DType, parts: Dim, size: Dim, length: Dim
+    ) -> tuple[str, str | None]:
         """The buffers of the lines of values, and of places for argmin and argmax, that parts of a
-        reduction leave; unless one of them is the result, a kernel more will combine them.
+        reduction leave in the first of so many places; unless one of them is the result, a kernel
+        more will combine them.
         """
-        x, step = root.tensor, apart(size, parts)
+        x, step = root.tensor, apart(length, parts)
         op: Any = x.node.op
         arg = op.combine.startswith("arg")
-        own = parts == 1 and x.dtype is (int64 if arg else dtype)
+        own = parts == 1 and length == size and x.dtype is (int64 if arg else dtype)
 
         def kept(dtype: DType, own: bool) -> tuple[str, Temporary | None]:
             if own:

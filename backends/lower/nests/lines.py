@@ -22,11 +22,12 @@ from graphc.backends.lower.nests.accumulators import (
     lines_ahead,
     take_in_lines,
 )
-from graphc.backends.lower.nests.columns import ColumnLowering, is_columns
+from graphc.backends.lower.nests.columns import is_columns
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
 from graphc.backends.lower.nests.nest import lower_nest
 from graphc.backends.lower.nests.pivots import PivotedLines, exponentials_of
+from graphc.backends.lower.nests.short_lines import lower_columns
 from graphc.backends.lower.nests.taps import lower_taps
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dim_values import atoms
@@ -58,7 +59,7 @@ def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     which see the same lines again, stays in registers.
     """
     if is_columns(body, schedule):
-        return ColumnLowering(body, schedule, fail).run()
+        return lower_columns(body, schedule, fail)
     nest = plan_nest(body, schedule.across)
     blocks = not nest.inner or (len(nest.inner) > 1 and is_short(nest.inner))
     whole = schedule.vector_bits and schedule.by_lines and not blocks
