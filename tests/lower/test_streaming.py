@@ -112,9 +112,11 @@ def test_scalar_code_streams_nothing() -> None:
     assert not streamed(x, [x + 1], Schedule(vector_bits=0, stream_bytes=1))
 
 
-def asked_for(x: Tensor, outputs: Sequence[Tensor]) -> list[Prefetch]:
+def asked_for(x: Tensor, outputs: Sequence[Tensor], written: bool = False) -> list[Prefetch]:
+    """What is asked for to be read, or to be written."""
     found = kernels(x, outputs, Schedule())
-    return [s for kernel in found for s in walk(kernel.body) if isinstance(s, Prefetch)]
+    asks = (s for kernel in found for s in walk(kernel.body) if isinstance(s, Prefetch))
+    return [s for s in asks if s.written is written]
 
 
 def test_loops_over_a_row_ask_for_a_later_one() -> None:
@@ -131,3 +133,19 @@ def test_one_loop_leaves_that_to_the_processor() -> None:
 def test_rows_of_a_small_matrix_are_not_asked_for() -> None:
     x = gc.placeholder("x", (40, 1000))
     assert not asked_for(x, [gc.softmax(x, axis=1)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked"),
+    [((4096, 1000), True), (("n", "m"), True), ((4096, 1024), False), ((1000, 1000), False)],
+)
+def test_where_later_rows_end_is_asked_for_if_they_share_lines(
+    shape: tuple[int, int] | tuple[str, str], asked: bool
+) -> None:
+    x = gc.placeholder("x", shape)
+    assert bool(asked_for(x, [gc.softmax(x, axis=1)], written=True)) is asked
+
+
+def test_no_ends_are_asked_for_where_there_are_no_rows() -> None:
+    x = gc.placeholder("x", ("n",))
+    assert not asked_for(x, [x + 1], written=True)

@@ -25,7 +25,7 @@ from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index
-from graphc.backends.lower.nests.streams import fence, rows_ahead, when_streamed
+from graphc.backends.lower.nests.streams import end_ahead, fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
@@ -164,6 +164,7 @@ class Lowering(NestFrame):
         rows = self.rows_ahead
         for x, position in rows_ahead(level, self.body, self.nest, self.schedule, rows):
             inside.append(Prefetch(self.names[x], self.dims(position)))
+        before += [x for root in looped for x in self._end_ahead(root)]
         self._recall_later(level, looped, inside)
         if ahead is not None:
             before, inside = before + ahead.before, inside + ahead.inside
@@ -219,6 +220,16 @@ class Lowering(NestFrame):
         if large is not None:
             self.streams[large] = None
         return large
+
+    def _end_ahead(self, root: Root) -> list[Stmt]:
+        """Asks for where a later row ends in what is stored past the cache."""
+        x = root.tensor
+        position = end_ahead(x, self.body, self.nest)
+        if root.role != "map" or position is None or x not in self.names:
+            return []
+        if self._stream(root) is None:
+            return []
+        return [Prefetch(self.names[x], self.dims(position), written=True)]
 
     def _reduce(
         self,

@@ -12,6 +12,7 @@ from graphc.backends.loops.stmt import Fence, If, Stmt
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.nests.loops import Nest, extent_of, work_of
 from graphc.backends.lower.reader import DimWriter, offset_of
+from graphc.ir.dim_values import substitute
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.dtypes import bool_
 from graphc.ir.node import Tensor
@@ -25,6 +26,8 @@ SHORT = 256
 NEAR_BYTES = TYPICAL.second
 #: Operations per element from which a map waits for its arithmetic, and would for streamed stores.
 BUSY = TYPICAL.busy
+#: Bytes of a line of memory, and how many rows on the end of one is asked for.
+LINE, ROWS_AHEAD = 64, 2
 #: Elements between what is asked for and what is at work: some rows, within these bounds.
 LEAST_AHEAD, MOST_AHEAD = TYPICAL.ahead
 
@@ -84,6 +87,24 @@ def rows_ahead(
         (x, offset_of(x.shape, full_index(x.shape, nest.loop_index)) + ahead)
         for x in operands[turn::turns]
     ]
+
+
+def end_ahead(x: Tensor, body: Body, nest: Nest) -> Dim | None:
+    """The position of the element behind a later row of a map's result; None if rows fill lines of
+    memory, or do not follow each other. Two rows share the line there, so it is not stored past
+    the cache, and every row would wait for it.
+    """
+    inner = [axis for loop in nest.inner for axis in loop.axes]
+    trailing = inner == list(range(len(body.domain) - len(inner), len(body.domain)))
+    if not nest.outer or nest.turning or not trailing or x.shape != body.domain:
+        return None
+    extent = extent_of(nest.inner)
+    if isinstance(extent, int) and extent * x.dtype.bytes % LINE == 0:
+        return None
+    within = {loop.name for loop in nest.inner}
+    whole = offset_of(x.shape, full_index(x.shape, nest.loop_index))
+    first = substitute(whole, lambda a: 0 if a.name in within else None)
+    return first + ROWS_AHEAD * extent
 
 
 def _is_short(nest: Nest) -> bool:
