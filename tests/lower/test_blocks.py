@@ -86,6 +86,26 @@ def test_named_sizes_are_cut_into_as_high_blocks_as_known_ones(shape: tuple[int,
     assert evaluate(named.chunks, at) >= 8
 
 
+@pytest.mark.parametrize(
+    ("shape", "down"),
+    [
+        ((128, 784, 9), 2),
+        ((128, 784, 64), 2),
+        ((500, 500, 17), 6),
+        ((90, 784, 9), 1),
+        ((128, 20, 9), 1),
+    ],
+    ids=str,
+)
+def test_narrow_products_of_named_sizes_are_cut_down_the_rows(
+    shape: tuple[int, int, int], down: int
+) -> None:
+    named = blocks_of("m", "k", "n")[2]
+    at = dict(zip("mkn", shape, strict=True))
+    assert evaluate(named.down, at) == down
+    assert evaluate(named.chunks, at) == down
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(16, 6), (32, 6), (48, 6)])
 def test_lines_that_would_collide_are_read_in_place_by_low_tiles(columns: int, rows: int) -> None:
     _, sizes, _ = blocks_of(2048, 2048, columns)

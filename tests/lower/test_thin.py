@@ -8,6 +8,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.lower.kernel import Call
+from graphc.ir.dim_values import evaluate
 from tests.support.products import assert_close
 from tests.support.threads import assert_same_bits
 
@@ -111,3 +112,22 @@ def test_infinity_stays_in_its_row_and_column_of_a_thin_product() -> None:
     assert finite[:299, :6].all()
     assert not finite[299].any()
     assert not finite[:, 6].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks"), [((128, 784), 2), ((512, 784), 8), ((200, 200), 1), ((0, 5), 1)], ids=str
+)
+@pytest.mark.parametrize("way", ["N", "T"])
+def test_some_rows_of_a_thin_product_are_shared_out(
+    way: str, shape: tuple[int, int], chunks: int
+) -> None:
+    x = gc.placeholder("x", ("m", "k") if way == "N" else ("k", "m"))
+    y = gc.placeholder("y", ("k", "n"))
+    run = gc.compile([x, y], (x if way == "N" else x.T) @ y)
+    sizes = dict(zip("mk", shape, strict=True)) | {"n": 7}
+    (found,) = [
+        evaluate(c.chunks, sizes)
+        for c in run.program.calls
+        if isinstance(c, Call) and c.kernel.name == "dot_thin"
+    ]
+    assert max(1, found) == chunks

@@ -6,11 +6,10 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.sizes import (
     LEAST_HEIGHT,
     NARROW,
-    PACKED_HEIGHT,
     Sizes,
     divide_up,
 )
-from graphc.ir.dims import Dim, maximum, minimum
+from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
 
@@ -75,13 +74,14 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     panel = sizes.fold or sizes.panel
     tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
     wide: Dim = sizes.width // panel
-    down = _down(sizes, tiles, batch * divide_up(panels, wide))
+    beside = batch * divide_up(panels, wide)
     few_wide = max(1, sizes.few_width // panel)
     known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
     grain = _grain(product, rows, small)
     wide += small * (few_wide - wide)
     across, each = maximum(1, divide_up(panels, wide)), inner + RESULT
     work = batch * rows * columns * each
+    down = _down(sizes, tiles, beside, floordiv(work, GRAIN))
     if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
         assert isinstance(grain, int), "known rows have a known grain"
         summands = each if isinstance(each, int) else SUMMANDS
@@ -93,12 +93,12 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
 
 
-def _down(sizes: Sizes, tiles: Dim, beside: Dim) -> Dim:
+def _down(sizes: Sizes, tiles: Dim, beside: Dim, worth: Dim) -> Dim:
     """Blocks of so many tiles, of which as many others are beside each other: where they would be
-    too few, more, but none so low that packing for it takes long.
+    too few for work that is `worth` some chunks, more, but none low.
     """
-    least = max(1, PACKED_HEIGHT // sizes.tile_rows)
-    enough = minimum(divide_up(tiles, least), divide_up(ENOUGH, maximum(1, beside)))
+    least, wanted = max(1, LEAST_HEIGHT // sizes.tile_rows), minimum(ENOUGH, worth)
+    enough = minimum(divide_up(tiles, least), divide_up(wanted, maximum(1, beside)))
     return maximum(maximum(1, divide_up(tiles, sizes.height // sizes.tile_rows)), enough)
 
 

@@ -13,7 +13,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
 from graphc.backends.lower.products.axes import Product, extent_of
-from graphc.backends.lower.products.blocks import FEW_GRAIN
+from graphc.backends.lower.products.blocks import ENOUGH, FEW_GRAIN
 from graphc.backends.lower.products.few import LINES
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.sizes import Sizes, divide_up
@@ -28,6 +28,8 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 
 #: Rows that are too few to be taken side by side, or four at once.
 HARDLY_ANY, HARDLY_ANY_ALONG = 6, 2
+#: Tiles of a block at least, where there are more rows.
+LOW = 16
 #: Rows and summands from which on products of known sizes are worth it.
 MANY_ROWS, MANY_SUMMANDS = 256, 512
 
@@ -88,27 +90,36 @@ def thin_chunks(frame: Frame) -> Dim:
     return divide_up(_count(frame), _per_chunk(frame))
 
 
+def _height(frame: Frame) -> Dim:
+    """Rows of a block: fewer where there would be too few blocks for the work, but not so few that
+    turning the columns for them takes long.
+    """
+    shape, rows = shape_of(frame.product), frame.blocks.rows
+    worth = minimum(ENOUGH, floordiv(rows * frame.blocks.inner, FEW_GRAIN))
+    blocks = maximum(1, minimum(worth, floordiv(rows, LOW * shape.rows)))
+    tiles = maximum(1, divide_up(rows, blocks * shape.rows))
+    return minimum(shape.height, tiles * shape.rows)
+
+
 def _count(frame: Frame) -> Dim:
-    return frame.blocks.batch * divide_up(frame.blocks.rows, shape_of(frame.product).height)
+    return frame.blocks.batch * divide_up(frame.blocks.rows, _height(frame))
 
 
 def _per_chunk(frame: Frame) -> Dim:
-    work = minimum(frame.blocks.rows, shape_of(frame.product).height) * frame.blocks.inner
+    work = minimum(frame.blocks.rows, _height(frame)) * frame.blocks.inner
     return maximum(1, floordiv(2 * FEW_GRAIN, maximum(1, work)))
 
 
 def thin(frame: Frame, finished: Callable[[Expr], list[Stmt]]) -> tuple[Stmt, ...]:
     """The kernel's body; `finished(sum)` is what is done with an element."""
     shape = shape_of(frame.product)
-    per, down = (
-        frame.dims(_per_chunk(frame)),
-        frame.dims(divide_up(frame.blocks.rows, shape.height)),
-    )
+    per, high = frame.dims(_per_chunk(frame)), frame.dims(_height(frame))
+    down = frame.dims(divide_up(frame.blocks.rows, _height(frame)))
     first = e.var("chunk") * per
     last = e.minimum(first + per, frame.dims(_count(frame)))
     place: list[Stmt] = [
-        Let("p.m0", e.rem(BLOCK, down) * shape.height),
-        Let("p.h", e.minimum(frame.dims(frame.blocks.rows) - M0, shape.height)),
+        Let("p.m0", e.rem(BLOCK, down) * high),
+        Let("p.h", e.minimum(frame.dims(frame.blocks.rows) - M0, high)),
         Let("p.w", frame.dims(frame.blocks.columns)),
         *frame.bind(frame.product.batch, BLOCK / down),
     ]

@@ -24,8 +24,8 @@ TILE, VECTOR, PANEL = (e.var(f"p.{x}") for x in ("t", "v", "j"))
 
 @dataclass(frozen=True)
 class Shape:
-    """A block has `height` rows and sums over `depth` summands at a time; `rows` x `columns` of its
-    sums are in registers.
+    """A block has up to `height` rows and sums over `depth` summands at a time; `rows` x `columns`
+    of its sums are in registers.
     """
 
     height: int
