@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dim_values import product
-from graphc.ir.dims import Dim, DimExpr, floordiv, mod
+from graphc.ir.dims import Dim, floordiv, mod
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
@@ -18,8 +18,7 @@ from graphc.ops.axis_groups import reshaped_index
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
 from graphc.ops.source import as_shape
-
-SAME_NAME = "give both placeholders the same dimension name if the sizes always agree"
+from graphc.ops.unequal import advice
 
 
 def text(shape: Shape) -> str:
@@ -123,10 +122,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             if d == 1 or d == found:
                 continue
             if found != 1:
-                hint = ""
-                if isinstance(d, DimExpr) or isinstance(found, DimExpr):
-                    hint = f"\n  hint: {SAME_NAME}"
-                raise ShapeError(f"cannot broadcast axis {axis}: {found} against {d}{hint}")
+                text = f"cannot broadcast axis {axis}: {found} against {d}"
+                raise ShapeError(text + advice(found, d))
             found = d
         result.append(found)
     return tuple(result)

@@ -279,3 +279,15 @@ def heads_that_do_not_divide() -> Any:
 @mistake
 def a_norm_of_other_channels() -> Any:
     return nn.BatchNorm(5)(image())
+
+
+@mistake
+def a_table_cut_to_a_length_with_a_name() -> Any:
+    words, table = gc.placeholder("words", ("time", 3)), gc.zeros((64, 3))
+    return words + table[: words.shape[0]]
+
+
+@mistake
+def a_product_with_a_matrix_cut_to_a_length_with_a_name() -> Any:
+    words, table = gc.placeholder("words", (3, "time")), gc.zeros((32, 3))
+    return words @ table[: words.shape[1]]

@@ -18,6 +18,7 @@ from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast, common_d
 from graphc.ops.layout import broadcast, broadcast_shapes, normal_axis, reshape, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import draw
+from graphc.ops.unequal import advice
 
 Axes = tuple[int, ...]
 AxisPair = tuple[Axes, Axes]
@@ -180,10 +181,8 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
 
 
 def _inner_mismatch(left: Dim, right: Dim) -> ShapeError:
-    hint = ""
-    if not (isinstance(left, int) and isinstance(right, int)):
-        hint = "\n  hint: give both the same dimension name if the sizes always agree"
-    return ShapeError(f"the last axis of a ({left}) must match the rows of b ({right}){hint}")
+    text = f"the last axis of a ({left}) must match the rows of b ({right})"
+    return ShapeError(text + advice(left, right))
 
 
 def _stacked(x: Tensor, y: Tensor) -> Tensor:
