@@ -97,13 +97,15 @@ class Signature:
                         f"but {n} in argument {name!r} (axis {axis})"
                     )
         known = {size: n for size, (n, _, _) in found.items()}
+        self._check_lengths(known)
         for name, axis, d, n in compound:
             self._check_compound(name, axis, d, n, known)
-        self._check_lengths(known)
         return known
 
     def _check_lengths(self, known: Mapping[str, int]) -> None:
         for demand in self.lengths:
+            if not sizes(demand.number) <= known.keys():
+                continue
             number = evaluate(demand.number, known)
             if number < 0:
                 given = ", ".join(f"{s} = {known[s]}" for s in sorted(sizes(demand.number)))

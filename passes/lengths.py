@@ -1,14 +1,15 @@
-"""Lengths that sizes may make negative, as those of an image that a kernel does not fit into, and
-elements that there must be some of, as a maximum needs.
+"""Lengths that sizes may make negative, as those of an image that a kernel does not fit into, what
+they are divided by, and elements that there must be some of, as a maximum needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from graphc.ir.demand import Demand, of_elements, of_length
+from graphc.ir.demand import Demand, of_divisor, of_elements, of_length
 from graphc.ir.dim_values import atoms, product
-from graphc.ir.dims import Dim, DimExpr, bounds, maximum
+from graphc.ir.dims import Dim, DimExpr, bounds, maximum, terms_of
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Op
 from graphc.ir.subgraph import Subgraph
@@ -17,12 +18,12 @@ from graphc.ops.loops.control import SWITCH, WHILE, Control
 
 
 def doubtful_lengths(results: Sequence[Tensor]) -> tuple[Demand, ...]:
-    """Lengths of what results are made of which are not proven to be at least 0, and elements that
-    may be too few. What only a branch makes is left out, as it may not be the one taken, and so are
+    """Lengths of what results are made of which are not proven to be at least 0, after divisors that
+    are not proven to be at least 1, and elements that may be too few. What only a branch makes is left out, as it may not be the one taken, and so are
     elements that are needed in the steps of a while loop, of which there may be none.
     """
     lengths = (of_length(d, y) for y in _tensors(results) for d in y.shape)
-    return _doubtful((*lengths, *_elements(results, 1)))
+    return _doubtful((*_divisors(results), *lengths, *_elements(results, 1)))
 
 
 def demands_within(op: Op, body: Subgraph) -> tuple[Demand, ...]:
@@ -34,6 +35,31 @@ def demands_within(op: Op, body: Subgraph) -> tuple[Demand, ...]:
     if op is SWITCH:
         return doubtful_lengths(body.outputs)
     return _doubtful(_elements(body.outputs, 1)) if op is WHILE else ()
+
+
+def _divisors(results: Sequence[Tensor]) -> Iterator[Demand]:
+    """Of what lengths are divided by, those within others first."""
+    for x in _tensors(results):
+        for d in (*x.shape, *_lengths_in(tuple(x.node.attrs.values()))):
+            for divisor in _divisors_of(d):
+                yield of_divisor(divisor, x)
+
+
+def _lengths_in(attribute: Any) -> Iterator[DimExpr]:
+    if isinstance(attribute, DimExpr):
+        yield attribute
+    elif isinstance(attribute, tuple):
+        for item in attribute:
+            yield from _lengths_in(item)
+
+
+def _divisors_of(d: Dim) -> Iterator[Dim]:
+    for monomial, _ in terms_of(d):
+        for a in monomial:
+            for operand in a.args:
+                yield from _divisors_of(operand)
+            if a.kind in ("floordiv", "mod"):
+                yield a.args[1]
 
 
 def _doubtful(demands: Sequence[Demand]) -> tuple[Demand, ...]:

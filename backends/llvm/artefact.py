@@ -44,7 +44,8 @@ from graphc.ir.node import Tensor
 _MESSAGES = {
     0: "no error",
     OUT_OF_MEMORY: "out of memory",
-    BAD_SIZE: "a size is negative, or makes a length negative or a maximum one of nothing",
+    BAD_SIZE: "a size is negative, or makes a length negative, a divisor of one zero or a "
+    "maximum one of nothing",
     FILE_ERROR: "the file cannot be read or written",
     WRONG_FILE: "the file does not hold these variables",
     WRONG_CPU: "this CPU lacks instructions that the library was compiled for",

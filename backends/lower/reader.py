@@ -87,11 +87,25 @@ class DimWriter:
             return self.variables[a]
         assert a.args, f"no value for {a}"
         x, y = (self(arg) for arg in a.args)
+        if a.kind in ("floordiv", "mod") and _may_divide_by_zero(a):
+            y = e.maximum(y, 1)
         if a.kind == "min":
             return e.minimum(x, y)
         if a.kind == "max":
             return e.maximum(x, y)
         return floor_division(a, x, y)
+
+
+def _may_divide_by_zero(a: Atom) -> bool:
+    """Whether a length is divided by one that may be 0; a call refuses that, but perhaps later. An
+    index is divided only where there are elements.
+    """
+    from graphc.ir.dim_values import atoms
+    from graphc.ir.dims import bounds
+
+    low, _ = bounds(a.args[1])
+    positive = low is not None and low > 0
+    return not positive and all(b.kind not in ("index", "dynamic") for b in atoms(a.args[0]))
 
 
 def floor_division(a: Atom, x: Expr, y: Expr) -> Expr:

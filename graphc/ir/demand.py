@@ -1,5 +1,5 @@
-"""What sizes must fulfil: that no length is negative, and that there are elements where an op needs
-some.
+"""What sizes must fulfil: that no length is negative or divided by less than one, and that there
+are elements where an op needs some.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from graphc.ir.record import dataclass
 LENGTH = "the length"
 #: How what is said of too few elements begins.
 NOTHING = "there are no elements"
+#: How what is said of a divisor begins.
+DIVIDED = "a length is divided by"
 
 
 @dataclass(frozen=True, eq=False)
 class Demand:
     """`number` must be at least 0 for `tensor` to be; where it is not, `what` says why, beginning
-    with LENGTH or with NOTHING.
+    with LENGTH, NOTHING or DIVIDED.
     """
 
     number: Dim
@@ -35,6 +37,11 @@ def of_elements(count: Dim, tensor: Tensor, where: str) -> Demand:
     return Demand(count - 1, tensor, f"{NOTHING} {where}")
 
 
+def of_divisor(d: Dim, tensor: Tensor) -> Demand:
+    """That what a length of a tensor is divided by is at least 1."""
+    return Demand(d - 1, tensor, f"{DIVIDED} {d}")
+
+
 def said(what: str, number: int | str) -> str:
     """What is said of a demand that is not fulfilled."""
     return f"{what} would be {number}" if what.startswith(LENGTH) else what
@@ -42,4 +49,4 @@ def said(what: str, number: int | str) -> str:
 
 def is_demand(what: str) -> bool:
     """Whether a check is of what sizes must fulfil."""
-    return what.startswith((LENGTH, NOTHING))
+    return what.startswith((LENGTH, NOTHING, DIVIDED))

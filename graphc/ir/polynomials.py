@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Union
 
-from graphc.ir.errors import GraphError
+from graphc.ir.errors import GraphError, ShapeError
 
 Dim = Union[int, "DimExpr"]
 Monomial = tuple["Atom", ...]
@@ -120,7 +120,7 @@ class DimExpr:
             " multiplied, divided by or compared with it: gc.sum(x) / x.shape[0]"
         )
 
-    __lt__ = __le__ = __gt__ = __ge__ = __truediv__ = __rtruediv__ = _unknown
+    __lt__ = __le__ = __gt__ = __ge__ = __truediv__ = __rtruediv__ = __rpow__ = _unknown
     __index__ = __int__ = __float__ = _unknown
 
     # --- arithmetic -------------------------------------------------------------------------------
@@ -156,6 +156,14 @@ class DimExpr:
 
     def __rsub__(self, other: int) -> Dim:
         return -self + other
+
+    def __pow__(self, exponent: Any) -> Any:
+        if not isinstance(exponent, int) or exponent < 0:
+            return self._unknown(exponent)
+        result: Dim = 1
+        for _ in range(exponent):
+            result = self * result
+        return result
 
     def __floordiv__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
@@ -198,6 +206,7 @@ def atom(kind: str, a: Dim, b: Dim) -> DimExpr:
 
 def floordiv(a: Dim, b: Dim) -> Dim:
     """a // b, with exact division of every term that allows it."""
+    _check_divisor(a, b)
     if isinstance(a, int) and isinstance(b, int):
         return a // b
     if b == 1:
@@ -212,6 +221,7 @@ def floordiv(a: Dim, b: Dim) -> Dim:
 
 def mod(a: Dim, b: Dim) -> Dim:
     """a % b, with the sign of b."""
+    _check_divisor(a, b)
     if isinstance(a, int) and isinstance(b, int):
         return a % b
     if b == 1:
@@ -222,6 +232,11 @@ def mod(a: Dim, b: Dim) -> Dim:
     if isinstance(b, int) and exact != 0:
         return mod(rest, b)
     return atom("mod", a, b)
+
+
+def _check_divisor(a: Dim, b: Dim) -> None:
+    if b == 0:
+        raise ShapeError(f"the length {a} is divided by zero")
 
 
 def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:

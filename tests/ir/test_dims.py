@@ -8,6 +8,7 @@ import pytest
 from graphc.ir import dims
 from graphc.ir.dim_values import evaluate
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum, mod, size
+from graphc.ir.errors import GraphError
 
 N, M = size("n"), size("m")
 Pair = tuple[Dim, Callable[[int, int], int]]
@@ -24,6 +25,7 @@ def draw(rng: random.Random, depth: int) -> Pair:
         (a + b, lambda n, m: f(n, m) + g(n, m)),
         (a - b, lambda n, m: f(n, m) - g(n, m)),
         (a * k, lambda n, m: f(n, m) * k),
+        (a**2, lambda n, m: f(n, m) ** 2),
         (floordiv(a, k), lambda n, m: f(n, m) // k),
         (floordiv(a, k) * k, lambda n, m: f(n, m) // k * k),
         (mod(a, k), lambda n, m: f(n, m) % k),
@@ -52,3 +54,10 @@ def test_whole_segments_of_a_length_are_no_longer_than_it() -> None:
     assert minimum(floordiv(N, 4) * 4, N) == floordiv(N, 4) * 4
     assert maximum(floordiv(N + M, 4) * 8, (N + M) * 2) == (N + M) * 2
     assert dims.divide(N * 4 + 3, 4) == (N, 3)
+
+
+def test_only_whole_powers_of_lengths_are_lengths() -> None:
+    assert (N + 1) ** 2 == N * N + N * 2 + 1 and N**0 == 1
+    for power in (lambda: N**-1, lambda: N**0.5, lambda: 2**N):
+        with pytest.raises(GraphError, match="not known while the graph is built"):
+            power()
