@@ -77,7 +77,9 @@ def _side(s: For, begin: Expr, end: Expr, known: Mapping[Expr, bool]) -> For:
     vectors = extent.attr // s.width if extent.op == "const" else s.unroll
     body = [part.statement(inner) for inner in s.body]
     body = [inner for inner in body if not (isinstance(inner, Check) and _is_true(inner.condition))]
-    return replace(s, begin=begin, end=end, body=tuple(body), unroll=max(1, min(s.unroll, vectors)))
+    unroll = max(1, min(s.unroll, vectors))
+    even = extent.op == "const" and extent.attr % (s.width * unroll) == 0
+    return replace(s, begin=begin, end=end, body=tuple(body), unroll=unroll, even=even)
 
 
 def _choice(s: For) -> tuple[Expr, Expr, bool] | None:

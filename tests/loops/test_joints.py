@@ -119,6 +119,31 @@ def test_many_parts_have_loops_wherever_they_begin() -> None:
     assert not any(isinstance(inner, Check) for inner in rest.body)
 
 
+def test_parts_that_begin_anywhere_do_not_fill_vectors() -> None:
+    """As the loop did that they come from."""
+    loads = [e.load(name, i, float32, i < 14) for name in "abc"]
+    value = e.select(i < 14, loads[0] * loads[1], e.load("c", i - 14, float32, ~(i < 14)))
+    n = e.var("n")
+    body = (Let("v", value + loads[2]), Store("y", i, e.var("v", float32)))
+    whole = For("i", e.const(0, int64), n, body, "vector", 16, 1, even=True)
+    assert [s.even for s in at_joints(whole)] == [False, False]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+@pytest.mark.parametrize("width", [16, 64, 100])
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_a_product_takes_what_was_rolled(rows: int, width: int, named: bool) -> None:
+    shape = ("n" if named else rows, width)
+    x, a, b = (gc.placeholder(name, shape) for name in "xab")
+    w = gc.placeholder("w", (width, width))
+    output = x @ w + gc.roll(a * b, 2, axis=1)
+    given = [RNG.uniform(-1, 1, (rows, width)).astype(np.float32) for _ in range(3)]
+    given.append(RNG.uniform(-1, 1, (width, width)).astype(np.float32))
+    found = gc.compile([x, a, b, w], output)(*given)
+    expected = given[0] @ given[3] + np.roll(given[1] * given[2], 2, axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def _values(s: For) -> list[Expr]:
     return [inner.value for inner in s.body if isinstance(inner, Let)]
 
