@@ -18,9 +18,10 @@ from graphc.ops.loops.control import SWITCH, WHILE, Control
 
 
 def doubtful_lengths(results: Sequence[Tensor]) -> tuple[Demand, ...]:
-    """Lengths of what results are made of which are not proven to be at least 0, after divisors that
-    are not proven to be at least 1, and elements that may be too few. What only a branch makes is left out, as it may not be the one taken, and so are
-    elements that are needed in the steps of a while loop, of which there may be none.
+    """Divisors that are not proven to be at least 1, lengths of what results are made of that are
+    not proven to be at least 0, and elements that may be too few. What only a branch makes is left
+    out, as it may not be the one taken, and so are elements that are needed in the steps of a while
+    loop, of which there may be none.
     """
     lengths = (of_length(d, y) for y in _tensors(results) for d in y.shape)
     return _doubtful((*_divisors(results), *lengths, *_elements(results, 1)))

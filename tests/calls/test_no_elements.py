@@ -118,7 +118,7 @@ def test_an_exported_extreme_of_no_elements_is_refused(tmp_path: Path) -> None:
     assert model.plain(np.ones(3, np.float32)) == 1
     assert model.branch(none, np.False_) == 7
     with pytest.raises(
-        gc.GraphError, match="makes a length negative.* or a maximum one of nothing"
+        gc.GraphError, match=r"makes a length negative.* or a maximum one of nothing"
     ):
         model.plain(none)
     with pytest.raises(gc.GraphError, match=r"max: there are no elements along axis 0 of f32\[n\]"):
