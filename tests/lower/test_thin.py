@@ -131,3 +131,12 @@ def test_some_rows_of_a_thin_product_are_shared_out(
         if isinstance(c, Call) and c.kernel.name == "dot_thin"
     ]
     assert max(1, found) == chunks
+
+
+@pytest.mark.parametrize(("m", "thin"), [(64, True), (300, True), (40, False)])
+def test_known_rows_are_summed_along_long_lines_from_some_on(m: int, thin: bool) -> None:
+    x, y = gc.placeholder("x", (m, 784)), gc.placeholder("y", (784, 3))
+    run = gc.compile([x, y], x @ y)
+    assert (kernels(run) == ["dot_thin"]) is thin
+    a, b = draw(5, m, 784), draw(6, 784, 3)
+    assert_close(run(a, b), a, b)

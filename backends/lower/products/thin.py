@@ -28,10 +28,10 @@ from graphc.ir.dims import Dim, floordiv, maximum, minimum
 
 #: Rows that are too few to be taken side by side, or four at once.
 HARDLY_ANY, HARDLY_ANY_ALONG = 6, 2
-#: Tiles of a block at least, where there are more rows.
-LOW = 16
+#: Rows of a block at least, where there are more.
+LOW = 48
 #: Rows and summands from which on products of known sizes are worth it.
-MANY_ROWS, MANY_SUMMANDS = 256, 512
+MANY_ROWS, MANY_SUMMANDS = 64, 512
 
 M, N, M0, H, W = (e.var(f"p.{x}") for x in ("m", "n", "m0", "h", "w"))
 BLOCK, GROUP = e.var("p.block"), e.var("p.q")
@@ -96,7 +96,7 @@ def _height(frame: Frame) -> Dim:
     """
     shape, rows = shape_of(frame.product), frame.blocks.rows
     worth = minimum(ENOUGH, floordiv(rows * frame.blocks.inner, FEW_GRAIN))
-    blocks = maximum(1, minimum(worth, floordiv(rows, LOW * shape.rows)))
+    blocks = maximum(1, minimum(worth, floordiv(rows, LOW)))
     tiles = maximum(1, divide_up(rows, blocks * shape.rows))
     return minimum(shape.height, tiles * shape.rows)
 
