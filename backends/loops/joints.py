@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.extents import most
 from graphc.backends.loops.stmt import Check, Declare, For, Let, Stmt, Store
 from graphc.ir.dtypes import bool_, int64
 
@@ -66,8 +67,9 @@ def _anywhere(s: For) -> list[For]:
             continue
         condition, place, after = choice
         middle = e.minimum(e.maximum(place, part.begin), part.end)
-        sides = (part.begin, middle, not after), (middle, part.end, after)
-        rest += [_side(part, a, b, {condition: known}) for a, b, known in reversed(sides)]
+        first = _side(part, part.begin, middle, {condition: not after})
+        second = _side(part, middle, part.end, {condition: after})
+        rest += [_limited(second, part.end - place), _limited(first, place - part.begin)]
     return parts if not rest and len(parts) > 1 else []
 
 
@@ -80,6 +82,12 @@ def _side(s: For, begin: Expr, end: Expr, known: Mapping[Expr, bool]) -> For:
     unroll = max(1, min(s.unroll, vectors))
     even = extent.op == "const" and extent.attr % (s.width * unroll) == 0
     return replace(s, begin=begin, end=end, body=tuple(body), unroll=unroll, even=even)
+
+
+def _limited(s: For, extent: Expr) -> For:
+    """The loop, which has no more iterations than `extent` unless it has none."""
+    limit = most(extent)
+    return replace(s, short=True) if limit is not None and limit < s.width else s
 
 
 def _choice(s: For) -> tuple[Expr, Expr, bool] | None:

@@ -31,7 +31,7 @@ class For:
     """for var in range(begin, end): body. `width` asks a vector loop for lanes, `unroll` for that
     many vectors at once.
 
-    `even`: the iterations are known to fill all vectors.
+    `even`: the iterations are known to fill all vectors; `short`: they are known to fill none.
     """
 
     var: str
@@ -42,6 +42,7 @@ class For:
     width: int = 0
     unroll: int = 1
     even: bool = False
+    short: bool = False
 
 
 @dataclass(frozen=True)

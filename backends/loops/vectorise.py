@@ -137,6 +137,8 @@ class VectorLoop:
     def _whole(self, begin: Expr) -> tuple[list[Stmt], Expr]:
         """The loops over whole vectors from `begin` on, and where they end."""
         loop, step = self.loop, self.lanes * self.unroll
+        if loop.short:
+            return [], begin
         count = e.maximum(loop.end - begin, 0)
         groups, vectors = count / step, count / self.lanes
         several = self._loop(begin, step, e.const(0, int64), groups, self.unroll)

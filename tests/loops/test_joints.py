@@ -7,7 +7,8 @@ import graphc as gc
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.joints import at_joints, checks_apart
-from graphc.backends.loops.stmt import Accumulate, Check, For, Let, Store
+from graphc.backends.loops.stmt import Accumulate, Check, For, Let, LoopKernel, Store, walk
+from graphc.backends.loops.vectorise import vectorise
 from graphc.ir.dtypes import float32, int64
 
 i = e.var("i")
@@ -127,6 +128,36 @@ def test_parts_that_begin_anywhere_do_not_fill_vectors() -> None:
     body = (Let("v", value + loads[2]), Store("y", i, e.var("v", float32)))
     whole = For("i", e.const(0, int64), n, body, "vector", 16, 1, even=True)
     assert [s.even for s in at_joints(whole)] == [False, False]
+
+
+def _rolled(place: Expr, end: Expr) -> For:
+    loads = [e.load(name, i, float32, i < place) for name in "abc"]
+    value = e.select(i < place, loads[0] * loads[1], e.load("c", i, float32, ~(i < place)))
+    body = (Let("v", value + loads[2]), Store("y", i, e.var("v", float32)))
+    return For("i", e.const(0, int64), end, body, "vector", 16, 4)
+
+
+def test_a_part_of_less_than_a_vector_has_no_loop_over_whole_ones() -> None:
+    n = e.var("n")
+    few = e.minimum(e.const(3, int64), n)
+    assert [s.short for s in at_joints(_rolled(few, n))] == [True, False]
+    assert [s.short for s in at_joints(_rolled(n - few, n))] == [False, True]
+    kernel = LoopKernel("k", (), ("n",), e.const(1, int64), (_rolled(few, n),))
+    loops = [s for s in walk(vectorise(kernel).body) if isinstance(s, For)]
+    assert len(loops) == 2  # several vectors at once, then one by one
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
+@pytest.mark.parametrize("width", [1, 2, 3, 17, 80, 300])
+@pytest.mark.parametrize("shift", [1, -1, 5, -15])
+def test_what_is_rolled_by_less_than_a_vector(shift: int, width: int, named: bool) -> None:
+    shape = ("n", "m") if named else (9, width)
+    x, y = (gc.placeholder(name, shape) for name in "xy")
+    outputs = [x * gc.roll(x, shift, axis=1) - gc.roll(y, shift, axis=(0, 1)), gc.sum(x, axis=0)]
+    a, b = (RNG.uniform(-1, 1, (9, width)).astype(np.float32) for _ in range(2))
+    found, _ = gc.compile([x, y], outputs)(a, b)
+    expected = a * np.roll(a, shift, axis=1) - np.roll(b, (shift, shift), axis=(0, 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "fixed"])
