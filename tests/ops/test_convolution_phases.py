@@ -100,9 +100,21 @@ def test_only_wide_steps_between_neighbours_have_phases() -> None:
     def found(taps: int, stride: int, dilation: int = 1, spread: int = 1) -> bool:
         x, w = gc.placeholder("x", (1, 3, 64, "width")), gc.placeholder("w", (8, 3, taps, taps))
         y = nn.conv(x, w, stride, dilation=dilation, spread=spread)
-        return has_phases(gc.grad(gc.sum(y), x).node, w.shape[2:])
+        return has_phases(gc.grad(gc.sum(y), x).node, w)
 
     assert found(3, 2)
     assert not found(3, 1)
     assert not found(3, 2, dilation=2)
     assert not found(3, 2, spread=2)
+
+
+def test_single_channels_that_fill_vectors_take_few_steps_as_they_are() -> None:
+    def found(channels: int, stride: int) -> bool:
+        x = gc.placeholder("x", (1, channels, 64, 64))
+        w = gc.placeholder("w", (channels, 1, 3, 3))
+        return has_phases(gc.grad(gc.sum(nn.conv(x, w, stride, groups=channels)), x).node, w)
+
+    assert not found(16, 2)
+    assert not found(16, 4)
+    assert found(16, 5)
+    assert found(4, 2)

@@ -93,7 +93,7 @@ class Convolution(Op):
 
     def compose(self, node: Node) -> Sequence[Tensor]:
         """The same as a product of one operand with windows of the other."""
-        if self.role == "x" and has_phases(node, node.inputs[0].shape[2:]):
+        if self.role == "x" and has_phases(node, node.inputs[0]):
             w, y = node.inputs
             return (image_of(w, y, node, partial(_composed_image, node.attrs["groups"])),)
         return (composed(self.role, self.takes, node),)

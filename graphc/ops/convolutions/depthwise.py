@@ -5,14 +5,16 @@ of channels at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import product as combinations
+from operator import and_
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import DType, float32
+from graphc.ir.dtypes import DType, float32, int64
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader
 from graphc.ir.types import Shape, TensorType, is_static
@@ -24,13 +26,16 @@ from graphc.ops.reduction import sum
 
 #: Taps that are written out one after the other.
 MOST_TAPS = 49
+#: Steps of an axis whose phases are told apart within one kernel.
+MOST_STEPS = 4
 
 
 class Depthwise(Op):
     """Images x (N, *sizes, C) by kernels w (*taps, C): (N, *extent, C), each channel by its own.
 
     At position o, tap k of an axis sees the element that `Windows` says for the axis' of `steps`,
-    or 0 if there is none. 16-bit floats are summed in float32.
+    or 0 beyond the edges; what would see between two elements is left out of the sum. 16-bit floats
+    are summed in float32.
     """
 
     lowering = "read"
@@ -47,50 +52,65 @@ class Depthwise(Op):
         result = np.zeros((x.shape[0], *attrs["extent"], x.shape[-1]))
         for tap in np.ndindex(*w.shape[:-1]):
             seen = x
+            meets: list[Any] = [range(len(x))]
             lines = zip(attrs["extent"], attrs["steps"], x.shape[1:-1], strict=True)
             for k, (out, (move, reach, offset, every), size) in enumerate(lines):
                 at = np.arange(out) * move + tap[k] * reach + offset
-                inside = (at % every == 0) & (at >= 0) & (at // every < size)
+                inside = (at >= 0) & (at // every < size)
                 zero = np.zeros_like(seen, shape=(*seen.shape[: k + 1], 1, *seen.shape[k + 2 :]))
                 wide = np.concatenate([seen, zero], k + 1)
                 seen = wide.take(np.where(inside, at // every, size), k + 1)
+                meets.append(np.flatnonzero(at % every == 0))
             with np.errstate(all="ignore"):
-                result += seen * w[tap]
+                result[np.ix_(*meets)] += seen[np.ix_(*meets)] * w[tap]
         return result.astype(inputs[0].dtype)
 
     def read(self, node: Node, output: int, index: Index, reader: Reader) -> Any:
-        (x, w), (n, *place, c) = node.inputs, index
+        x, w = node.inputs
         own = _sum_type(x.dtype)
         total = reader.ops.const(0, own)
         for tap in combinations(*(range(k) for k in w.shape[:-1] if isinstance(k, int))):
-            seen = self._seen(node, (n, *place, c), tap, reader)
-            seen, weight = (reader.ops.cast(v, own) for v in (seen, reader.at(w, (*tap, c))))
-            total = reader.multiply_add(seen, weight, total)
+            total = _added(node, index, tap, total, reader)
         return reader.ops.cast(total, x.dtype)
-
-    def _seen(self, node: Node, index: Index, tap: tuple[int, ...], reader: Reader) -> Any:
-        """What a tap sees at a position."""
-        x, (n, *place, c) = node.inputs[0], index
-        there: list[Dim] = []
-        inside: list[Any] = []
-        for k, (move, reach, offset, every) in enumerate(node.attrs["steps"]):
-            step = (move, reach, offset + tap[k] * reach, every)
-            line = Line(x.shape[1 + k], node.attrs["extent"][k], 1, step)
-            where, conditions = line.element(place[k], 0, reader)
-            there.append(where)
-            inside += conditions
-        at = (n, *there, c)
-        if not inside:
-            return reader.at(x, at)
-        condition = inside[0]
-        for part in inside[1:]:
-            condition = condition & part
-        zero = reader.ops.const(0, x.dtype)
-        return reader.choose(condition, lambda: reader.at(x, at), lambda: zero)
 
     def cost(self, node: Node) -> Dim:
         w, (y,) = node.inputs[1], node.types
         return 2 * y.size * product(w.shape[:-1])
+
+
+def _added(node: Node, index: Index, tap: tuple[int, ...], total: Any, reader: Reader) -> Any:
+    """The sum with a tap at a position."""
+    (x, w), (n, *place, c), a = node.inputs, index, node.attrs
+    there: list[Dim] = []
+    inside: list[Any] = []
+    past: list[Dim] = []
+    for size, out, step, o, k in zip(
+        x.shape[1:-1], a["extent"], a["steps"], place, tap, strict=True
+    ):
+        move, reach, offset, every = step
+        line = Line(size, out, 1, (move, reach, offset + k * reach, every))
+        where, conditions = line.nearest(o, 0, reader)
+        there.append(where)
+        inside += conditions
+        past.append(line.past(o, 0))
+    if any(isinstance(d, int) and d for d in past):
+        return total
+
+    at = (n, *there, c)
+    zero = reader.ops.const(0, x.dtype)
+    seen = (
+        reader.choose(reduce(and_, inside), lambda: reader.at(x, at), lambda: zero)
+        if inside
+        else reader.at(x, at)
+    )
+    weight = reader.at(w, (*tap, c))
+    seen, weight = (reader.ops.cast(v, total.dtype) for v in (seen, weight))
+    found = reader.multiply_add(seen, weight, total)
+    for d in past:
+        if d != 0:
+            meets = reader.ops.equal(reader.value(d, int64), 0)
+            found = reader.ops.select(meets, found, total)
+    return found
 
 
 _DEPTHWISE = Depthwise("depthwise")

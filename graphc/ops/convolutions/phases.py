@@ -21,6 +21,8 @@ from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.types import Shape
 from graphc.ops.convolutions.axes import Line
+from graphc.ops.convolutions.depthwise import MOST_STEPS
+from graphc.ops.convolutions.product import fills_vectors
 from graphc.ops.convolutions.tiles import untile
 from graphc.ops.copying import copy
 from graphc.ops.indexing.slicing import strided
@@ -53,12 +55,14 @@ class Phase:
     before: int
 
 
-def has_phases(node: Node, taps: Shape) -> bool:
-    """Whether an image's gradient falls into phases."""
+def has_phases(node: Node, w: Tensor) -> bool:
+    """Whether an image's gradient is put together from phases."""
     lines = [Line(*line) for line in node.attrs["lines"]]
     plain = all(line.dilation == line.spread == 1 for line in lines)
     wide = any(line.stride > 1 for line in lines)
-    return plain and wide and all(isinstance(d, int) for d in taps)
+    if fills_vectors(w, node.attrs["groups"], lines) and max(x.stride for x in lines) <= MOST_STEPS:
+        return False
+    return plain and wide and all(isinstance(d, int) for d in w.shape[2:])
 
 
 def image_of(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:

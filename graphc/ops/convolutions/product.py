@@ -38,8 +38,9 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
     known = {r: lettered(x, sizes, r) for r, x in zip(takes, node.inputs, strict=True)}
     seen = "y" if role == "x" else "x"
     one_each = groups != 1 and sizes["i"] == 1 and sizes["o"] == 1
-    if one_each and role != "w" and len(lines) > 1 and _are_many(groups):
-        w, x = (dict(zip(takes, node.inputs, strict=True))[r] for r in ("w", seen))
+    given = dict(zip(takes, node.inputs, strict=True))
+    if role != "w" and fills_vectors(given["w"], groups, lines):
+        w, x = given["w"], given[seen]
         return depthwise(x, w, node.attrs["extent"], _steps(lines, role))
     (other,) = (r for r in takes if r != seen)
     ours, theirs, result = (
@@ -66,6 +67,12 @@ def composed(role: str, takes: Sequence[str], node: Node) -> Tensor:
         each = _multiplied(*pairs, ["n", *result])
         return reshape(sum(each, axis=0, dtype=each.dtype), node.types[0].shape)
     return reshape(_multiplied(*pairs, result), node.types[0].shape)
+
+
+def fills_vectors(w: Tensor, groups: Dim, lines: Sequence[Line]) -> bool:
+    """Whether these are kernels of groups of one channel each, which together fill vectors."""
+    one_each = groups != 1 and w.shape[:2] == (groups, 1)
+    return one_each and len(lines) > 1 and _are_many(groups)
 
 
 def _steps(lines: Sequence[Line], role: str) -> tuple[Step, ...]:
