@@ -154,7 +154,7 @@ class KernelFunction:
             self.values.changed(what)
 
     def _for(self, s: For) -> None:
-        if s.begin.op == s.end.op == "const" and s.end.attr - s.begin.attr == 1:
+        if s.end - s.begin is e.const(1, int64):
             self._once(s)
         else:
             self._counted(s, self.values.value(s.begin), 1)

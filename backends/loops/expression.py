@@ -208,6 +208,8 @@ def _folded(op: str, x: Expr, y: Expr) -> Expr | None:
         return x
     if (op == "add" and a == 0) or (op == "mul" and a == 1):
         return y
+    if op == "sub" and x.op == "add" and x.args[0] is y:
+        return x.args[1]
     return const(0, int64) if op == "mul" and 0 in (a, b) and x.lanes == 1 else None
 
 

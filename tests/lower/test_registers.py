@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.loops.stmt import Declare, walk
+from graphc.backends.loops.settle import settled
+from graphc.backends.loops.stmt import Assign, Declare, walk
 from graphc.backends.lower.kernel import Call
 from tests.lower.scheduled import program_of
 from tests.support.products import assert_close
@@ -39,6 +40,15 @@ def test_few_columns_beyond_whole_vectors_take_half_a_vector(n: Any) -> None:
 @pytest.mark.parametrize("n", [41, 64, 128])
 def test_whole_vectors_hold_more_columns(n: Any) -> None:
     assert widths(500, 50, n) == {16}
+
+
+@pytest.mark.parametrize("m", [16, 1024])
+def test_of_known_rows_the_last_ones_are_known(m: int) -> None:
+    """What may come behind a block's last row is asked only where that is not known."""
+    x, y, z = product("NN", m, 256, 128)
+    (call,) = [c for c in program_of([x, y], [z]).calls if isinstance(c, Call)]
+    asked = [s for s in walk(settled(call.kernel).body) if isinstance(s, Assign)]
+    assert asked and not any("min" in repr(s.value) for s in asked)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

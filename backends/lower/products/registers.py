@@ -45,7 +45,14 @@ class Tile:
         full = self._sums(sizes.tile_rows, ZERO)
         few = self._sums(sizes.tail_rows, e.var("p.s") * sizes.tail_rows, beyond=True)
         tail = For("p.s", ZERO, parts(ROWS, sizes.tail_rows), tuple(few))
-        return [If(e.equal(ROWS, sizes.tile_rows), tuple(full), (tail,))]
+        return [If(e.equal(ROWS, sizes.tile_rows), tuple(full), (*self._last_rows(), tail))]
+
+    def _last_rows(self) -> list[Stmt]:
+        """How many rows the last tile has, where that is known: blocks begin with whole tiles."""
+        rows = self.frame.blocks.rows
+        if not isinstance(rows, int):
+            return []
+        return [Let("p.rows", e.const(rows % self.frame.sizes.tile_rows, R.dtype))]
 
     def _as_many(self) -> bool:
         """Whether the last rows are taken like all others: a part of so narrow a tile's rows is not
