@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.loops.stmt import For, Store, walk
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import product_of
 from graphc.backends.lower.products.blocks import cut
@@ -131,3 +132,16 @@ def test_products_of_nothing_are_stored(shape: tuple[int, int, int]) -> None:
     run = gc.compile([x, y], gc.matmul(x, y))
     a, b = np.ones((m, k), np.float32), np.ones((k, n), np.float32)
     np.testing.assert_array_equal(run(a, b), np.full((m, n), k))
+
+
+def test_the_last_panel_is_packed_as_far_as_it_has_columns() -> None:
+    x, y = gc.placeholder("x", ("m", "k")), gc.placeholder("y", ("k", "n"))
+    run = gc.compile([x, y], x @ y)
+    kernel = next(c.kernel for c in run.program.calls if c.kernel.name == "dot")
+    (last,) = [s for s in walk(kernel.body) if isinstance(s, For) and s.var == "p.u"]
+    (store,) = last.body
+    assert isinstance(store, Store) and store.buffer == "p.right"
+    a, b = (np.random.default_rng(n).standard_normal((n, 129)).astype("f") for n in (150, 129))
+    for n in (1, 15, 16, 17, 33, 64, 65, 112, 129):
+        c = np.ascontiguousarray(b[:, :n])
+        np.testing.assert_allclose(run(a, c), a @ c, rtol=1e-3, atol=1e-3)

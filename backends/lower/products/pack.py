@@ -92,26 +92,38 @@ def pack_right(frame: Frame) -> list[Stmt]:
     frame.bind(frame.product.columns, N)
     panel = e.var("p.j")
     whole = W / frame.sizes.panel
-    main = lines.loop([For("p.j", ZERO, whole, tuple(_line(frame, panel, masked=False)))])
+    main = lines.loop([For("p.j", ZERO, whole, tuple(_line(frame, panel)))])
     columns = frame.blocks.columns
     if isinstance(columns, int) and columns % frame.sizes.panel == 0:
         return main
-    rest = lines.loop([Let("p.j", whole), *_line(frame, panel, masked=True)])
+    rest = lines.loop([Let("p.j", whole), _last_line(frame, panel)])
     return [*main, If(whole * frame.sizes.panel < W, tuple(rest))]
 
 
-def _line(frame: Frame, panel: Expr, *, masked: bool) -> list[Stmt]:
-    """One line of one panel, vector by vector."""
-    sizes, value = frame.sizes, frame.right()
-    out: list[Stmt] = []
+def _line(frame: Frame, panel: Expr) -> list[Stmt]:
+    """One line of one whole panel, vector by vector."""
+    sizes, out = frame.sizes, list[Stmt]()
     for v in range(sizes.vectors):
-        column = panel * sizes.panel + v * sizes.lanes
-        mask = _first(column, W, sizes.lanes) if masked else None
-        out += [] if masked else line_ahead(frame, column)
-        vector = widened(value, "p.n", N0 + column, sizes.lanes, mask)
-        target = panel * panel_stride(sizes) + K * sizes.panel + v * sizes.lanes
-        out.append(Store(RIGHT, frame.vector(target), vector))
+        part = e.const(v * sizes.lanes, panel.dtype)
+        out += line_ahead(frame, panel * sizes.panel + part)
+        out.append(_vector_of_line(frame, panel, part, None))
     return out
+
+
+def _last_line(frame: Frame, panel: Expr) -> For:
+    """One line of the last panel: no more vectors than hold columns."""
+    lanes, left = frame.sizes.lanes, W - panel * frame.sizes.panel
+    part = e.var("p.u") * lanes
+    return For("p.u", ZERO, parts(left, lanes), (_vector_of_line(frame, panel, part, left),))
+
+
+def _vector_of_line(frame: Frame, panel: Expr, part: Expr, left: Expr | None) -> Store:
+    """A vector from so many columns of a panel on, of which so many are left; None: all."""
+    sizes, column = frame.sizes, panel * frame.sizes.panel + part
+    mask = None if left is None else _first(part, left, sizes.lanes)
+    vector = widened(frame.right(), "p.n", N0 + column, sizes.lanes, mask)
+    target = panel * panel_stride(sizes) + K * sizes.panel + part
+    return Store(RIGHT, frame.vector(target), vector)
 
 
 def _pack_folded(frame: Frame) -> list[Stmt]:
