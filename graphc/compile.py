@@ -14,6 +14,7 @@ from graphc.ir.dim_values import sizes
 from graphc.ir.dims import DimExpr
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.plain import plain
 from graphc.ir.structure import leaves
 from graphc.ir.walk import topological
 from graphc.ops.convert import as_tensor
@@ -79,6 +80,7 @@ def compile(
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")
     without = (disable,) if isinstance(disable, str) else disable
     without = without if target == "cpu" else (*without, *NATIVE_ONLY)
+    memory_budget = plain(memory_budget)
     if memory_budget is not None and (type(memory_budget) is not int or memory_budget < 0):
         raise GraphError(f"a memory budget is a number of bytes, not {memory_budget!r}")
     if tuning is not None and not isinstance(tuning, Tuning):

@@ -10,6 +10,7 @@ from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import bool_, int64
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor, apart, located
+from graphc.ir.plain import plain
 from graphc.ir.structure import leaves, restore
 from graphc.ir.subgraph import Subgraph, free_tensors
 from graphc.ir.types import TensorType
@@ -117,6 +118,7 @@ def in_segments(
 
 
 def _segment_size(steps: Dim, segment: int | str) -> int:
+    segment = plain(segment)
     if isinstance(segment, int) and segment > 0:
         return segment
     if segment != "sqrt":

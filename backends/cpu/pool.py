@@ -10,6 +10,7 @@ from graphc.backends.cpu.cache import cached_object
 from graphc.backends.cpu.host import host
 from graphc.backends.cpu.runtime import runtime_ir
 from graphc.backends.llvm.loading import Library, load_object
+from graphc.ir.plain import plain
 from graphc.ir.threads import default_threads
 
 
@@ -21,6 +22,7 @@ def pool_symbols() -> dict[str, int]:
 
 def set_num_threads(count: int) -> None:
     """Let parallel work use `count` threads from now on, the calling one included."""
+    count = plain(count)
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"the number of threads is an int of at least 1, not {count!r}")
     ctypes.CFUNCTYPE(None, ctypes.c_int32)(_pool().address("gc_set_threads"))(min(count, 1 << 30))

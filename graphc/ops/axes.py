@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from graphc.ir.dim_values import product
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.plain import plain
 from graphc.ops.convert import TensorLike, as_tensor, broadcast_all
 from graphc.ops.layout import normal_axis, reshape, transpose
 from graphc.ops.located import locate_errors
@@ -33,6 +34,7 @@ def moveaxis(
 ) -> Tensor:
     """x with the axes `source` at the positions `destination`, the others in their order."""
     x = as_tensor(x)
+    source, destination = plain(source), plain(destination)
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
     if len(sources) != len(targets):

@@ -12,6 +12,7 @@ from graphc.ir.dtypes import int64
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype
 from graphc.ops.indexing.slicing import narrow
@@ -163,12 +164,12 @@ def vstack(arrays: Sequence[TensorLike]) -> Tensor:
 
 
 @locate_errors
-def tile(x: TensorLike, repetitions: int | Sequence[int]) -> Tensor:
+def tile(x: TensorLike, repetitions: Dim | Sequence[Dim]) -> Tensor:
     """x laid out `repetitions` times along each axis, as numpy.tile."""
-    x = as_tensor(x)
-    counts = [repetitions] if isinstance(repetitions, int) else list(repetitions)
+    x, repetitions = as_tensor(x), plain(repetitions)
+    counts = (repetitions,) if isinstance(repetitions, (int, DimExpr)) else tuple(repetitions)
     ndim = max(x.ndim, len(counts))
-    counts = [1] * (ndim - len(counts)) + counts
+    counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - x.ndim) + x.shape
     wide = tuple(d for pair in zip(counts, shape, strict=True) for d in pair)
     spread = broadcast(reshape(x, shape), wide, tuple(range(1, 2 * ndim, 2)))
@@ -176,16 +177,16 @@ def tile(x: TensorLike, repetitions: int | Sequence[int]) -> Tensor:
 
 
 @locate_errors
-def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
+def repeat(x: TensorLike, repeats: Dim | Sequence[int], axis: int | None = None) -> Tensor:
     """Each element along an axis (None: of the flattened array) `repeats` times, or its own number
     of times.
     """
-    x = as_tensor(x)
+    x, repeats = as_tensor(x), plain(repeats)
     if axis is None:
         x, axis = reshape(x, -1), 0
     axis = normal_axis(axis, x.ndim)
     n = x.shape[axis]
-    if not isinstance(repeats, int):
+    if not isinstance(repeats, (int, DimExpr)):
         return _repeat_each(x, np.asarray(repeats), axis)
     wide = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
     kept = tuple(k for k in range(x.ndim + 1) if k != axis + 1)
@@ -203,18 +204,18 @@ def _repeat_each(x: Tensor, counts: np.ndarray[Any, Any], axis: int) -> Tensor:
 
 @locate_errors
 def roll(
-    x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None
+    x: TensorLike, shift: Dim | Sequence[Dim], axis: int | Sequence[int] | None = None
 ) -> Tensor:
     """x with its elements moved on by `shift` along axes, the last ones coming first; None rolls it
     flattened.
     """
-    x = as_tensor(x)
+    x, shift, axis = as_tensor(x), plain(shift), plain(axis)
     if axis is None:
-        if not isinstance(shift, int):
+        if not isinstance(shift, (int, DimExpr)):
             raise ShapeError(f"one shift is needed where no axes are given, not {shift}")
         return reshape(_roll(reshape(x, -1), shift, 0), x.shape)
     axes = [axis] if isinstance(axis, int) else list(axis)
-    shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
+    shifts = [shift] * len(axes) if isinstance(shift, (int, DimExpr)) else list(shift)
     if len(shifts) != len(axes):
         raise ShapeError(f"{len(shifts)} shifts for {len(axes)} axes")
     for k, by in zip(axes, shifts, strict=True):
@@ -222,7 +223,7 @@ def roll(
     return x
 
 
-def _roll(x: Tensor, shift: int, axis: int) -> Tensor:
+def _roll(x: Tensor, shift: Dim, axis: int) -> Tensor:
     n = x.shape[axis]
     if n == 0 or shift == 0:
         return x
@@ -233,10 +234,10 @@ def _roll(x: Tensor, shift: int, axis: int) -> Tensor:
     return concat([narrow(x, axis, tail, head), narrow(x, axis, 0, tail)], axis)
 
 
-def _moved_first(n: Dim, shift: int) -> Dim:
+def _moved_first(n: Dim, shift: Dim) -> Dim:
     """How many of n elements come first when all move on by `shift`; without a division by a length
     that is not known where they move by one.
     """
-    if isinstance(n, DimExpr) and abs(shift) == 1:
+    if isinstance(n, DimExpr) and shift in (1, -1):
         return minimum(n, 1) if shift == 1 else n - minimum(n, 1)
     return mod(shift, maximum(n, 1))

@@ -13,6 +13,7 @@ from graphc.ir.dims import Dim, floordiv, mod
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.axis_groups import reshaped_index
 from graphc.ops.located import locate_errors
@@ -208,6 +209,7 @@ def reshape(x: Tensor, shape: Any) -> Tensor:
 @locate_errors
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
     """x with new axes of length 1 at these positions of the result."""
+    axis = plain(axis)
     count = 1 if isinstance(axis, int) else len(axis)
     axes = normal_axes(axis, x.ndim + count)
     rest = iter(x.shape)

@@ -8,6 +8,7 @@ from typing import Any
 from graphc.ir.dims import Dim
 from graphc.ir.errors import GraphError, ShapeError, UnsupportedError
 from graphc.ir.node import Node, Tensor
+from graphc.ir.plain import plain
 from graphc.ir.structure import leaves, restore
 from graphc.ir.walk import blame, topological
 from graphc.ops.axes import moveaxis
@@ -106,6 +107,7 @@ def as_tensors(structure: Any) -> Any:
 
 def _axes_of(axes: Any, structure: Any) -> list[int | None]:
     """One axis for each tensor of a structure, given one for all or a structure of them."""
+    axes = plain(axes)
     if axes is None or isinstance(axes, int):
         return [axes] * len(leaves(structure))
     if isinstance(structure, dict) and isinstance(axes, dict):

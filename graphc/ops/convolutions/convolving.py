@@ -8,6 +8,7 @@ from typing import Any
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
+from graphc.ir.plain import plain
 from graphc.ir.types import Shape
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype
 from graphc.ops.convolutions.axes import Line
@@ -24,7 +25,8 @@ Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 
 def per_axis(value: PerAxis, n: int, name: str, least: int = 1) -> tuple[int, ...]:
     """One int for each of n spatial axes; raises ShapeError where one is below `least`."""
-    items = (value,) * n if isinstance(value, int) else tuple(value)
+    value = plain(value)
+    items = (value,) * n if isinstance(value, int) else tuple(map(plain, value))
     if len(items) != n or any(not isinstance(k, int) or k < least for k in items):
         raise ShapeError(f"{name} is an int or {n} ints of at least {least}, not {value}")
     return items
@@ -42,8 +44,10 @@ def pad_widths(
         return [_same(n, span, s) for n, span, s in zip(sizes, spans, strides, strict=True)]
     if padding in ("valid", "full"):
         return [(0, 0) if padding == "valid" else (span - 1, span - 1) for span in spans]
-    items = (padding,) * len(sizes) if isinstance(padding, int) else padding
-    pairs: list[Any] = [(p, p) if isinstance(p, int) else tuple(p) for p in items]
+    padding = plain(padding)
+    items: Sequence[Any] = (padding,) * len(sizes) if isinstance(padding, int) else padding
+    given = [plain(p) for p in items]
+    pairs: list[Any] = [(p, p) if isinstance(p, int) else tuple(map(plain, p)) for p in given]
     if isinstance(padding, str) or len(pairs) != len(sizes) or any(len(p) != 2 for p in pairs):
         raise ShapeError(
             f'padding is "valid", "same", "full", an int, or an int or a pair for each of'

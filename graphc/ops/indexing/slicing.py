@@ -14,6 +14,7 @@ from graphc.ir.dtypes import int64
 from graphc.ir.errors import IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import TensorType
 from graphc.ops.checked import checked_index
 from graphc.ops.convert import TensorLike, as_tensor
@@ -240,7 +241,7 @@ def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[T
     A number of parts must divide the length of the axis.
     """
     x = as_tensor(x)
-    axis = normal_axis(axis, x.ndim)
+    axis, sections = normal_axis(axis, x.ndim), plain(sections)
     n = x.shape[axis]
     if isinstance(sections, int):
         if sections < 1 or mod(n, sections) != 0:

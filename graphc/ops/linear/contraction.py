@@ -13,6 +13,7 @@ from graphc.ir.dtypes import NUMBERS, DType, bool_, int64
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast, common_dtype
 from graphc.ops.layout import broadcast, broadcast_shapes, normal_axis, reshape, transpose
@@ -272,6 +273,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Tensor:
 
 
 def _axis_lists(axes: Any, x: Tensor, y: Tensor) -> AxisPair:
+    axes = plain(axes)
     if isinstance(axes, int):
         if not 0 <= axes <= min(x.ndim, y.ndim):
             problem = f"cannot contract {axes} axes of {x.ndim} and {y.ndim} dimensions"
