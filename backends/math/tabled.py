@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import math
 
-from graphc.backends.loops.expr import Expr, absolute, bounded, fma, lookup, maximum, minimum, scale
+from graphc.backends.loops.expr import Expr, absolute, bounded, fma, lookup, scale, select
 from graphc.backends.math.exponential import EXP_RANGE, LN2, LN2_HIGH, LN2_LOW, LOG2_E
 from graphc.backends.math.floats import (
+    Coefficients,
     larger,
     literal,
     pick,
+    polynomial,
     rounded_product,
     sign_of,
     smaller,
     with_sign,
 )
-from graphc.backends.math.logistic import ONE_FROM
 from graphc.ir.dtypes import float32
 
 SIZE = 16
 #: Rounds to whole sixteenths, and leaves them in the low bits.
 ROUNDER = 1.5 * 2.0**23 / SIZE
 POWERS = tuple(math.exp2(k / SIZE) for k in range(SIZE))
-#: The same as small a number as keeps both 1 + exp(104) and its inverse finite.
-DOWN = 2.0**-64
-SMALL_POWERS = tuple(DOWN * power for power in POWERS)
-#: Logarithms of what the roundings of POWERS multiply them with.
-ROUNDINGS = tuple(math.log(float(float32.numpy.type(power)) / power) for power in POWERS)
+#: Logarithms of what the roundings of POWERS divide them by.
+LACKING = tuple(math.log(power / float(float32.numpy.type(power))) for power in POWERS)
 # exp(r) = 1 + r + r^2 (a + b r) for |r| <= ln(2)/32
 EXP_A, EXP_B = 0.5000162, 0.16667058
 
@@ -48,16 +46,17 @@ TANH = (
     0.9999738931655884, 0.9999926090240479, 0.9999977350234985, 0.9999995231628418,
     0.9999998807907104, 0.9999998807907104, 1.0,
 )  # fmt: skip
-# r / tanh(r) = 1 + r^2 (c + d r^2) for |r| <= STEP / 2
-TANH_C, TANH_D = 0.33332476, -0.0219374
+# r / tanh(r) = 1 + r^2 p(r^2) for |r| <= STEP / 2
+TANH_R: Coefficients = {float32: (0.33333328, -0.02222002, 0.0020772684)}
 
 
 def exp(x: Expr) -> Expr:
-    """e^x = 2^n t (1 + expm1(r)), t = 2^(k/16) from the table."""
+    """e^x = 2^n t (1 + expm1(r)), t = 2^(k/16) from the table, with what t lacks in r."""
     inside = bounded(x, *EXP_RANGE[x.dtype], "argument")
     sums = fma(inside, pick(LOG2_E, x), literal(ROUNDER, x))
     n = sums - ROUNDER
-    r = fma(n, -pick(LN2_LOW, x), fma(n, -pick(LN2_HIGH, x), inside))
+    lacking = fma(n, -pick(LN2_LOW, x), lookup(sums, LACKING))
+    r = fma(n, -pick(LN2_HIGH, x), inside) + lacking
     r = bounded(r, -1 / SIZE / 2, 1 / SIZE / 2, "remainder")
     t = lookup(sums, POWERS)
     return scale(fma(t, _expm1(r, EXP_B, r), t), n)
@@ -83,18 +82,20 @@ def _expm1(r: Expr, b: float, linear: Expr) -> Expr:
 
 
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + exp(-x)), all of it times DOWN.
+    """1 / (1 + e) of e = exp(-|x|), and e times that where x is negative.
 
-    exp(-x) = p (1 + expm1(-r)), with what p lacks in r, and the smaller of p and 1 is added first:
-    what that sum rounds off is little beside what the second one does.
+    Both are w - e w / (1 + e) with 1 or e as w: what is rounded before the last difference is a
+    half of w at most.
     """
-    low, one = EXP_RANGE[x.dtype][0], literal(DOWN, x)
-    inside = larger(smaller(x, ONE_FROM), low)
-    sums = fma(inside, literal(-LOG2_E[x.dtype], x), literal(ROUNDER, x))
+    inside = larger(-absolute(x), EXP_RANGE[x.dtype][0])
+    sums = fma(inside, pick(LOG2_E, x), literal(ROUNDER, x))
     n = sums - ROUNDER
-    r = fma(n, pick(LN2_LOW, x), fma(n, pick(LN2_HIGH, x), inside)) + lookup(sums, ROUNDINGS)
-    p = scale(lookup(sums, SMALL_POWERS), n)
-    return one / (fma(p, _expm1(r, -EXP_B, -r), minimum(p, one)) + maximum(p, one))
+    lacking = fma(n, -pick(LN2_LOW, x), lookup(sums, LACKING))
+    r = fma(n, -pick(LN2_HIGH, x), inside) + lacking
+    p = scale(lookup(sums, POWERS), n)
+    e = fma(p, _expm1(r, EXP_B, r), p)
+    w = select(x > literal(0.0, x), literal(1.0, x), e)
+    return fma(-e, w / (e + 1.0), w)
 
 
 def tanh(x: Expr) -> Expr:
@@ -106,5 +107,5 @@ def tanh(x: Expr) -> Expr:
     size = smaller(absolute(x), CENTRES[-1])
     sums = fma(size, literal(1 / STEP, x), literal(ROUNDER * SIZE, x))
     r, t = size - lookup(sums, CENTRES), lookup(sums, TANH)
-    v = rounded_product(r, fma(r, fma(r * r, literal(TANH_D, x), literal(TANH_C, x)), t))
+    v = rounded_product(r, fma(r, polynomial(r * r, TANH_R), t))
     return with_sign(fma(-r, fma(t, t, v) / (v + 1.0), t + r), sign_of(x))

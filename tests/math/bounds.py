@@ -38,6 +38,8 @@ FLOAT32 = {
     "lgamma": 0.51,
     "digamma": 0.51,
 }
+TABLED_FLOAT32 = {"exp": 0.8, "sigmoid": 1.6, "tanh": 1.5}
+"""The same where tables are looked up."""
 FLOAT64 = FLOAT32 | {
     "tan": 1.8,
     # above zero; a product, two polynomials and a quotient each add their rounding
