@@ -51,6 +51,17 @@ multiply = elementwise(
     commutative=True,
     doc="x * y; of bools, and",
 )
+less_square = elementwise(
+    "less_square",
+    reference=lambda a, x: np.subtract(a, np.square(x.astype(np.longdouble))),
+    emit=lambda b, a, x: b.fma(-x, x, a),
+    grad=lambda node, g: (g, -2 * g * node.inputs[1]),
+    takes=FLOATS,
+    floating=True,
+    sample=_two,
+    flops=2,
+    doc="a - x*x, rounded once: what slopes are of functions that saturate",
+)
 divide = elementwise(
     "divide",
     reference=np.divide,

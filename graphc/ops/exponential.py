@@ -10,7 +10,7 @@ import numpy as np
 
 from graphc.ir.dtypes import FLOATS
 from graphc.ir.node import Node, Tensor
-from graphc.ops.arithmetic import negative
+from graphc.ops.arithmetic import less_square, negative
 from graphc.ops.classify import isinf
 from graphc.ops.convert import TensorLike
 from graphc.ops.elementwise import Elementwise, Sampler, elementwise, uniform
@@ -99,7 +99,7 @@ def _sigmoid_reference(x: Any) -> Any:
 sigmoid = function(
     "sigmoid",
     _sigmoid_reference,
-    lambda node, g: (g * node.outputs[0] * (1 - node.outputs[0]),),
+    lambda node, g: (g * less_square(node.outputs[0], node.outputs[0]),),
     uniform(-6, 6),
     "1 / (1 + exp(-x))",
 )

@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.node import Node, Tensor
+from graphc.ops.arithmetic import less_square
 from graphc.ops.elementwise import Elementwise, uniform
 from graphc.ops.exponential import function
 from graphc.ops.powers import rsqrt, square
 from graphc.ops.select import where
-
-
-def _one_minus_square(x: Tensor) -> Tensor:
-    """1 - x*x, exact near ±1 too."""
-    return (1 - x) * (1 + x)
-
 
 sin = function(
     "sin",
@@ -45,7 +40,7 @@ tan = function(
 arcsin = function(
     "arcsin",
     np.arcsin,
-    lambda node, g: (g * rsqrt(_one_minus_square(node.inputs[0])),),
+    lambda node, g: (g * rsqrt(less_square(1, node.inputs[0])),),
     uniform(-0.8, 0.8),
     "The angle in [-π/2, π/2] whose sine is x; NaN outside [-1, 1]",
     calls="asin",
@@ -53,7 +48,7 @@ arcsin = function(
 arccos = function(
     "arccos",
     np.arccos,
-    lambda node, g: (-g * rsqrt(_one_minus_square(node.inputs[0])),),
+    lambda node, g: (-g * rsqrt(less_square(1, node.inputs[0])),),
     uniform(-0.8, 0.8),
     "The angle in [0, π] whose cosine is x; NaN outside [-1, 1]",
     calls="acos",
@@ -101,7 +96,7 @@ cosh: Elementwise = function(
 tanh = function(
     "tanh",
     np.tanh,
-    lambda node, g: (g * (1 - square(node.outputs[0])),),
+    lambda node, g: (g * less_square(1, node.outputs[0]),),
     uniform(-3, 3),
     "The hyperbolic tangent",
 )
@@ -124,7 +119,7 @@ arccosh = function(
 arctanh = function(
     "arctanh",
     np.arctanh,
-    lambda node, g: (g / _one_minus_square(node.inputs[0]),),
+    lambda node, g: (g / less_square(1, node.inputs[0]),),
     uniform(-0.8, 0.8),
     "The number whose hyperbolic tangent is x; NaN outside [-1, 1]",
     calls="atanh",

@@ -388,3 +388,13 @@ def test_extremes_of_numbers_and_what_is_none(target):
     wanted = (np.clip(values, 0, 6), np.maximum(2, values), np.minimum(values, -1), values * np.nan)
     for got, want in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(("function", "offset"), [(gc.tanh, 1), (gc.sigmoid, None)])
+def test_slopes_of_saturating_functions_round_once(function: Any, offset: int | None) -> None:
+    x = gc.placeholder("x", (1000,), gc.float32)
+    f = gc.compile([x], [function(x), gc.grad(gc.sum(function(x)), [x])[0]])
+    y, slope = f(np.linspace(-9, 9, 1000).astype(np.float32))
+    wide = y.astype(np.float64)
+    expected = (wide if offset is None else offset) - wide * wide
+    np.testing.assert_array_equal(slope, expected.astype(np.float32))
