@@ -145,3 +145,26 @@ def test_few_rows_may_be_positions_along_several_axes() -> None:
     for height, width in ((3, 5), (1, 1), (9, 8)):
         a = draw(1, 2, 16, height, width)
         np.testing.assert_allclose(run(a), np.einsum("bchw,oc->bohw", a, b), 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("names", [("m", "k", "n"), (1, "k", "n"), ("m", 600, "n"), (3, "k", 700)])
+def test_sizes_that_are_not_known_are_parted_where_they_are_large(names: tuple[Any, ...]) -> None:
+    m, k, n = names
+    x, y, r = (gc.placeholder(*p) for p in (("x", (m, k)), ("y", (k, n)), ("r", (n,))))
+    run = gc.compile([x, y, r], gc.matmul(x, y) + r)
+    assert kernels(run)[:2] == ["dot_parts", "dot_sum"]
+    for rows in [*FEW, 0, 9, 40] if m == "m" else [m]:
+        for inner, columns in ((600, 700), (513, 1030), (600, 20), (30, 700), (1, 1), (2048, 128)):
+            sizes = [s if isinstance(s, int) else t for s, t in ((k, inner), (n, columns))]
+            a, b, c = draw(1, rows, sizes[0]), draw(2, *sizes), draw(3, sizes[1])
+            np.testing.assert_allclose(run(a, b, c), a.astype(float) @ b + c, 1e-4, 1e-4)
+
+
+def test_many_columns_that_are_not_known_are_parted_too() -> None:
+    x, y = gc.placeholder("x", ("m", "k"), gc.int32), gc.placeholder("y", ("k", "n"), gc.int32)
+    run = gc.compile([x, y], gc.matmul(x, y))
+    rng = np.random.default_rng(0)
+    for n in (4096, 4097, 9001, 13001):
+        a, b = (rng.integers(-(2**31), 2**31, s, np.int32) for s in ((2, 530), (530, n)))
+        assert np.array_equal(run(a, b), a @ b)
+        assert_same_bits(run, a, b)

@@ -30,7 +30,7 @@ def compiled(ways: str, m: Any, k: Any, n: Any, **options: Any) -> Any:
     y = gc.placeholder("y", (n, k) if ways[1] == "T" else (k, n))
     left, right = (z.T if way == "T" else z for z, way in zip((x, y), ways, strict=True))
     run = gc.compile([x, y], gc.matmul(left, right), **options)
-    assert kernels(run) == ["dot_thin", "dot"]
+    assert kernels(run)[-2:] == ["dot_thin", "dot"]
 
     def call(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         stored = (z.T if way == "T" else z for z, way in zip((a, b), ways, strict=True))

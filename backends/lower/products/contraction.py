@@ -85,8 +85,25 @@ def _whole(
 ) -> list[Call]:
     """The kernels of a product whose operands are packed, or read line by line for few rows."""
     plan = parted(lowering.frame.product, lowering.frame.sizes)
-    if plan is not None:
+    if plan is None:
+        return _at_once(lowering, body, schedule, fail)
+    if plan.large == 1:
         return _parted(body, schedule, fail, plan)
+    if lowering.frame.words is not None:
+        return _at_once(lowering, body, schedule, fail)
+    calls, small = _in_parts(body, schedule, fail, plan)
+    most = MOST_CHUNKS * (1 - small)
+    whole = _at_once(lowering, body, schedule, fail)
+    return [*calls, *(replace(call, chunks=minimum(call.chunks, most)) for call in whole)]
+
+
+def _at_once(
+    lowering: ProductLowering,
+    body: Body,
+    schedule: Schedule,
+    fail: Callable[[Node, str], int],
+) -> list[Call]:
+    """The same where no sums are parted."""
     if lowering.frame.product.turned:
         straight = ProductLowering(body, schedule, fail, turns=False)
         if known_thin(straight.frame):
@@ -179,9 +196,19 @@ def _parted(
     body: Body, schedule: Schedule, fail: Callable[[Node, str], int], plan: Parted
 ) -> list[Call]:
     """The kernels of few rows, summed in parts, and that of more where there may be more."""
-    sums, results = (ProductLowering(body, schedule, fail, small=1) for _ in range(2))
     packed = ProductLowering(body, schedule, fail, small=0)
-    small = few_or_many(sums.frame.product, sums.frame.sizes)
+    calls, small = _in_parts(body, schedule, fail, plan)
+    if small == 1:
+        return calls
+    return [*calls, *_packed(packed, body, schedule, fail, 1 - small)]
+
+
+def _in_parts(
+    body: Body, schedule: Schedule, fail: Callable[[Node, str], int], plan: Parted
+) -> tuple[list[Call], Dim]:
+    """The kernels of few rows, summed in parts, and 1 where these are wanted, else 0."""
+    sums, results = (ProductLowering(body, schedule, fail, small=1) for _ in range(2))
+    small = few_or_many(sums.frame.product, sums.frame.sizes) * plan.large
     partial = Temporary(sums.frame.sum_type, plan.elements * small)
     sums.take(partial, writes=True)
     results.take(partial, writes=False)
@@ -190,6 +217,4 @@ def _parted(
         sums.call("dot_parts", parted_sums(sums.frame, plan), plan.chunks * small),
         results.call("dot_sum", parts, plan.across * small),
     ]
-    if small == 1:
-        return calls
-    return [*calls, *_packed(packed, body, schedule, fail, 1 - small)]
+    return calls, small
