@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from tests.support.threads import assert_same_bits
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 1e18, 1e-40], np.float32)
 
@@ -55,3 +56,34 @@ def test_rows_with_functions_gather_nothing(width: int) -> None:
     x = gc.placeholder("x", ("n", width))
     text = gc.compile([x], gc.softmax(x, axis=1), isa="x86-64-v4").dump("llvm")
     assert "masked.gather" not in text and "masked.scatter" not in text
+
+
+@pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3", "host"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_turn_out_to_have_few_elements(isa: str, dtype: str) -> None:
+    x, g = gc.placeholder("x", ("n", "k"), dtype), gc.placeholder("g", ("k",), dtype)
+    outputs = [*results(x), gc.softmax(x * g, axis=1) * x]
+    run = gc.compile([x, g], outputs, isa=isa)
+    reference = gc.compile([x, g], outputs, target="reference")
+    for width in (1, 2, 3, 4, 5, 17):
+        for rows in (0, 1, 16, 37):
+            given = drawn(rows, width).astype(dtype)
+            scale = np.arange(1, width + 1).astype(dtype) / width
+            with np.errstate(all="ignore"):
+                wanted = reference(given, scale)
+            for ours, theirs in zip(run(given, scale), wanted, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+
+
+def test_the_number_of_threads_changes_no_bit_of_few_elements() -> None:
+    x = gc.placeholder("x", ("n", "k"))
+    for width in (1, 3, 4, 5):
+        assert_same_bits(gc.compile([x], gc.softmax(x, axis=1)), drawn(40000, width))
+
+
+def test_lanes_are_rows_where_few_elements_are_gone_through_several_times() -> None:
+    x = gc.placeholder("x", ("n", "k"))
+    kernels = {"softmax": 2, "sum": 1}
+    for name, count in kernels.items():
+        program = gc.compile([x], getattr(gc, name)(x, axis=1)).program
+        assert program is not None and len(program.calls) == count

@@ -109,12 +109,21 @@ def test_two_threads_have_as_many_chunks_as_each_other() -> None:
                 assert evaluate(call.chunks, {"n": rows}) == wanted
 
 
-@pytest.mark.parametrize("width", [1, 8, 64, 65, 700])
+@pytest.mark.parametrize("width", [5, 8, 64, 65, 700])
 def test_short_rows_are_shared_out_like_longer_ones(width: int) -> None:
     x = matrix()
-    ((call, _),) = calls(x, [gc.softmax(x, axis=1)])
+    (narrow, _), (call, _) = calls(x, [gc.softmax(x, axis=1)])
     chunks = evaluate(call.chunks, {"n": 1000, "m": width})
     assert chunks == -(-1000 // (16384 // max(width, 64)))
+    assert evaluate(narrow.chunks, {"n": 1000, "m": width}) == 0
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_rows_that_are_found_to_be_narrow_have_chunks_of_their_own(width: int) -> None:
+    x = matrix()
+    (narrow, _), (call, _) = calls(x, [gc.softmax(x, axis=1)])
+    sizes = {"n": 6000, "m": width}
+    assert evaluate(call.chunks, sizes) == 0 < 2 < evaluate(narrow.chunks, sizes)
 
 
 def test_maps_with_much_arithmetic_have_smaller_chunks() -> None:

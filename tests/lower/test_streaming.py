@@ -84,7 +84,7 @@ def test_rows_do_not_ask_again_what_sizes_decide() -> None:
 
 def test_rows_with_other_loops_are_written_once() -> None:
     x = gc.placeholder("x", ("n", "m"))
-    (call,) = program_of([x], [gc.softmax(x, axis=1)], Schedule()).calls
+    call = program_of([x], [gc.softmax(x, axis=1)], Schedule()).calls[-1]
     assert isinstance(call, Call)
     assert any(isinstance(s, For) for s in vectorise(call.kernel).body)
 

@@ -25,7 +25,7 @@ from graphc.backends.lower.nests.accumulators import (
 from graphc.backends.lower.nests.columns import is_columns
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
-from graphc.backends.lower.nests.nest import lower_nest
+from graphc.backends.lower.nests.narrow_rows import lower_any_rows
 from graphc.backends.lower.nests.pivots import PivotedLines, exponentials_of
 from graphc.backends.lower.nests.short_lines import lower_columns
 from graphc.backends.lower.nests.taps import lower_taps
@@ -65,7 +65,7 @@ def lower_rows(body: Body, schedule: Schedule, fail: Callable[[Node, str], int])
     whole = schedule.vector_bits and schedule.by_lines and not blocks
     if whole and has_lines(body, nest.across, nest.outer):
         return LineLowering(body, schedule, fail).run()
-    return lower_taps(body, schedule, fail) or lower_nest(body, schedule, fail)
+    return lower_taps(body, schedule, fail) or lower_any_rows(body, nest, schedule, fail)
 
 
 class Tiles(Loop):

@@ -1,0 +1,55 @@
+"""Rows of a length that is not known, and may turn out to be a few elements: a kernel for those,
+whose lanes are rows, and one for all others, whose lanes are elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from graphc.backends.lower.kernel import Call, Schedule
+from graphc.backends.lower.nests.loops import Nest
+from graphc.backends.lower.nests.nest import lower_nest
+from graphc.ir.dims import Dim, maximum, minimum
+from graphc.ir.node import Node
+from graphc.passes.fusion.fuse import Body
+
+#: Elements of rows that are read one by one sooner than a vector is begun for each.
+FEW = 4
+#: How many times as long as side by side an element takes that lies apart from its neighbours.
+APART = 8
+#: No kernel has as many chunks.
+MOST_CHUNKS = 2**40
+
+
+def lower_any_rows(
+    body: Body, nest: Nest, schedule: Schedule, fail: Callable[[Node, str], int]
+) -> list[Call]:
+    """The kernels of a nest."""
+    calls = lower_nest(body, schedule, fail)
+    if not _may_be_narrow(body, nest, schedule):
+        return calls
+    (loop,) = nest.inner
+    few = minimum(1, maximum(0, FEW + 1 - loop.extent))
+    apart = replace(schedule, across=True, grain=max(1, schedule.grain // APART))
+    narrow = lower_nest(body, apart, fail)
+    return [*_only(narrow, few), *_only(calls, 1 - few)]
+
+
+def _only(calls: list[Call], wanted: Dim) -> list[Call]:
+    """The same kernels, without chunks where they are not wanted."""
+    return [replace(c, chunks=minimum(c.chunks, MOST_CHUNKS * wanted)) for c in calls]
+
+
+def _may_be_narrow(body: Body, nest: Nest, schedule: Schedule) -> bool:
+    """Whether rows that are gone through several times have an unknown length."""
+    if not schedule.vector_bits or schedule.across is not None or nest.across or nest.turning:
+        return False
+    if not nest.outer or len(nest.inner) != 1 or isinstance(nest.inner[0].extent, int):
+        return False
+    roles = {root.role for root in body.roots}
+    return (
+        "row" in roles
+        and not roles & {"column", "total"}
+        and any(root.level for root in body.roots)
+    )
