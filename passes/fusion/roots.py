@@ -69,6 +69,7 @@ class _Chooser:
         self.readers: dict[Tensor, int] = {}
         self.flops: dict[Tensor, int] = {}
         self.nodes: dict[Tensor, int] = {}
+        self.parts: set[Tensor] = set()
         for node in self.order:
             for x in dict.fromkeys(node.inputs):
                 self.readers[x] = self.readers.get(x, 0) + 1
@@ -109,6 +110,7 @@ class _Chooser:
         if node.op.name == "broadcast":
             self._keep_if_expensive(node.inputs[0])
             self._keep_if_turned(node.inputs[0])
+            self._keep_if_of_parts(node.inputs[0])
         if node.op.name == "gather":
             self._keep_if_expensive(node.inputs[0])
         if node.op.name == "depthwise" or (node.op.name == "windows" and overlap(node)):
@@ -174,6 +176,14 @@ class _Chooser:
         if x.node.op.name == "copy":
             self.roots.add(x)
 
+    def _keep_if_of_parts(self, x: Tensor) -> None:
+        """What is repeated, read elsewhere too and computed from parts of something larger is kept:
+        those lie far apart and are no longer in the cache when they are read again.
+        """
+        again = x in self.parts and self.readers[x] > 1 and self.flops[x] > 1
+        if again and not _is_one(x.type.shape):
+            self.roots.add(x)
+
     def _keep_if_computed(self, x: Tensor) -> None:
         """What several taps see is not recomputed for each."""
         if self.flops.get(x, 0) > 0:
@@ -187,6 +197,8 @@ class _Chooser:
             # Computed once, before all loops, however it comes about.
             self.flops[x] = min(self.flops[x], LITERAL)
         self.nodes[x] = 1 + sum(self.nodes.get(y, 0) for y in parts)
+        if node.op.name == "slice" or not self.parts.isdisjoint(parts):
+            self.parts.add(x)
         if x in self.roots:
             return
         several = self.readers.get(x, 0) > 1

@@ -6,6 +6,8 @@ import graphc as gc
 from graphc.ir.node import Tensor
 from graphc.passes.fusion.fuse import Body, copy_body, fuse
 from graphc.passes.fusion.roots import base, is_buffer
+from graphc.passes.graph import Graph
+from graphc.passes.pipeline import optimise
 
 
 def roles(body: Body) -> dict[str, str]:
@@ -121,6 +123,13 @@ def test_no_value_is_recomputed_when_it_is_expensive_and_read_twice() -> None:
     bodies = fuse(outputs)
     assert sum(any(root.tensor is y for root in body.roots) for body in bodies) == 1
     check_order(outputs, bodies)
+
+
+def test_a_pivot_of_some_lines_is_kept_where_all_lines_are_read() -> None:
+    x = gc.placeholder("x", (4096, 1024))
+    graph = optimise(Graph((x,), (gc.mean(x, axis=0), gc.var(x, axis=0))))
+    bodies = fuse(graph.outputs)
+    assert [graph.inputs[0] in {base(y) for y in body.inputs} for body in bodies].count(True) == 1
 
 
 def test_the_index_map_of_one_candidate_does_not_reach_the_next() -> None:
