@@ -22,7 +22,7 @@ from graphc.backends.loops.stmt import (
     Stmt,
     Store,
 )  # fmt: skip
-from graphc.backends.loops.strided import load_strided
+from graphc.backends.loops.strided import linear, load_strided
 from graphc.ir.dtypes import int64
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Widen:
             return self._accumulate(s)
         if isinstance(s, Prefetch):
             index = self.expr(s.index)
-            return [replace(s, index=index.args[0])] if index.op == "ramp" else []
+            found = linear(index)
+            return [replace(s, index=found[0])] if found is not None and found[1] else []
         if isinstance(s, Check):
             condition = e.broadcast(self.expr(s.condition), self.lanes)
             if self.mask is not None:

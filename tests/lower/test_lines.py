@@ -90,3 +90,11 @@ def test_what_is_taken_in_once_is_asked_for_some_lines_before(rows: int, togethe
     left = rows % together != 0  # lines that are taken in one by one
     assert text.count("prefetch a0") == together + left
     assert text.count(f"+ {accumulators.LINES_AHEAD}) * 1024") == together + left
+
+
+def test_whole_lines_are_asked_for_in_the_order_in_which_they_lie() -> None:
+    for width, asked in ((1024, "i1 * 8) + 112"), (lines.WIDE_TILE + 64, "+ 7) + 8)")):
+        x = gc.placeholder("x", ("n", 2000, width))
+        text = gc.compile([x], [gc.sum(x, axis=1)]).dump("loops")
+        assert asked.replace("i1", "i2") in text
+        assert text.count("prefetch a0") == accumulators.EVENLY

@@ -5,6 +5,7 @@ reads; in memory, so that several lines are taken in at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
@@ -21,6 +22,28 @@ TOGETHER, EVENLY = 4, 8
 LINES_AHEAD = 2 * TOGETHER
 #: A buffer, and a place in it.
 At = tuple[str, Expr]
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is asked for while a line is at work: a place that depends on the line and on where in
+    it. Where `lanes` elements of a line that others follow at once are read in a step, each step
+    asks for what lies side by side: memory is read in its order, as fast as it can be.
+    """
+
+    buffer: str
+    place: Expr
+    lanes: int = 0
+
+    def prefetches(self, row: str, last: str, together: int) -> list[Stmt]:
+        """What a step asks for that takes in so many lines."""
+        steps = range(together)
+        if not self.lanes:
+            moves = [Renaming({row: e.var(row) + k}) for k in steps]
+        else:
+            place = e.var(last) * together
+            moves = [Renaming({last: place + k * self.lanes}) for k in steps]
+        return [Prefetch(self.buffer, move(self.place)) for move in moves]
 
 
 @dataclass(frozen=True)
@@ -101,7 +124,7 @@ def take_in_lines(
     end: Expr,
     lines: Iterable[LineAccumulator],
     along: Callable[[list[Stmt]], For],
-    ahead: Sequence[At],
+    ahead: Sequence[Ahead],
     steps: Sequence[Stmt] = (),
     even: bool = False,
     together: int = TOGETHER,
@@ -115,7 +138,9 @@ def take_in_lines(
     def step(together: int) -> Stmt:
         moved = [Renaming({row: e.var(row) + k}) for k in range(together)]
         body = [*steps, *(s for line in lines for s in line.take_in(moved))]
-        return along(body + [Prefetch(name, move(at)) for name, at in ahead for move in moved])
+        loop = along(body)
+        asked = [s for at in ahead for s in at.prefetches(row, loop.var, together)]
+        return replace(loop, body=(*loop.body, *asked))
 
     together = 1 if steps else together
     whole = (end - begin) / together
@@ -127,13 +152,13 @@ def take_in_lines(
     return loops
 
 
-def lines_ahead(row: str, end: Expr, read: Iterable[At]) -> list[At]:
+def lines_ahead(row: str, end: Expr, read: Iterable[Ahead]) -> list[Ahead]:
     """The same places some lines on; where they are found by what lies in memory, that of the last
     line before `end` at most, as there may be nothing behind it.
     """
     line = e.var(row) + LINES_AHEAD
     later, last = Renaming({row: line}), Renaming({row: e.minimum(line, end - 1)})
-    return [(buffer, (last if _is_found(place) else later)(place)) for buffer, place in read]
+    return [replace(at, place=(last if _is_found(at.place) else later)(at.place)) for at in read]
 
 
 def _is_found(place: Expr) -> bool:

@@ -114,7 +114,7 @@ class ColumnLowering(InLines):
     ) -> list[Stmt]:
         """The lines from `begin` to `end`, taken in."""
         (rows,), (line,) = self.nest.outer, self.nest.inner
-        ahead = lines_ahead(rows.name, end, self._lines_along(rows.name, line.name, lines))
+        ahead = lines_ahead(rows.name, end, self._lines_along(rows, line, lines))
         return take_in_lines(rows.name, begin, end, lines, self.along, ahead, steps)
 
     def _place(self) -> list[Stmt]:

@@ -17,6 +17,7 @@ from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.accumulators import (
     EVENLY,
     TOGETHER,
+    Ahead,
     At,
     LineAccumulator,
     lines_ahead,
@@ -180,7 +181,7 @@ class LineLowering(InLines):
     # --- loops ------------------------------------------------------------------------------------
 
     def taken_in(
-        self, lines: Sequence[LineAccumulator], ahead: Sequence[At], steps: Sequence[Stmt] = ()
+        self, lines: Sequence[LineAccumulator], ahead: Sequence[Ahead], steps: Sequence[Stmt] = ()
     ) -> list[Stmt]:
         """The loops over the reduced axes, several lines of the last one at once."""
         *others, rows = self.nest.inner
@@ -215,24 +216,24 @@ class LineLowering(InLines):
 
     # --- what comes next --------------------------------------------------------------------------
 
-    def lines_to_come(self, lines: Sequence[LineAccumulator]) -> list[At]:
+    def lines_to_come(self, lines: Sequence[LineAccumulator]) -> list[Ahead]:
         """What a reduction that reads all once asks for: some lines on."""
         last, rows = self.nest.outer[-1], self.nest.inner[-1]
-        found = self._lines_along(rows.name, last.name, lines)
+        found = self._lines_along(rows, last, lines)
         return lines_ahead(rows.name, self.dims(rows.extent), found)
 
-    def _ahead(self, level: int, lines: Sequence[LineAccumulator]) -> list[At]:
+    def _ahead(self, level: int, lines: Sequence[LineAccumulator]) -> list[Ahead]:
         """What the reductions of a level ask for: the only ones of a tile, some lines; later ones
         the next tile, of this block or the next one.
         """
         if not self.again:
             return self.lines_to_come(lines)
         last, rows = self.nest.outer[-1], self.nest.inner[-1]
-        found = self._lines_along(rows.name, last.name, lines)
+        found = self._lines_along(rows, last, lines)
         if not found or level == 0:
             return []
         tiles = floordiv(last.extent + (self.tile - 1), self.tile)
         size = rows.extent * last.extent
         more = self.dims(TILE_NUMBER + 1) < self.dims(tiles)
         step = e.select(more, self.dims(self.tile), self.dims(size - (tiles - 1) * self.tile))
-        return [(buffer, place + step) for buffer, place in found]
+        return [Ahead(at.buffer, at.place + step) for at in found]

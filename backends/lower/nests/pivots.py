@@ -21,7 +21,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, If, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
-from graphc.backends.lower.nests.accumulators import At, LineAccumulator
+from graphc.backends.lower.nests.accumulators import Ahead, At, LineAccumulator
 from graphc.ir.dims import Dim, minimum
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
@@ -119,7 +119,7 @@ class PivotedLines:
         return value
 
     def _taking_in(
-        self, lines: list[LineAccumulator], ahead: Sequence[At] = (), checks: Sequence[Stmt] = ()
+        self, lines: list[LineAccumulator], ahead: Sequence[Ahead] = (), checks: Sequence[Stmt] = ()
     ) -> list[Stmt]:
         low = self.low
         start = [low.along([s]) for line in lines for s in line.start(low.dims(0))]
