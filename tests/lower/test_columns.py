@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.loops.stmt import For, walk
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests import columns
 from graphc.backends.reference import evaluate
@@ -112,3 +113,18 @@ def test_few_long_lines_are_shared_out_by_tiles(rows: int) -> None:
     value = np.random.default_rng(rows).normal(size=(rows, 5000)).astype(np.float32)
     (got,) = function([x], [gc.sum(x, axis=0)], Schedule())(value)
     np.testing.assert_allclose(got, value.astype(np.float64).sum(0), 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("width", [20, 200, 1000])
+@pytest.mark.parametrize("combine", ["sum", "max", "argmax"])
+def test_parts_of_columns_are_combined_by_several_vectors_at_once(width: int, combine: str) -> None:
+    x = gc.placeholder("x", ("n", width))
+    y = getattr(gc, combine)(x, axis=0)
+    value = np.random.default_rng(width).normal(size=(3000, width)).astype(np.float32)
+    schedule = Schedule(grain=1000)
+    combined = program_of([x], [y], schedule).calls[-1]
+    assert isinstance(combined, Call)
+    lanes = {s.width for s in walk(combined.kernel.body) if isinstance(s, For)}
+    assert (max(lanes) > 16) == (width > 20 and combine != "argmax")
+    (got,) = function([x], [y], schedule)(value)
+    np.testing.assert_allclose(got, evaluate([y], {x: value})[0], 1e-5, 1e-3)

@@ -23,6 +23,8 @@ TOGETHER = 8
 LONG_ROW = 512
 #: Numbers in a line of memory.
 LINE = 16
+#: Vectors of results that are combined side by side: each waits for lines of other threads' caches.
+ABREAST = 4
 
 
 def apart(size: Dim, chunks: Dim) -> Dim:
@@ -126,7 +128,7 @@ def combine_partials(
         Store("o0", dims(j), e.cast(result, out.dtype)),
     ]
     begin, end, parts = _split(dims, size, chunks, schedule)
-    lanes = schedule.lanes(wide.bits) if size != 1 else 0
+    lanes = _lanes(schedule.lanes(wide.bits), size, places is not None)
     loop = For("j", begin, end, tuple(line), "vector" if lanes else "serial", lanes, 1)
     kernel = LoopKernel(f"combine_{op.name}", tuple(params), (), dims(parts), (loop,))
     return Call(
@@ -136,6 +138,14 @@ def combine_partials(
         tuple(arguments),
         parts,
     )
+
+
+def _lanes(lanes: int, size: Dim, places: bool) -> int:
+    """The lanes of a vector over `size` results, of which there may be several side by side."""
+    if size == 1:
+        return 0
+    few = isinstance(size, int) and size < ABREAST * lanes
+    return lanes if places or few else ABREAST * lanes
 
 
 def dtype_of_parts(combine: str, dtype: DType) -> DType:
