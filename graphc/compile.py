@@ -48,7 +48,7 @@ def compile(
     inputs: placeholders, in the order of the arguments; their names are the arguments' names, so
     the keys of a dict must be these.
     outputs: a tensor, or a tuple, list or dict of tensors; results come back in the same structure,
-    as new NumPy arrays. None where only the updates matter.
+    as new NumPy arrays, or in those of a call's `out=`. None where only the updates matter.
     updates: {variable: new value}; new values are computed from the old ones and take effect
     together.
     target: "cpu" (native code), "numba", "cuda", "numba-cuda" or "reference" (NumPy, op by op).

@@ -75,6 +75,11 @@ class KernelInfo:
 class Executable:
     """A compiled function. Call it by position or by name; the outputs have the structure that was
     given to `compile`. `machine` is what its code was made for, on the CPU.
+
+    Results are new arrays, unless `out=` gives arrays for them, in the same structure: of their
+    dtypes and shapes, in C order and writeable, none of which share memory. These are what is
+    returned then. An argument that shares memory with them is copied first. What they hold after a
+    call that failed is undefined. A function with an argument called `out` has no such thing.
     """
 
     name: str

@@ -16,6 +16,7 @@ from graphc.ir.node import Tensor
 from graphc.ir.structure import restore
 from graphc.ir.walk import topological
 from graphc.passes.pipeline import Graph
+from graphc.results import Binding
 from graphc.shortage import shortage
 from graphc.stages import Stages
 from graphc.tuning import Tuning, digest
@@ -47,13 +48,16 @@ def build_reference(stages: Stages, signature: Signature, outputs: Any) -> Execu
 
     graph = stages.source
 
+    binding = Binding(signature, outputs)
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        arrays = signature.bind(args, kwargs)
+        arrays, given = binding.split(args, kwargs)
         values = dict(zip(graph.inputs, arrays, strict=True))
         results = evaluate([*graph.outputs, *(new for _, new in graph.updates)], values)
         for (variable, _), new in zip(graph.updates, results[len(graph.outputs) :], strict=True):
             state_of(variable)[...] = new
-        return _restored(outputs, [np.array(r) for r in results[: len(graph.outputs)]])
+        found = [np.array(r) for r in results[: len(graph.outputs)]]
+        return _restored(outputs, _handed_over(found, given))
 
     return _executable(stages, signature, "reference", call)
 
@@ -123,7 +127,8 @@ def build_cpu(
         packed = unpack(data, lambda origins: values_of(origins, written))
     arrays = [state_of(x) for x in variables]
     name, lacking = stages.source.name, shortage(stages)
-    native = load(name, packed, arrays, structure, signature.bind, shortage=lacking)
+    binding = Binding(signature, outputs)
+    native = load(name, packed, arrays, structure, binding, shortage=lacking)
     call = native.call
     if structure == "tuple" and not (
         isinstance(outputs, tuple) and all(isinstance(x, Tensor) for x in outputs)
@@ -185,6 +190,13 @@ def _restored(outputs: Any, values: Sequence[Any]) -> Any:
     return None if outputs is None else restore(outputs, values)
 
 
+def _handed_over(results: Sequence[Array], given: Sequence[Array]) -> Sequence[Array]:
+    """The results, or the arrays of the caller's with them."""
+    for x, y in zip(given, results, strict=False):
+        x[...] = y
+    return given or results
+
+
 def _restoring(call: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
     def restored(*args: Any, **kwargs: Any) -> Any:
         return restore(outputs, call(*args, **kwargs))
@@ -229,9 +241,11 @@ def _running(
     run: Callable[[Sequence[Array], Mapping[str, int]], list[Array]],
 ) -> Executable:
     """An executable around a function of conforming arrays and sizes."""
+    binding = Binding(signature, outputs)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        arrays = signature.bind(args, kwargs)
-        return _restored(outputs, run(arrays, signature.sizes(arrays)))
+        arrays, given = binding.split(args, kwargs)
+        results = run(arrays, signature.sizes(arrays))
+        return _restored(outputs, _handed_over(results, given))
 
     return _executable(stages, signature, target, call)

@@ -134,7 +134,8 @@ done:
   ret ptr %dict
 }
 
-; Asks `prepare` for conforming arrays. Returns the tuple that keeps them alive, bound, or null.
+; Asks `prepare` for conforming arrays. Returns the tuple that keeps them alive, bound, or null; it
+; may hold an array for each output behind the arguments.
 define internal ptr @bind_prepared(
     ptr %call, ptr %arguments, i64 %positional, ptr %names, ptr %sizes, ptr %buffers) noinline {
 entry:
@@ -152,8 +153,13 @@ fail:
   ret ptr null
 check:
   %count = load i64, ptr %call
+  %outs.p = getelementptr %Call, ptr %call, i32 0, i32 1
+  %outs = load i64, ptr %outs.p
+  %both = add i64 %count, %outs
   %size = call i64 @PyTuple_Size(ptr %ready)
-  %right = icmp eq i64 %size, %count
+  %all = icmp eq i64 %size, %both
+  %alone = icmp eq i64 %size, %count
+  %right = or i1 %all, %alone
   br i1 %right, label %list, label %wrong
 list:
   %items = alloca ptr, i64 %count

@@ -10,7 +10,9 @@ import numpy as np
 from graphc.ir.record import dataclass
 
 Prepare = Callable[[tuple[Any, ...], dict[str, Any] | None], tuple[np.ndarray[Any, Any], ...]]
-"""Turns any positional and keyword arguments into conforming arrays, or raises."""
+"""Turns any positional and keyword arguments into conforming arrays, or raises. Behind them may
+follow one for each output, of its dtype and shape, which the result is written to.
+"""
 
 Fail = Callable[[int, int, tuple[int, ...], int], object]
 """Raises the error for a code, an offending value, the size slots, and where the table is that

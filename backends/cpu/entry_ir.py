@@ -99,8 +99,9 @@ done:
   ret void
 }
 
-; Everything after binding: the result, or null with an error set.
-define internal ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers) {
+; Everything after binding: the result, or null with an error set. `given` is null, or the tuple of
+; prepared arguments.
+define internal ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %given) {
 entry:
   %plan.p = getelementptr %Call, ptr %call, i32 0, i32 7
   %plan = load ptr, ptr %plan.p
@@ -128,9 +129,22 @@ outputs:
   %shapes = getelementptr i64, ptr %out, i64 2
   %ins = load i64, ptr %call
   %slots = getelementptr ptr, ptr %buffers, i64 %ins
-  %made = call i64 @new_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results)
   %wanted.p = getelementptr %Call, ptr %call, i32 0, i32 1
   %wanted = load i64, ptr %wanted.p
+  %usual = icmp eq ptr %given, null
+  br i1 %usual, label %new, label %prepared
+prepared:
+  %items = call i64 @PyTuple_Size(ptr %given)
+  %none = icmp eq i64 %items, %ins
+  br i1 %none, label %new, label %handed
+handed:
+  %taken = call i64 @given_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results, ptr %given)
+  br label %count
+new:
+  %fresh = call i64 @new_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results)
+  br label %count
+count:
+  %made = phi i64 [ %taken, %handed ], [ %fresh, %new ]
   %all = icmp eq i64 %made, %wanted
   br i1 %all, label %go, label %lacking
 lacking:
@@ -186,11 +200,11 @@ slow:
   %raised = icmp eq ptr %keep, null
   br i1 %raised, label %leave, label %prepared
 prepared:
-  %late = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers)
+  %late = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %keep)
   call void @Py_DecRef(ptr %keep)
   br label %leave
 perform:
-  %soon = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers)
+  %soon = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr null)
   br label %leave
 leave:
   %result = phi ptr [ null, %slow ], [ %late, %prepared ], [ %soon, %perform ]

@@ -20,6 +20,7 @@ _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes
 _state_lock = threading.Lock()
 
 _Array = np.ndarray[Any, Any]
+_UNFIT = "the prepared arguments do not fit the compiled function"
 
 
 def python_caller(spec: CallSpec) -> Callable[..., Any]:
@@ -28,7 +29,7 @@ def python_caller(spec: CallSpec) -> Callable[..., Any]:
 
     def call(*arguments: Any, **keywords: Any) -> Any:
         sizes = np.zeros(spec.sizes + 2, np.int64)
-        arrays = _conforming(spec, arguments, keywords, sizes)
+        arrays, given = _conforming(spec, arguments, keywords, sizes)
         table = [a.ctypes.data for a in arrays]
         fail = _Failing(spec, sizes, np.array(table or [0], np.uintp))
         out = np.zeros(2 + sum(output.ndim for output in spec.outputs), np.int64)
@@ -36,7 +37,7 @@ def python_caller(spec: CallSpec) -> Callable[..., Any]:
             fail(REFUSED)
         need = int(out[0])
         arena = fail.empty(NO_ARENA, (need + 64,), np.dtype(np.uint8), need)
-        results = _new_outputs(spec, out[2:].tolist(), fail)
+        results = _outputs(spec, given, out[2:].tolist(), fail)
         table += [a.ctypes.data for a in results] + list(spec.variables)
         buffers = np.array(table or [0], np.uintp)
         start = arena.ctypes.data + 63 & ~63
@@ -57,13 +58,19 @@ def _run(spec: CallSpec, run: Callable[..., int], addresses: tuple[int, int, int
 
 def _conforming(
     spec: CallSpec, arguments: tuple[Any, ...], keywords: dict[str, Any], sizes: _Array
-) -> Sequence[_Array]:
+) -> tuple[Sequence[_Array], Sequence[_Array]]:
+    """The arguments, and the arrays that results are written to, if they are given."""
     if not keywords and _bind(spec.inputs, arguments, sizes):
-        return arguments
+        return arguments, ()
     ready = spec.prepare(arguments, keywords or None)
-    if not isinstance(ready, tuple) or not _bind(spec.inputs, ready, sizes):
-        raise RuntimeError("the prepared arguments do not fit the compiled function")
-    return ready
+    count = len(spec.inputs)
+    if (
+        not isinstance(ready, tuple)
+        or len(ready) not in (count, count + len(spec.outputs))
+        or not _bind(spec.inputs, ready[:count], sizes)
+    ):
+        raise RuntimeError(_UNFIT)
+    return ready[:count], ready[count:]
 
 
 def _bind(inputs: tuple[InputSpec, ...], arguments: tuple[Any, ...], sizes: _Array) -> bool:
@@ -109,12 +116,27 @@ class _Failing:
             raise
 
 
-def _new_outputs(spec: CallSpec, extents: list[int], fail: _Failing) -> list[_Array]:
+def _outputs(
+    spec: CallSpec, given: Sequence[Any], extents: list[int], fail: _Failing
+) -> list[_Array]:
+    """The arrays of the planned shapes that are given, or new ones."""
     results = []
     for k, output in enumerate(spec.outputs):
         shape, extents = tuple(extents[: output.ndim]), extents[output.ndim :]
-        results.append(fail.empty(NO_OUTPUT - k, shape, output.dtype))
+        if not given:
+            results.append(fail.empty(NO_OUTPUT - k, shape, output.dtype))
+        elif _holds(given[k], shape, output.dtype):
+            results.append(given[k])
+        else:
+            raise RuntimeError(_UNFIT)
     return results
+
+
+def _holds(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether it is an array that such a result can be written to."""
+    if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+        return False
+    return bool(array.flags.c_contiguous and array.flags.aligned and array.flags.writeable)
 
 
 def _structured(spec: CallSpec, results: list[_Array]) -> Any:

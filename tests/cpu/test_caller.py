@@ -63,11 +63,29 @@ def test_a_wrong_number_of_arguments_is_for_prepare_to_judge(make: Make) -> None
         call(1, 2, y=3)
 
 
-@pytest.mark.parametrize("answer", [None, (), (x10(), x10()), (np.zeros(3),), [x10()]])
+def frozen() -> np.ndarray[Any, Any]:
+    array = x10()
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None, (), (x10(),) * 3, (np.zeros(3),), [x10()],
+        *((x10(), out) for out in (x10()[:3], np.zeros(10), np.zeros((10, 1), F32), frozen(), 3.0)),
+    ],
+)  # fmt: skip
 def test_an_unfit_answer_of_prepare_is_an_error(make: Make, answer: object) -> None:
     call = make(increment_spec(prepare=lambda arguments, keywords: answer))
     with pytest.raises(RuntimeError, match="do not fit"):
         call(0)
+
+
+def test_prepare_may_say_where_results_go(make: Make) -> None:
+    out = x10()
+    assert make(increment_spec(prepare=lambda arguments, keywords: (x10(), out)))(0) is out
+    np.testing.assert_array_equal(out, x10() + 1)
 
 
 def test_extents_are_checked(make: Make) -> None:
