@@ -144,7 +144,7 @@ def _lanes(lanes: int, size: Dim, places: bool) -> int:
     """The lanes of a vector over `size` results, of which there may be several side by side."""
     if size == 1:
         return 0
-    few = isinstance(size, int) and size < ABREAST * lanes
+    few = lanes == 1 or (isinstance(size, int) and size < ABREAST * lanes)
     return lanes if places or few else ABREAST * lanes
 
 
