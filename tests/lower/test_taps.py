@@ -86,6 +86,13 @@ def test_a_tap_between_elements_adds_nothing() -> None:
     np.testing.assert_array_equal(np.unique(np.isinf(wanted).nonzero()[2] % 2), 1)
 
 
+def test_taps_that_see_nothing_of_an_image_give_zeros() -> None:
+    x, w = gc.placeholder("x", (1, 16, 8, 8)), gc.placeholder("w", (16, 1, 1, 1))
+    y = nn.conv(x, w, stride=(1, 2), padding=1, groups=16, spread=(1, 2))
+    found = gc.compile([x, w], y)(np.ones(x.shape, "f4"), np.ones(w.shape, "f4"))
+    np.testing.assert_array_equal(found, np.zeros((1, 16, 10, 9)))
+
+
 def test_every_phase_of_a_gradient_is_one_kernel() -> None:
     x, w = gc.placeholder("x", (2, 32, 40, 41)), gc.placeholder("w", (32, 1, 3, 3))
     f = gc.compile([x, w], gc.grad(gc.sum(gc.square(nn.conv(x, w, 2, 1, groups=32))), x))

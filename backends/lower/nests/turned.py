@@ -44,6 +44,8 @@ def plan_turned(body: Body, schedule: Schedule) -> Turned | None:
     """The loops of a body that reads far apart along the axis along which it stores."""
     root = body.roots[0]
     lanes = schedule.lanes(root.tensor.dtype.bits)
+    if not body.outputs:
+        return None  # nobody reads it, as an image of which a convolution's taps see nothing
     if len(body.roots) != 1 or root.role != "map" or lanes < 4 or root.tensor.dtype.bits < 32:
         return None
     if not schedule.turned:
