@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd, lcm
+
 from graphc.ir.polynomials import (
     Atom,
     Dim,
@@ -63,23 +65,32 @@ def bounds(d: Dim) -> tuple[int | None, int | None]:
     """
     low, high = _term_bounds(d)
     if low is None or high is None:
-        other = _by_remainders(d)
+        other, times = _by_remainders(d)
         if other is not d:
             lo, hi = bounds(other)
-            low, high = (lo if low is None else low), (hi if high is None else high)
+            if low is None and lo is not None:
+                low = -(-lo // times)
+            if high is None and hi is not None:
+                high = hi // times
     return low, high
 
 
-def _by_remainders(d: Dim) -> Dim:
-    """d with a - a % b for each b * (a // b), which may cancel."""
-    result = d
-    for monomial, c in terms_of(d):
-        if len(monomial) == 1 and monomial[0].kind == "floordiv":
-            a, b = monomial[0].args
-            if isinstance(b, int) and c % b == 0:
-                change = a - mod(a, b) - b * floordiv(a, b)
-                result = result + c // b * change
-    return result
+def _by_remainders(d: Dim) -> tuple[Dim, int]:
+    """A multiple of d with a - a % b for each b * (a // b), which may cancel, and how many times d
+    it is: once if d has such terms as it is.
+    """
+    quotients = [
+        (c, *monomial[0].args)
+        for monomial, c in terms_of(d)
+        if len(monomial) == 1 and monomial[0].kind == "floordiv"
+    ]
+    divided = [(c, a, b) for c, a, b in quotients if isinstance(b, int) and b > 0]
+    whole = [(c, a, b) for c, a, b in divided if c % b == 0] or divided
+    times = lcm(*(b // gcd(b, c) for c, _, b in whole))
+    result = d * times if whole else d
+    for c, a, b in whole:
+        result = result + c * times // b * (a - mod(a, b) - b * floordiv(a, b))
+    return result, times
 
 
 def _term_bounds(d: Dim) -> tuple[int | None, int | None]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Union
 
+import numpy as np
+
 from graphc.ir.errors import GraphError, ShapeError
 
 Dim = Union[int, "DimExpr"]
@@ -121,13 +123,13 @@ class DimExpr:
         )
 
     __lt__ = __le__ = __gt__ = __ge__ = __truediv__ = __rtruediv__ = __rpow__ = _unknown
-    __index__ = __int__ = __float__ = _unknown
+    __index__ = __int__ = __float__ = __abs__ = _unknown
 
     # --- arithmetic -------------------------------------------------------------------------------
 
     def __add__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
-            return NotImplemented
+            return self._unknown(other)
         total = dict(self.terms)
         for monomial, coefficient in terms_of(other):
             total[monomial] = total.get(monomial, 0) + coefficient
@@ -135,7 +137,7 @@ class DimExpr:
 
     def __mul__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
-            return NotImplemented
+            return self._unknown(other)
         total: dict[Monomial, int] = {}
         for m1, c1 in self.terms:
             for m2, c2 in terms_of(other):
@@ -151,10 +153,10 @@ class DimExpr:
 
     def __sub__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
-            return NotImplemented
+            return self._unknown(other)
         return self + -other
 
-    def __rsub__(self, other: int) -> Dim:
+    def __rsub__(self, other: Dim) -> Dim:
         return -self + other
 
     def __pow__(self, exponent: Any) -> Any:
@@ -167,19 +169,43 @@ class DimExpr:
 
     def __floordiv__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
-            return NotImplemented
+            return self._unknown(other)
         return floordiv(self, other)
 
-    def __rfloordiv__(self, other: int) -> Dim:
+    def __rfloordiv__(self, other: Dim) -> Any:
+        if not isinstance(other, int):
+            return self._unknown(other)
         return floordiv(other, self)
 
     def __mod__(self, other: Dim) -> Dim:
         if not isinstance(other, (int, DimExpr)):
-            return NotImplemented
+            return self._unknown(other)
         return mod(self, other)
 
-    def __rmod__(self, other: int) -> Dim:
+    def __rmod__(self, other: Dim) -> Any:
+        if not isinstance(other, int):
+            return self._unknown(other)
         return mod(other, self)
+
+    def __divmod__(self, other: Dim) -> tuple[Dim, Dim]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Dim) -> tuple[Dim, Dim]:
+        return other // self, other % self
+
+    def __pos__(self) -> Dim:
+        return self
+
+    def __round__(self, _: int = 0) -> Dim:
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's integers compute with lengths as Python's do; its functions need the number."""
+        if len(inputs) == 1:
+            return self._unknown()
+        if not all(isinstance(x, (DimExpr, int, float, np.generic, np.ndarray)) for x in inputs):
+            return NotImplemented
+        return getattr(ufunc, method)(*(np.asarray(x).astype(object) for x in inputs), **options)
 
 
 def terms_of(d: Dim) -> Iterable[tuple[Monomial, int]]:

@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 from graphc.ir import dims
@@ -54,6 +56,37 @@ def test_whole_segments_of_a_length_are_no_longer_than_it() -> None:
     assert minimum(floordiv(N, 4) * 4, N) == floordiv(N, 4) * 4
     assert maximum(floordiv(N + M, 4) * 8, (N + M) * 2) == (N + M) * 2
     assert dims.divide(N * 4 + 3, 4) == (N, 3)
+
+
+def test_parts_of_a_length_are_no_longer_than_it() -> None:
+    half = floordiv(N, 2)
+    assert minimum(N, half) == half
+    assert maximum(N - half, 0) == N - half
+    assert minimum(floordiv(N + 1, 2), N) == floordiv(N + 1, 2)
+    assert bounds(half - floordiv(N, 4)) == (0, None)
+    assert bounds(floordiv(N, 4) * 4 - N + 3 + floordiv(M, 3)) == (0, None)
+
+
+@pytest.mark.parametrize("whole", [int, np.int64])
+def test_lengths_compute_with_whole_numbers_as_integers_do(whole: Callable[[int], Any]) -> None:
+    k = whole(3)
+    assert (N * k, k * N, N - k, k - N) == (N * 3, N * 3, N - 3, 3 - N)
+    assert (N // k, k // N) == (floordiv(N, 3), floordiv(3, N))
+    assert divmod(N, k) == (N // 3, N % 3) and divmod(3, N) == (3 // N, 3 % N)
+    assert round(N) == +N == N
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        lambda: N * 1.5, lambda: 1.5 * N, lambda: N - 0.5, lambda: N // 2.0, lambda: 2.5 // N,
+        lambda: 2.5 % N, lambda: divmod(N, 2.0), lambda: N * np.float32(2),
+        lambda: np.float32(2) * N, lambda: np.sqrt(N), lambda: np.maximum(N, 3), lambda: abs(N),
+    ],
+)  # fmt: skip
+def test_what_needs_the_number_says_that_it_is_not_known(number: Callable[[], Any]) -> None:
+    with pytest.raises(GraphError, match="the length n is not known while the graph is built"):
+        number()
 
 
 def test_only_whole_powers_of_lengths_are_lengths() -> None:
