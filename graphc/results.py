@@ -70,7 +70,8 @@ class Binding:
     def _check(self, place: str, array: Any, x: Tensor, shape: tuple[int, ...]) -> None:
         wanted = TensorType(x.dtype, shape)
         if type(array) is not np.ndarray:
-            raise ArgumentError(f"{place} is no NumPy array: {type(array).__name__}")
+            hint = f"\n  hint: np.asarray({place}) is one" if isinstance(array, np.ndarray) else ""
+            raise ArgumentError(f"{place} is no plain NumPy array: {type(array).__name__}{hint}")
         if array.dtype != x.dtype.numpy or array.shape != shape:
             lengths = ", ".join(map(str, array.shape))
             raise ArgumentError(f"{place} is {array.dtype}[{lengths}], the result is {wanted}")
@@ -79,7 +80,7 @@ class Binding:
             why = "cannot be written" if not flags.writeable else "does not lie in C order"
             why = why if flags.aligned else "is not aligned"
             raise ArgumentError(
-                f"{place} {why}\n  hint: np.empty({shape}, np.{x.dtype.name}) gives one that fits"
+                f"{place} {why}\n  hint: np.empty({shape}, {x.dtype.name!r}) gives one that fits"
             )
 
 

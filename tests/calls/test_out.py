@@ -119,7 +119,7 @@ SHARED = np.empty((5, 3), np.float32)
         (X + 1.0, np.empty((4, 3)), "out is float64[4, 3], the result is f32[4, 3]"),
         (X + 1.0, np.empty((3, 4), "f4").T, "out does not lie in C order"),
         (X + 1.0, FROZEN, "out cannot be written"),
-        (X + 1.0, [0.0], "out is no NumPy array: list"),
+        (X + 1.0, [0.0], "out is no plain NumPy array: list"),
         ((X, X + 1.0), np.empty((4, 3), "f4"), "out must be a tuple of 2, like the outputs"),
         ([X, X + 1.0], [A.copy()], "out must be a list of 2"),
         ((X, X + 1.0), (SHARED[:4], SHARED[1:]), "out[1] and out[0] share memory"),
@@ -131,6 +131,18 @@ def test_what_does_not_fit_is_refused(outputs: Any, out: Any, text: str) -> None
     with pytest.raises(gc.ArgumentError) as found:
         gc.compile([X], outputs)(A, out=out)
     assert text in str(found.value)
+
+
+@pytest.mark.parametrize("dtype", [gc.float32, gc.bfloat16, gc.bool_, gc.int8], ids=str)
+def test_what_errors_advise_fits(dtype: Any) -> None:
+    x = gc.placeholder("x", (2, 3), dtype)
+    f, a = gc.compile([x], x.T), np.zeros((2, 3), dtype.numpy)
+    with pytest.raises(gc.ArgumentError) as found:
+        f(a, out=np.zeros_like(a).T)
+    hint = str(found.value).partition("hint: ")[2].removesuffix(" gives one that fits")
+    f(a, out=eval(hint))
+    with pytest.raises(gc.ArgumentError, match=r"hint: np.asarray\(out\) is one"):
+        f(a, out=np.zeros((3, 2), dtype.numpy).view(np.ma.MaskedArray))
 
 
 def test_functions_without_outputs_have_nothing_to_write() -> None:
