@@ -235,6 +235,8 @@ def floordiv(a: Dim, b: Dim) -> Dim:
     _check_divisor(a, b)
     if isinstance(a, int) and isinstance(b, int):
         return a // b
+    if isinstance(b, int) and b < 0:
+        return floordiv(-a, -b)
     if b == 1:
         return a
     exact, rest = divide(a, b)
@@ -250,6 +252,8 @@ def mod(a: Dim, b: Dim) -> Dim:
     _check_divisor(a, b)
     if isinstance(a, int) and isinstance(b, int):
         return a % b
+    if isinstance(b, int) and b < 0:
+        return -mod(-a, -b)
     if b == 1:
         return 0
     exact, rest = divide(a, b)

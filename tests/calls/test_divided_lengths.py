@@ -88,3 +88,13 @@ def test_guarded_divisors_need_no_check() -> None:
     f = gc.compile([x], gc.roll(x, 3))
     assert not [d for d in f.stages.graph.lengths if "divided" in d.what]
     assert f(np.zeros(0, np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("n", [1, 4, 6])
+def test_lengths_are_divided_by_negative_numbers_as_in_python(n: int) -> None:
+    x = gc.placeholder("x", ("n",))
+    size = x.shape[0]
+    divided = (size // -3, size % -3, (2 - size) // -3, (2 - size) % -3)
+    run = gc.compile([x], [gc.sum(x) * d for d in divided])
+    found = [int(y) for y in run(np.eye(1, n, dtype=np.float32)[0])]
+    assert found == [n // -3, n % -3, (2 - n) // -3, (2 - n) % -3]

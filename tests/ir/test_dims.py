@@ -31,6 +31,8 @@ def draw(rng: random.Random, depth: int) -> Pair:
         (floordiv(a, k), lambda n, m: f(n, m) // k),
         (floordiv(a, k) * k, lambda n, m: f(n, m) // k * k),
         (mod(a, k), lambda n, m: f(n, m) % k),
+        (floordiv(a, -k), lambda n, m: f(n, m) // -k),
+        (mod(a, -k), lambda n, m: f(n, m) % -k),
         (minimum(a, b), lambda n, m: min(f(n, m), g(n, m))),
         (maximum(a, b), lambda n, m: max(f(n, m), g(n, m))),
     ]
