@@ -236,3 +236,8 @@ def test_wrong_padding_is_an_error():
     x, w = gc.placeholder("x", (2, 3, 8, 8)), gc.placeholder("w", (4, 3, 3, 3))
     with pytest.raises(ShapeError, match="padding is"):
         nn.conv(x, w, padding="some")
+
+
+def test_a_step_that_is_no_integer_is_an_error():
+    with pytest.raises(ShapeError, match=r"stride is an int or 1 ints of at least 1, not 1\.0"):
+        nn.conv(gc.zeros((1, 1, 4)), gc.zeros((1, 1, 2)), 1.0)

@@ -34,6 +34,12 @@ def test_a_product_of_a_size_can_be_split() -> None:
     assert [y.shape for y in split(x.reshape(-1), 4)] == [(x.shape[0],)] * 4
 
 
+def test_split_into_a_number_of_parts_that_is_not_known_is_an_error() -> None:
+    x = placeholder("x", ("n", 2))
+    with pytest.raises(ShapeError, match="split into n parts, a number that is not known"):
+        split(x, x.shape[0])  # type: ignore[arg-type]
+
+
 def test_split_into_unequal_parts_is_an_error() -> None:
     with pytest.raises(ShapeError, match="axis 0 of length 4 cannot be split into 3 equal parts"):
         split(placeholder("x", (4,)), 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum
@@ -26,7 +26,7 @@ Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 def per_axis(value: PerAxis, n: int, name: str, least: int = 1) -> tuple[int, ...]:
     """One int for each of n spatial axes; raises ShapeError where one is below `least`."""
     value = plain(value)
-    items = (value,) * n if isinstance(value, int) else tuple(map(plain, value))
+    items = tuple(map(plain, value)) if isinstance(value, Iterable) else (value,) * n
     if len(items) != n or any(not isinstance(k, int) or k < least for k in items):
         raise ShapeError(f"{name} is an int or {n} ints of at least {least}, not {value}")
     return items

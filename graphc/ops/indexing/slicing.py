@@ -250,6 +250,11 @@ def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[T
             )
         part = floordiv(n, sections)
         return [narrow(x, axis, part * k, part) for k in range(sections)]
+    if isinstance(sections, DimExpr):
+        raise ShapeError(
+            f"axis {axis} of length {n} is split into {sections} parts, a number that is not known"
+            " while the graph is built"
+        )
     cuts: list[Any] = [None, *sections, None]
     pieces = (slice(a, b) for a, b in pairwise(cuts))
     ranges = [slice_range(piece, n) for piece in pieces]
