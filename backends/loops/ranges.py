@@ -164,4 +164,12 @@ def _plus(a: Linear, b: Linear, factor: int) -> Linear:
 
 
 def _mentions(x: Expr, name: str) -> bool:
-    return x.attr == name if x.op == "var" else any(_mentions(a, name) for a in x.args)
+    stack, seen = [x], {x}
+    while stack:
+        part = stack.pop()
+        if part.op == "var" and part.attr == name:
+            return True
+        new = [a for a in part.args if a not in seen]
+        seen.update(new)
+        stack += new
+    return False
