@@ -1,6 +1,32 @@
 """Native binding of the arguments of a call: the quick check, and the way through `prepare`."""
 
 BIND_IR = """
+; True if this is exactly an array of such elements, with so many axes and all these flags
+; (1 C-contiguous, 256 aligned, 1024 writeable).
+define internal i1 @is_array(ptr %a, ptr %wanted, i64 %axes, i32 %bits) alwaysinline {
+  %type.p = getelementptr i8, ptr %a, i64 8
+  %class = load ptr, ptr %type.p
+  %exact = icmp eq ptr %class, @PyArray_Type
+  br i1 %exact, label %layout, label %no
+layout:
+  %descr.p = getelementptr i8, ptr %a, i64 56
+  %descr = load ptr, ptr %descr.p
+  %same.descr = icmp eq ptr %descr, %wanted
+  %flags.p = getelementptr i8, ptr %a, i64 64
+  %flags = load i32, ptr %flags.p
+  %set = and i32 %flags, %bits
+  %same.flags = icmp eq i32 %set, %bits
+  %rank.p = getelementptr i8, ptr %a, i64 24
+  %rank32 = load i32, ptr %rank.p
+  %rank = sext i32 %rank32 to i64
+  %same.rank = icmp eq i64 %rank, %axes
+  %ok1 = and i1 %same.descr, %same.flags
+  %ok2 = and i1 %ok1, %same.rank
+  ret i1 %ok2
+no:
+  ret i1 false
+}
+
 ; True if every argument is an exact, aligned, C-contiguous array of its spec; fills sizes, buffers.
 define internal i1 @bind(ptr %call, ptr %arguments, ptr %sizes, ptr %buffers) {
 entry:
@@ -16,28 +42,11 @@ next:
 type:
   %argument.p = getelementptr ptr, ptr %arguments, i64 %i
   %a = load ptr, ptr %argument.p
-  %type.p = getelementptr i8, ptr %a, i64 8
-  %class = load ptr, ptr %type.p
-  %exact = icmp eq ptr %class, @PyArray_Type
-  br i1 %exact, label %layout, label %no
-layout:
-  %descr.p = getelementptr i8, ptr %a, i64 56
-  %descr = load ptr, ptr %descr.p
   %wanted = load ptr, ptr %spec
-  %same.descr = icmp eq ptr %descr, %wanted
-  %flags.p = getelementptr i8, ptr %a, i64 64
-  %flags = load i32, ptr %flags.p
-  %ordered = and i32 %flags, 257
-  %same.order = icmp eq i32 %ordered, 257
-  %rank.p = getelementptr i8, ptr %a, i64 24
-  %rank32 = load i32, ptr %rank.p
-  %rank = sext i32 %rank32 to i64
-  %spec.rank.p = getelementptr i64, ptr %spec, i64 1
-  %spec.rank = load i64, ptr %spec.rank.p
-  %same.rank = icmp eq i64 %rank, %spec.rank
-  %ok1 = and i1 %same.descr, %same.order
-  %ok2 = and i1 %ok1, %same.rank
-  br i1 %ok2, label %array, label %no
+  %rank.p = getelementptr i64, ptr %spec, i64 1
+  %rank = load i64, ptr %rank.p
+  %fits = call i1 @is_array(ptr %a, ptr %wanted, i64 %rank, i32 257)
+  br i1 %fits, label %array, label %no
 array:
   %data.p = getelementptr i8, ptr %a, i64 16
   %data = load ptr, ptr %data.p

@@ -99,8 +99,8 @@ done:
   ret void
 }
 
-; Everything after binding: the result, or null with an error set. `given` is null, or the tuple of
-; prepared arguments.
+; Everything after binding: the result, or null with an error set. `given` is null, or a tuple
+; with arrays for the outputs behind the arguments.
 define internal ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %given) {
 entry:
   %plan.p = getelementptr %Call, ptr %call, i32 0, i32 7
@@ -131,20 +131,7 @@ outputs:
   %slots = getelementptr ptr, ptr %buffers, i64 %ins
   %wanted.p = getelementptr %Call, ptr %call, i32 0, i32 1
   %wanted = load i64, ptr %wanted.p
-  %usual = icmp eq ptr %given, null
-  br i1 %usual, label %new, label %prepared
-prepared:
-  %items = call i64 @PyTuple_Size(ptr %given)
-  %none = icmp eq i64 %items, %ins
-  br i1 %none, label %new, label %handed
-handed:
-  %taken = call i64 @given_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results, ptr %given)
-  br label %count
-new:
-  %fresh = call i64 @new_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results)
-  br label %count
-count:
-  %made = phi i64 [ %taken, %handed ], [ %fresh, %new ]
+  %made = call i64 @make_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results, ptr %given)
   %all = icmp eq i64 %made, %wanted
   br i1 %all, label %go, label %lacking
 lacking:
@@ -200,7 +187,10 @@ slow:
   %raised = icmp eq ptr %keep, null
   br i1 %raised, label %leave, label %prepared
 prepared:
-  %late = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %keep)
+  %items = call i64 @PyTuple_Size(ptr %keep)
+  %alone = icmp eq i64 %items, %count
+  %given = select i1 %alone, ptr null, ptr %keep
+  %late = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %given)
   call void @Py_DecRef(ptr %keep)
   br label %leave
 perform:

@@ -67,96 +67,49 @@ small:
   ret ptr %a
 }
 
-; Takes the outputs from behind the arguments in the tuple `given`. Returns how many were taken:
-; all, or 0, with an error, if one is no array that holds the result.
-define internal i64 @given_outputs(
-    ptr %call, ptr %shapes, ptr %slots, ptr %results, ptr %given) noinline {
+; Item %at of a tuple, if it is an array that such a result can be written to; else null, with an
+; error.
+define internal ptr @given_array(ptr %given, i64 %at, ptr %spec, ptr %shape) noinline {
 entry:
-  %ins = load i64, ptr %call
-  %count.p = getelementptr %Call, ptr %call, i32 0, i32 1
-  %count = load i64, ptr %count.p
-  %specs.p = getelementptr %Call, ptr %call, i32 0, i32 5
-  %specs = load ptr, ptr %specs.p
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %taken ]
-  %shape = phi ptr [ %shapes, %entry ], [ %at, %taken ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %take, label %hold
-take:
-  %place = add i64 %ins, %i
-  %a = call ptr @PyTuple_GetItem(ptr %given, i64 %place)
-  %type.p = getelementptr i8, ptr %a, i64 8
-  %class = load ptr, ptr %type.p
-  %exact = icmp eq ptr %class, @PyArray_Type
-  br i1 %exact, label %array, label %wrong
+  %a = call ptr @PyTuple_GetItem(ptr %given, i64 %at)
+  %descr = load ptr, ptr %spec
+  %rank.p = getelementptr { ptr, i64, i64 }, ptr %spec, i32 0, i32 1
+  %rank = load i64, ptr %rank.p
+  %fits = call i1 @is_array(ptr %a, ptr %descr, i64 %rank, i32 1281)  ; and writeable
+  br i1 %fits, label %array, label %wrong
 array:
-  %spec = getelementptr { ptr, i64, i64 }, ptr %specs, i64 %i
-  %wanted.descr = load ptr, ptr %spec
-  %wanted.rank.p = getelementptr { ptr, i64, i64 }, ptr %spec, i32 0, i32 1
-  %wanted.rank = load i64, ptr %wanted.rank.p
-  %descr.p = getelementptr i8, ptr %a, i64 56
-  %descr = load ptr, ptr %descr.p
-  %same.descr = icmp eq ptr %descr, %wanted.descr
-  %flags.p = getelementptr i8, ptr %a, i64 64
-  %flags = load i32, ptr %flags.p
-  %ordered = and i32 %flags, 1281  ; C-contiguous, aligned, writeable
-  %same.order = icmp eq i32 %ordered, 1281
-  %rank.p = getelementptr i8, ptr %a, i64 24
-  %rank32 = load i32, ptr %rank.p
-  %rank = sext i32 %rank32 to i64
-  %same.rank = icmp eq i64 %rank, %wanted.rank
-  %ok1 = and i1 %same.descr, %same.order
-  %ok2 = and i1 %ok1, %same.rank
-  br i1 %ok2, label %use, label %wrong
-use:
-  %result.p = getelementptr ptr, ptr %results, i64 %i
-  store ptr %a, ptr %result.p
-  %data.p = getelementptr i8, ptr %a, i64 16
-  %data = load ptr, ptr %data.p
-  %slot = getelementptr ptr, ptr %slots, i64 %i
-  store ptr %data, ptr %slot
   %extents.p = getelementptr i8, ptr %a, i64 32
   %extents = load ptr, ptr %extents.p
   br label %axis
 axis:
-  %j = phi i64 [ 0, %use ], [ %j.next, %extent ]
-  %at = phi ptr [ %shape, %use ], [ %at.next, %extent ]
+  %j = phi i64 [ 0, %array ], [ %j.next, %extent ]
   %left = icmp ult i64 %j, %rank
-  br i1 %left, label %extent, label %taken
+  br i1 %left, label %extent, label %take
 extent:
   %extent.p = getelementptr i64, ptr %extents, i64 %j
   %size = load i64, ptr %extent.p
-  %wanted = load i64, ptr %at
+  %wanted.p = getelementptr i64, ptr %shape, i64 %j
+  %wanted = load i64, ptr %wanted.p
   %equal = icmp eq i64 %size, %wanted
   %j.next = add i64 %j, 1
-  %at.next = getelementptr i64, ptr %at, i64 1
   br i1 %equal, label %axis, label %wrong
-taken:
-  %i.next = add i64 %i, 1
-  br label %next
-hold:
-  %k = phi i64 [ 0, %next ], [ %k.next, %keep ]
-  %unheld = icmp ult i64 %k, %count
-  br i1 %unheld, label %keep, label %done
-keep:
-  %held.p = getelementptr ptr, ptr %results, i64 %k
-  %held = load ptr, ptr %held.p
-  call void @Py_IncRef(ptr %held)
-  %k.next = add i64 %k, 1
-  br label %hold
+take:
+  call void @Py_IncRef(ptr %a)
+  ret ptr %a
 wrong:
   %error = load ptr, ptr @PyExc_RuntimeError
   call void @PyErr_SetString(ptr %error, ptr @text_unprepared)
-  ret i64 0
-done:
-  ret i64 %count
+  ret ptr null
 }
 
-; Makes the outputs of the planned shapes. Returns how many were made: all, or fewer because of an
-; error or because memory is out, which sets none.
-define internal i64 @new_outputs(ptr %call, ptr %shapes, ptr %slots, ptr %results) {
+; Makes the outputs of the planned shapes, or takes them from behind the arguments in the tuple
+; `given`, unless that is null. Returns how many there are: all, or fewer because of an error or
+; because memory is out, which sets none.
+define internal i64 @make_outputs(
+    ptr %call, ptr %shapes, ptr %slots, ptr %results, ptr %given) {
 entry:
+  %ins = load i64, ptr %call
+  %fresh = icmp eq ptr %given, null
   %count.p = getelementptr %Call, ptr %call, i32 0, i32 1
   %count = load i64, ptr %count.p
   %specs.p = getelementptr %Call, ptr %call, i32 0, i32 5
@@ -169,12 +122,21 @@ next:
   br i1 %more, label %make, label %done
 make:
   %spec = getelementptr { ptr, i64, i64 }, ptr %specs, i64 %i
-  %descr = load ptr, ptr %spec
   %rank.p = getelementptr { ptr, i64, i64 }, ptr %spec, i32 0, i32 1
   %rank = load i64, ptr %rank.p
+  br i1 %fresh, label %new, label %take
+new:
+  %descr = load ptr, ptr %spec
   %item.p = getelementptr { ptr, i64, i64 }, ptr %spec, i32 0, i32 2
   %item = load i64, ptr %item.p
-  %a = call ptr @new_array(ptr %descr, i64 %rank, i64 %item, ptr %shape)
+  %own = call ptr @new_array(ptr %descr, i64 %rank, i64 %item, ptr %shape)
+  br label %have
+take:
+  %at = add i64 %ins, %i
+  %theirs = call ptr @given_array(ptr %given, i64 %at, ptr %spec, ptr %shape)
+  br label %have
+have:
+  %a = phi ptr [ %own, %new ], [ %theirs, %take ]
   %failed = icmp eq ptr %a, null
   br i1 %failed, label %done, label %made
 made:
