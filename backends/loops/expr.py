@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from graphc.backends.loops.expression import (
     Expr,
     Operand,
@@ -196,3 +198,14 @@ def transpose(rows: list[Expr]) -> list[Expr]:
                 exchanged[r], exchanged[r + half] = shuffle(a, b, low), shuffle(a, b, high)
         rows, half = exchanged, half // 2
     return rows
+
+
+def parts_of(*roots: Expr) -> Iterator[Expr]:
+    """Every expression that these are made of, once, a whole before its parts."""
+    stack, seen = list(roots), set[Expr]()
+    while stack:
+        x = stack.pop()
+        if x not in seen:
+            seen.add(x)
+            yield x
+            stack.extend(x.args)

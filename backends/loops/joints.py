@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.expr import Expr, make
+from graphc.backends.loops.expr import Expr, make, parts_of
 from graphc.backends.loops.extents import most
 from graphc.backends.loops.stmt import Check, Declare, For, Let, Stmt, Store
 from graphc.ir.dtypes import bool_, int64
@@ -136,11 +136,11 @@ def checks_apart(s: For) -> tuple[list[Check], For]:
 
 def _has(x: Expr, names: Collection[str]) -> bool:
     """Whether an expression reads memory or one of these variables."""
-    return any(y.op == "load" or (y.op == "var" and y.attr in names) for y in _parts_of([x]))
+    return any(y.op == "load" or (y.op == "var" and y.attr in names) for y in parts_of(x))
 
 
 def _loads(x: Expr) -> bool:
-    return any(y.op == "load" for y in _parts_of([x]))
+    return any(y.op == "load" for y in parts_of(x))
 
 
 def _part(s: For, begin: int, end: int, joints: _Joints) -> For:
@@ -190,18 +190,7 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
             stack.append(s.condition)
         if isinstance(s, Store):
             stack += [x for x in (s.index, s.mask) if x is not None]
-    return _parts_of(stack)
-
-
-def _parts_of(stack: list[Expr]) -> Iterator[Expr]:
-    """Every expression that these are made of, once, a whole before its parts."""
-    seen: set[int] = set()
-    while stack:
-        x = stack.pop()
-        if id(x) not in seen:
-            seen.add(id(x))
-            yield x
-            stack.extend(x.args)
+    return parts_of(*stack)
 
 
 class _Part:

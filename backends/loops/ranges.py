@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from graphc.backends.loops.expr import Expr, const
+from graphc.backends.loops.expr import Expr, const, parts_of
 from graphc.ir.dtypes import int64
 
 Range = tuple[int, int]
@@ -131,8 +131,10 @@ class Ranges:
         if x.op in ("add", "sub"):
             a, b = map(self.linear, x.args)
             return _plus(a, b, 1 if x.op == "add" else -1)
-        if x.op == "mul" and x.args[1].op == "const":
-            return _plus({}, self.linear(x.args[0]), x.args[1].attr)
+        if x.op == "mul":
+            for part, factor in (x.args, x.args[::-1]):
+                if factor.op == "const":
+                    return _plus({}, self.linear(part), factor.attr)
         return {x: 1}
 
     def quotient(self, x: Expr, divisor: int) -> Expr | None:
@@ -164,12 +166,4 @@ def _plus(a: Linear, b: Linear, factor: int) -> Linear:
 
 
 def _mentions(x: Expr, name: str) -> bool:
-    stack, seen = [x], {x}
-    while stack:
-        part = stack.pop()
-        if part.op == "var" and part.attr == name:
-            return True
-        new = [a for a in part.args if a not in seen]
-        seen.update(new)
-        stack += new
-    return False
+    return any(part.op == "var" and part.attr == name for part in parts_of(x))

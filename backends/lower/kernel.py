@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphc.backends.loops.stmt import LoopKernel
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, minimum
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
@@ -14,6 +15,10 @@ from graphc.machine import TYPICAL, Machine, machine_of
 if TYPE_CHECKING:
     from graphc.backends.program import Program
     from graphc.passes.fusion.fuse import Body
+
+
+#: No kernel has as many chunks, and no buffer as many elements.
+MOST = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,15 @@ class Call:
     kernel: LoopKernel
     arguments: tuple[Buffer, ...]
     chunks: Dim
+
+    def only(self, wanted: Dim) -> Call:
+        """The same where `wanted` is 1, without a chunk where it is 0."""
+        return replace(self, chunks=counted(self.chunks, wanted))
+
+
+def counted(number: Dim, wanted: Dim) -> Dim:
+    """A number of chunks or elements where `wanted` is 1, none where it is 0."""
+    return minimum(number, MOST * wanted)
 
 
 @dataclass(frozen=True, eq=False)

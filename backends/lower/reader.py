@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import Check, Stmt
 from graphc.ir.dims import Atom, Dim, DimExpr, dynamic
 from graphc.ir.dtypes import int64
@@ -235,12 +235,4 @@ class ExprReader:
 
 def _is_uniform(x: Expr, changing: str) -> bool:
     """Whether an expression reads neither that variable nor memory."""
-    stack, seen = [x], {x}
-    while stack:
-        y = stack.pop()
-        if y.op == "load" or (y.op == "var" and y.attr == changing):
-            return False
-        new = [a for a in y.args if a not in seen]
-        seen.update(new)
-        stack += new
-    return True
+    return not any(y.op == "load" or (y.op == "var" and y.attr == changing) for y in parts_of(x))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import For, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
 from graphc.backends.lower.nests.combine import combined, succeeds
@@ -164,18 +164,6 @@ def lines_ahead(row: str, end: Expr, read: Iterable[Ahead]) -> list[Ahead]:
 def _is_found(place: Expr) -> bool:
     """Whether a place depends on what is read."""
     return any(x.op == "load" for x in parts_of(place))
-
-
-def parts_of(value: Expr) -> list[Expr]:
-    """Every expression that a value is made of."""
-    found: dict[Expr, None] = {}
-    stack = [value]
-    while stack:
-        x = stack.pop()
-        if x not in found:
-            found[x] = None
-            stack.extend(x.args)
-    return list(found)
 
 
 def _pairwise(combine: str, terms: Sequence[Expr]) -> Expr:

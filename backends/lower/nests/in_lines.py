@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.expr import Expr
-from graphc.backends.lower.nests.accumulators import Ahead, At, LineAccumulator, parts_of
+from graphc.backends.loops.expr import Expr, parts_of
+from graphc.backends.lower.nests.accumulators import Ahead, At, LineAccumulator
 from graphc.backends.lower.nests.combine import accumulator_dtype, identity
 from graphc.backends.lower.nests.loops import Loop
 from graphc.backends.lower.nests.nest import Lowering

@@ -10,7 +10,7 @@ from dataclasses import replace
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import Nest
 from graphc.backends.lower.nests.nest import lower_nest
-from graphc.ir.dims import Dim, maximum, minimum
+from graphc.ir.dims import maximum, minimum
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
 
@@ -18,8 +18,6 @@ from graphc.passes.fusion.fuse import Body
 FEW = 4
 #: How many times as long as side by side an element takes that lies apart from its neighbours.
 APART = 8
-#: No kernel has as many chunks.
-MOST_CHUNKS = 2**40
 
 
 def lower_any_rows(
@@ -33,12 +31,7 @@ def lower_any_rows(
     few = minimum(1, maximum(0, FEW + 1 - loop.extent))
     apart = replace(schedule, across=True, grain=max(1, schedule.grain // APART))
     narrow = lower_nest(body, apart, fail)
-    return [*_only(narrow, few), *_only(calls, 1 - few)]
-
-
-def _only(calls: list[Call], wanted: Dim) -> list[Call]:
-    """The same kernels, without chunks where they are not wanted."""
-    return [replace(c, chunks=minimum(c.chunks, MOST_CHUNKS * wanted)) for c in calls]
+    return [*(call.only(few) for call in narrow), *(call.only(1 - few) for call in calls)]
 
 
 def _may_be_narrow(body: Body, nest: Nest, schedule: Schedule) -> bool:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
-from graphc.backends.lower.nests.accumulators import LineAccumulator, parts_of
+from graphc.backends.lower.nests.accumulators import LineAccumulator
 from graphc.backends.lower.nests.columns import TILE_NUMBER, ColumnLowering
 from graphc.backends.lower.nests.combine import apart, dtype_of_parts
 from graphc.backends.lower.nests.frame import CHUNK

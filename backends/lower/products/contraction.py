@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from graphc.backends.lower.kernel import Call, Schedule, Temporary
+from graphc.backends.lower.kernel import Call, Schedule, Temporary, counted
 from graphc.backends.lower.products.axes import extent_of, many_rows
 from graphc.backends.lower.products.blocks import few_or_many
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
@@ -23,10 +22,6 @@ from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
-
-#: No product has as many chunks.
-MOST_CHUNKS = 2**40
-
 
 CONVOLUTIONS = ("winograd", "winograd_kernels", "convolution_packed")
 """Ops with lowerings of their own, which are loaded with the first of them."""
@@ -56,8 +51,7 @@ def lower_contraction(
     if parts.large == 1:
         return calls
     whole = _whole(lowering, body, schedule, fail)
-    most = MOST_CHUNKS * (1 - parts.large)
-    return [*calls, *(replace(call, chunks=minimum(call.chunks, most)) for call in whole)]
+    return [*calls, *(call.only(1 - parts.large) for call in whole)]
 
 
 def _deep(
@@ -92,9 +86,8 @@ def _whole(
     if lowering.frame.words is not None:
         return _at_once(lowering, body, schedule, fail)
     calls, small = _in_parts(body, schedule, fail, plan)
-    most = MOST_CHUNKS * (1 - small)
     whole = _at_once(lowering, body, schedule, fail)
-    return [*calls, *(replace(call, chunks=minimum(call.chunks, most)) for call in whole)]
+    return [*calls, *(call.only(1 - small) for call in whole)]
 
 
 def _at_once(
@@ -114,7 +107,7 @@ def _at_once(
     if thinness == 0:
         return _packed(lowering, body, schedule, fail)
     columns = ProductLowering(body, schedule, fail)
-    few = minimum(thin_chunks(columns.frame), MOST_CHUNKS * thinness)
+    few = counted(thin_chunks(columns.frame), thinness)
     return [
         columns.call("dot_thin", thin(columns.frame, columns.finished), few),
         *_packed(lowering, body, schedule, fail, 1 - thinness),
@@ -137,7 +130,7 @@ def _turned(
     if straight is None or not straight.frame.sizes.held:
         return _packed(lowering, body, schedule, fail)
     few = maximum(0, minimum(1, many_rows(lowering.frame.sizes.lanes) - rows))
-    chunks = minimum(straight.frame.blocks.chunks, MOST_CHUNKS * few)
+    chunks = counted(straight.frame.blocks.chunks, few)
     return [
         straight.call("dot_few", straight.statements(), chunks),
         *_packed(lowering, body, schedule, fail, 1 - few),
@@ -157,14 +150,14 @@ def _packed(
     blocks, calls = lowering.frame.blocks, list[Call]()
     if lowering.frame.sizes.laid_out:
         layout = ProductLowering(body, schedule, fail)
-        most = MOST_CHUNKS * minimum(many, 1 - blocks.small)
-        elements = minimum(laid_out_elements(layout.frame), most)
+        wanted = minimum(many, 1 - blocks.small)
+        elements = counted(laid_out_elements(layout.frame), wanted)
         tiles = Temporary(layout.frame.sum_type, elements)
         layout.take(tiles, writes=True)
         lowering.take(tiles, writes=False)
         packed, count = lay_out(layout.frame)
-        calls.append(layout.call("dot_tiles", packed, minimum(count, most)))
-    chunks = blocks.chunks if many == 1 else minimum(blocks.chunks, MOST_CHUNKS * many)
+        calls.append(layout.call("dot_tiles", packed, counted(count, wanted)))
+    chunks = blocks.chunks if many == 1 else counted(blocks.chunks, many)
     return [*calls, lowering.call("dot", lowering.statements(), chunks)]
 
 
@@ -185,10 +178,8 @@ def _direct(
     plan = direct.plan.one_by_one()
     short = DirectProduct(other.frame, plan, body.node.types[0].dtype, other.maps)
     return [
-        lowering.call("dot", direct.statements(), minimum(direct.chunks, MOST_CHUNKS * fits)),
-        other.call(
-            "dot_short", short.statements(), minimum(short.chunks, MOST_CHUNKS * (1 - fits))
-        ),
+        lowering.call("dot", direct.statements(), counted(direct.chunks, fits)),
+        other.call("dot_short", short.statements(), counted(short.chunks, 1 - fits)),
     ]
 
 
