@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,8 +18,10 @@ from graphc.arguments import Signature
 from graphc.deploy.interface import Array, Function, read_interface
 from graphc.deploy.object_file import architecture_of
 from graphc.ir.dim_values import evaluate
-from graphc.ir.errors import GraphError, IndexRangeError, UnsupportedError
+from graphc.ir.errors import ArgumentError, GraphError, IndexRangeError, UnsupportedError
+from graphc.ir.node import Tensor
 from graphc.ops.source import placeholder
+from graphc.results import Binding
 
 Call = Callable[..., Any]
 
@@ -29,8 +31,9 @@ class Loaded:
 
     Its functions are attributes, `model.predict(x)`, and in `functions` by name. They take what
     the compiled functions take, by position or by name, with the same errors for what does not
-    fit, and return an array, a tuple of several, or None. `variables` are the arrays of the
-    variables themselves, by name: what is written into them is used from then on.
+    fit, and return an array, a tuple of several, or None; `out=` takes an array, or a tuple of
+    several, to write them to. `variables` are the arrays of the variables themselves, by name:
+    what is written into them is used from then on.
 
     Calls run one at a time. A check that fails is an IndexRangeError and changes no variable. A
     copy shares the variables.
@@ -48,11 +51,11 @@ class Loaded:
                 "  hint: export with isa= for older CPUs, such as 'x86-64-v2'"
             )
         state.create()
-        self.functions = MappingProxyType(
-            {f: _call(state, f, function) for f, function in interface.functions.items()}
-        )
         self.variables = MappingProxyType(
             {x.name: _variable(state, k, x) for k, x in enumerate(interface.variables)}
+        )
+        self.functions = MappingProxyType(
+            {f: _call(state, f, function) for f, function in interface.functions.items()}
         )
 
     def __repr__(self) -> str:
@@ -103,6 +106,7 @@ class _State:
         self.library, self.name = library, name
         self.lock = threading.Lock()
         self.pointer = ctypes.c_void_p()
+        self.places: dict[str, tuple[int, int]] = {}  # of variables: address and bytes
 
     def create(self) -> None:
         """Takes the memory."""
@@ -124,6 +128,12 @@ class _State:
         """What a C function says."""
         return str(self.function(what, ctypes.c_char_p)(*arguments).decode())
 
+    def shared(self, array: np.ndarray[Any, Any]) -> str | None:
+        """The name of a variable that a contiguous array shares memory with."""
+        begin, end = array.ctypes.data, array.ctypes.data + array.nbytes
+        overlapping = (x for x, (at, n) in self.places.items() if begin < at + n and at < end)
+        return next(overlapping, None)
+
     def fail(self, code: int) -> None:
         """Raises the error of a call."""
         text = f"{self.name}: {self.text('error', code)}"
@@ -135,32 +145,45 @@ class _State:
 def _variable(state: _State, number: int, x: Array) -> np.ndarray[Any, Any]:
     address = state.function("variable", ctypes.c_void_p)(state.pointer, number)
     shape = [d for d in x.shape if isinstance(d, int)]
-    array = _Held((ctypes.c_uint8 * (int(np.prod(shape)) * x.dtype.bytes)), address, state)
+    size = int(np.prod(shape)) * x.dtype.bytes
+    state.places[x.name] = address, size
+    array = _Held(ctypes.c_uint8 * size, address, state)
     return np.asarray(array).view(x.dtype.numpy).reshape(shape)
 
 
 def _call(state: _State, name: str, function: Function) -> Call:
-    given = [placeholder(x.name, x.shape, x.dtype) for x in function.inputs]
-    signature = Signature(name, tuple(given))
+    signature = Signature(name, _placeholders(function.inputs))
+    outputs: Any = _placeholders(function.outputs)
+    binding = Binding(signature, outputs[0] if len(outputs) == 1 else outputs)
     run = state.function(name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        arrays = signature.bind(args, kwargs)
+        arrays, out = binding.split(args, kwargs)
         sizes = signature.sizes(arrays)
-        results = [
-            np.empty([evaluate(d, sizes) for d in y.shape], y.dtype.numpy) for y in function.outputs
-        ]
+        arrays = tuple(x.copy() if state.shared(x) else x for x in arrays)
+        for y in out:
+            if variable := state.shared(y):
+                raise ArgumentError(f"out shares memory with the variable {variable}")
+        results = out or tuple(_empty(y, sizes) for y in function.outputs)
         places = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, *results)]
         lengths = [ctypes.c_int64(sizes[n]) for n in function.sizes]
         with state.lock:
             code = run(state.pointer, *lengths, *places, None)
         if code:
             state.fail(code)
-        return results[0] if len(results) == 1 else tuple(results) if results else None
+        return results[0] if len(results) == 1 else results or None
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = str(signature)
     return call
+
+
+def _placeholders(arrays: Sequence[Array]) -> tuple[Tensor, ...]:
+    return tuple(placeholder(x.name, x.shape, x.dtype) for x in arrays)
+
+
+def _empty(x: Array, sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    return np.empty([evaluate(d, sizes) for d in x.shape], x.dtype.numpy)
 
 
 class _Held:

@@ -65,6 +65,34 @@ def test_results_are_one_array_several_or_none(tmp_path: Path) -> None:
     assert loaded.variables["count"] == 1
 
 
+def test_results_go_to_arrays_of_the_callers(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    functions = {"one": gc.compile([x], x[::-1]), "two": gc.compile([x], [x + 1, x * 2])}
+    loaded = gc.load(gc.export(functions, path=tmp_path / "model").library)
+    a = np.arange(100_000, dtype=np.float32)
+    wanted = a[::-1].copy()
+    assert loaded.one(a, out=a) is a
+    np.testing.assert_array_equal(a, wanted)
+    b, c = np.empty_like(a), np.empty_like(a)
+    assert loaded.two(x=a, out=(b, c))[1] is c
+    np.testing.assert_array_equal(b, a + 1)
+    with pytest.raises(gc.ArgumentError, match=r"out is float32\[2\], the result is f32\[100000\]"):
+        loaded.one(a, out=np.empty(2, np.float32))
+    with pytest.raises(gc.ArgumentError, match="out must be a tuple of 2, like the outputs"):
+        loaded.two(a, out=a)
+
+
+def test_variables_may_be_arguments_but_not_results(tmp_path: Path) -> None:
+    x = gc.placeholder("x", (100_000,))
+    w = gc.variable(np.arange(100_000, dtype=np.float32), "w")
+    turn = gc.compile([x], x * 1.0, updates={w: w + x[::-1]})
+    loaded = gc.load(gc.export({"turn": turn}, path=tmp_path / "model").library)
+    loaded.turn(loaded.variables["w"])
+    assert (loaded.variables["w"] == 99_999).all()
+    with pytest.raises(gc.ArgumentError, match="out shares memory with the variable w"):
+        loaded.turn(np.ones(100_000, np.float32), out=loaded.variables["w"])
+
+
 def test_sizes_that_follow_from_others_are_checked_and_computed(tmp_path: Path) -> None:
     a = gc.placeholder("a", ("n",))
     b = gc.placeholder("b", (2 * a.shape[0] + 1,))
