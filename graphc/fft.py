@@ -4,19 +4,17 @@ There are no complex dtypes: a spectrum is a pair (real, imaginary) of tensors o
 Signs, orders and scales are those of numpy.fft: X[k] = sum over n of x[n] exp(-2 pi i k n / N).
 
 An axis of known length takes of the order of N log N operations (`graphc.ops.fourier.plan` says
-which), a real one half of them. An axis whose length is only named takes one product with a matrix,
-of N squared.
+which), a real one half of them. An axis whose length is only named takes a few times as many, which
+grow with N squared where it has more than some ten thousand elements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim, floordiv
-from graphc.ir.dtypes import float32, float64, int64
+from graphc.ir.dtypes import float32
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.axes import moveaxis
@@ -26,15 +24,13 @@ from graphc.ops.extent import extent
 from graphc.ops.fourier.columns import LONGEST, column_spectra
 from graphc.ops.fourier.lines import FLOATS, Pair
 from graphc.ops.fourier.long import any_spectrum, is_long
+from graphc.ops.fourier.named import named_spectrum
 from graphc.ops.fourier.plan import good_length, is_smooth
 from graphc.ops.fourier.real import from_half, real_spectrum
 from graphc.ops.indexing.slicing import flip, narrow
 from graphc.ops.joining import concat
 from graphc.ops.layout import normal_axis, reshape
-from graphc.ops.linear.contraction import matmul
 from graphc.ops.located import locate_errors
-from graphc.ops.source import iota
-from graphc.ops.trigonometric import cos, sin
 
 __all__ = [
     "fft", "fftn", "good_length", "ifft", "ifftn", "irfft", "irfftn", "rfft", "rfftn",
@@ -173,25 +169,9 @@ def _along(re: Tensor, im: Tensor | None, axis: int, inverse: bool) -> Pair:
 
 def _named(re: Tensor, im: Tensor | None, inverse: bool) -> Pair:
     """The transform of a last axis of named length, or its reverse."""
-    c, s = _named_waves(re.shape[-1], re)
     if not inverse:
-        return _by_matrix(re, im, c, s)
+        return named_spectrum(re, im)
     assert im is not None
-    b, a = _by_matrix(im, re, c, s)
+    b, a = named_spectrum(im, re)
     scale = 1 / extent(re.shape[-1], re.dtype)
     return a * scale, b * scale
-
-
-def _named_waves(n: Dim, like: Tensor) -> Pair:
-    """Cosines and sines of 2 pi j k / n."""
-    size = extent(n, int64)
-    turns = (iota((n, n), 0) * iota((n, n), 1)) % size
-    angles = cast(turns, float64) * (2 * np.pi / cast(size, float64))
-    return cast(cos(angles), like.dtype), cast(sin(angles), like.dtype)
-
-
-def _by_matrix(re: Tensor, im: Tensor | None, c: Tensor, s: Tensor) -> Pair:
-    """(re + i im) times the symmetric matrix c - i s."""
-    if im is None:
-        return matmul(re, c), -matmul(re, s)
-    return matmul(re, c) + matmul(im, s), matmul(im, c) - matmul(re, s)
