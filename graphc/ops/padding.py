@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim, floordiv, mod
+from graphc.ir.dims import Dim, DimExpr, floordiv, mod
 from graphc.ir.dtypes import int64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Index, Op, Reader, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import Shape, TensorType
 from graphc.ops.convert import TensorLike, as_operand, as_tensor
 from graphc.ops.indexing.slicing import is_nonnegative, narrow, strided
 from graphc.ops.joining import concat
-from graphc.ops.layout import broadcast_to
+from graphc.ops.layout import broadcast_to, reshape
 from graphc.ops.literal import Literal
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import KINDS, moved
@@ -123,7 +124,7 @@ def place(
     return apply(_PLACE, x, shape=shape, starts=starts, steps=steps, fill=literal).outputs[0]
 
 
-Width = int | Sequence[int] | Sequence[Sequence[int]]
+Width = Dim | Sequence[Dim] | Sequence[Sequence[Dim]]
 
 
 @locate_errors
@@ -132,7 +133,8 @@ def pad(
 ) -> Tensor:
     """x with elements added before and after each axis, as numpy.pad.
 
-    `pad_width` is a number, a pair (before, after), or such a pair for each axis. Modes:
+    `pad_width` is a number, a pair (before, after), or such a pair for each axis; numbers may be
+    lengths with names, of which the call checks that they are not negative. Modes:
     "constant", "edge" (the last element again), "reflect" and "symmetric" (mirrored, without and
     with the edge), "wrap". Along an axis of symbolic length, mirrored and wrapped padding may not
     exceed that length; the call checks it.
@@ -152,21 +154,30 @@ def pad(
     return x
 
 
-def _widths(pad_width: Width, ndim: int) -> list[tuple[int, int]]:
+def _widths(pad_width: Width, ndim: int) -> list[tuple[Dim, Dim]]:
     try:
-        pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+        pairs = np.broadcast_to(np.asarray(pad_width, object), (ndim, 2))
     except ValueError:
         raise ShapeError(
             f"pad_width {pad_width} does not fit {ndim} axes: a number, a pair, or a pair per axis"
         ) from None
-    if pairs.dtype.kind not in "iu" or (pairs < 0).any():
-        raise ShapeError(f"padding is counted in whole elements, not {pad_width}")
-    return [(int(before), int(after)) for before, after in pairs]
+    return [(_width(before, pad_width), _width(after, pad_width)) for before, after in pairs]
 
 
-def _pad_constant(x: Tensor, widths: list[tuple[int, int]], value: TensorLike) -> Tensor:
+def _width(value: Any, pad_width: Width) -> Dim:
+    value = plain(value)
+    if isinstance(value, DimExpr) or (type(value) is int and value >= 0):
+        return value
+    raise ShapeError(f"padding is counted in whole elements, not {pad_width}")
+
+
+def _pad_constant(x: Tensor, widths: list[tuple[Dim, Dim]], value: TensorLike) -> Tensor:
     from graphc.ops.select import where
 
+    named = [isinstance(before + after, DimExpr) for before, after in widths]
+    for axis in [k for k, is_named in enumerate(named) if is_named]:
+        x = _joined_to(x, axis, widths[axis], value)
+    widths = [(0, 0) if is_named else w for w, is_named in zip(widths, named, strict=True)]
     shape = tuple(d + before + after for d, (before, after) in zip(x.shape, widths, strict=True))
     starts, steps = tuple(before for before, _ in widths), (1,) * x.ndim
     fill = as_operand(value, x.dtype)
@@ -179,9 +190,17 @@ def _pad_constant(x: Tensor, widths: list[tuple[int, int]], value: TensorLike) -
     return where(place(ones, shape, starts, steps, False), place(x, shape, starts, steps), fill)
 
 
-def _pad_axis(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+def _joined_to(x: Tensor, axis: int, widths: tuple[Dim, Dim], value: TensorLike) -> Tensor:
+    """x between the value, along an axis."""
+    fill = reshape(as_operand(value, x.dtype), (1,) * x.ndim)
+    shapes = [tuple(w if k == axis else d for k, d in enumerate(x.shape)) for w in widths]
+    before, after = (broadcast_to(fill, shape) for shape in shapes)
+    return concat([before, x, after], axis)
+
+
+def _pad_axis(x: Tensor, axis: int, before: Dim, after: Dim, mode: str) -> Tensor:
     n = x.shape[axis]
-    if isinstance(n, int):
+    if isinstance(n, int) and isinstance(before, int) and isinstance(after, int):
         if n == 0:
             raise ShapeError(f"cannot pad axis {axis} of length 0 in mode {mode!r}")
         runs = _runs(np.pad(np.arange(n), (before, after), mode=mode))  # type: ignore[call-overload]
@@ -210,10 +229,11 @@ def _stretch(x: Tensor, axis: int, run: tuple[int, int, int]) -> Tensor:
     return narrow(x, axis, *run) if step else _repeat(narrow(x, axis, start, 1), axis, size)
 
 
-def _symbolic_parts(x: Tensor, axis: int, before: int, after: int, mode: str) -> list[Tensor]:
-    """What is before, x, and what is after, for a length that is known at the call only."""
+def _symbolic_parts(x: Tensor, axis: int, before: Dim, after: Dim, mode: str) -> list[Tensor]:
+    """What is before, x, and what is after, where lengths are known at the call only."""
     n = x.shape[axis]
     skip = 1 if mode == "reflect" else 0
+    ranges: list[tuple[Dim, Dim, int]]
     if mode == "edge":
         ranges = [(0, 1, 1), (n - 1, 1, 1)]
     elif mode == "wrap":
@@ -226,5 +246,5 @@ def _symbolic_parts(x: Tensor, axis: int, before: int, after: int, mode: str) ->
     return [part for part in (first, x, last) if part.shape[axis] != 0]
 
 
-def _repeat(x: Tensor, axis: int, count: int) -> Tensor:
+def _repeat(x: Tensor, axis: int, count: Dim) -> Tensor:
     return broadcast_to(x, tuple(count if k == axis else d for k, d in enumerate(x.shape)))

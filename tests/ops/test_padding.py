@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphc as gc
 from graphc.ir.errors import IndexRangeError, ShapeError
 from graphc.ops.padding import pad
 from graphc.ops.reduction import sum as total
@@ -33,6 +34,29 @@ def test_padding_wider_than_a_known_axis_goes_on_as_in_numpy(mode: Any) -> None:
 def test_padding_wider_than_a_symbolic_axis_fails_the_call(mode: str, target: str) -> None:
     with pytest.raises(IndexRangeError, match=r"axis 0 of length (3|n3)"):
         call(lambda x: pad(x, ((0, 4), (0, 0)), mode), X, symbolic=True, target=target)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_widths_may_have_names(mode: Any) -> None:
+    x = placeholder("x", (3, "n"))
+    n = x.shape[1]
+    y = pad(x, [(1, 2), (n // 2, (-n) % 8)], mode)
+    f = gc.compile([x], [y, grad(total(y * y), x)])
+    for k in (8, 9, 11, 15):
+        a = np.random.default_rng(k).random((3, k), np.float32)
+        padded, slope = f(a)
+        copies = np.zeros_like(a)
+        at = np.pad(np.arange(1, a.size + 1).reshape(a.shape), ((1, 2), (k // 2, -k % 8)), mode)
+        np.add.at(copies.reshape(-1), at[at > 0] - 1, 1)
+        np.testing.assert_array_equal(padded, np.pad(a, ((1, 2), (k // 2, -k % 8)), mode))
+        np.testing.assert_allclose(slope, 2 * a * copies, rtol=1e-6)
+
+
+def test_no_width_is_negative() -> None:
+    x, k = placeholder("x", ("n",)), placeholder("k", ("m",)).shape[0]
+    f = gc.compile([x, placeholder("k", ("m",))], pad(x, (0, k - x.shape[0])))
+    with pytest.raises(gc.ArgumentError, match="the length m - n would be -1"):
+        f(np.ones(3, np.float32), np.ones(2, np.float32))
 
 
 @pytest.mark.parametrize("value", [1.5, -0.0, np.nan, -np.inf])
