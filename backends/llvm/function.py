@@ -62,7 +62,7 @@ class KernelFunction:
             ["ptr %status", *quiet, *(f"i64 %size.{s}" for s in kernel.sizes), "i64 %chunk"]
         )
         lines = [
-            f"define internal void @{self.name}.body({params}) alwaysinline nounwind {{",
+            f"define internal void @{self.name}.body({params}) noinline nounwind {{",
             "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
             *ordered(self.values.lines), "  ret void", "}", *self._wrapper(),
         ]  # fmt: skip

@@ -85,11 +85,17 @@ def _expressions(body: Sequence[Stmt]) -> Iterator[Expr]:
         elif isinstance(s, (Let, Declare, Assign, Accumulate)):
             yield s.value
         elif isinstance(s, Store):
-            yield from (x for x in (s.index, s.value, s.mask, s.stream) if x is not None)
+            parts = (_place(s.index), s.value, s.mask, s.stream)
+            yield from (x for x in parts if x is not None)
         elif isinstance(s, Prefetch):
             yield s.index
         elif isinstance(s, (If, Check)):
             yield s.condition
+
+
+def _place(index: Expr) -> Expr:
+    """What is computed of an index: of neighbours the first one's alone."""
+    return index.args[0] if index.op == "ramp" else index
 
 
 class _Search:
@@ -111,7 +117,10 @@ class _Search:
                 self.found[x] = None
                 continue
             rare = x.op == "select" and x.attr == "rarely"
-            stack += [a for k, a in enumerate(x.args) if not (rare and k == 1)][::-1]
+            parts = [a for k, a in enumerate(x.args) if not (rare and k == 1)]
+            if x.op == "load":
+                parts[0] = _place(parts[0])
+            stack += parts[::-1]
 
     def holds(self, x: Expr) -> bool:
         """Whether x is the same in every iteration, and harmless."""

@@ -6,6 +6,10 @@ from graphc.backends.llvm.memory import Memory
 from graphc.backends.llvm.types import literal, mangled, scalar_type, type_of, vector_type
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
+from graphc.ir.dtypes import float32, float64
+
+MANY = 8
+"""Lanes of vectors whose exchanges take LLVM long."""
 
 
 class Vectors(Memory):
@@ -31,7 +35,16 @@ class Vectors(Memory):
     def _shuffle(self, x: Expr) -> str:
         a, b = map(self.typed, x.args)
         chosen = ", ".join(f"i32 {k}" for k in x.attr)
-        return self.assign(f"shufflevector {a}, {b}, <{x.lanes} x i32> <{chosen}>")
+        made = self.assign(f"shufflevector {a}, {b}, <{x.lanes} x i32> <{chosen}>")
+        return self._as_it_stands(x, made) if _is_turned(x) else made
+
+    def _as_it_stands(self, x: Expr, made: str) -> str:
+        """The value, into which LLVM does not look: of a square turned over in steps it would try
+        to join all steps, for a quarter of its time, and find the same instructions.
+        """
+        name = f"llvm.arithmetic.fence.{mangled(x.dtype, x.lanes)}"
+        self.declare(f"declare {type_of(x)} @{name}({type_of(x)})")
+        return self.assign(f"call {type_of(x)} @{name}({type_of(x)} {made})")
 
     def _across(self, x: Expr) -> str:
         from graphc.backends.lower.nests.combine import combined
@@ -79,3 +92,9 @@ class Vectors(Memory):
         name = f"llvm.vector.reduce.{x.attr}.{mangled(a.dtype, a.lanes)}"
         self.declare(f"declare {type_of(x)} @{name}({type_of(a)})")
         return self.assign(f"call {type_of(x)} @{name}({self.typed(a)})")
+
+
+def _is_turned(x: Expr) -> bool:
+    """Whether lanes are exchanged between vectors of many that have exchanged some before."""
+    floats = x.dtype in (float32, float64)
+    return floats and x.lanes >= MANY and all(a.op == "shuffle" for a in x.args)

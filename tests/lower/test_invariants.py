@@ -32,6 +32,14 @@ def test_the_largest_parts_are_found() -> None:
     assert found(Store("y", e.ramp(T + N * K, 16), value)) == [N * K, scale]
 
 
+def test_of_neighbours_the_first_place_alone_is_found() -> None:
+    place = e.ramp(N * K, 16)
+    assert found(Store("y", place, e.load("x", place, float32))) == [N * K]
+    assert found(Store("y", e.ramp(e.const(16, int64), 16), e.broadcast(S, 16))) == [
+        e.broadcast(S, 16)
+    ]
+
+
 def test_what_the_loop_changes_stays() -> None:
     assert found(Assign("s", S + A), Store("y", T, S * 2.0)) == []
     assert found(Let("a", e.load("x", T, float32)), Store("y", T, A * 2.0)) == []
