@@ -9,7 +9,9 @@ from graphc.backends.lower.products.axes import extent_of, many_rows
 from graphc.backends.lower.products.blocks import few_or_many
 from graphc.backends.lower.products.deep import Deep, deep, part_stored
 from graphc.backends.lower.products.direct import DirectProduct
+from graphc.backends.lower.products.direct_plan import DirectPlan
 from graphc.backends.lower.products.direct_rows import FewRows
+from graphc.backends.lower.products.direct_sums import DirectSums
 from graphc.backends.lower.products.lowering import ProductLowering
 from graphc.backends.lower.products.parted import (
     Parted,
@@ -39,8 +41,7 @@ def lower_contraction(
     frame, window = lowering.frame, lowering.direct(schedule)
     direct: DirectProduct | None = None
     if window is not None:
-        writer = FewRows if any(t.even for t in window.rows) else DirectProduct
-        direct = writer(frame, window, body.node.types[0].dtype, lowering.maps)
+        direct = _writer(window)(frame, window, body.node.types[0].dtype, lowering.maps)
     shared = frame.words is not None or (direct is not None and direct.chunks != 1)
     parts = None if shared else deep(frame.product, frame.sizes, frame.blocks)
     if parts is None and direct is not None:
@@ -161,6 +162,13 @@ def _packed(
     return [*calls, lowering.call("dot", lowering.statements(), chunks)]
 
 
+def _writer(plan: DirectPlan) -> type[DirectProduct]:
+    """What writes the kernel of a plan."""
+    if plan.inner:
+        return DirectSums
+    return FewRows if any(t.even for t in plan.rows) else DirectProduct
+
+
 def _direct(
     body: Body,
     schedule: Schedule,
@@ -176,7 +184,7 @@ def _direct(
         return [lowering.call("dot", direct.statements(), direct.chunks)]
     other = ProductLowering(body, schedule, fail)
     plan = direct.plan.one_by_one()
-    short = DirectProduct(other.frame, plan, body.node.types[0].dtype, other.maps)
+    short = _writer(plan)(other.frame, plan, body.node.types[0].dtype, other.maps)
     return [
         lowering.call("dot", direct.statements(), counted(direct.chunks, fits)),
         other.call("dot_short", short.statements(), counted(short.chunks, 1 - fits)),

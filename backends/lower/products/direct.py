@@ -11,14 +11,14 @@ from itertools import product as combinations
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, Let, Stmt, Store
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.blocks import GRAIN
 from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
 from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dim_values import product, substitute
-from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum, mod
+from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, bool_
 
 Places = tuple[int, ...]
@@ -47,10 +47,14 @@ class DirectProduct:
         return divide_up(product(self.counts), self._per_chunk())
 
     def _per_chunk(self) -> Dim:
-        columns = 1 if self.plan.inner else self.plan.along.extent
+        columns = self._columns()
         summed = product(axis.extent for axis in self.frame.product.inner)
         work = len(self.row_places) * len(self.line_places) * columns * summed
         return maximum(1, floordiv(GRAIN, maximum(1, work)))
+
+    def _columns(self) -> Dim:
+        """Columns along the vectors."""
+        return self.plan.along.extent
 
     def statements(self) -> tuple[Stmt, ...]:
         """The whole kernel's body."""
@@ -66,7 +70,7 @@ class DirectProduct:
         return len(self.row_places) * len(self.line_places) * self._width()
 
     def _width(self) -> int:
-        return 1 if self.plan.inner else self.plan.vectors * self.lanes
+        return self.plan.vectors * self.lanes
 
     def _row_width(self) -> int:
         """Sums that are stored of a row."""
@@ -108,8 +112,7 @@ class DirectProduct:
         n = len(self.frame.product.batch)
         places = (*(0 for _ in range(n)), *row, *line)
         found: Where = {t.axis.atom: self._start(k) + places[k] for k, t in enumerate(self.tiled)}
-        if not self.plan.inner:
-            found[self.plan.along.atom] = X
+        found[self.plan.along.atom] = X
         return found
 
     def _offset(self, source: Source, row: Places, line: Places) -> Expr:
@@ -121,8 +124,6 @@ class DirectProduct:
     # --- sums -------------------------------------------------------------------------------------
 
     def _line(self) -> list[Stmt]:
-        if self.plan.inner:
-            return self._sums_along()
         extent, width = self.plan.along.extent, self._width()
         self.dims.bind(X, e.var("p.x"))
         count = divide_up(extent, width)
@@ -141,7 +142,7 @@ class DirectProduct:
     def _sums_of_tile(self) -> list[Stmt]:
         """The sums, stored row after row."""
         names = [
-            _name(i, j, v)
+            sum_name(i, j, v)
             for i in range(len(self.row_places))
             for j in range(len(self.line_places))
             for v in range(self.plan.vectors)
@@ -199,57 +200,8 @@ class DirectProduct:
             at = self._offset(self.plan.left, row, self.line_places[0])
             a = e.broadcast(e.load(self.plan.left.buffer, at, dtype), self.lanes)
             for j, v in right:
-                name = _name(i, j, v)
+                name = sum_name(i, j, v)
                 b = self._sum(f"d.b{j}.{v}")
-                out.append(Assign(name, self.frame.multiply_add(a, b, self._sum(name))))
-        return out
-
-    def _sums_along(self) -> list[Stmt]:
-        """Sums whose lanes are parts of one sum."""
-        names = [
-            _name(i, j, 0)
-            for i in range(len(self.row_places))
-            for j in range(len(self.line_places))
-        ]
-        zero = e.broadcast(e.const(0, self.frame.sum_type), self.lanes)
-        declared = [Declare(name, zero) for name in names]
-        stores = [
-            Store(SUMS, e.const(k, ZERO.dtype), e.across("sum", self._sum(name)))
-            for k, name in enumerate(names)
-        ]
-        return [*declared, *self._along_lines(), *stores, *self._finish()]
-
-    def _along_lines(self) -> list[Stmt]:
-        """Whole vectors of summands, then those that are left."""
-        *outer, _ = self.frame.product.inner
-        along = self.plan.along
-        for k, axis in enumerate(outer):
-            self.dims.bind(axis.variable, e.var(f"d.k{k}"))
-        self.dims.bind(along.variable, e.var("p.x"))
-        whole, left = floordiv(along.extent, self.lanes), mod(along.extent, self.lanes)
-        step = [Let("p.x", e.var("d.v") * self.lanes), *self._vector_step(None)]
-        body: list[Stmt] = [For("d.v", ZERO, self.dims(whole), tuple(step))]
-        if left != 0:
-            start = self.dims(whole * self.lanes)
-            mask = e.ramp(start, self.lanes) < self.dims(along.extent)
-            rest = [Let("p.x", start), *self._vector_step(mask)]
-            known = isinstance(left, int)
-            body += rest if known else [If(self.dims(left) > 0, tuple(rest))]
-        return self._summed(body, outer)
-
-    def _vector_step(self, mask: Expr | None) -> list[Stmt]:
-        """A vector of summands of every row and line."""
-        dtype, plan = self.frame.sum_type, self.plan
-        out: list[Stmt] = []
-        for i, row in enumerate(self.row_places):
-            at = e.ramp(self._offset(plan.left, row, self.line_places[0]), self.lanes)
-            out.append(Let(f"d.a{i}", e.load(plan.left.buffer, at, dtype, mask)))
-        for j, line in enumerate(self.line_places):
-            at = e.ramp(self._offset(plan.right, self.row_places[0], line), self.lanes)
-            out.append(Let(f"d.b{j}", e.load(plan.right.buffer, at, dtype, mask)))
-            for i in range(len(self.row_places)):
-                name = _name(i, j, 0)
-                a, b = self._sum(f"d.a{i}"), self._sum(f"d.b{j}")
                 out.append(Assign(name, self.frame.multiply_add(a, b, self._sum(name))))
         return out
 
@@ -276,15 +228,16 @@ class DirectProduct:
 
     def _elements(self, sums: Expr) -> list[Stmt]:
         self.frame.reader.forget()
-        result = self.result
-        if self.plan.inner:
-            total = e.load(SUMS, sums, self.frame.sum_type)
-            return [Let("p.dot", e.cast(total, result)), *self.maps(e.var("p.dot", result))]
-        along, x = self.plan.along, self._first()
-        self.dims.bind(along.variable, e.var("p.n"))
-        total = e.load(SUMS, sums + (e.var("p.n") - x), self.frame.sum_type)
-        body = [Let("p.dot", e.cast(total, result)), *self.maps(e.var("p.dot", result))]
+        x = self._first()
+        self.dims.bind(self.plan.along.variable, e.var("p.n"))
+        body = self._mapped(sums + (e.var("p.n") - x))
         return [For("p.n", x, self._end(x), tuple(body), "vector", self.lanes, 1)]
+
+    def _mapped(self, at: Expr) -> list[Stmt]:
+        """What is done with a sum."""
+        total = e.load(SUMS, at, self.frame.sum_type)
+        dot = e.var("p.dot", self.result)
+        return [Let("p.dot", e.cast(total, self.result)), *self.maps(dot)]
 
     def _first(self) -> Expr:
         return e.var("p.x")
@@ -294,7 +247,8 @@ class DirectProduct:
         return e.minimum(x + self._width(), self.dims(self.plan.along.extent))
 
 
-def _name(i: int, j: int, v: int) -> str:
+def sum_name(i: int, j: int, v: int) -> str:
+    """What vector v of the sums of row i and line j is called."""
     return f"d.sum{i}.{j}.{v}"
 
 
