@@ -80,13 +80,20 @@ def report(kept):
     lines += [line(w, axis, found) for w, r in kept.items() for axis, found in r["axes"].items()]
     head = ("workload", "fixed, ms", "named, ms", "ratio")
     lines += [BESIDE, row(*head), row(*["---"] * len(head))]
-    return "\n".join(lines + [beside_fixed(w, *r["fixed"]) for w, r in kept.items()])
+    lines += [beside_fixed(w, *r["fixed"]) for w, r in kept.items() if r["fixed"]]
+    return "\n".join(lines)
 
 
-def keep(name, result):
+def joined(kept, name, fixed, axes):
+    """What was kept of all workloads, with these times of one in place of its former ones."""
+    before = kept.get(name, {"fixed": None, "axes": {}})
+    found = {"fixed": fixed or before["fixed"], "axes": before["axes"] | axes}
+    kept = kept | {name: found}
+    return {k: kept[k] for k in workloads.NAMES if k in kept}
+
+
+def keep(name, fixed, axes):
     """Adds a workload's times to those kept, and writes the report of all."""
-    kept = json.loads(JSON.read_text()) if JSON.exists() else {}
-    kept[name] = result
-    kept = {k: kept[k] for k in workloads.NAMES if k in kept}
+    kept = joined(json.loads(JSON.read_text()) if JSON.exists() else {}, name, fixed, axes)
     JSON.write_text(json.dumps(kept, separators=(",", ":")) + "\n")
     REPORT.write_text(report(kept) + "\n")

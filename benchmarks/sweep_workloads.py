@@ -9,7 +9,9 @@ the same cache, is the step from one cache to the next, and told apart.
 At the benchmark's own sizes the function is compared with one that was compiled for these alone.
 
 Usage: sweep_workloads.py [--keep] [--rounds N] [--seconds S] [--longest S] [WORKLOAD[:AXIS] ...]
-  --keep     keeps the times in sweep.json, and writes SWEEP.md from all that are kept there
+  :AXIS      sweeps that axis alone; with ":fixed" only the comparison is made
+  --keep     keeps the times in sweep.json, beside those of other axes, and writes SWEEP.md from
+             all that are kept there
   --seconds  time for one size, in each round
   --longest  seconds of a call after which an axis ends
 """
@@ -30,6 +32,7 @@ import graphc as gc
 SIZES = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 129, 255, 257, 500]
 SIZES += [509, 511, 513, 1000, 1009, 1023, 1025, 2000, 2047, 2049, 4095, 4097, 5000, 9973, 10000]
 LARGEST = 1 << 30  # bytes of a call
+FIXED = "fixed"  # in place of an axis
 DISTURBED, TRIES = 0.02, 4  # part of the time for which others had the processors
 
 # The axes of arrays that have a name; "_" keeps its length. A number behind the name of an axis is
@@ -220,14 +223,15 @@ def main():
         name, _, only = given.partition(":")
         axes = Axes(NAMED[name], workloads.make(name))
         step = build(name, axes)
-        fixed = beside_fixed(name, axes, step, options)
-        print(sweep_report.beside_fixed(name, *fixed), flush=True)
-        found = {}
-        for axis in [only] if only else axes.own:
+        found, fixed = {}, None
+        if only in ("", FIXED):
+            fixed = beside_fixed(name, axes, step, options)
+            print(sweep_report.beside_fixed(name, *fixed), flush=True)
+        for axis in (k for k in axes.own if only in ("", k)):
             found[axis] = sweep(axis, axes, step, options)
             print(sweep_report.line(name, axis, found[axis]), flush=True)
         if options.keep:
-            sweep_report.keep(name, {"fixed": fixed, "axes": found})
+            sweep_report.keep(name, fixed, found)
 
 
 if __name__ == "__main__":

@@ -183,14 +183,14 @@ def join(x: Expr, dtype: DType) -> Expr:
 
 def transpose(rows: list[Expr]) -> list[Expr]:
     """The columns of as many vectors as each has lanes, by exchanging ever smaller blocks of
-    neighbours.
+    neighbours; of squares that lie side by side, where there are fewer vectors.
     """
-    n = len(rows)
-    assert all(row.lanes == n for row in rows), "a square of lanes is needed"
+    n, lanes = len(rows), rows[0].lanes
+    assert lanes % n == 0 and all(row.lanes == lanes for row in rows), "squares of lanes are needed"
     half = n // 2
     while half:
-        low = tuple(j if not j & half else n + j - half for j in range(n))
-        high = tuple(j + half if not j & half else n + j for j in range(n))
+        low = tuple(j if not j & half else lanes + j - half for j in range(lanes))
+        high = tuple(j + half if not j & half else lanes + j for j in range(lanes))
         exchanged = list(rows)
         for r in range(n):
             if not r & half:

@@ -96,26 +96,26 @@ def _choice(s: For) -> tuple[Expr, Expr, bool] | None:
     for x in _expressions(s.body):
         if x.op == "select" and x.args[0].op in _TURNS and all(map(_loads, x.args[1:])):
             (a, b), op = x.args[0].args, x.args[0].op
-            if not _has(a, {s.var}):
+            if not has_any(a, {s.var}):
                 a, b, op = b, a, _MIRRORED[op]
-            rest = _rest(a, s.var)
-            if rest is None or _has(b, {s.var, *made}) or _has(rest, made):
+            rest = added_to(a, s.var)
+            if rest is None or has_any(b, {s.var, *made}) or has_any(rest, made):
                 continue
             behind, after = _TURNS[op]
             return x.args[0], b - rest + behind, after
     return None
 
 
-def _rest(x: Expr, variable: str) -> Expr | None:
+def added_to(x: Expr, variable: str) -> Expr | None:
     """What is added to the variable; None if that is not all there is."""
     if x.op == "var" and x.attr == variable:
         return e.const(0, int64)
     if x.op not in ("add", "sub") or x.dtype is not int64:
         return None
     a, b = x.args
-    if x.op == "add" and _has(b, {variable}):
+    if x.op == "add" and has_any(b, {variable}):
         a, b = b, a
-    rest = None if _has(b, {variable}) else _rest(a, variable)
+    rest = None if has_any(b, {variable}) else added_to(a, variable)
     return None if rest is None else e.binary(x.op, rest, b)
 
 
@@ -125,7 +125,8 @@ def checks_apart(s: For) -> tuple[list[Check], For]:
     alike = [
         inner
         for inner in s.body
-        if isinstance(inner, Check) and not _has(inner.condition, names) | _has(inner.value, names)
+        if isinstance(inner, Check)
+        and not has_any(inner.condition, names) | has_any(inner.value, names)
     ]
     if not alike:
         return [], s
@@ -134,7 +135,7 @@ def checks_apart(s: For) -> tuple[list[Check], For]:
     return [Check(c.condition | none, c.code, c.value) for c in alike], replace(s, body=rest)
 
 
-def _has(x: Expr, names: Collection[str]) -> bool:
+def has_any(x: Expr, names: Collection[str]) -> bool:
     """Whether an expression reads memory or one of these variables."""
     return any(y.op == "load" or (y.op == "var" and y.attr in names) for y in parts_of(x))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from graphc.backends.loops.expr import Expr, make
@@ -52,6 +52,32 @@ class Renaming:
         return x if same else make(x.op, args, x.dtype, x.lanes, x.attr)
 
 
+def rewritten(
+    s: Stmt, new: Callable[[Expr], Expr], body: Callable[[Iterable[Stmt]], tuple[Stmt, ...]]
+) -> Stmt:
+    """The statement with its expressions and the statements in it rewritten."""
+    if isinstance(s, (Let, Declare, Assign)):
+        return replace(s, value=new(s.value))
+    if isinstance(s, For):
+        return replace(s, begin=new(s.begin), end=new(s.end), body=body(s.body))
+    if isinstance(s, While):
+        return While(new(s.condition), body(s.body))
+    if isinstance(s, If):
+        return If(new(s.condition), body(s.then), body(s.orelse))
+    if isinstance(s, Accumulate):
+        position = None if s.position is None else new(s.position)
+        return replace(s, value=new(s.value), position=position)
+    if isinstance(s, Store):
+        mask = None if s.mask is None else new(s.mask)
+        stream = None if s.stream is None else new(s.stream)
+        return replace(s, index=new(s.index), value=new(s.value), mask=mask, stream=stream)
+    if isinstance(s, Prefetch):
+        return replace(s, index=new(s.index))
+    if isinstance(s, Check):
+        return Check(new(s.condition), s.code, new(s.value))
+    return s
+
+
 class _Tidy:
     def __init__(self, kernel: LoopKernel):
         statements = list(walk(kernel.body))
@@ -71,26 +97,7 @@ class _Tidy:
     def _statement(self, s: Stmt, new: Renaming) -> list[Stmt]:
         if isinstance(s, (Let, Declare)):
             return self._named(s, new(s.value))
-        if isinstance(s, For):
-            return [replace(s, begin=new(s.begin), end=new(s.end), body=self.body(s.body))]
-        if isinstance(s, While):
-            return [While(new(s.condition), self.body(s.body))]
-        if isinstance(s, If):
-            return [If(new(s.condition), self.body(s.then), self.body(s.orelse))]
-        if isinstance(s, Assign):
-            return [Assign(s.name, new(s.value))]
-        if isinstance(s, Accumulate):
-            position = None if s.position is None else new(s.position)
-            return [replace(s, value=new(s.value), position=position)]
-        if isinstance(s, Store):
-            mask = None if s.mask is None else new(s.mask)
-            stream = None if s.stream is None else new(s.stream)
-            return [replace(s, index=new(s.index), value=new(s.value), mask=mask, stream=stream)]
-        if isinstance(s, Prefetch):
-            return [replace(s, index=new(s.index))]
-        if isinstance(s, Check):
-            return [Check(new(s.condition), s.code, new(s.value))]
-        return [s]
+        return [rewritten(s, new, self.body)]
 
     def _named(self, s: Let | Declare, value: Expr) -> list[Stmt]:
         if s.name in self.changed:

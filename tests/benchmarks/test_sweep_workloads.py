@@ -53,6 +53,16 @@ def test_lengths_of_axes_follow_from_names():
     assert filled["w"].shape == (8,)
 
 
+def test_times_of_one_axis_are_kept_beside_those_of_others():
+    kept = {"gemm_1024": {"fixed": [1, 2], "axes": {"m": [[1, 3, 8]], "n": [[1, 4, 8]]}}}
+    found = sweep_report.joined(kept, "gemm_1024", None, {"n": [[1, 5, 8]]})
+    assert found["gemm_1024"] == {
+        "fixed": [1, 2],
+        "axes": {"m": [[1, 3, 8]], "n": [[1, 5, 8]]},
+    }
+    assert sweep_report.joined({}, "gemm_1024", [6, 7], {})["gemm_1024"]["fixed"] == [6, 7]
+
+
 @pytest.mark.parametrize("name", ["tiny_call", "adam_fused", "dqn_train"])
 def test_a_workload_is_measured_at_every_size(name, monkeypatch):
     monkeypatch.setattr(sweep_workloads, "SIZES", [1, 7, 64])

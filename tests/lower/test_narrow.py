@@ -30,7 +30,7 @@ def drawn(rows: int, width: int) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("width", [1, 2, 5, 7, 8, 10, 11, 13, 16, 17])
+@pytest.mark.parametrize("width", [1, 2, 5, 7, 8, 10, 11, 13, 16, 17, 33, 48, 49])
 def test_rows_of_few_elements(width: int) -> None:
     x = gc.placeholder("x", ("n", width))
     run = gc.compile([x], results(x))
@@ -58,6 +58,24 @@ def test_rows_with_functions_gather_nothing(width: int) -> None:
     assert "masked.gather" not in text and "masked.scatter" not in text
 
 
+@pytest.mark.parametrize("width", [13, "k"])
+def test_rows_that_may_fill_no_vector_are_turned(width: int | str) -> None:
+    x = gc.placeholder("x", ("n", width))
+    text = gc.compile([x], gc.softmax(x, axis=1), isa="x86-64-v4").dump("llvm")
+    assert "shufflevector" in text
+    assert "masked.gather" not in text and "masked.scatter" not in text
+
+
+def test_what_is_not_side_by_side_along_rows_is_read_one_by_one() -> None:
+    x, y = gc.placeholder("x", ("n", "k")), gc.placeholder("y", ("k", "n"))
+    z = gc.softmax(x * gc.transpose(y), axis=1)
+    run, reference = (gc.compile([x, y], z, target=target) for target in ("cpu", "reference"))
+    for width in (1, 3, 5, 20):
+        given = drawn(37, width), drawn(width, 37)
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(run(*given), reference(*given), rtol=2e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3", "host"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_rows_that_turn_out_to_have_few_elements(isa: str, dtype: str) -> None:
@@ -65,7 +83,7 @@ def test_rows_that_turn_out_to_have_few_elements(isa: str, dtype: str) -> None:
     outputs = [*results(x), gc.softmax(x * g, axis=1) * x]
     run = gc.compile([x, g], outputs, isa=isa)
     reference = gc.compile([x, g], outputs, target="reference")
-    for width in (1, 2, 3, 4, 5, 17):
+    for width in (1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 33, 48, 49):
         for rows in (0, 1, 16, 37):
             given = drawn(rows, width).astype(dtype)
             scale = np.arange(1, width + 1).astype(dtype) / width
@@ -77,7 +95,7 @@ def test_rows_that_turn_out_to_have_few_elements(isa: str, dtype: str) -> None:
 
 def test_the_number_of_threads_changes_no_bit_of_few_elements() -> None:
     x = gc.placeholder("x", ("n", "k"))
-    for width in (1, 3, 4, 5):
+    for width in (1, 3, 4, 5, 17, 33):
         assert_same_bits(gc.compile([x], gc.softmax(x, axis=1)), drawn(40000, width))
 
 

@@ -16,9 +16,8 @@ from graphc.passes.fusion.access import domain_index, full_index
 from graphc.passes.fusion.fuse import Body
 
 #: Fewer iterations of the inner loops than these do not fill a vector: those of plain sums, of
-#: bodies with functions that take long, of ones that look for a place, and of ones that compute
-#: what takes long once a row.
-NARROW, NARROW_DEAR, NARROW_PLACE, NARROW_ROWS = 8, 11, 13, 17
+#: bodies with functions that take long, and of ones that look for a place.
+NARROW, NARROW_DEAR, NARROW_PLACE = 8, 11, 13
 #: Operations of a function that takes long.
 DEAR = 20
 #: So many iterations inside a vector's loop are written one after the other.
@@ -144,8 +143,17 @@ def _narrow(body: Body) -> int:
     """Iterations of the inner loops from which on they fill vectors better than rows do."""
     if any(r.tensor.node.op.name in ("argmin", "argmax") for r in body.roots):
         return NARROW_PLACE
-    dear = [r.role for r in body.roots if work_of(r.tensor, body) >= DEAR]
-    return NARROW_ROWS if "rowmap" in dear else NARROW_DEAR if dear else NARROW
+    return NARROW_DEAR if is_dear(body) else NARROW
+
+
+def is_dear(body: Body) -> bool:
+    """Whether any of its functions takes long."""
+    return any(work_of(root.tensor, body) >= DEAR for root in body.roots)
+
+
+def squares_of(body: Body, length: Dim) -> int:
+    """How many vectors rows of a length may fill that are worth turning."""
+    return 3 if is_dear(body) else 1 if isinstance(length, int) else 2
 
 
 def work_of(x: Tensor, body: Body) -> int:

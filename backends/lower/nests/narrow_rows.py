@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.nests.loops import Nest
+from graphc.backends.lower.nests.loops import Nest, squares_of
 from graphc.backends.lower.nests.nest import lower_nest
+from graphc.backends.lower.nests.turned_rows import TurnedRows
 from graphc.ir.dims import maximum, minimum
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
@@ -24,21 +25,34 @@ def lower_any_rows(
     body: Body, nest: Nest, schedule: Schedule, fail: Callable[[Node, str], int]
 ) -> list[Call]:
     """The kernels of a nest."""
-    calls = lower_nest(body, schedule, fail)
     if not _may_be_narrow(body, nest, schedule):
-        return calls
+        return lower_nest(body, schedule, fail)
     (loop,) = nest.inner
-    few = minimum(1, maximum(0, FEW + 1 - loop.extent))
-    apart = replace(schedule, across=True, grain=max(1, schedule.grain // APART))
-    narrow = lower_nest(body, apart, fail)
-    return [*(call.only(few) for call in narrow), *(call.only(1 - few) for call in calls)]
+    turned = TurnedRows(body, replace(schedule, across=True), fail)
+    narrow, few = turned.run(), turned.longest
+    if isinstance(loop.extent, int):
+        fits = loop.extent <= few and not turned.apart
+        return narrow if fits else lower_nest(body, schedule, fail)
+    if turned.apart:
+        apart = replace(schedule, across=True, grain=max(1, schedule.grain // APART))
+        narrow, few = lower_nest(body, apart, fail), FEW
+    wanted = minimum(1, maximum(0, few + 1 - loop.extent))
+    calls = lower_nest(body, schedule, fail)
+    return [*(call.only(wanted) for call in narrow), *(call.only(1 - wanted) for call in calls)]
 
 
 def _may_be_narrow(body: Body, nest: Nest, schedule: Schedule) -> bool:
-    """Whether rows that are gone through several times have an unknown length."""
+    """Whether rows that are gone through several times may be shorter than some vectors, and enough
+    to fill one.
+    """
     if not schedule.vector_bits or schedule.across is not None or nest.across or nest.turning:
         return False
-    if not nest.outer or len(nest.inner) != 1 or isinstance(nest.inner[0].extent, int):
+    if not nest.outer or len(nest.inner) != 1:
+        return False
+    extent, rows = nest.inner[0].extent, nest.outer[-1].extent
+    if isinstance(extent, int) and extent > squares_of(body, extent) * schedule.lanes(32):
+        return False
+    if isinstance(rows, int) and rows < schedule.lanes(32):
         return False
     roles = {root.role for root in body.roots}
     return (

@@ -29,7 +29,7 @@ from graphc.backends.lower.nests.streams import end_ahead, fence, rows_ahead, wh
 from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
-from graphc.ir.dtypes import float32, float64, int64
+from graphc.ir.dtypes import DType, float32, float64, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
@@ -184,11 +184,15 @@ class Lowering(NestFrame):
             begin, end = self.dims(0), self.dims(extent)
             if self.flat:
                 begin, end = self.dims(self.begin), self.dims(self.end)
-            if self.nest.across and is_short(self.nest.inner):
+            if self._is_written_out():
                 body = [For(loop.name, begin, end, tuple(body), "unroll")]
             else:
                 body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
         return body
+
+    def _is_written_out(self) -> bool:
+        """Whether the iterations of the inner loops are written one after the other."""
+        return self.nest.across and is_short(self.nest.inner)
 
     def _map(self, root: Root, into: list[Stmt], loop: tuple[Dim, ...], turn: int = 0) -> None:
         x = root.tensor
@@ -296,7 +300,7 @@ class Lowering(NestFrame):
                 if x in self.names:
                     offset = self.dims(offset_of(x.shape, full_index(x.shape, self.index)))
                     self.reader.values[x] = e.load(self.names[x], offset, x.dtype)
-                elif self._read_after(level, x) and not self.nest.across:
+                elif self._read_after(level, x) and self.keeps_rows:
                     self._keep_if_costly(x, current, inside)
 
     def _read_after(self, level: int, x: Tensor) -> bool:
@@ -308,12 +312,20 @@ class Lowering(NestFrame):
         compute again.
         """
         if is_costly(self.reader.compute(x, full_index(x.shape, self.index))):
-            step = apart(extent_of(self.nest.inner), self.chunks)
-            name = self.scratch_line(x.dtype)
-            first: Dim = CHUNK * step if self.chunks != 1 else 0
-            offset = self.dims(first + linear(self.nest.inner))
+            name, offset = self.kept_at(x.dtype)
             inside.append(Store(name, offset, current))
             self.reader.values[x] = e.load(name, offset, x.dtype)
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether there is memory for what a row is read again of."""
+        return not self.nest.across
+
+    def kept_at(self, dtype: DType) -> tuple[str, Expr]:
+        """New scratch memory of the chunk for a row, and the place in it of the element at hand."""
+        step = apart(extent_of(self.nest.inner), self.chunks)
+        first: Dim = CHUNK * step if self.chunks != 1 else 0
+        return self.scratch_line(dtype), self.dims(first + linear(self.nest.inner))
 
 
 def is_costly(value: Expr) -> bool:
