@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.sizes import (
+    FEW_LONG,
     LEAST_HEIGHT,
+    LONG,
     NARROW,
     Sizes,
     divide_up,
@@ -58,7 +60,9 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
         return 0
     columns = extent_of(product.columns)
     narrow = maximum(0, minimum(1, NARROW * sizes.lanes + 1 - columns))
-    few = sizes.few + narrow * (sizes.few_narrow - sizes.few)
+    long = maximum(0, minimum(1, extent_of(product.inner) + 1 - LONG))
+    wide = sizes.few - long * max(0, sizes.few - FEW_LONG)
+    few = wide + narrow * (sizes.few_narrow - wide)
     return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))
 
 

@@ -28,8 +28,9 @@ WIDEST = 512
 LEAST_HEIGHT = 96
 #: Columns, and elements of a left operand, from which on its rows are packed once for all blocks.
 LAID_OUT_COLUMNS, LAID_OUT = 512, 2**18
-#: Rows up to which a product is computed without packing, and the columns of its blocks.
-FEW_ROWS = 8
+#: Rows up to which a product is computed without packing, and where a sum has so many terms that
+#: packed ones are read again soon; and the columns of its blocks.
+FEW_ROWS, FEW_LONG, LONG = 8, 5, 384
 FEW_SUMS = 4
 #: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
 NARROW = 2
@@ -288,5 +289,6 @@ def _few(product: Product) -> int:
     if inner > 1 or len(product.columns) > 1:
         return 0
     if product.right.along == "free" or not product.columns:
-        return FEW_ROWS
+        terms = extent_of(product.inner)
+        return FEW_LONG if isinstance(terms, int) and terms >= LONG else FEW_ROWS
     return FEW_SUMS if product.left.along == product.right.along == "inner" else 0
