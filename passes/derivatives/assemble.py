@@ -26,6 +26,7 @@ from graphc.passes.derivatives.terms import (
     evaluated,
     fresh_line,
     multiplied_out,
+    number_apart,
     scaled_inside,
     summed,
     volume,
@@ -131,8 +132,8 @@ def _products(terms: Sequence[Term], factor: Factor, dtype: DType, last: bool) -
     """The boxes of terms that share a factor: what they multiply it with, side by side."""
     basis = terms[0].basis
     hidden = [k for k in factor.labels if isinstance(k, Label) and k not in basis.labels]
-    scale = terms[0].scale if len({t.scale for t in terms}) == 1 else None
-    boxes = [_cofactor(t, factor, hidden, scale is None, dtype) for t in terms]
+    scale, numbers, terms = number_apart(terms)
+    boxes = [_cofactor(t, factor, hidden, dtype) for t in terms]
     result = []
     for box in merged(boxes):
         axes = [fresh_line(d) for d in box.lengths]
@@ -140,19 +141,17 @@ def _products(terms: Sequence[Term], factor: Factor, dtype: DType, last: bool) -
         other = Factor(reshape(box.x, tuple(k.size for k in (*hidden, *own))), (*hidden, *own))
         lines = _ordered(basis, axes, last)
         labels = [k for line in lines for k in line.labels]
-        x = evaluated(_ordered(factor, [other], last), labels, dtype, scale or 1.0)
+        x = evaluated([*_ordered(factor, [other], last), *numbers], labels, dtype, scale)
         x = reshape(x, tuple(line.size for line in lines))
         result.append(Box(_ordered(basis.start, box.starts, last), x))
     return result
 
 
-def _cofactor(
-    term: Term, factor: Factor, hidden: Sequence[Label], scaled: bool, dtype: DType
-) -> Box:
+def _cofactor(term: Term, factor: Factor, hidden: Sequence[Label], dtype: DType) -> Box:
     """The other factors of a term, with the axes to be summed in front."""
     rest = [f for f in term.factors if f is not factor]
     labels = [*hidden, *(k for line in term.value for k in line.labels)]
-    x = evaluated(rest, labels, dtype, term.scale if scaled else 1.0)
+    x = evaluated(rest, labels, dtype, term.scale)
     lengths = (*(k.size for k in hidden), *(line.size for line in term.value))
     return Box(tuple(line.start for line in term.value), reshape(x, lengths))
 
@@ -216,11 +215,10 @@ def _joined(terms: Sequence[Term], shape: Shape, dtype: DType) -> list[Term]:
     for s, e in zip(starts[1:], ends[1:], strict=True):
         begin, end = minimum(begin, s), maximum(end, e)
     wide = tuple(d for d in shape if d != 1)
-    scale = terms[0].scale if len({t.scale for t in terms}) == 1 else None
+    scale, numbers, terms = number_apart(terms)
     alike = [
         replace(
             t,
-            scale=t.scale if scale is None else 1.0,
             basis=t.basis.moved(-begin, 1),
             value=tuple(v for v, d in zip(t.value, shape, strict=True) if d != 1),
         )
@@ -231,4 +229,4 @@ def _joined(terms: Sequence[Term], shape: Shape, dtype: DType) -> list[Term]:
     labels = tuple(k for line in lines for k in line.labels)
     factor = Factor(reshape(x, tuple(k.size for k in labels)), labels)
     basis = lines[-1].moved(begin, 1)
-    return [Term(1.0 if scale is None else scale, (factor,), basis, tuple(lines[:-1]))]
+    return [Term(scale, (factor, *numbers), basis, tuple(lines[:-1]))]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import mul
 
 from graphc.ir.cached import Cached
 from graphc.ir.dim_values import product
@@ -140,9 +142,12 @@ def multiplied_out(
     """The product of the factors as one; only labels of `output` are left."""
     if not factors:
         return Factor(constant(scale, dtype), ())
+    alone = [f.x for f in factors if not f.labels]
+    factors = [f for f in factors if f.labels] or [Factor(alone.pop(), ())]
     sizes = _sizes([*output, *(k for f in factors for k in f.labels)])
     found = multiplied(factors, tuple(output), sizes)
-    return found if scale == 1 else Factor(found.x * scale, found.labels)
+    numbers: list[Tensor | float] = [*alone, *([scale] if scale != 1 else [])]
+    return Factor(reduce(mul, numbers) * found.x, found.labels) if numbers else found
 
 
 def _sizes(labels: Sequence[object]) -> Mapping[object, Dim]:
@@ -172,13 +177,16 @@ def _cut(x: Tensor, lines: Sequence[Line]) -> Factor | None:
 def with_factor(term: Term, new: Factor) -> Term:
     """The term times a factor, which joins one that has all of its labels, or only some of them.
 
-    What depends on a basis vector alone stays apart: that is where products are large.
+    What depends on a basis vector alone stays apart: that is where products are large. So does a
+    number that is computed, but for 16-bit floats, where what is multiplied by it last may overflow
+    before.
     """
     shown = {k for line in term.value for k in line.labels}
     own = {k for k in term.basis.labels if k not in shown}
     for i, old in enumerate(term.factors):
         a, b = set(old.labels), set(new.labels)
-        if (a <= b or b <= a) and bool(a & own) == bool(b & own):
+        alike = bool(a) == bool(b) or new.x.dtype.bits == 16
+        if alike and (a <= b or b <= a) and bool(a & own) == bool(b & own):
             larger = old.labels if b <= a else new.labels
             both = _joined([old, new], larger)
             return replace(term, factors=(*term.factors[:i], both, *term.factors[i + 1 :]))
@@ -188,6 +196,18 @@ def with_factor(term: Term, new: Factor) -> Term:
 def _joined(factors: Sequence[Factor], output: Labels) -> Factor:
     labels = [k for k in output if isinstance(k, Label)]
     return Factor(evaluated(factors, labels, factors[0].x.dtype), output)
+
+
+def number_apart(terms: Sequence[Term]) -> tuple[float, tuple[Factor, ...], list[Term]]:
+    """The scale and the computed numbers that all terms share, and the terms without; nothing of
+    terms that differ there.
+    """
+    numbers = [tuple(f for f in t.factors if not f.labels) for t in terms]
+    kinds = {(t.scale, tuple(id(f.x) for f in own)) for t, own in zip(terms, numbers, strict=True)}
+    if len(kinds) != 1:
+        return 1.0, (), list(terms)
+    bare = [replace(t, scale=1.0, factors=tuple(f for f in t.factors if f.labels)) for t in terms]
+    return terms[0].scale, numbers[0], bare
 
 
 def scaled_inside(term: Term) -> Term:
