@@ -29,8 +29,9 @@ def test_gradients_of_norms_are_as_the_reference_has_them(length: int) -> None:
 
 def test_a_column_leaves_the_first_loop_to_what_others_wait_for() -> None:
     loops = gc.compile(*gradients(1024)).dump("loops")
-    assert "next = " in loops
-    assert loops.count("for i1 in 0 .. 1024 vector") == 4  # the first row's, and three of each row
+    first, *others = loops.split("for i1 in 0 .. 1024 vector")[1:]
+    assert len(others) == 3
+    assert "t0[" not in first
 
 
 def test_a_column_that_is_read_with_the_first_values_stays() -> None:

@@ -52,3 +52,11 @@ def test_rows_that_the_cache_holds_are_begun_early(length: int, begun: bool) -> 
     x = gc.placeholder("x", ("n", length), gc.float32)
     loops = gc.compile([x], gc.softmax(x, axis=1)).dump("loops")
     assert ("next = " in loops) is begun
+
+
+def test_rows_beside_sums_of_columns_are_not_begun_early() -> None:
+    x, w = (gc.placeholder(name, ("n", 1024), gc.float32) for name in "xw")
+    y = normalised(x)
+    outputs = [y * w, gc.sum(w * y, axis=0)]
+    assert "next = " in gc.compile([x, w], outputs[:1]).dump("loops")
+    assert "next = " not in gc.compile([x, w], outputs).dump("loops")

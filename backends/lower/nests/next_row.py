@@ -30,7 +30,11 @@ LONGEST = TYPICAL.first // 4 // 4
 def begun_early(
     body: Body, nest: Nest, schedule: Schedule, split: Sequence[Loop]
 ) -> tuple[Root, ...]:
-    """What the first loop over a row reduces, if it can do so for the next row; else nothing."""
+    """What the first loop over a row reduces, if it can do so for the next row; else nothing. The
+    lines of columns beside rows take the place that the next row needs in the first cache.
+    """
+    if any(root.role == "column" for root in body.roots):
+        return ()
     if nest.across or len(nest.inner) != 1 or len(split) != 1 or tuple(split) != nest.outer:
         return ()
     extent = nest.inner[0].extent
