@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.backends.llvm.failing import emit_failure
-from graphc.backends.llvm.invariants import Changes, invariants
 from graphc.backends.llvm.order import ordered
 from graphc.backends.llvm.types import scalar_type, vector_type
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.invariants import Changes, invariants
 from graphc.backends.loops.stmt import (
     Alloc,
     Assign,

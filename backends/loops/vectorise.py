@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from functools import partial
+from itertools import count, groupby
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.accumulate import accumulate, best_across, best_lanes, together
+from graphc.backends.loops.beforehand import computed_before
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.joints import at_joints, checks_apart
 from graphc.backends.loops.masked import first_lanes
@@ -40,12 +42,16 @@ def vectorise(kernel: LoopKernel) -> LoopKernel:
     """The kernel with explicit vectors and explicit accumulation."""
     types = {s.name: s.value.dtype for s in walk(kernel.body) if isinstance(s, Declare)}
     neutral = {s.name: s.value for s in walk(kernel.body) if isinstance(s, Declare)}
-    return replace(kernel, body=_body(asked_before(kernel.body), types, neutral))
+    return replace(kernel, body=_body(asked_before(kernel.body), types, neutral, count()))
 
 
 def _body(
-    body: Sequence[Stmt], types: Mapping[str, DType], neutral: Mapping[str, Expr]
+    body: Sequence[Stmt],
+    types: Mapping[str, DType],
+    neutral: Mapping[str, Expr],
+    numbers: Iterator[int],
 ) -> tuple[Stmt, ...]:
+    inside = partial(_body, types=types, neutral=neutral, numbers=numbers)
     out: list[Stmt] = []
     fresh: set[str] = set()
     for s in body:
@@ -54,29 +60,23 @@ def _body(
         if isinstance(s, For) and s.kind == "vector" and s.width > 1:
             for part in at_joints(s):
                 checks, part = checks_apart(part)
-                out.extend(checks)
+                before, part = computed_before(part, numbers)
+                out.extend([*checks, *before])
                 out.extend(VectorLoop(part, types, neutral, fresh).statements())
                 fresh = set()
         elif isinstance(s, For):
             fresh = set()
-            out.append(
-                replace(
-                    s,
-                    kind="serial" if s.kind in ("vector", "unroll") else s.kind,
-                    body=_body(s.body, types, neutral),
-                )
-            )
+            kind = "serial" if s.kind in ("vector", "unroll") else s.kind
+            out.append(replace(s, kind=kind, body=inside(s.body)))
         elif isinstance(s, If):
             fresh = set()
-            out.append(
-                If(s.condition, _body(s.then, types, neutral), _body(s.orelse, types, neutral))
-            )
+            out.append(If(s.condition, inside(s.then), inside(s.orelse)))
         elif isinstance(s, Accumulate):
             fresh.discard(s.name)
             out.extend(accumulate(s, types[s.name]))
         elif isinstance(s, While):
             fresh = set()
-            out.append(While(s.condition, _body(s.body, types, neutral)))
+            out.append(While(s.condition, inside(s.body)))
         else:
             out.append(s)
     return tuple(out)

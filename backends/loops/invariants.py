@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import (
     Accumulate,
     Assign,
@@ -19,6 +19,9 @@ from graphc.backends.loops.stmt import (
     While,
     children,
 )
+
+_CHEAP = "rsqrt"
+"""A function that takes no longer than a wait for its result, beside vectors that do not wait."""
 
 
 class Changes:
@@ -65,6 +68,26 @@ def invariants(loop: For, changes: Changes) -> list[Expr]:
     return list(search.found)
 
 
+def steady(loop: For) -> list[Expr]:
+    """The largest expressions in the loop that no iteration changes although they take functions of
+    elements of buffers, and that every iteration computes: they may be computed before it if it
+    runs at all.
+    """
+    named, written = Changes().of(loop.body)
+    search = _Search(named | {loop.var}, written)
+    for s in loop.body:
+        for x in () if isinstance(s, For) else _expressions([s]):
+            search.visit(x)
+    return [x for x in search.found if _takes_long(x)]
+
+
+def _takes_long(x: Expr) -> bool:
+    """Whether x has a function of elements that is more than a few instructions."""
+    parts = list(parts_of(x))
+    functions = any(y.op == "math" and y.attr != _CHEAP for y in parts)
+    return functions and any(y.op == "load" for y in parts)
+
+
 def _names(s: Stmt) -> tuple[str, ...]:
     """What a statement gives a new value."""
     if isinstance(s, For):
@@ -99,8 +122,10 @@ def _place(index: Expr) -> Expr:
 
 
 class _Search:
-    def __init__(self, changed: frozenset[str]):
-        self.changed = changed
+    """What no iteration changes, without loads unless the buffers that are `written` are known."""
+
+    def __init__(self, changed: frozenset[str], written: frozenset[str] | None = None):
+        self.changed, self.written = changed, written
         self.found: dict[Expr, None] = {}
         self.seen: set[Expr] = set()
         self.known: dict[Expr, bool] = {}
@@ -134,7 +159,10 @@ class _Search:
             return x.attr not in self.changed
         if x.op in ("div", "rem") and not x.dtype.is_float:
             return _is_positive(x.args[1])
-        return x.op != "load"
+        if x.op != "load":
+            return True
+        alone = x.lanes == 1 and len(x.args) == 1
+        return alone and self.written is not None and x.attr not in self.written
 
 
 def _is_positive(x: Expr) -> bool:

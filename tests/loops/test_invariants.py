@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from graphc.backends.llvm.invariants import Changes, invariants
 from graphc.backends.loops import expr as e
+from graphc.backends.loops.invariants import Changes, invariants
 from graphc.backends.loops.stmt import (
     Accumulate,
     Assign,
