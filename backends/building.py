@@ -24,6 +24,7 @@ from graphc.ir.dtypes import bool_, uint8
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.subgraph import Subgraph
+from graphc.machine import TYPICAL
 from graphc.ops.loops.bands import BANDS, chunks_of
 from graphc.ops.loops.control import Control
 from graphc.ops.loops.strips import STRIPS
@@ -59,8 +60,16 @@ LOWERINGS: Mapping[str, Lower] = MappingProxyType(
 def program_of(graph: Graph, schedule: Schedule, name: str | None = None) -> Program:
     """The program of an optimised graph, under a name of its own if one is given."""
     name = graph.name if name is None else name
+    cold = schedule.cold or _constant_bytes(graph) >= TYPICAL.shared
+    schedule = replace(schedule, cold=cold)
     program = build_program(graph.inputs, graph.outputs, graph.updates, schedule, name)
     return replace(program, lengths=tuple(demand.number for demand in graph.lengths))
+
+
+def _constant_bytes(graph: Graph) -> int:
+    """Bytes of all constants that a call reads."""
+    _, constants = leaves([*graph.outputs, *(new for _, new in graph.updates)], graph.updates)
+    return sum(x.type.bytes for x in constants if isinstance(x.type.bytes, int))
 
 
 def build_program(

@@ -88,7 +88,8 @@ class Schedule:
     transposed where reads and stores go different ways. Products: `direct`: both operands are read
     where they lie, `in_place`: the left one is. `few`: rows up to which nothing is packed.
     `tile_vectors`: vectors side by side in a tile of sums, of blocks of `height` rows, `width`
-    columns and `depth` summands. Convolutions: `positions` of a block.
+    columns and `depth` summands. Convolutions: `positions` of a block. `cold`: constants come from
+    memory, since a call reads more of them than a cache holds.
     """
 
     vector_bits: int = 512
@@ -111,6 +112,7 @@ class Schedule:
     depth: int = 0
     positions: int = 0
     registers: int = 0
+    cold: bool = False
 
     @property
     def machine(self) -> Machine:

@@ -22,6 +22,8 @@ WIDE = 4
 BUSY_ROWS = 4
 #: Bytes of a line of the cache.
 LINE = 64
+#: Bytes between what few rows take of a packed operand and what they ask for.
+FURTHER = 2048
 #: Lines between what is packed and what is asked for, and bytes from line to line from which on
 #: they do not come by themselves.
 DISTANCE, APART = 16, 1024
@@ -55,6 +57,17 @@ def panel_ahead(frame: Frame, start: Expr) -> list[Stmt]:
         return []
     part = e.rem(e.var("p.t"), e.const(sizes.vectors, K.dtype)) * KN
     return [Prefetch(frame.panels, start + KN * frame.line + (part + K) * sizes.lanes)]
+
+
+def stream_ahead(frame: Frame, start: Expr) -> list[Stmt]:
+    """Asks for what follows in the panel from `start` on, or in the next one, where few rows wait
+    for it to come from memory.
+    """
+    sizes, dtype = frame.sizes, frame.packed_type
+    if not (frame.product.packed and sizes.cold and sizes.tile_rows < BUSY_ROWS):
+        return []
+    first, line = start + K * frame.line + FURTHER // dtype.bytes, LINE // dtype.bytes
+    return [Prefetch(frame.panels, first + at) for at in range(0, sizes.panel, line)]
 
 
 def results_ahead(frame: Frame, places: Callable[[], Places]) -> list[Stmt]:

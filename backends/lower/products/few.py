@@ -24,6 +24,8 @@ STRETCH = 256
 #: Columns that are summed at once where both operands lie along the sum, and elements of the right
 #: one from which on it comes from memory.
 TOGETHER, FAR_ELEMENTS = 4, 2**19
+#: Bytes from which on it is in no cache, and elements between those at work and what is asked for.
+NOWHERE_BYTES, AHEAD = TYPICAL.shared, 512
 #: Elements of a right operand that stays in the caches, and rows from which on registers hold sums
 #: of some columns after the other.
 HELD_ELEMENTS, HELD_ROWS = 2**21, 2
@@ -74,13 +76,17 @@ def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
     """
     size = frame.blocks.inner * frame.blocks.columns
     if isinstance(size, int):
-        return _columns_summed(frame, sums, 1 if size >= FAR_ELEMENTS else TOGETHER)
+        far = size * frame.product.right.tensor.dtype.bytes >= NOWHERE_BYTES or frame.sizes.cold
+        count = 1 if size >= FAR_ELEMENTS else TOGETHER
+        return _columns_summed(frame, sums, count, asking=far and count == 1)
     each, several = (tuple(_columns_summed(frame, sums, n)) for n in (1, TOGETHER))
     return [If(frame.dims(size) < FAR_ELEMENTS, several, each)]
 
 
-def _columns_summed(frame: Frame, sums: Sums, count: int) -> list[Stmt]:
-    """The sums of so many columns at a time, of which the last may be taken several times."""
+def _columns_summed(frame: Frame, sums: Sums, count: int, *, asking: bool = False) -> list[Stmt]:
+    """The sums of so many columns at a time, of which the last may be taken several times; `asking`
+    for what follows.
+    """
     decode = frame.bind(frame.product.rows, M0 + ROW)
     frame.bind(frame.product.left.inner, K)
     frame.bind(frame.product.right.inner, K)
@@ -91,7 +97,10 @@ def _columns_summed(frame: Frame, sums: Sums, count: int) -> list[Stmt]:
     for i, column in enumerate(columns):
         name = f"p.total{i}"
         frame.bind(frame.product.columns, N0 + e.minimum(column, W - 1))
-        steps.append(Accumulate(name, "sum", e.var("p.a", dtype) * frame.right()))
+        right = frame.right()
+        steps.append(Accumulate(name, "sum", e.var("p.a", dtype) * right))
+        if asking and right.op == "load" and len(right.args) == 1:
+            steps.append(Prefetch(str(right.attr), right.args[0] + AHEAD))
         declared.append(Declare(name, e.const(0, dtype)))
         stores.append(Store(sums.buffer, sums.at(ROW, column), e.var(name, dtype)))
     inner, lanes = frame.dims(frame.blocks.inner), frame.sizes.lanes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
-from graphc.backends.lower.products.ahead import panel_ahead, rows_ahead
+from graphc.backends.lower.products.ahead import panel_ahead, rows_ahead, stream_ahead
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.frame import LEFT, SUMS, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.pack import KN, K, by_rows, left_line, row_stride
@@ -78,6 +78,7 @@ class Tile:
             for v, (column, lanes) in enumerate(places)
         ]
         ahead = self._ahead() if rows == sizes.tile_rows else []
+        ahead += stream_ahead(frame, self.start)
         step = (*ahead, *self._step(rows, first, beyond=beyond))
         corner = (self.line + first) * sizes.width + self.column
         soon: list[Stmt] = []

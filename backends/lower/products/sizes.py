@@ -88,6 +88,7 @@ class Sizes:
     fused: bool
     in_place: bool
     laid_out: bool
+    cold: bool
 
     @property
     def panel(self) -> int:
@@ -154,6 +155,8 @@ def choose_sizes(
     once = in_place or laid_out
     strip = WIDTH * FLOAT // max(FLOAT, sum_type.bytes)
     high, wide = (HEIGHT, strip) if once else (PACKED_HEIGHT, PACKED_WIDTH)
+    if product.packed and rows == 1:
+        wide = panel  # the matrix takes the time: narrow blocks share it out evenly
     wide = min(schedule.width or wide, WIDEST)
     width = max(1, wide // (fold or panel)) * (fold or panel)
     high = min(schedule.height or high, _fitting(width))
@@ -189,6 +192,7 @@ def choose_sizes(
         fused,
         in_place or laid_out,
         laid_out,
+        schedule.cold and product.right.tensor.node.op.name == "constant",
     )
 
 
