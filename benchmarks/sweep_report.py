@@ -84,16 +84,32 @@ def report(kept):
     return "\n".join(lines)
 
 
-def joined(kept, name, fixed, axes):
-    """What was kept of all workloads, with these times of one in place of its former ones."""
+def joined(kept, name, fixed, axes, again=False):
+    """What was kept of all workloads, with these times of one in place of its former ones; or, if
+    `again`, the least of both.
+    """
     before = kept.get(name, {"fixed": None, "axes": {}})
+    if again:
+        fixed = least(fixed, before["fixed"])
+        axes = {k: least_times(found, before["axes"].get(k, [])) for k, found in axes.items()}
     found = {"fixed": fixed or before["fixed"], "axes": before["axes"] | axes}
     kept = kept | {name: found}
     return {k: kept[k] for k in workloads.NAMES if k in kept}
 
 
-def keep(name, fixed, axes):
+def least(fixed, before):
+    """The lesser one of both pairs of times that were compared."""
+    return [min(pair) for pair in zip(fixed, before, strict=True)] if fixed and before else fixed
+
+
+def least_times(found, before):
+    """The times of an axis, or lesser ones that were kept."""
+    kept = {n: t for n, t, _ in before}
+    return [[n, min(t, kept.get(n, t)), needed] for n, t, needed in found]
+
+
+def keep(name, fixed, axes, again):
     """Adds a workload's times to those kept, and writes the report of all."""
-    kept = joined(json.loads(JSON.read_text()) if JSON.exists() else {}, name, fixed, axes)
+    kept = joined(json.loads(JSON.read_text()) if JSON.exists() else {}, name, fixed, axes, again)
     JSON.write_text(json.dumps(kept, separators=(",", ":")) + "\n")
     REPORT.write_text(report(kept) + "\n")

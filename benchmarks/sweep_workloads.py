@@ -8,10 +8,12 @@ the same cache, is the step from one cache to the next, and told apart.
 
 At the benchmark's own sizes the function is compared with one that was compiled for these alone.
 
-Usage: sweep_workloads.py [--keep] [--rounds N] [--seconds S] [--longest S] [WORKLOAD[:AXIS] ...]
+Usage: sweep_workloads.py [--keep | --again] [--rounds N] [--seconds S] [--longest S]
+                          [WORKLOAD[:AXIS] ...]
   :AXIS      sweeps that axis alone; with ":fixed" only the comparison is made
   --keep     keeps the times in sweep.json, beside those of other axes, and writes SWEEP.md from
              all that are kept there
+  --again    the same, but of what is kept of the same sizes the least time counts
   --seconds  time for one size, in each round
   --longest  seconds of a call after which an axis ends
 """
@@ -215,6 +217,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("workloads", nargs="*", default=list(NAMED), metavar="WORKLOAD[:AXIS]")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.005)
     parser.add_argument("--longest", type=float, default=0.5)
@@ -230,8 +233,8 @@ def main():
         for axis in (k for k in axes.own if only in ("", k)):
             found[axis] = sweep(axis, axes, step, options)
             print(sweep_report.line(name, axis, found[axis]), flush=True)
-        if options.keep:
-            sweep_report.keep(name, fixed, found)
+        if options.keep or options.again:
+            sweep_report.keep(name, fixed, found, options.again)
 
 
 if __name__ == "__main__":

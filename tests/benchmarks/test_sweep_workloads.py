@@ -63,6 +63,12 @@ def test_times_of_one_axis_are_kept_beside_those_of_others():
     assert sweep_report.joined({}, "gemm_1024", [6, 7], {})["gemm_1024"]["fixed"] == [6, 7]
 
 
+def test_of_times_measured_again_the_least_counts() -> None:
+    kept = {"gemm_1024": {"fixed": [1, 5], "axes": {"m": [[1, 3, 8], [2, 9, 8]]}}}
+    found = sweep_report.joined(kept, "gemm_1024", [2, 4], {"m": [[1, 4, 8], [2, 8, 8]]}, True)
+    assert found["gemm_1024"] == {"fixed": [1, 4], "axes": {"m": [[1, 3, 8], [2, 8, 8]]}}
+
+
 @pytest.mark.parametrize("name", ["tiny_call", "adam_fused", "dqn_train"])
 def test_a_workload_is_measured_at_every_size(name, monkeypatch):
     monkeypatch.setattr(sweep_workloads, "SIZES", [1, 7, 64])
