@@ -83,7 +83,7 @@ def test_rows_that_turn_out_to_have_few_elements(isa: str, dtype: str) -> None:
     outputs = [*results(x), gc.softmax(x * g, axis=1) * x]
     run = gc.compile([x, g], outputs, isa=isa)
     reference = gc.compile([x, g], outputs, target="reference")
-    for width in (1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 33, 48, 49):
+    for width in (1, 2, 3, 4, 5, 8, 9, 10, 16, 17, 24, 33, 40, 41, 48, 49):
         for rows in (0, 1, 16, 37):
             given = drawn(rows, width).astype(dtype)
             scale = np.arange(1, width + 1).astype(dtype) / width

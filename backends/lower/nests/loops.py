@@ -151,9 +151,10 @@ def is_dear(body: Body) -> bool:
     return any(work_of(root.tensor, body) >= DEAR for root in body.roots)
 
 
-def squares_of(body: Body, length: Dim) -> int:
-    """How many vectors rows of a length may fill that are worth turning."""
-    return 3 if is_dear(body) else 1 if isinstance(length, int) else 2
+def longest_turned(body: Body, length: Dim, lanes: int) -> int:
+    """The most elements of rows that are worth turning, where vectors have so many lanes."""
+    halves = 6 if is_dear(body) else 2 if isinstance(length, int) else 5
+    return halves * lanes // 2
 
 
 def work_of(x: Tensor, body: Body) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.nests.loops import Nest, squares_of
+from graphc.backends.lower.nests.loops import Nest, longest_turned
 from graphc.backends.lower.nests.nest import lower_nest
 from graphc.backends.lower.nests.turned_rows import TurnedRows
 from graphc.ir.dims import maximum, minimum
@@ -50,7 +50,7 @@ def _may_be_narrow(body: Body, nest: Nest, schedule: Schedule) -> bool:
     if not nest.outer or len(nest.inner) != 1:
         return False
     extent, rows = nest.inner[0].extent, nest.outer[-1].extent
-    if isinstance(extent, int) and extent > squares_of(body, extent) * schedule.lanes(32):
+    if isinstance(extent, int) and extent > longest_turned(body, extent, schedule.lanes(32)):
         return False
     if isinstance(rows, int) and rows < schedule.lanes(32):
         return False

@@ -13,7 +13,7 @@ from graphc.backends.loops.masked import first_lanes
 from graphc.backends.loops.stmt import Alloc, Check, Declare, For, Let, Stmt, Store, walk
 from graphc.backends.loops.tidy import Renaming, rewritten
 from graphc.backends.lower.kernel import Schedule
-from graphc.backends.lower.nests.loops import Loop, squares_of
+from graphc.backends.lower.nests.loops import Loop, longest_turned
 from graphc.backends.lower.nests.nest import Lowering
 from graphc.backends.lower.nests.turned_strip import COLUMN, FIRST, LAST, Strip
 from graphc.ir.dtypes import DType, int64
@@ -51,7 +51,8 @@ class TurnedRows(Lowering):
     @property
     def longest(self) -> int:
         """The most elements of a row."""
-        return squares_of(self.body, self.nest.inner[0].extent) * self.width
+        most = longest_turned(self.body, self.nest.inner[0].extent, self.width)
+        return most // self.columns * self.columns
 
     @property
     def keeps_rows(self) -> bool:
