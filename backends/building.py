@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 from graphc.backends.failures import Failure
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
-from graphc.backends.lower.nests.lines import lower_rows
 from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, plan_memory
 from graphc.backends.places import aliased, given_places, leaves, own_memory, writes_variable
@@ -38,6 +37,13 @@ Fail = Callable[[Node, str], int]
 Lower = Callable[[Body, Schedule, Fail], Sequence[Call]]
 
 
+def _lower_nest(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
+    """Maps and reductions, of which a program of a product alone has none."""
+    from graphc.backends.lower.nests.lines import lower_rows
+
+    return lower_rows(body, schedule, fail)
+
+
 def _lower_contraction(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
     """Products and convolutions, whose many modules only programs that have some load."""
     from graphc.backends.lower.products.contraction import lower_contraction
@@ -53,7 +59,7 @@ def _lower_opaque(body: Body, schedule: Schedule, fail: Fail) -> Sequence[Call]:
 
 
 LOWERINGS: Mapping[str, Lower] = MappingProxyType(
-    {"nest": lower_rows, "loops": _lower_opaque, "contraction": _lower_contraction}
+    {"nest": _lower_nest, "loops": _lower_opaque, "contraction": _lower_contraction}
 )
 
 

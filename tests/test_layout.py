@@ -249,7 +249,7 @@ def test_importing_graphc_loads_no_code_generator() -> None:
     assert {"numba", "llvmlite"}.isdisjoint(in_fresh_python(code).split())
 
 
-def test_a_product_loads_neither_convolutions_nor_the_tuner() -> None:
+def test_a_product_loads_no_convolutions_nests_or_tuner() -> None:
     code = """
 import sys
 import graphc as gc
@@ -261,6 +261,7 @@ print(*sys.modules)
     loaded = in_fresh_python(code).split()
     assert "graphc.backends.lower.products.contraction" in loaded
     assert "graphc.backends.lower.convolutions" not in loaded
+    assert "graphc.backends.lower.nests.lines" not in loaded
     assert "graphc.backends.cpu.tuner" not in loaded
 
 

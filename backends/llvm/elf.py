@@ -12,7 +12,6 @@ import ctypes
 import mmap
 import struct
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from graphc.ir.record import dataclass
 
@@ -45,7 +44,10 @@ class Linked:
     exported: dict[str, int]
 
 
-class _Section(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Section:
+    """A line of the table of sections."""
+
     name: int
     kind: int
     flags: int
@@ -58,7 +60,10 @@ class _Section(NamedTuple):
     entry_size: int
 
 
-class _Symbol(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Symbol:
+    """A line of the table of symbols."""
+
     name: int
     info: int
     visibility: int

@@ -148,9 +148,9 @@ class KernelFunction:
         self.slots.append(f"  %{s.buffer} = alloca [{s.size} x {element}], align 64")
         self.values.names[0][s.buffer] = f"%{s.buffer}"
 
-    def _invalidate(self, body: Sequence[Stmt]) -> None:
-        """What a loop changes is unknown at its head."""
-        for what in self.changes.of(body)[1]:
+    def _invalidate(self, s: For | While | If) -> None:
+        """What a loop changes is unknown at its head, and what a branch does after it."""
+        for what in self.changes.inside(s)[1]:
             self.values.changed(what)
 
     def _for(self, s: For) -> None:
@@ -184,7 +184,7 @@ class KernelFunction:
         more = v.assign(f"icmp slt i64 {index}, {end}")
         v.emit(f"br i1 {more}, label %{inside}, label %{after}")
         self._start(inside)
-        self._invalidate(s.body)
+        self._invalidate(s)
         v.push()
         v.names[-1][s.var] = index
         self._body(s.body)
@@ -194,14 +194,14 @@ class KernelFunction:
         v.emit(f"{following} = add nsw i64 {index}, {step}")
         v.emit(f"br label %{head}")
         self._start(after)
-        self._invalidate(s.body)
+        self._invalidate(s)
 
     def _while(self, s: While) -> None:
         v = self.values
         head, inside, after = self._label("head"), self._label("while"), self._label("after")
         v.emit(f"br label %{head}")
         self._start(head)
-        self._invalidate(s.body)
+        self._invalidate(s)
         v.push()
         condition = v.value(s.condition)
         v.emit(f"br i1 {condition}, label %{inside}, label %{after}")
@@ -210,7 +210,7 @@ class KernelFunction:
         v.pop()
         v.emit(f"br label %{head}")
         self._start(after)
-        self._invalidate(s.body)
+        self._invalidate(s)
 
     def _if(self, s: If) -> None:
         if s.condition.op == "const":
@@ -224,7 +224,7 @@ class KernelFunction:
             self._scope(body)
             v.emit(f"br label %{after}")
         self._start(after)
-        self._invalidate((*s.then, *s.orelse))
+        self._invalidate(s)
 
     def _check(self, s: Check) -> None:
         v = self.values

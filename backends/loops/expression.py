@@ -49,6 +49,7 @@ by the lowering as arithmetic on float32 between casts. Meaning of the primitive
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 import struct
 import weakref
@@ -59,6 +60,8 @@ from graphc.ir.dtypes import DType, bool_, int64
 
 Operand = Union["Expr", bool, int, float]
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+_places: dict[tuple[Any, ...], Callable[[], Expr | None]] = vars(_interned)["data"]
+"""What is interned, by references: looking there takes a third of the time."""
 
 
 class Expr:
@@ -141,7 +144,8 @@ class Expr:
 def make(op: str, args: tuple[Expr, ...], dtype: DType, lanes: int, attr: Any = None) -> Expr:
     """The interned expression with these fields."""
     key = (op, tuple(map(id, args)), dtype.name, lanes, attr if op != "const" else _bits(attr))
-    found = _interned.get(key)
+    known = _places.get(key)
+    found = None if known is None else known()
     if found is None:
         found = object.__new__(Expr)
         found.op, found.args, found.dtype, found.lanes, found.attr = op, args, dtype, lanes, attr
@@ -156,9 +160,16 @@ def _bits(value: Any) -> Any:
 
 def const(value: bool | int | float, dtype: DType) -> Expr:
     """A literal, exact in `dtype` (floats are given as Python floats already rounded to it)."""
+    if dtype is int64:
+        return _index(int(value))
     if dtype.is_float:
         return make("const", (), dtype, 1, float(value))
     return make("const", (), dtype, 1, bool(value) if dtype.kind == "b" else int(value))
+
+
+@functools.lru_cache(4096)
+def _index(value: int) -> Expr:
+    return make("const", (), int64, 1, value)
 
 
 def var(name: str, dtype: DType = int64, lanes: int = 1) -> Expr:
@@ -174,6 +185,8 @@ def pair(a: Operand, b: Operand) -> tuple[Expr, Expr]:
     if not isinstance(b, Expr):
         b = const(b, a.dtype)
     assert a.dtype is b.dtype, f"{a!r} is {a.dtype} but {b!r} is {b.dtype}"
+    if a.lanes == b.lanes:
+        return a, b
     lanes = max(a.lanes, b.lanes)
     return broadcast(a, lanes), broadcast(b, lanes)
 

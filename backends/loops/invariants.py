@@ -41,20 +41,20 @@ class Changes:
             elif isinstance(s, Store):
                 written.add(s.buffer)
             elif isinstance(s, (For, While, If)):
-                _, names, writes = self._inside(s)
+                names, writes = self.inside(s)
                 named |= names
                 written |= writes
         return frozenset(named), frozenset(written)
 
-    def _inside(self, s: Stmt) -> tuple[Stmt, frozenset[str], frozenset[str]]:
-        """The statement itself, which must live as long as its number is known, and its changes."""
+    def inside(self, s: Stmt) -> tuple[frozenset[str], frozenset[str]]:
+        """The same of the bodies of a statement."""
         found = self._known.get(id(s))
         if found is None:
             parts = [self.of(body) for body in children(s)]
             named = frozenset[str]().union(*(names for names, _ in parts))
             written = frozenset[str]().union(*(writes for _, writes in parts))
-            found = self._known[id(s)] = (s, named, written)
-        return found
+            found = self._known[id(s)] = (s, named, written)  # alive as long as its number counts
+        return found[1:]
 
 
 def invariants(loop: For, changes: Changes) -> list[Expr]:
@@ -62,7 +62,7 @@ def invariants(loop: For, changes: Changes) -> list[Expr]:
     if none runs. Loads may not, nor integer divisions but by what is at least 1; what is behind a
     condition is left there.
     """
-    search = _Search(changes.of(loop.body)[0] | {loop.var})
+    search = _Search(changes.inside(loop)[0] | {loop.var})
     for x in _expressions(loop.body):
         search.visit(x)
     return list(search.found)

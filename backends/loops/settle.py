@@ -165,8 +165,8 @@ class _Scope:
     def _plain(self, s: Stmt) -> Iterable[Stmt]:
         """A statement of expressions alone, of which some may be missing."""
         fields: dict[str, Any] = {name: getattr(s, name) for name in _PLAIN[type(s)]}
-        new: Any = {name: self.value(x) for name, x in fields.items() if x is not None}
-        return (replace(s, **new),)
+        new: Any = {name: None if x is None else self.value(x) for name, x in fields.items()}
+        return (s,) if all(new[name] is x for name, x in fields.items()) else (replace(s, **new),)
 
 
 Body = tuple[Stmt, ...]

@@ -219,7 +219,9 @@ def children(statement: Stmt) -> tuple[tuple[Stmt, ...], ...]:
 
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
     """Every statement, outer ones first."""
-    for statement in body:
+    left = list(reversed(body))
+    while left:
+        statement = left.pop()
         yield statement
-        for inner in children(statement):
-            yield from walk(inner)
+        for inner in reversed(children(statement)):
+            left.extend(reversed(inner))

@@ -40,8 +40,8 @@ from graphc.ir.dtypes import DType, bool_, int64
 
 def vectorise(kernel: LoopKernel) -> LoopKernel:
     """The kernel with explicit vectors and explicit accumulation."""
-    types = {s.name: s.value.dtype for s in walk(kernel.body) if isinstance(s, Declare)}
     neutral = {s.name: s.value for s in walk(kernel.body) if isinstance(s, Declare)}
+    types = {name: value.dtype for name, value in neutral.items()}
     return replace(kernel, body=_body(asked_before(kernel.body), types, neutral, count()))
 
 

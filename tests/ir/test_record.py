@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -77,6 +77,20 @@ def classes_of(dataclass: Callable[..., Any]) -> dict[str, Any]:
         """Not frozen."""
 
         a: int = 1
+        b: list[int] = dataclasses.field(default_factory=list)
+
+    @dataclass(eq=False)
+    class Changing:
+        """Neither frozen nor compared."""
+
+        a: int
+
+    @dataclass(frozen=True)
+    class Shared:
+        """With what is no field."""
+
+        kind: ClassVar[int] = 3
+        a: int = 1
 
     return {k: v for k, v in locals().items() if isinstance(v, type)}
 
@@ -132,6 +146,28 @@ def test_equality_and_hash(classes: dict[str, Any]) -> None:
     assert single(array) == single(array)  # compared by identity first
     with pytest.raises(TypeError, match="unhashable"):
         hash(classes["Plain"](1))
+
+
+def test_what_is_not_frozen_can_be_changed(classes: dict[str, Any]) -> None:
+    x = classes["Mutable"]()
+    x.a = 3
+    x.b.append(4)
+    assert x == classes["Mutable"](3, [4]) != classes["Mutable"](3)
+    assert repr(x).endswith("Mutable(a=3, b=[4])")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(x)
+    y = classes["Changing"](1)
+    y.a = 2
+    del y.a
+    assert {y} == {y} != {classes["Changing"](1)}
+
+
+def test_fields_keep_their_types(classes: dict[str, Any]) -> None:
+    types = [f.type for f in dataclasses.fields(classes["Derived"])]
+    assert types == ["int", "Any", "list[int]", "int"]
+    assert classes["Slots"].__annotations__ == {"a": "int", "b": "str"}
+    assert [f.name for f in dataclasses.fields(classes["Shared"])] == ["a"]
+    assert classes["Shared"].kind == 3
 
 
 def test_text(classes: dict[str, Any]) -> None:
