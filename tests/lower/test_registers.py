@@ -70,3 +70,17 @@ def test_known_columns_end_in_half_a_vector(n: int, ways: str) -> None:
         a, b = draw(75, 300, dtype=dtype), draw(300, n, dtype=dtype)
         stored = (a.T if ways[0] == "T" else a, b.T if ways[1] == "T" else b)
         assert_close(gc.compile([x, y], z)(*map(np.ascontiguousarray, stored)), a, b)
+
+
+@pytest.mark.parametrize(
+    ("summands", "most"),
+    [(64, 1.6e-7), (192, 2.6e-7), (256, 2.1e-7), (320, 2.1e-7), (784, 2.05e-7)],
+)
+def test_sums_in_registers_of_200_or_more_round_as_chains_of_128(
+    summands: int, most: float
+) -> None:
+    a, b = draw(192, summands), draw(summands, 192)
+    x, y, z = product("NN", 192, summands, 192)
+    want = a.astype(np.float64) @ b
+    error = np.linalg.norm(gc.compile([x, y], z)(a, b) - want) / np.linalg.norm(want)
+    assert error < most

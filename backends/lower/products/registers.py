@@ -6,7 +6,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
 from graphc.backends.lower.products.ahead import panel_ahead, rows_ahead, stream_ahead
-from graphc.backends.lower.products.chains import chain_of
+from graphc.backends.lower.products.chains import tile_chain_of
 from graphc.backends.lower.products.frame import LEFT, SUMS, ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.pack import KN, K, by_rows, left_line, row_stride
 from graphc.backends.lower.products.pack_words import STARTS
@@ -84,7 +84,7 @@ class Tile:
         soon: list[Stmt] = []
         if self.ahead is not None and self.ahead.then and rows == sizes.tile_rows:
             soon = [self.ahead]
-        chain = chain_of(frame.lines) if frame.sum_type.is_float else None
+        chain = tile_chain_of(frame.lines) if frame.sum_type.is_float else None
         adds = chain is not None or not one_depth(frame)
         stores: list[Stmt] = []
         for i in range(rows):
