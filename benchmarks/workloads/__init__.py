@@ -28,7 +28,11 @@ DATA = {
     **core.EXTRA,
 }
 
+#: What the seeds of two draws differ by.
+DRAW = 7919
 
-def make(name):
-    """The workload's input arrays, by name; the same on every call."""
-    return DATA[name](Normal(zlib.crc32(name.encode()) + core.LENET_SEED * (name == "lenet_train")))
+
+def make(name, draw=0):
+    """The workload's input arrays, by name; the same on every call, others for another draw."""
+    seed = zlib.crc32(name.encode()) + core.LENET_SEED * (name == "lenet_train")
+    return DATA[name](Normal(seed + DRAW * draw))
