@@ -20,7 +20,8 @@ take too long).
 small, and never more than any larger size takes; of the least size only the latter is asked. Above
 1.3 it is a cliff, named with its size. "Steps": sizes that are above it just because their memory
 no longer fits the cache that smaller ones fit. Calls below 5 us are not judged. What others do on
-the machine meanwhile lengthens times: a cliff at one size alone is worth another run.
+the machine meanwhile lengthens times: a cliff at one size alone is worth another run. Rows were
+measured one by one, some by older code than others, while others used the machine.
 """
 BESIDE = """
 ## Named beside fixed sizes
@@ -103,9 +104,9 @@ def least(fixed, before):
 
 
 def least_times(found, before):
-    """The times of an axis, or lesser ones that were kept."""
-    kept = {n: t for n, t, _ in before}
-    return [[n, min(t, kept.get(n, t)), needed] for n, t, needed in found]
+    """The times of an axis, or lesser ones that were kept, and those of more sizes that were."""
+    both = sorted([*found, *before])
+    return [time for k, time in enumerate(both) if k == 0 or time[0] != both[k - 1][0]]
 
 
 def keep(name, fixed, axes, again):
