@@ -70,3 +70,18 @@ def test_sums_beyond_all_numbers_stay_so(value: float) -> None:
         )
     for ours, theirs in zip(native, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [2048, 4099])
+def test_columns_beside_long_rows_round_little_more_than_their_terms(rows: int) -> None:
+    random = np.random.default_rng(rows)
+    data = [random.normal(size=(rows, 300)).astype(np.float32) for _ in range(2)]
+    x, w = (gc.placeholder(name, ("n", 300), gc.float32) for name in "xw")
+    c = x - gc.mean(x, axis=1, keepdims=True)
+    y = c / gc.sqrt(gc.mean(c * c, axis=1, keepdims=True) + 1e-5)
+    got = gc.compile([x, w], [gc.sum(w * y, axis=0), gc.sum(w, axis=0)])(*data)
+    a, b = (d.astype(np.float64) for d in data)
+    a -= a.mean(axis=1, keepdims=True)
+    a /= np.sqrt((a * a).mean(axis=1, keepdims=True) + 1e-5)
+    for ours, exact, bound in zip(got, ((a * b).sum(0), b.sum(0)), (8.5e-8, 5e-8), strict=True):
+        assert np.linalg.norm(ours - exact) < bound * np.linalg.norm(exact)

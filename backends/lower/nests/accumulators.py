@@ -81,7 +81,7 @@ class LineAccumulator:
         """Takes in neighbouring lines, given what makes of the first one's expressions theirs."""
         terms = [line(self.term) for line in lines]
         if self.place is None:
-            joined = _pairwise(self.among or self.combine, terms)
+            joined = pairwise(self.among or self.combine, terms)
             return [Store(*self.value, combined(self.combine, self.best, joined))]
         assert self.position is not None
         steps: list[Stmt] = []
@@ -166,7 +166,7 @@ def _is_found(place: Expr) -> bool:
     return any(x.op == "load" for x in parts_of(place))
 
 
-def _pairwise(combine: str, terms: Sequence[Expr]) -> Expr:
+def pairwise(combine: str, terms: Sequence[Expr]) -> Expr:
     """All terms combined in pairs."""
     while len(terms) > 1:
         pairs = zip(terms[::2], terms[1::2], strict=False)

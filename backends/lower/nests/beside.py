@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Stmt, Store
-from graphc.backends.lower.nests.accumulators import LineAccumulator
+from graphc.backends.lower.nests.accumulators import LineAccumulator, pairwise
 from graphc.backends.lower.nests.combine import apart, identity
 from graphc.backends.lower.nests.frame import CHUNK
 from graphc.backends.lower.nests.loops import extent_of, linear
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32, float64
 from graphc.passes.fusion.fuse import Root
 
 if TYPE_CHECKING:
     from graphc.backends.lower.nests.nest import Lowering
 
-#: Rows whose sum along columns is taken before it joins that of others; and from which length on of
-#: rows half as many, since the loop that does so is no longer than they.
-BLOCK, LONG = 16, 256
+#: Rows that a line sums up, and how many such lines join the others' sum at once; and the same for
+#: rows of so many elements, beside which what joins costs little.
+SHORT_ROWS, LONG_ROWS, LONG = (16, 1), (3, 3), 256
+PART = index("part")
 
 
 def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -> None:
@@ -52,28 +53,40 @@ def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -
     if not blocks:
         low.start += map(along, line(at).start(low.dims(low.begin)))
     else:
-        some = low.scratch_line(value.dtype)
-        low.start.append(along(Store(best, at, identity(op, dtype)), Store(some, at, neutral)))
-        total = e.load(best, at, dtype) + e.cast(e.load(some, at, value.dtype), dtype)
-        low.after_block.append(along(Store(best, at, total), Store(some, at, neutral)))
-        best = some
+        (_, count), step = _block(low), apart(size, 2)
+        some = low.scratch_lines(value.dtype, count)
+        first = CHUNK * (count * step) if low.chunks != 1 else 0
+        each = [low.dims(first + k * step) + e.var("z") for k in range(count)]
+        empty = [Store(some, z, neutral) for z in each]
+        low.start.append(along(Store(best, at, identity(op, dtype)), *empty))
+        sums = [e.cast(e.load(some, z, value.dtype), dtype) for z in each]
+        total = e.load(best, at, dtype) + pairwise("sum", sums)
+        low.after_block.append(along(Store(best, at, total), *empty))
+        low.dims.bind(PART, e.var("part"))
+        best, first = some, first + (PART * step if count > 1 else 0)
     inside += line(low.dims(first + linear(low.nest.inner))).take_in([lambda x: x])
 
 
-def _block(low: Lowering) -> int:
+def _block(low: Lowering) -> tuple[int, int]:
+    """How many rows a line sums up, and how many lines there are."""
     length = extent_of(low.nest.inner)
-    return BLOCK // 2 if isinstance(length, int) and length >= LONG else BLOCK
+    return LONG_ROWS if isinstance(length, int) and length >= LONG else SHORT_ROWS
 
 
 def _has_blocks(low: Lowering) -> bool:
     """Whether a chunk has rows enough that sums of some of them are better added up apart."""
-    rows = low.rows_of_chunk
-    return len(low.split) == 1 and not (isinstance(rows, int) and rows <= _block(low))
+    rows, (some, lines) = low.rows_of_chunk, _block(low)
+    return len(low.split) == 1 and not (isinstance(rows, int) and rows <= some * lines)
 
 
 def in_blocks(low: Lowering, rows: For) -> For:
-    """The loop over some rows at a time, with what goes after them."""
-    count, block = rows.end - rows.begin, _block(low)
+    """The loop over some rows at a time, line by line, with what goes after them."""
+    count, (some, lines) = rows.end - rows.begin, _block(low)
+    block = some * lines
     first = rows.begin + e.var("block") * block
-    some = replace(rows, begin=first, end=e.minimum(first + block, rows.end))
-    return For("block", low.dims(0), (count + (block - 1)) / block, (some, *low.after_block))
+    if lines > 1:
+        first = first + e.var("part") * some
+    inside: Stmt = replace(rows, begin=first, end=e.minimum(first + some, rows.end))
+    if lines > 1:
+        inside = For("part", low.dims(0), low.dims(lines), (inside,))
+    return For("block", low.dims(0), (count + (block - 1)) / block, (inside, *low.after_block))

@@ -81,6 +81,11 @@ class NestFrame:
         step = apart(extent_of(self.nest.inner), self.chunks)
         return self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
 
+    def scratch_lines(self, dtype: DType, lines: int) -> str:
+        """A parameter: memory for some rows of each chunk, all in whole lines of memory."""
+        step = lines * apart(extent_of(self.nest.inner), 2)
+        return self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
+
     # --- chunks -----------------------------------------------------------------------------------
 
     def _chunks(self) -> None:
