@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from graphc.arguments import Array, Signature
+from graphc.ir.cached import Cached
 from graphc.ir.dim_values import evaluate
 from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.structure import leaves
 from graphc.ir.types import TensorType
+from graphc.quick import Quick
 
 NAME = "out"
 
@@ -33,8 +35,16 @@ class Binding:
         """The arguments as conforming arrays, then the arrays of `out`, if it was given; raises
         ArgumentError. An argument that shares memory with these is copied.
         """
+        quick = None if self.signature.lengths else self.quick(args, kwargs)
+        if quick is not None:
+            return quick
         arrays, given = self.split(args, kwargs)
         return (*arrays, *given)
+
+    @Cached
+    def quick(self) -> Quick:
+        """What takes arguments that are nearly in order."""
+        return Quick(self.signature.names, self.signature.inputs, self.outputs, NAME)
 
     def split(
         self, args: Sequence[Any], kwargs: Mapping[str, Any] | None
