@@ -173,7 +173,7 @@ def test_what_follows_a_panel_is_asked_for_while_there_is_time(rows, asks):
     assert ("prefetch a1[" in run.dump("vectors")) is asks
 
 
-@pytest.mark.parametrize(("size", "chunks"), [(512, 4), (64, 1)])
+@pytest.mark.parametrize(("size", "chunks"), [(512, 8), (64, 1)])
 def test_one_row_shares_panels_that_take_long_to_read(size, chunks):
     x, w = gc.placeholder("x", (1, size)), gc.constant(np.ones((size, size), np.float32))
     assert f"dot, chunks {chunks}" in gc.compile([x], x @ w).dump("memory")
