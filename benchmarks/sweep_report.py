@@ -21,7 +21,8 @@ small, and never more than any larger size takes; of the least size only the lat
 1.3 it is a cliff, named with its size. "Steps": sizes that are above it just because their memory
 no longer fits the cache that smaller ones fit. Calls below 5 us are not judged. What others do on
 the machine meanwhile lengthens times: a cliff at one size alone is worth another run. Rows were
-measured one by one, some by older code than others, while others used the machine.
+measured one by one, some by older code than others, while others used the machine; of sizes that
+were measured again the least time counts.
 """
 BESIDE = """
 ## Named beside fixed sizes
@@ -99,8 +100,10 @@ def joined(kept, name, fixed, axes, again=False):
 
 
 def least(fixed, before):
-    """The lesser one of both pairs of times that were compared."""
-    return [min(pair) for pair in zip(fixed, before, strict=True)] if fixed and before else fixed
+    """Of two pairs of times that were compared in turns, that of the quieter run: a pair stays
+    together, so that neither side is favoured.
+    """
+    return min(fixed, before, key=sum) if fixed and before else fixed
 
 
 def least_times(found, before):

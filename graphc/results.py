@@ -35,6 +35,7 @@ class Binding:
         """The arguments as conforming arrays, then the arrays of `out`, if it was given; raises
         ArgumentError. An argument that shares memory with these is copied.
         """
+        # Where sizes may make lengths negative, native code asks once more, for the error.
         quick = None if self.signature.lengths else self.quick(args, kwargs)
         if quick is not None:
             return quick

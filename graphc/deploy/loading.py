@@ -51,11 +51,11 @@ class Loaded:
                 "  hint: export with isa= for older CPUs, such as 'x86-64-v2'"
             )
         state.create()
-        self.variables = MappingProxyType(
-            {x.name: _variable(state, k, x) for k, x in enumerate(interface.variables)}
-        )
         self.functions = MappingProxyType(
             {f: _call(state, f, function) for f, function in interface.functions.items()}
+        )
+        self.variables = MappingProxyType(
+            {x.name: _variable(state, k, x) for k, x in enumerate(interface.variables)}
         )
 
     def __repr__(self) -> str:

@@ -174,25 +174,25 @@ def _width(value: Any, pad_width: Width) -> Dim:
 def _pad_constant(x: Tensor, widths: list[tuple[Dim, Dim]], value: TensorLike) -> Tensor:
     from graphc.ops.select import where
 
-    named = [isinstance(before + after, DimExpr) for before, after in widths]
-    for axis in [k for k, is_named in enumerate(named) if is_named]:
-        x = _joined_to(x, axis, widths[axis], value)
-    widths = [(0, 0) if is_named else w for w, is_named in zip(widths, named, strict=True)]
-    shape = tuple(d + before + after for d, (before, after) in zip(x.shape, widths, strict=True))
-    starts, steps = tuple(before for before, _ in widths), (1,) * x.ndim
     fill = as_operand(value, x.dtype)
-    known = constant_value(fill)
     if fill.ndim:
         raise ShapeError(f"one constant value is needed, not {fill.type}")
+    for axis, width in enumerate(widths):
+        if any(isinstance(w, DimExpr) for w in width):
+            x = _joined_to(x, axis, width, fill)
+            widths = [(0, 0) if k == axis else w for k, w in enumerate(widths)]
+    shape = tuple(d + before + after for d, (before, after) in zip(x.shape, widths, strict=True))
+    starts, steps = tuple(before for before, _ in widths), (1,) * x.ndim
+    known = constant_value(fill)
     if known is not None:
         return place(x, shape, starts, steps, known.item())
     ones = broadcast_to(as_tensor(True), x.shape)
     return where(place(ones, shape, starts, steps, False), place(x, shape, starts, steps), fill)
 
 
-def _joined_to(x: Tensor, axis: int, widths: tuple[Dim, Dim], value: TensorLike) -> Tensor:
-    """x between the value, along an axis."""
-    fill = reshape(as_operand(value, x.dtype), (1,) * x.ndim)
+def _joined_to(x: Tensor, axis: int, widths: tuple[Dim, Dim], fill: Tensor) -> Tensor:
+    """x between elements that are `fill`, along an axis."""
+    fill = reshape(fill, (1,) * x.ndim)
     shapes = [tuple(w if k == axis else d for k, d in enumerate(x.shape)) for w in widths]
     before, after = (broadcast_to(fill, shape) for shape in shapes)
     return concat([before, x, after], axis)

@@ -57,6 +57,9 @@ def test_no_width_is_negative() -> None:
     f = gc.compile([x, placeholder("k", ("m",))], pad(x, (0, k - x.shape[0])))
     with pytest.raises(gc.ArgumentError, match="the length m - n would be -1"):
         f(np.ones(3, np.float32), np.ones(2, np.float32))
+    moved = pad(x, (k - x.shape[0], x.shape[0] - k))
+    with pytest.raises(gc.ArgumentError, match="would be -1"):
+        gc.compile([x, placeholder("k", ("m",))], moved)(*(np.ones(n, np.float32) for n in (3, 2)))
 
 
 @pytest.mark.parametrize("value", [1.5, -0.0, np.nan, -np.inf])
@@ -89,6 +92,8 @@ def test_mistakes_are_named() -> None:
         pad(x, 1, "mirror")
     with pytest.raises(ShapeError, match="does not fit 2 axes"):
         pad(x, [1, 2, 3])
+    with pytest.raises(ShapeError, match="one constant value is needed"):
+        pad(x, (0, placeholder("k", ("m",)).shape[0]), constant_values=placeholder("c", (4,)))
     with pytest.raises(ShapeError, match="padding is counted in whole elements"):
         pad(x, -1)
     with pytest.raises(ShapeError, match="cannot pad axis 0 of length 0 in mode 'edge'"):

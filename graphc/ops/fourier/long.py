@@ -48,7 +48,7 @@ def _in_rows(re: Tensor, im: Tensor, n: int) -> Pair:
     else:
         x, y = (mt(z) for z in any_spectrum(mt(x), mt(y)))
         c, s = (constant(w, re.dtype) for w in table_waves(p, q))
-        x, y = (mt(z) for z in any_spectrum(x * c + y * s, y * c - x * s))
+        x, y = (mt(z) for z in any_spectrum(*turned(x, y, c, s)))
     return reshape(x, (*lead, n)), reshape(y, (*lead, n))
 
 
@@ -59,7 +59,13 @@ def _by_convolution(re: Tensor, im: Tensor, n: int) -> Pair:
     ends = np.cumsum([n, n, length, length])
     c, s, a, b = (constant(w, re.dtype) for w in np.split(table, ends)[:4])
     room = [(0, 0)] * (re.ndim - 1) + [(0, length - n)]
-    x, y = any_spectrum(pad(re * c + im * s, room), pad(im * c - re * s, room))
-    x, y = any_spectrum(x * a + y * b, y * a - x * b, inverse=True)
+    x, y = turned(re, im, c, s)
+    x, y = any_spectrum(pad(x, room), pad(y, room))
+    x, y = any_spectrum(*turned(x, y, a, b), inverse=True)
     x, y = (narrow(z, z.ndim - 1, 0, n) for z in (x, y))
+    return turned(x, y, c, s)
+
+
+def turned(x: Tensor, y: Tensor, c: Tensor, s: Tensor) -> Pair:
+    """x + i y times c - i s."""
     return x * c + y * s, y * c - x * s

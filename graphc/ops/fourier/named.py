@@ -13,6 +13,7 @@ from graphc.ops.arithmetic import minimum
 from graphc.ops.convert import cast
 from graphc.ops.extent import extent
 from graphc.ops.fourier.lines import Pair, spectrum
+from graphc.ops.fourier.long import turned
 from graphc.ops.indexing.slicing import narrow
 from graphc.ops.layout import reshape
 from graphc.ops.linear.contraction import matmul
@@ -30,12 +31,12 @@ def named_spectrum(re: Tensor, im: Tensor | None) -> Pair:
     table = _Table(floordiv(2 * n + ROW - 2, ROW))
     wave = _chirp(iota((n,)), n)
     a, b = table.forward(*_chirp(table.nearest, n))
-    a, b = (cast(x / extent(table.size, float64), re.dtype) for x in (a, b))
+    a, b = (cast(x / extent(table.size, float64), re.dtype) for x in (a, -b))
     c, s = (cast(x, re.dtype) for x in wave)
-    x, y = (re * c, -(re * s)) if im is None else _turned(re, im, c, s)
+    x, y = (re * c, -(re * s)) if im is None else turned(re, im, c, s)
     x, y = table.forward(table.laid_out(x), table.laid_out(y))
-    x, y = table.backward(x * a - y * b, x * b + y * a)
-    return _turned(table.line(x, n), table.line(y, n), c, s)
+    x, y = table.backward(*turned(x, y, a, b))
+    return turned(table.line(x, n), table.line(y, n), c, s)
 
 
 class _Table:
@@ -64,24 +65,19 @@ class _Table:
         """The spectrum."""
         (c, s), between = self._factors(x)
         x, y = matmul(c, x) + matmul(s, y), matmul(c, y) - matmul(s, x)
-        return spectrum(*_turned(x, y, *between))
+        return spectrum(*turned(x, y, *between))
 
     def backward(self, x: Tensor, y: Tensor) -> Pair:
         """What has this spectrum, times its length."""
         (c, s), between = self._factors(x)
         x, y = spectrum(x, y, inverse=True)
-        y, x = _turned(y, x, *between)
+        y, x = turned(y, x, *between)
         return matmul(c, x) - matmul(s, y), matmul(c, y) + matmul(s, x)
 
     def _factors(self, like: Tensor) -> tuple[Pair, Pair]:
         (a, b), (c, d) = self.columns, self.between
         c, d = cast(c, like.dtype), cast(d, like.dtype)
         return (cast(a, like.dtype), cast(b, like.dtype)), (c, d)
-
-
-def _turned(x: Tensor, y: Tensor, c: Tensor, s: Tensor) -> Pair:
-    """x + i y times c - i s."""
-    return x * c + y * s, y * c - x * s
 
 
 def _chirp(k: Tensor, n: Dim) -> Pair:
