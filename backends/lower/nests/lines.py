@@ -183,10 +183,12 @@ class LineLowering(InLines):
     def taken_in(
         self, lines: Sequence[LineAccumulator], ahead: Sequence[Ahead], steps: Sequence[Stmt] = ()
     ) -> list[Stmt]:
-        """The loops over the reduced axes, several lines of the last one at once."""
+        """The loops over the reduced axes, several lines of the last one at once: few where their
+        exponentials fill the registers anyway.
+        """
         *others, rows = self.nest.inner
         known = rows.extent if isinstance(rows.extent, int) else 1  # which nothing divides
-        together = EVENLY if known % EVENLY == 0 else TOGETHER
+        together = EVENLY if known % EVENLY == 0 and not self.exponentials else TOGETHER
         loops = take_in_lines(
             rows.name,
             self.dims(0),
