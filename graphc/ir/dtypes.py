@@ -13,7 +13,8 @@ from graphc.ir.record import dataclass
 
 @dataclass(frozen=True, eq=False)
 class DType:
-    """An element type: one object each, compared by identity.
+    """An element type: one object each. It equals what else means the same, as NumPy's dtypes do:
+    `x.dtype == "float32"`, `x.dtype == np.float32`.
 
     `kind` is "b" (bool), "i" (signed), "u" (unsigned) or "f" (floating point).
     """
@@ -23,6 +24,16 @@ class DType:
     kind: str
     bits: int
     numpy: np.dtype[Any]
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or other is None or isinstance(other, DType):
+            return self is other
+        try:
+            return self is as_dtype(other)
+        except DTypeError:
+            return False
 
     def __repr__(self) -> str:
         return f"graphc.{self.name}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dtypes import FLOATS, NUMBERS, bool_
+from graphc.ir.dtypes import FLOATS, NUMBERS, bool_, float64
 from graphc.ir.node import Node, Tensor
 from graphc.ops.comparison import greater_equal, less_equal
 from graphc.ops.elementwise import Elementwise, elementwise, uniform
@@ -68,9 +68,9 @@ divide = elementwise(
     emit=lambda b, x, y: x / y,
     grad=lambda node, g: (g / node.inputs[1], -g * node.outputs[0] / node.inputs[1]),
     takes=FLOATS,
-    floating=True,
+    floating=float64,
     sample=(*_one, *uniform(0.5, 4)),
-    doc="x / y of floats; integers are converted first",
+    doc="x / y of floats; integers are converted to float64 first",
 )
 reciprocal = elementwise(
     "reciprocal",
@@ -78,9 +78,9 @@ reciprocal = elementwise(
     emit=lambda b, x: b.const(1, x.dtype) / x,
     grad=lambda node, g: (-g * node.outputs[0] * node.outputs[0],),
     takes=FLOATS,
-    floating=True,
+    floating=float64,
     sample=uniform(0.5, 4),
-    doc="1 / x of floats; integers are converted first",
+    doc="1 / x of floats; integers are converted to float64 first",
 )
 negative = elementwise(
     "negative",

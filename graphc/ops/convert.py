@@ -38,11 +38,11 @@ def is_weak(value: Any) -> bool:
 
 
 def common(
-    name: str, operands: tuple[TensorLike, ...], floating: bool = False
+    name: str, operands: tuple[TensorLike, ...], floating: bool | DType = False
 ) -> tuple[Tensor, ...]:
     """The operands with one dtype, by NumPy's promotion, and one shape.
 
-    `floating` lifts integers and bools to floats.
+    `floating` lifts integers and bools to floats of this dtype, or of one for their size.
     """
     try:
         dtype = common_dtype(name, operands, floating)
@@ -53,13 +53,17 @@ def common(
     return broadcast_all(name, tensors)
 
 
-def common_dtype(name: str, operands: tuple[TensorLike, ...], floating: bool = False) -> DType:
+def common_dtype(
+    name: str, operands: tuple[TensorLike, ...], floating: bool | DType = False
+) -> DType:
     """NumPy's result type of the operands, Python numbers and lengths being weak."""
     numbers = [0 if isinstance(x, DimExpr) else x for x in operands]
     dtypes: list[Any] = [x if is_weak(x) else as_tensor(x).dtype for x in numbers]
     dtype = promote(*dtypes)
     if all(is_weak(x) for x in numbers) and dtype is float64:
         return float32
+    if isinstance(floating, DType):
+        return dtype if dtype.is_float else floating
     return floating_of(dtype) if floating else dtype
 
 

@@ -15,7 +15,7 @@ from graphc.ir.op import Index, Op, Reader, Sample
 from graphc.ir.types import TensorType
 from graphc.ops.axes import moveaxis
 from graphc.ops.comparison import equal, less_equal
-from graphc.ops.convert import TensorLike, as_tensor, cast
+from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast
 from graphc.ops.layout import broadcast, normal_axis, reshape
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
@@ -174,7 +174,8 @@ def _triangle(x: TensorLike, k: int, lower: bool) -> Tensor:
     below = broadcast(
         _below(rows, columns, k if lower else k - 1), x.shape, (x.ndim - 2, x.ndim - 1)
     )
-    return where(below, x, 0) if lower else where(below, 0, x)
+    zero = as_operand(0, x.dtype)
+    return where(below, x, zero) if lower else where(below, zero, x)
 
 
 @locate_errors

@@ -42,7 +42,7 @@ class Elementwise(Op):
         grad: Grad | None = None,
         takes: Sequence[DType] = ALL,
         gives: DType | None = None,
-        floating: bool = False,
+        floating: bool | DType = False,
         sample: Sampler | Sequence[Sampler] | None = None,
         flops: int = 1,
         commutative: bool = False,

@@ -53,6 +53,12 @@ class TensorOperators:
     def __rmod__(self: Any, other: TensorLike) -> Tensor:
         return division.remainder(other, self)
 
+    def __divmod__(self: Any, other: TensorLike) -> tuple[Tensor, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self: Any, other: TensorLike) -> tuple[Tensor, Tensor]:
+        return other // self, other % self
+
     def __pow__(self: Any, other: TensorLike) -> Tensor:
         return powers.power(self, other)
 

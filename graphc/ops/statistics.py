@@ -11,6 +11,7 @@ from graphc.ir.dtypes import bool_, float32
 from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import absolute
+from graphc.ops.axes import moveaxis
 from graphc.ops.convert import TensorLike, as_tensor, cast, floating_of
 from graphc.ops.custom import stop_gradient
 from graphc.ops.exponential import exp, log
@@ -146,8 +147,8 @@ def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 @locate_errors
-def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The middle element along an axis (None: of all), the mean of the two middle ones of an even
+def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The middle element along axes (None: of all), the mean of the two middle ones of an even
     count; NaN if one is.
     """
     from graphc.ops.indexing.gather import take
@@ -155,10 +156,13 @@ def median(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
     from graphc.ops.sorting.sort import sort
 
     x = _floating(x)
-    if axis is None:
-        result = median(reshape(x, -1), 0)
-        return reshape(result, (1,) * x.ndim) if keepdims else result
-    axis = normal_axis(axis, x.ndim)
+    axes = normal_axes(axis, x.ndim)
+    if len(axes) != 1:
+        rest = tuple(d for k, d in enumerate(x.shape) if k not in axes)
+        line = moveaxis(x, axes, tuple(range(-len(axes), 0)))
+        result = median(reshape(line, (*rest, product(x.shape[k] for k in axes))), -1)
+        return expand_dims(result, axes) if keepdims else result
+    (axis,) = axes
     n = x.shape[axis]
     if n == 0:
         raise ShapeError(f"the median of no elements has no value: axis {axis} of {x.type}")

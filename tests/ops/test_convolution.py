@@ -241,3 +241,14 @@ def test_wrong_padding_is_an_error():
 def test_a_step_that_is_no_integer_is_an_error():
     with pytest.raises(ShapeError, match=r"stride is an int or 1 ints of at least 1, not 1\.0"):
         nn.conv(gc.zeros((1, 1, 4)), gc.zeros((1, 1, 2)), 1.0)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "bool"])
+def test_convolution_of_whole_numbers_is_exact(dtype, target):
+    a, v = np.array([100, 3, 0, 0, 77], dtype), np.array([1, 0, 12], dtype)
+    a = a + np.array(2**60, dtype) if dtype == "int64" else a
+    for mode in ("full", "same", "valid"):
+        found = value(lambda a, v, m=mode: gc.convolve(a, v, m), a, v, target=target)
+        np.testing.assert_array_equal(found, np.convolve(a, v, mode))
+        assert found.dtype == a.dtype

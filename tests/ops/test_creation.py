@@ -11,7 +11,7 @@ from graphc.ops import axes as a
 from graphc.ops import creation as c
 from graphc.ops import diagonal as d
 from graphc.ops.reduction import sum as total
-from graphc.ops.source import placeholder
+from graphc.ops.source import constant, placeholder
 from graphc.passes.derivatives.differentiate import grad
 from tests.support.compare import agrees, call
 from tests.support.run import TARGETS, evaluate
@@ -118,6 +118,15 @@ def test_eye_and_tri_give_numpys_matrices(arguments: tuple[int, ...]) -> None:
 def test_triangles_are_numpys(k: int) -> None:
     agrees(lambda x: d.tril(x, k), lambda x: np.tril(x, k), X, targets=TARGETS)
     agrees(lambda x: d.triu(x, k), lambda x: np.triu(x, k), X, targets=TARGETS)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16"])
+def test_triangles_keep_dtypes(dtype: str) -> None:
+    x = np.ones((3, 4), dtype)
+    for ours, theirs in ((d.tril, np.tril), (d.triu, np.triu)):
+        found = value(ours(constant(x), 1), "reference")
+        np.testing.assert_array_equal(found, theirs(x, 1))
+        assert found.dtype == x.dtype
 
 
 @pytest.mark.parametrize("k", [-6, -2, 0, 1, 7])

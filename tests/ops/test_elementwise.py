@@ -108,6 +108,12 @@ def test_an_operator_works_on_either_side_of_arrays_and_numbers(op: Any) -> None
     np.testing.assert_array_equal(computed(lambda b: op(2.0, b), y), op(2.0, y))
 
 
+def test_quotient_and_remainder_come_together() -> None:
+    x, y = np.array([1.5, -2.0, 4.0]), np.array([2.0, 1.5, 0.5])
+    np.testing.assert_array_equal(computed(lambda a, b: gc.stack(divmod(a, b)), x, y), divmod(x, y))
+    np.testing.assert_array_equal(computed(lambda b: gc.stack(divmod(7, b)), y), divmod(7, y))
+
+
 @pytest.mark.parametrize(
     "op", [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
 )
@@ -150,6 +156,16 @@ def test_equal_expressions_are_one_node() -> None:
 
 
 # Division
+
+
+@on_each_target
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int64])
+def test_quotients_of_integers_are_float64(dtype: Any, target: str) -> None:
+    x = np.array([1, 0, 1, 1], dtype) if dtype is np.bool_ else np.array([3, 9, 100, 120], dtype)
+    np.testing.assert_array_equal(computed(gc.divide, x, x[:1], target=target), x / x[:1])
+    np.testing.assert_array_equal(computed(lambda a: a / 255, x, target=target), x / 255)
+    single = gc.placeholder("x", (3,), dtype) / np.float32(3)
+    assert single.dtype == np.result_type(dtype, np.float32)
 
 
 @on_each_target

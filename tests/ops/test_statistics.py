@@ -175,6 +175,14 @@ def test_median_is_numpys(axis: int | None, symbolic: bool) -> None:
     np.testing.assert_allclose(result, np.median(x, axis))
 
 
+@pytest.mark.parametrize("axes", [(0, 1), (2, 0), (0, 1, 2), (1,)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_median_along_several_axes_is_numpys(axes: tuple[int, ...], keepdims: bool) -> None:
+    for symbolic in (False, True):
+        result = run(lambda t: s.median(t, axes, keepdims), X, symbolic=symbolic)
+        np.testing.assert_allclose(result, np.median(X, axes, keepdims=keepdims))
+
+
 def test_the_median_of_nothing_is_an_error() -> None:
     with pytest.raises(ShapeError, match="median: the median of no elements has no value"):
         s.median(placeholder("x", (0, 3)), 0)
