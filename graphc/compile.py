@@ -75,6 +75,8 @@ def compile(
             f"updates are a dict {{variable: new value}}, not {type(updates).__name__}"
             "\n  hint: optimiser.updates(loss, parameters) gives such a dict"
         )
+    if not isinstance(name, str):
+        raise GraphError(f"a function's name is a string, not {name!r:.80}")
     graph = replace(_graph(inputs, outputs, updates or {}, name), relaxed=relaxed)
     if target not in TARGETS:
         raise GraphError(f"unknown target {target!r}; targets are {', '.join(TARGETS)}")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import bool_, int64
 from graphc.ir.errors import DTypeError, GraphError, ShapeError
+from graphc.ir.given import call
 from graphc.ir.node import Tensor, apart, located
 from graphc.ir.plain import plain
 from graphc.ir.structure import leaves, restore
@@ -26,6 +27,7 @@ from graphc.passes.derivatives.checkpoint import checkpoint
 from graphc.passes.loops.loop_operands import loop_operands
 
 Segment = int | Literal["sqrt"] | None
+_CARRY = "the carry, which is one argument: a tensor, or a tuple, list or dict of tensors"
 Run = Callable[[Sequence[Tensor], Sequence[Tensor], Dim], Sequence[Tensor]]
 
 
@@ -60,7 +62,7 @@ def scan(
     symbols = [_symbol(x.type, f"carry{k}") for k, x in enumerate(inputs)]
     elements = [_symbol(TensorType(x.dtype, x.shape[1:]), f"x{k}") for k, x in enumerate(xs_list)]
     given = restore(stacks, elements) if xs is not None else None
-    new, y = _pair(f(restore(carry, symbols), given))
+    new, y = _pair(call("the function of a scan", "(carry, x)", f, restore(carry, symbols), given))
     new, y = as_tensors(new), as_tensors(y)
     outputs = [*_like_carry(inputs, leaves(new)), *([] if y is None else leaves(y))]
     body, shared = close([*symbols, *elements], outputs)
@@ -148,8 +150,10 @@ def while_loop(
         return _bounded(condition, body, carry, max_steps)
     inputs = leaves(carry)
     symbols = [_symbol(x.type, f"carry{k}") for k, x in enumerate(inputs)]
-    test = as_tensor(condition(restore(carry, symbols)))
-    outputs = _like_carry(inputs, leaves(as_tensors(body(restore(carry, symbols)))))
+    state = restore(carry, symbols)
+    test = as_tensor(call("the condition of a while loop", _CARRY, condition, state))
+    new = call("the body of a while loop", _CARRY, body, state)
+    outputs = _like_carry(inputs, leaves(as_tensors(new)))
     both, shared = close(symbols, [test, *outputs])
     conditions, bodies = (
         Subgraph(both.inputs, both.outputs[:1]),
@@ -162,7 +166,8 @@ def _bounded(
     condition: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any, max_steps: int
 ) -> Any:
     def step(state: Any, _: Any) -> tuple[Any, None]:
-        return cond(condition(state), body, lambda same: same, state), None
+        test = call("the condition of a while loop", _CARRY, condition, state)
+        return cond(test, body, lambda same: same, state), None
 
     return scan(step, carry, length=max_steps)[0]
 
@@ -197,6 +202,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     chosen = astype(as_tensor(index), int64)
     if chosen.shape != ():
         raise ShapeError(f"the index of a switch must be a scalar\n  {chosen.describe()}")
+    if not branches:
+        raise GraphError("a switch has no branch to take")
     return _chosen(chosen, {f"branch {k}": branch for k, branch in enumerate(branches)}, operands)
 
 
@@ -205,7 +212,10 @@ def _chosen(chosen: Tensor, branches: dict[str, Callable[..., Any]], operands: A
     tensors = as_tensors(tuple(operands))
     begin = _symbol(chosen.type, "begin").node.serial
     with apart():
-        results = [as_tensors(branch(*tensors)) for branch in branches.values()]
+        results = [
+            as_tensors(call(name, "the operands", branch, *tensors))
+            for name, branch in branches.items()
+        ]
     try:
         _check_alike(branches, [[y.type for y in leaves(r)] for r in results])
     except GraphError as error:

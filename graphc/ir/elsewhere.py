@@ -279,7 +279,7 @@ def _elsewhere(name: str, of: str) -> str | None:
         return None
     for module in (of, *(m for m in _MODULES if m != of)):
         for known in _public(module):
-            if known == name or (module == of and _plain(known) == _plain(name)):
+            if known == name or (module == of and _alike(known, name)):
                 short = module in ("gc", "nn", "optim")
                 return f"{module}.{known}" if short else f"gc.{module}.{known}"
     return None
@@ -291,5 +291,7 @@ def _public(module: str) -> list[str]:
     return names
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
+def _alike(one: str, other: str) -> bool:
+    """Whether names differ in capitals and underscores alone, or in the order of their words."""
+    words, others = one.lower().split("_"), other.lower().split("_")
+    return "".join(words) == "".join(others) or sorted(words) == sorted(others)

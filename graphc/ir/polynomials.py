@@ -100,6 +100,9 @@ class DimExpr:
             self._text = self._written()
         return self._text
 
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
     def _written(self) -> str:
         text = ""
         for monomial, coefficient in self.terms:
@@ -118,8 +121,9 @@ class DimExpr:
         if not isinstance(other, (int, float, DimExpr)):
             return NotImplemented  # a tensor, which knows what to do
         raise GraphError(
-            f"the length {self} is not known while the graph is built\n  hint: a tensor can be"
-            " multiplied, divided by or compared with it: gc.sum(x) / x.shape[0]"
+            f"the length {self} is not known while the graph is built\n"
+            "  hint: gc.as_tensor(x.shape[0]) is a tensor of it, and tensors can be multiplied,"
+            " divided by or compared with it"
         )
 
     __lt__ = __le__ = __gt__ = __ge__ = __truediv__ = __rtruediv__ = __rpow__ = _unknown

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.dims import Dim, DimExpr, floordiv, maximum
 from graphc.ir.dtypes import as_dtype, float32, float64, int64
 from graphc.ir.errors import DTypeError, ShapeError
@@ -77,6 +79,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Te
             raise ShapeError(
                 "a tensor cannot say how long an array is\n  hint: give a size or a number"
             )
+        if not isinstance(part, (int, float, np.number, DimExpr)):
+            raise DTypeError(f"a bound or step is a number or a size, not {part!r:.80}")
     if step == 0:
         raise ShapeError("the step cannot be 0")
     if any(isinstance(part, float) for part in (start, stop, step)):

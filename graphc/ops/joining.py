@@ -166,8 +166,8 @@ def vstack(arrays: Sequence[TensorLike]) -> Tensor:
 @locate_errors
 def tile(x: TensorLike, repetitions: Dim | Sequence[Dim]) -> Tensor:
     """x laid out `repetitions` times along each axis, as numpy.tile."""
-    x, repetitions = as_tensor(x), plain(repetitions)
-    counts = (repetitions,) if isinstance(repetitions, (int, DimExpr)) else tuple(repetitions)
+    x, counts = as_tensor(x), _whole("repetitions", repetitions)
+    _check_counts(counts)
     ndim = max(x.ndim, len(counts))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - x.ndim) + x.shape
@@ -181,25 +181,45 @@ def repeat(x: TensorLike, repeats: Dim | Sequence[int], axis: int | None = None)
     """Each element along an axis (None: of the flattened array) `repeats` times, or its own number
     of times.
     """
-    x, repeats = as_tensor(x), plain(repeats)
+    x, counts = as_tensor(x), _whole("counts", repeats)
+    _check_counts(counts)
     if axis is None:
         x, axis = reshape(x, -1), 0
     axis = normal_axis(axis, x.ndim)
     n = x.shape[axis]
-    if not isinstance(repeats, (int, DimExpr)):
-        return _repeat_each(x, np.asarray(repeats), axis)
-    wide = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    if len(counts) != 1:
+        return _repeat_each(x, counts, axis)
+    wide = (*x.shape[: axis + 1], *counts, *x.shape[axis + 1 :])
     kept = tuple(k for k in range(x.ndim + 1) if k != axis + 1)
-    return reshape(broadcast(x, wide, kept), (*x.shape[:axis], n * repeats, *x.shape[axis + 1 :]))
+    return reshape(broadcast(x, wide, kept), (*x.shape[:axis], n * counts[0], *x.shape[axis + 1 :]))
 
 
-def _repeat_each(x: Tensor, counts: np.ndarray[Any, Any], axis: int) -> Tensor:
+def _repeat_each(x: Tensor, counts: Sequence[Dim], axis: int) -> Tensor:
     from graphc.ops.indexing.gather import take
 
     n = x.shape[axis]
-    if counts.shape != (n,):
-        raise ShapeError(f"axis {axis} of length {n} needs as many counts, not {counts.shape}")
-    return take(x, np.repeat(np.arange(len(counts)), counts), axis)
+    if len(counts) != n or not isinstance(n, int):
+        raise ShapeError(f"axis {axis} of length {n} needs as many counts, not {len(counts)}")
+    known = [k for k in counts if isinstance(k, int)]
+    if len(known) != n:
+        raise ShapeError("counts of single elements are numbers, known while the graph is built")
+    return take(x, np.repeat(np.arange(n), np.asarray(known, int)), axis)
+
+
+def _whole(what: str, given: Any) -> tuple[Dim, ...]:
+    """One number or several, which are ints or sizes."""
+    several = isinstance(given, (tuple, list)) or getattr(given, "ndim", 0) == 1
+    numbers = tuple(plain(k) for k in (given if several else (given,)))
+    for k in numbers:
+        if not isinstance(k, (int, DimExpr)) or isinstance(k, bool):
+            raise DTypeError(f"{what} are integers, not {k!r:.80}")
+    return numbers
+
+
+def _check_counts(counts: Sequence[Dim]) -> None:
+    for k in counts:
+        if isinstance(k, int) and k < 0:
+            raise ShapeError(f"nothing can be repeated {k} times")
 
 
 @locate_errors
@@ -209,13 +229,13 @@ def roll(
     """x with its elements moved on by `shift` along axes, the last ones coming first; None rolls it
     flattened.
     """
-    x, shift, axis = as_tensor(x), plain(shift), plain(axis)
+    x, shifts = as_tensor(x), _whole("shifts", shift)
     if axis is None:
-        if not isinstance(shift, (int, DimExpr)):
+        if len(shifts) != 1:
             raise ShapeError(f"one shift is needed where no axes are given, not {shift}")
-        return reshape(_roll(reshape(x, -1), shift, 0), x.shape)
-    axes = [axis] if isinstance(axis, int) else list(axis)
-    shifts = [shift] * len(axes) if isinstance(shift, (int, DimExpr)) else list(shift)
+        return reshape(_roll(reshape(x, -1), shifts[0], 0), x.shape)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shifts = shifts * len(axes) if len(shifts) == 1 else shifts
     if len(shifts) != len(axes):
         raise ShapeError(f"{len(shifts)} shifts for {len(axes)} axes")
     for k, by in zip(axes, shifts, strict=True):

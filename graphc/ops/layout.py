@@ -200,7 +200,10 @@ def reshape(x: Tensor, shape: Any) -> Tensor:
     if unknown:
         rest = product(as_shape([d for k, d in enumerate(items) if k not in unknown]))
         if rest == 0 or mod(x.size, rest) != 0:
-            raise ShapeError(f"cannot work out -1: {x.size} elements are not divisible by {rest}")
+            known = "" if isinstance(x.size, int) and isinstance(rest, int) else "known to be "
+            raise ShapeError(
+                f"cannot work out -1: {x.size} elements are not {known}divisible by {rest}"
+            )
         items[unknown[0]] = floordiv(x.size, rest)
     new = as_shape(items)
     return x if new == x.type.shape else apply(_RESHAPE, x, shape=new).outputs[0]

@@ -75,6 +75,13 @@ def test_unknown_arguments_show_how_a_function_is_called() -> None:
         gc.sum(x, dim=1)  # type: ignore[call-arg]
 
 
-def test_a_type_error_of_a_function_that_a_user_gives_is_left_as_it_is() -> None:
-    with pytest.raises(TypeError, match=r"at most 1|takes 1 positional argument[^\n]*$"):
+def test_a_function_that_takes_other_arguments_hears_what_it_is_given() -> None:
+    with pytest.raises(TypeError, match=r"positional argument.*\n.*of a scan takes \(carry, x\)$"):
         gc.scan(lambda h: (h, h), gc.zeros((3,)), gc.ones((2, 3)))
+    with pytest.raises(TypeError, match=r"missing 1 .*\n.*while loop takes the carry"):
+        gc.while_loop(lambda i, j: i < j, lambda i, j: (i + 1, j), (gc.zeros(()), gc.ones(())))
+
+
+def test_a_type_error_inside_of_a_function_that_a_user_gives_is_left_as_it_is() -> None:
+    with pytest.raises(TypeError, match=r"^unsupported operand type[^\n]*$"):
+        gc.scan(lambda h, x: (h, {} + []), gc.zeros((3,)), gc.ones((2, 3)))  # type: ignore[operator]

@@ -96,3 +96,7 @@ def test_only_whole_powers_of_lengths_are_lengths() -> None:
     for power in (lambda: N**-1, lambda: N**0.5, lambda: 2**N):
         with pytest.raises(GraphError, match="not known while the graph is built"):
             power()
+
+
+def test_a_length_is_written_as_wide_as_asked_for() -> None:
+    assert f"{N + 1:>8}|{N:<3}|" == "   1 + n|n  |"

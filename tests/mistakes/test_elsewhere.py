@@ -38,6 +38,7 @@ def test_no_hint_is_for_a_name_that_is_there() -> None:
     ("path", "hint"),
     [
         ("array", "gc.constant(array)"),
+        ("linalg.solve_triangular", "gc.linalg.triangular_solve"),
         ("jit", "graphs are functions of placeholders already"),
         ("nn.Linear", "nn.Dense(inputs, outputs)"),
         ("nn.Softmin", None),

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import bool_, int64
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ops.convert import TensorLike, as_operand, cast, common_dtype
@@ -40,6 +40,10 @@ def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
     More than two operands are multiplied pairwise in the order with the fewest operations (the best
     of all orders up to 8 operands, greedily beyond; a symbolic size counts as 256).
     """
+    if not isinstance(subscripts, str):
+        raise GraphError("the labels come first, in one string: gc.einsum('ij,jk->ik', x, y)")
+    if not operands:
+        raise GraphError(f"operands are needed beside {subscripts!r}")
     dtype = common_dtype("einsum", operands)
     tensors = [as_operand(x, dtype) for x in operands]
     if dtype is bool_:

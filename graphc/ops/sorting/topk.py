@@ -13,6 +13,7 @@ from graphc.ir.dtypes import NUMBERS, bool_, int64, uint8
 from graphc.ir.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply, of_axes
 from graphc.ir.op import KernelWriter, Op, Sample
+from graphc.ir.plain import plain
 from graphc.ir.types import TensorType
 from graphc.ops.axes import line_order
 from graphc.ops.checked import checked_index
@@ -162,8 +163,10 @@ def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[T
     axis of symbolic length the call checks that there are k elements.
     """
     x = as_tensor(x)
-    axis = normal_axis(axis, x.ndim)
+    axis, k = normal_axis(axis, x.ndim), plain(k)
     n = x.shape[axis]
+    if not isinstance(k, int) or isinstance(k, bool):
+        raise DTypeError(f"how many elements are taken is an integer, not {k!r:.80}")
     if k < 0 or (isinstance(n, int) and k > n):
         raise ShapeError(f"cannot take {k} elements of axis {axis}, which has length {n}")
     if x.dtype is bool_:
