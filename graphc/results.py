@@ -10,7 +10,8 @@ import numpy as np
 from graphc.arguments import Array, Signature
 from graphc.ir.cached import Cached
 from graphc.ir.dim_values import evaluate
-from graphc.ir.errors import ArgumentError
+from graphc.ir.dtypes import as_dtype
+from graphc.ir.errors import ArgumentError, DTypeError
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.structure import leaves
@@ -84,8 +85,7 @@ class Binding:
             hint = f"\n  hint: np.asarray({place}) is one" if isinstance(array, np.ndarray) else ""
             raise ArgumentError(f"{place} is no plain NumPy array: {type(array).__name__}{hint}")
         if array.dtype != x.dtype.numpy or array.shape != shape:
-            lengths = ", ".join(map(str, array.shape))
-            raise ArgumentError(f"{place} is {array.dtype}[{lengths}], the result is {wanted}")
+            raise ArgumentError(f"{place} is {_type_of(array)}, the result is {wanted}")
         flags = array.flags
         if not (flags.c_contiguous and flags.aligned and flags.writeable):
             why = "cannot be written" if not flags.writeable else "does not lie in C order"
@@ -93,6 +93,14 @@ class Binding:
             raise ArgumentError(
                 f"{place} {why}\n  hint: np.empty({shape}, {x.dtype.name!r}) gives one that fits"
             )
+
+
+def _type_of(array: Array) -> str:
+    """How the type of an array is written: as that of a tensor, where one could have it."""
+    try:
+        return str(TensorType(as_dtype(array.dtype), array.shape))
+    except DTypeError:
+        return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
 
 
 def _placed(outputs: Any, out: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -187,10 +187,15 @@ one:
   ret ptr %single
 tuple:
   %t = call ptr @PyTuple_New(i64 %count)
-  br label %next
+  %t.none = icmp eq ptr %t, null
+  br i1 %t.none, label %memory, label %next
 list:
   %l = call ptr @PyList_New(i64 %count)
-  br label %next
+  %l.none = icmp eq ptr %l, null
+  br i1 %l.none, label %memory, label %next
+memory:
+  call void @drop_outputs(ptr %results, i64 %count)
+  ret ptr null
 next:
   %pack = phi ptr [ %t, %tuple ], [ %l, %list ], [ %pack, %put ]
   %i = phi i64 [ 0, %tuple ], [ 0, %list ], [ %i.next, %put ]

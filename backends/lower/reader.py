@@ -9,7 +9,8 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import Check, Stmt
-from graphc.ir.dims import Atom, Dim, DimExpr, dynamic
+from graphc.ir.dim_values import atoms
+from graphc.ir.dims import Atom, Dim, DimExpr, bounds, dynamic
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node, Tensor
 from graphc.ir.op import Index
@@ -100,9 +101,6 @@ def _may_divide_by_zero(a: Atom) -> bool:
     """Whether a length is divided by one that may be 0; a call refuses that, but perhaps later. An
     index is divided only where there are elements.
     """
-    from graphc.ir.dim_values import atoms
-    from graphc.ir.dims import bounds
-
     low, _ = bounds(a.args[1])
     positive = low is not None and low > 0
     return not positive and all(b.kind not in ("index", "dynamic") for b in atoms(a.args[0]))
@@ -110,8 +108,6 @@ def _may_divide_by_zero(a: Atom) -> bool:
 
 def floor_division(a: Atom, x: Expr, y: Expr) -> Expr:
     """x // y or x % y; a truncating division where both are known not to be negative."""
-    from graphc.ir.dims import bounds
-
     low, _ = bounds(a.args[0])
     quotient, remainder = x / y, e.rem(x, y)
     if low is not None and low >= 0:

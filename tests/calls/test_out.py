@@ -115,8 +115,9 @@ SHARED = np.empty((5, 3), np.float32)
 @pytest.mark.parametrize(
     ("outputs", "out", "text"),
     [
-        (X + 1.0, np.empty((3, 4), "f4"), "out is float32[3, 4], the result is f32[4, 3]"),
-        (X + 1.0, np.empty((4, 3)), "out is float64[4, 3], the result is f32[4, 3]"),
+        (X + 1.0, np.empty((3, 4), "f4"), "out is f32[3, 4], the result is f32[4, 3]"),
+        (X + 1.0, np.empty((4, 3)), "out is f64[4, 3], the result is f32[4, 3]"),
+        (X + 1.0, np.empty((4, 3), "c8"), "out is complex64[4, 3], the result is f32[4, 3]"),
         (X + 1.0, np.empty((3, 4), "f4").T, "out does not lie in C order"),
         (X + 1.0, FROZEN, "out cannot be written"),
         (X + 1.0, [0.0], "out is no plain NumPy array: list"),
@@ -124,7 +125,7 @@ SHARED = np.empty((5, 3), np.float32)
         ([X, X + 1.0], [A.copy()], "out must be a list of 2"),
         ((X, X + 1.0), (SHARED[:4], SHARED[1:]), "out[1] and out[0] share memory"),
         ({"a": X + 1.0}, {"b": A.copy()}, "out must be a dict with the keys 'a'"),
-        ({"a": X + 1.0}, {"a": A[:2].copy()}, "out['a'] is float32[2, 3]"),
+        ({"a": X + 1.0}, {"a": A[:2].copy()}, "out['a'] is f32[2, 3]"),
     ],
 )
 def test_what_does_not_fit_is_refused(outputs: Any, out: Any, text: str) -> None:

@@ -76,7 +76,7 @@ def test_results_go_to_arrays_of_the_callers(tmp_path: Path) -> None:
     b, c = np.empty_like(a), np.empty_like(a)
     assert loaded.two(x=a, out=(b, c))[1] is c
     np.testing.assert_array_equal(b, a + 1)
-    with pytest.raises(gc.ArgumentError, match=r"out is float32\[2\], the result is f32\[100000\]"):
+    with pytest.raises(gc.ArgumentError, match=r"out is f32\[2\], the result is f32\[100000\]"):
         loaded.one(a, out=np.empty(2, np.float32))
     with pytest.raises(gc.ArgumentError, match="out must be a tuple of 2, like the outputs"):
         loaded.two(a, out=a)

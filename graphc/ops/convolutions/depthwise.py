@@ -89,10 +89,10 @@ def _added(node: Node, index: Index, tap: tuple[int, ...], total: Any, reader: R
     ):
         move, reach, offset, every = step
         line = Line(size, out, 1, (move, reach, offset + k * reach, every))
-        where, conditions = line.nearest(o, 0, reader)
+        where, rest, conditions = line.nearest(o, 0, reader)
         there.append(where)
+        past.append(rest)
         inside += conditions
-        past.append(line.past(o, 0))
     if any(isinstance(d, int) and d for d in past):
         return total
 

@@ -150,31 +150,25 @@ class Line:
 
     def element(self, o: Dim, k: Dim, reader: Reader) -> tuple[Dim, list[Any]]:
         """What tap k sees at position o, and the conditions under which that is an element."""
-        where, inside = self.nearest(o, k, reader)
-        rest = self.past(o, k)
+        where, rest, inside = self.nearest(o, k, reader)
         if rest != 0:
             inside.append(reader.ops.equal(reader.value(rest, int64), 0))
         return where, inside
 
-    def past(self, o: Dim, k: Dim) -> Dim:
-        """How far tap k at position o lies past an element, in parts of the way to the next."""
-        move, reach, offset, every = self.step
-        return 0 if every == 1 else mod(o * move + k * reach + offset, every)
-
-    def nearest(self, o: Dim, k: Dim, reader: Reader) -> tuple[Dim, list[Any]]:
-        """The element that tap k at position o sees or lies past, and the conditions under which
-        there is one.
+    def nearest(self, o: Dim, k: Dim, reader: Reader) -> tuple[Dim, Dim, list[Any]]:
+        """The element that tap k at position o sees or lies past, how far past it that is in parts
+        of the way to the next, and the conditions under which there is such an element.
         """
         move, reach, offset, every = self.step
         at = o * move + k * reach + offset
         low, high = self._ends()
-        where = at if every == 1 else floordiv(at, every)
+        where, rest = (at, 0) if every == 1 else (floordiv(at, every), mod(at, every))
         conditions: list[Any] = []
         if not _never_negative(low):
             conditions.append(reader.value(at, int64) >= 0)
         if not _never_negative((self.size - 1) * every - high):
             conditions.append(reader.value(where - self.size, int64) < 0)
-        return where, conditions
+        return where, rest, conditions
 
     def _ends(self) -> tuple[Dim, Dim]:
         """The lowest and the highest `at` of all positions and taps, of which there are some where
