@@ -26,6 +26,7 @@ from graphc.ops.layout import broadcast, reshape
 from graphc.ops.linear.einsum import NOMINAL, Labels, contract, multiplied
 from graphc.ops.linear.einsum import Term as Factor
 from graphc.ops.source import constant
+from graphc.passes.rules.hoisting import function_of_repeated
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +156,13 @@ def _sizes(labels: Sequence[object]) -> Mapping[object, Dim]:
 
 
 def indexed(x: Tensor, lines: Sequence[Line]) -> Factor | None:
-    """The elements of x at these positions, as a factor; None if that is no simple part of x."""
+    """The elements of x at these positions, as a factor; None if that is no simple part of x.
+
+    What repeats itself, or is a function of what does, has no labels of axes along which it does.
+    """
+    if isinstance(x.node.op, Elementwise):
+        repeated = function_of_repeated.replace(x.node)
+        x = x if repeated is None else repeated
     if x.node.op.name == "broadcast":
         lines = [lines[a] for a in x.node.attrs["axes"]]
         (x,) = x.node.inputs

@@ -358,11 +358,12 @@ def test_what_is_scaled_before_a_sum_of_half_floats_does_not_overflow() -> None:
 def test_a_computed_number_is_multiplied_by_last() -> None:
     """So that a Hessian's product is one of a matrix by itself, as where the number is known."""
     theta = gc.placeholder("theta", (193,))
-    for rows in ("n", 64):
+    squares = (lambda e: e * e, gc.square, lambda e: e**2)
+    for rows, square in itertools.product(("n", 64), squares):
         x, y = gc.placeholder("x", (rows, 10)), gc.placeholder("y", (rows, 1))
         hidden = gc.tanh(x @ theta[:160].reshape((10, 16)) + theta[160:176])
         error = hidden @ theta[176:192].reshape((16, 1)) + theta[192] - y
-        hessian = gc.hessian(gc.mean(error * error), theta)
+        hessian = gc.hessian(gc.mean(square(error)), theta)
         graph = optimise(Graph((theta, x, y), (hessian,)))
         products = [n for n in topological(graph.outputs) if n.op.name == "dot_general"]
         assert any(n.inputs[0] is n.inputs[1] for n in products)
