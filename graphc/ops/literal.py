@@ -136,7 +136,8 @@ class Literal:
 
 class Made(Literal):
     """A literal that is another one laid out anew, compared by how: `make` of the array of `source`
-    and `more`, known as `name`. That is done when the array is first asked for.
+    and `more`, known as `name`; of the same dtype unless another is given. That is done when the
+    array is first asked for.
     """
 
     __slots__ = ("_make", "more", "name", "source")
@@ -148,9 +149,10 @@ class Made(Literal):
         more: tuple[Any, ...],
         shape: tuple[int, ...],
         make: Callable[..., np.ndarray],
+        dtype: np.dtype[Any] | None = None,
     ):
         self.name, self.source, self.more, self._make = name, source, more, make
-        self.dtype, self.shape = source.dtype, shape
+        self.dtype, self.shape = dtype or source.dtype, shape
         self._hash, self._digest = hash((name, source, more)), None
         self._array, self._laid, self.reads = None, None, 0
 

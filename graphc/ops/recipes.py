@@ -13,7 +13,7 @@ import numpy as np
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.ops.convolutions import packed as packed_convolution
-from graphc.ops.convolutions import winograd
+from graphc.ops.convolutions import winograd, word_kernels
 from graphc.ops.linear import packed as packed_product
 from graphc.ops.literal import Laid, Literal, Made, aligned_copy
 from graphc.ops.source import constant_of
@@ -25,12 +25,13 @@ Shape = tuple[int, ...]
 class Recipe:
     """What an array and more arguments become, in memory that begins on a 64-byte boundary; `shape`
     tells its shape by that of the array. `undo` makes the array of what it became, its shape and
-    the arguments, where no bit of it is lost.
+    the arguments, where no bit of it is lost. `dtype`: what it has, if not the array's.
     """
 
     make: Callable[..., np.ndarray]
     shape: Callable[..., Shape]
     undo: Callable[..., np.ndarray] | None = None
+    dtype: np.dtype[Any] | None = None
 
 
 def _arranged(value: np.ndarray, order: Shape) -> np.ndarray:
@@ -58,7 +59,13 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "panels": Recipe(
             packed_product.panels, packed_product.panels_shape, packed_product.matrix_of
         ),
+        "offsets": Recipe(
+            word_kernels.offsets, word_kernels.offsets_shape, dtype=np.dtype(np.int32)
+        ),
         "transformed": Recipe(winograd.transformed, winograd.transformed_shape),
+        "words": Recipe(
+            word_kernels.word_kernels, word_kernels.words_shape, word_kernels.kernels_of_words
+        ),
     }
 )
 
@@ -67,7 +74,8 @@ def made(name: str, x: Tensor, *more: Any) -> Tensor:
     """The constant that a recipe makes of the constant x and more arguments."""
     source: Literal = x.node.attrs["value"]
     recipe = RECIPES[name]
-    return constant_of(Made(name, source, more, recipe.shape(source.shape, *more), recipe.make))
+    shape = recipe.shape(source.shape, *more)
+    return constant_of(Made(name, source, more, shape, recipe.make, recipe.dtype))
 
 
 def keep_only(name: str, source: Literal, more: tuple[Any, ...], array: np.ndarray) -> None:

@@ -135,6 +135,9 @@ class _Chooser:
             y = y.node.inputs[0]
         if by in self.taking and x is by.inputs[0]:
             return
+        if by.op.name == "convolution_packed" and x is by.inputs[1]:
+            self._force(x)  # kernels are read in the order in which they lie
+            return
         if not self._lies(x):
             self._force(x)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir.dtypes import float32
+from graphc.ir.dtypes import bfloat16, float32
 from graphc.ir.node import Node, Tensor
-from graphc.ir.walk import blame, rebuild
+from graphc.ir.walk import blame, rebuild, with_inputs
+from graphc.ops.convert import cast
 from graphc.ops.convolutions.convolution import Convolution
 from graphc.ops.convolutions.packed import packed_convolution, panel_of
 from graphc.ops.copying import copy
@@ -15,6 +16,13 @@ from graphc.ops.layout import reshape, transpose
 from graphc.ops.recipes import made
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.layouts.narrow import (
+    Operands,
+    narrow_operands,
+    offset_of,
+    without_offset,
+    words_of,
+)
 from graphc.passes.layouts.winograd import likely
 
 #: Fewer channels than these do not fill vectors.
@@ -33,24 +41,55 @@ def pack_kernels(graph: Graph) -> Graph:
 def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if not isinstance(node.op, Convolution) or node.op.role != "y":
         return None
+    node = with_inputs(node, inputs)
     (x, w), lines = inputs, node.attrs["lines"]
-    if w.dtype is not float32 or len(lines) != 2 or node.attrs["groups"] != 1:
+    if len(lines) != 2 or node.attrs["groups"] != 1:
         return None
     if any((dilation, spread) != (1, 1) for _, dilation, _, spread in lines):
         return None
-    taken_in = _is_product(node) and _is_depthwise(x)
-    as_product = _is_product(node) and _is_long(node) and not taken_in
-    u = None if as_product else _packed(w, least=8 if taken_in else 16)
-    if u is None:
+    result = _of_words(node)
+    if result is None and w.dtype is float32:
+        taken_in = _is_product(node) and _is_depthwise(x)
+        as_product = _is_product(node) and _is_long(node) and not taken_in
+        u = None if as_product else _packed(w, least=8 if taken_in else 16)
+        result = None if u is None else _convolved(node, x, u)
+    if result is None:
         return None
+    blame(result, node)
+    return (result,)
+
+
+def _of_words(node: Node) -> Tensor | None:
+    """The convolution of narrow numbers in words, where they are and there is something to gain."""
+    operands = narrow_operands(node)
+    if operands is None:
+        return None
+    x, w = operands
+    outputs, channels = w.shape[:2]
+    if not isinstance(outputs, int) or not isinstance(channels, int):
+        return None
+    if outputs == 0 or channels == 0 or outputs % 16:
+        return None
+    if _is_product(node) and not is_constant(w):
+        return None
+    if x.dtype is bfloat16 and (_is_few(w) or channels % 2):
+        return None  # what lies behind a line's end may be no number
+    u = words_of(operands, _is_few(w))
+    return _convolved(node, x, u, operands)
+
+
+def _convolved(node: Node, x: Tensor, u: Tensor, operands: Operands | None = None) -> Tensor:
+    """The images x convolved with these packed kernels; the operands if they are narrow numbers."""
+    w, lines = node.inputs[1], node.attrs["lines"]
     first, taps = _is_few(w), (w.shape[2], w.shape[3])
     extent, strides = tuple(node.attrs["extent"]), tuple(line[0] for line in lines)
     before = tuple(line[2] for line in lines)
     seen = x if first else copy(transpose(x, (0, 2, 3, 1)))
-    y = packed_convolution(seen, u, extent, strides, taps, before, first)
-    result = transpose(y, (0, 3, 1, 2))
-    blame(result, node)
-    return (result,)
+    added = offset_of(operands) if operands else 0
+    y = packed_convolution(seen, u, extent, strides, taps, before, first, added)
+    if operands:
+        y = cast(without_offset(y, operands), node.types[0].dtype)
+    return transpose(y, (0, 3, 1, 2))
 
 
 def _is_product(node: Node) -> bool:

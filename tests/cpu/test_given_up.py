@@ -41,6 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("kernels", (48, 20, 3, 3), (False,)),
         ("kernels", (48, 3, 7, 7), (True,)),
         ("kernels", (128, 24, 1, 1), (False,)),
+        ("words", (48, 21, 3, 3), (False, 4)),
+        ("words", (48, 3, 5, 7), (True, 2)),
     ],
     ids=str,
 )

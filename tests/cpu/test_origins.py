@@ -74,6 +74,8 @@ def test_other_constants_are_another_graph() -> None:
         ("panels", (8, 100, 12), ((2, 0),)),
         ("kernels", (48, 20, 3, 3), (False,)),
         ("kernels", (48, 3, 7, 7), (True,)),
+        ("words", (48, 20, 3, 3), (False, 4)),
+        ("offsets", (48, 20, 3, 3), ()),
         ("arranged", (32, 16, 3, 3), ((2, 3, 1, 0),)),
         ("transformed", (3, 3, 48, 64), (4, False)),
         ("transformed", (3, 3, 20, 32), (2, True)),

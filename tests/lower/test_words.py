@@ -110,6 +110,13 @@ def test_the_machine_s_instructions_are_used(dtype: DType, relaxed: bool, name: 
     assert (f"dot.{name}(" in text) == (name in host().dots(relaxed=relaxed))
 
 
+@pytest.mark.parametrize("pair", [(gc.uint8, gc.int8), (gc.int8, gc.uint8)], ids=str)
+def test_bytes_go_four_at_a_time_where_one_operand_is_signed(pair: tuple[DType, DType]) -> None:
+    x, y = (gc.placeholder(n, (64, 64), d) for n, d in zip("xy", pair, strict=True))
+    text = gc.compile([x, y], gc.astype(x, gc.int32) @ gc.astype(y, gc.int32)).dump("loops")
+    assert ("dot.u8i8(" in text) == ("u8i8" in host().dots(relaxed=False))
+
+
 def test_subnormal_bfloat16_numbers_count_unless_relaxed() -> None:
     x, y = gc.placeholder("x", (64, 64), gc.bfloat16), gc.placeholder("y", (64, 64), gc.bfloat16)
     small = np.full((64, 64), 1e-39, gc.bfloat16.numpy)

@@ -12,6 +12,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, If, Let, Stmt, Store
 from graphc.backends.lower.convolutions.blocks import FEWEST_CHUNKS, Block, chunk_of
 from graphc.backends.lower.convolutions.rows import lower_by_rows
+from graphc.backends.lower.convolutions.terms import terms_of
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
     GAP,
@@ -19,15 +20,16 @@ from graphc.backends.lower.convolutions.winograd_sizes import (
     MOST_WORK,
     registers,
 )
-from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, every
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import steps_as_one
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dim_values import product as size_of
 from graphc.ir.dims import index
-from graphc.ir.dtypes import bool_, float32
+from graphc.ir.dtypes import DType, bool_
 from graphc.ir.node import Node
+from graphc.machine import FLOAT
 from graphc.ops.convolutions.packed import sees_each_once
 from graphc.passes.fusion.fuse import Body
 
@@ -54,7 +56,8 @@ class _Packed(Epilogue):
     that is done in registers.
 
     Summands come in `lines` of `line` neighbours: the channels under a tap or, if channels come
-    first, a row of taps in a channel. `per` lines are laid out at a time.
+    first, a row of taps in a channel. `per` lines are laid out at a time, each in `room` elements.
+    A sum takes `steps`, at `most` so many at a time.
     """
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
@@ -63,19 +66,24 @@ class _Packed(Epilogue):
         node = body.node
         self.attrs = node.attrs
         self.x, self.u = node.inputs
-        panels, summands, width = self.u.shape
-        assert isinstance(panels, int) and isinstance(summands, int) and isinstance(width, int)
-        self.panels, self.summands, self.width = panels, summands, width
+        self.terms = terms_of(node, schedule)
+        panels, steps, width = self.u.shape[:3]
+        channels = self.x.shape[1 if self.attrs["channels_first"] else 3]
+        assert isinstance(panels, int) and isinstance(steps, int) and isinstance(width, int)
+        assert isinstance(channels, int), "kernels are for so many channels"
+        self.panels, self.steps, self.width = panels, steps, width
         taps = self.attrs["taps"]
         self.first = self.attrs["channels_first"]
-        self.line = taps[1] if self.first else summands // (taps[0] * taps[1])
-        self.lines = summands // self.line
+        self.line, self.lines = channels, taps[0] * taps[1]
+        if self.first:
+            self.line, self.lines = taps[1], channels * taps[0]
+        self.room = self.terms.room(self.line)
         self.positions = size_of(node.types[0].shape[:3])
         self.computed = self.x not in self.names and sees_each_once(node)
         self.block = Block(self.positions, self._most(schedule), panels)
         if self.computed:
             self.block = Block(self.positions, MOST_POSITIONS, 1, FEWEST_CHUNKS)
-        fitting = KEPT_BYTES // (self.block.widest * self.line * 4)
+        fitting = KEPT_BYTES // (self.block.widest * self.room * self.terms.seen_type.bytes)
         self.depths = -(-self.lines // max(1, fitting))
         self.per = -(-self.lines // self.depths)
         if self.depths > 1:
@@ -88,12 +96,19 @@ class _Packed(Epilogue):
         tiles = -(-self.block.widest // TOGETHER) * TOGETHER
         self.rows = max(-(-self.block.widest // rows) * rows, tiles)
         self.as_one = steps_as_one(body)
-        in_chains = chain_of(self.per * self.line) is not None
+        self.most = self.per * self.room // self.terms.group
+        in_chains = self.sums_type.is_float and chain_of(self.most) is not None
         self.kept = 1 if in_chains or self.work > MOST_WORK else 0
         if self.depths > 1:
             groups = self.block.groups
             self.kept = panels // (groups if isinstance(groups, int) else self.block.least)
-        self.apart = self.per * self.line + GAP, self.rows * width + GAP
+        gap = GAP * FLOAT // self.terms.seen_type.bytes
+        self.apart = self.per * self.room + gap, self.rows * width + GAP
+
+    @property
+    def sums_type(self) -> DType:
+        """The dtype of the sums."""
+        return self.terms.sum_type
 
     def _most(self, schedule: Schedule) -> int:
         """Positions of a block."""
@@ -121,8 +136,8 @@ class _Packed(Epilogue):
             For("w.panel", ZERO, panels, (*self._products(), *whole)),
         ]
         statements: tuple[Stmt, ...] = (
-            Alloc(SEEN, float32, self.rows * self.apart[0]),
-            *([Alloc(SUMS, float32, self.kept * self.apart[1])] if self.kept else []),
+            Alloc(SEEN, self.terms.seen_type, self.rows * self.apart[0]),
+            *([Alloc(SUMS, self.sums_type, self.kept * self.apart[1])] if self.kept else []),
             *start,
             *self._cleared(self.kept),
             For("w.d", ZERO, e.const(self.depths, T.dtype), tuple(depth)),
@@ -140,7 +155,7 @@ class _Packed(Epilogue):
             return []
         elements = panels * self.apart[1]
         lanes = self.registers.lanes
-        zero = Store(SUMS, K, e.const(0, float32))
+        zero = Store(SUMS, K, e.const(0, self.sums_type))
         return [along("w.k", e.const(elements, T.dtype), elements % lanes == 0, lanes, [zero])]
 
     # --- what the taps see ------------------------------------------------------------------------
@@ -166,8 +181,8 @@ class _Packed(Epilogue):
         halves = [Let("w.a", e.rem(number, wide)), Let("w.c", number / wide)]
         if not self.first:
             halves = [Let("w.a", number / wide), Let("w.b", e.rem(number, wide))]
-        value = self._seen()
-        store = Store(SEEN, T * self.apart[0] + LINE * self.line + K, value)
+        value = self.terms.seen(self._seen())
+        store = Store(SEEN, T * self.apart[0] + LINE * self.room + K, value)
         line = self._along_channels([store])
         lines = For("w.q", ZERO, e.var("w.ln"), (*halves, line))
         return For("w.t", ZERO, COUNT, (*self._place(FIRST + T), lines))
@@ -202,7 +217,8 @@ class _Packed(Epilogue):
             out.append(Let(f"w.v{i}", reader.at(self.x, at)))
         for i in range(TOGETHER):
             row = (e.var("w.s") * TOGETHER + i) * self.apart[0]
-            out.append(Store(SEEN, row + K, e.var(f"w.v{i}", float32)))
+            value = self.terms.seen(e.var(f"w.v{i}", self.x.dtype))
+            out.append(Store(SEEN, row + K, value))
         return self._along_channels(out)
 
     def _along_channels(self, body: list[Stmt]) -> For:
@@ -225,31 +241,33 @@ class _Packed(Epilogue):
         for name, value in places.items():
             self.dims.bind(index(f"w.{name}"), value)
         at_ = tuple(index(f"w.{name}") for name in ("ncyx" if self.first else "nyxc"))
-        zero = e.const(0, float32)
+        zero = e.const(0, self.x.dtype)
         return reader.choose(every(inside), lambda: reader.at(self.x, at_), lambda: zero)
 
     # --- sums -------------------------------------------------------------------------------------
 
     def _products(self) -> list[Stmt]:
-        start = (GROUP + PANEL) * self.summands + e.var("w.l0") * self.line
+        words, group = self.room // self.terms.group, self.terms.group
+        start = (GROUP + PANEL) * self.steps + e.var("w.l0") * words
         return product(
             self.registers,
             COUNT,
             self.width,
-            e.var("w.ln") * self.line,
-            lambda t, k: element(SEEN, t * self.apart[0] + k),
+            e.var("w.ln") * words,
+            (SEEN, lambda t, k: t * self.apart[0] + k * group),
             (self.names[self.u], lambda k, column: (start + k) * self.width + column),
             (SUMS, self._sum) if self.kept else self._finish,
             added=self.depths > 1,
-            most=self.per * self.line,
+            most=self.most if self.sums_type.is_float else 0,
+            terms=self.terms,
         )
 
     def _results(self) -> For:
         """The maps over the sums of a panel."""
         channel = (GROUP + PANEL) * self.width + K
         place = self._bound(FIRST + T, channel)
-        dot = element(SUMS, self._sum(T, K))
-        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", float32))]
+        dot = e.load(SUMS, self._sum(T, K), self.sums_type)
+        maps = [Let("w.dot", dot), *self.maps(e.var("w.dot", self.sums_type))]
         lanes = self.registers.lanes
         even = self.width % lanes == 0
         line = along("w.k", e.const(self.width, T.dtype), even, lanes, maps)
@@ -258,7 +276,7 @@ class _Packed(Epilogue):
     def _finish(self, t: Expr, column: Expr, total: Expr) -> list[Stmt]:
         """The maps over a sum in registers."""
         place = self._bound(FIRST + t, (GROUP + PANEL) * self.width + column)
-        return [*place, Let("w.dot", total), *self.maps(e.var("w.dot", float32))]
+        return [*place, Let("w.dot", total), *self.maps(e.var("w.dot", self.sums_type))]
 
     def _bound(self, at: Expr, channel: Expr) -> list[Stmt]:
         """Binds the domain's variables at a position."""

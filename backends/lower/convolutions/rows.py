@@ -10,6 +10,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
 from graphc.backends.lower.convolutions.blocks import divide_up
+from graphc.backends.lower.convolutions.terms import terms_of
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
     GAP,
@@ -17,11 +18,10 @@ from graphc.backends.lower.convolutions.winograd_sizes import (
     MOST_WORK,
     registers,
 )
-from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, element, every
+from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, every
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index
-from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body
 
@@ -43,7 +43,8 @@ def lower_by_rows(
     if not body.node.attrs["channels_first"] or body.node.types[0].shape[2] == 0:
         return None
     lowering = _ByRows(body, schedule, fail)
-    return [lowering.one_call()] if lowering.lines * lowering.long * 4 <= KEPT_BYTES else None
+    kept = lowering.lines * lowering.long * lowering.terms.seen_type.bytes
+    return [lowering.one_call()] if kept <= KEPT_BYTES else None
 
 
 class _ByRows(Epilogue):
@@ -59,7 +60,8 @@ class _ByRows(Epilogue):
         node = body.node
         self.attrs, self.across = node.attrs, node.types[0].shape[2]
         self.x, self.u = node.inputs
-        panels, _, width = self.u.shape
+        self.terms = terms_of(node, schedule)
+        panels, _, width = self.u.shape[:3]
         channels = self.x.shape[1]
         assert isinstance(panels, int) and isinstance(width, int) and isinstance(channels, int)
         self.panels, self.width, self.channels = panels, width, channels
@@ -71,7 +73,8 @@ class _ByRows(Epilogue):
         self.rows = max(1, POSITIONS // self.most)
         (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
         self.high = (self.rows - 1) * down + high
-        self.long = (self.tiled - 1) * right + wide
+        self.words = self.terms.room(wide) // self.terms.group
+        self.long = (self.tiled - 1) * right + self.terms.room(wide)
         self.lines = channels * self.high
         self.kept = self.work > MOST_WORK
 
@@ -89,10 +92,12 @@ class _ByRows(Epilogue):
         panels = e.const(self.panels, T.dtype)
         later = [self._results()] if self.kept else []
         each = For("w.panel", ZERO, panels, (*self._products(), *later))
-        scratch = [Alloc(SUMS, float32, self.tiled * self.width + GAP)] if self.kept else []
+        scratch = (
+            [Alloc(SUMS, self.terms.sum_type, self.tiled * self.width + GAP)] if self.kept else []
+        )
         parts = 1 if isinstance(self.across, int) else divide_up(self.across, self.most)
         statements: tuple[Stmt, ...] = (
-            Alloc(SEEN, float32, self.lines * self.long),
+            Alloc(SEEN, self.terms.seen_type, self.lines * self.long),
             *scratch,
             *self._part(parts),
             Let("w.n", BLOCK / self.dims(blocks)),
@@ -142,9 +147,9 @@ class _ByRows(Epilogue):
         self.dims.bind(index("w.n"), N)
         self.dims.bind(index("w.c"), CHANNEL)
         place = tuple(index(f"w.{name}") for name in "ncyx")
-        zero = e.const(0, float32)
+        zero = e.const(0, self.x.dtype)
         value = reader.choose(every(inside), lambda: reader.at(self.x, place), lambda: zero)
-        store = Store(SEEN, (CHANNEL * self.high + TAP) * self.long + K, value)
+        store = Store(SEEN, (CHANNEL * self.high + TAP) * self.long + K, self.terms.seen(value))
         length, even = e.const(self.long, T.dtype), self.long % self.lanes == 0
         if not isinstance(self.across, int):
             length, even = (self.span - 1) * right + self.attrs["taps"][1], False
@@ -154,14 +159,14 @@ class _ByRows(Epilogue):
 
     def _products(self) -> list[Stmt]:
         """The sums of a panel for a row of results."""
-        (down, right), (high, wide) = self.attrs["strides"], self.attrs["taps"]
-        summands = self.channels * high * wide
+        (down, right), high, words = self.attrs["strides"], self.attrs["taps"][0], self.words
+        each = self.channels * high * words
 
         def steps(step: tuple[Stmt, ...]) -> Stmt:
-            number = (CHANNEL * high + TAP) * wide + AT
+            number = (CHANNEL * high + TAP) * words + AT
             row = CHANNEL * self.high + LINE * down + TAP
-            start = Let("w.seen.at", row * self.long + AT)
-            loop = For("w.b", ZERO, e.const(wide, T.dtype), (Let("w.k", number), start, *step))
+            start = Let("w.seen.at", row * self.long + AT * self.terms.group)
+            loop = For("w.b", ZERO, e.const(words, T.dtype), (Let("w.k", number), start, *step))
             loop = For("w.a", ZERO, e.const(high, T.dtype), (loop,))
             return For("w.c", ZERO, e.const(self.channels, T.dtype), (loop,))
 
@@ -170,12 +175,13 @@ class _ByRows(Epilogue):
             self.span,
             self.width,
             steps,
-            lambda t, k: element(SEEN, e.var("w.seen.at") + t * right),
+            (SEEN, lambda t, k: e.var("w.seen.at") + t * right),
             (
                 self.names[self.u],
-                lambda k, column: (PANEL * summands + k) * self.width + column,
+                lambda k, column: (PANEL * each + k) * self.width + column,
             ),
             (SUMS, self._sum) if self.kept else self._finish,
+            terms=self.terms,
         )
 
     def _sum(self, t: Expr, column: Expr) -> Expr:
@@ -184,7 +190,7 @@ class _ByRows(Epilogue):
 
     def _results(self) -> For:
         """The maps over the sums of a panel."""
-        maps = self._finish(T, K, element(SUMS, self._sum(T, K)))
+        maps = self._finish(T, K, e.load(SUMS, self._sum(T, K), self.terms.sum_type))
         lanes = self.registers.lanes
         line = along("w.k", e.const(self.width, T.dtype), True, lanes, maps)
         return For("w.t", ZERO, self.span, (line,))
@@ -193,4 +199,4 @@ class _ByRows(Epilogue):
         """The maps over a sum."""
         where = (N, FIRST + LINE, self._across(t), PANEL * self.width + column)
         self.bind(self.body.node.types[0].shape, where)
-        return [Let("w.dot", total), *self.maps(e.var("w.dot", float32))]
+        return [Let("w.dot", total), *self.maps(e.var("w.dot", total.dtype))]

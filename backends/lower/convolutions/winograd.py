@@ -111,7 +111,7 @@ class _Convolution(Epilogue):
             COUNT,
             width,
             e.const(channels, T.dtype),
-            lambda t, k: element(IMAGES, POINT * self.apart[0] + t * channels + k),
+            (IMAGES, lambda t, k: POINT * self.apart[0] + t * channels + k),
             (self.names[self.u], lambda k, column: start + k * width + column),
             (SUMS, lambda t, column: POINT * self.apart[1] + t * width + column),
             most=channels,

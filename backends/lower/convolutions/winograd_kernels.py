@@ -153,7 +153,7 @@ class _Kernels(Epilogue):
             e.const(self.channels, T.dtype),
             self.width,
             COUNT,
-            lambda c, t: element(IMAGES, POINT * of_image + t * self.channels + c),
+            (IMAGES, lambda c, t: POINT * of_image + t * self.channels + c),
             (COTANGENTS, lambda t, column: POINT * of_result + t * self.width + column),
             (SUMS, lambda c, column: POINT * self.apart + c * self.width + column),
             added=True,

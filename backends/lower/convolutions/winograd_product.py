@@ -7,20 +7,17 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Assign, Declare, For, If, Let, Stmt, Store
+from graphc.backends.loops.stmt import Declare, For, If, Let, Stmt, Store
+from graphc.backends.lower.convolutions.terms import COLUMN, NUMBERS, ROW, Place, Terms
 from graphc.backends.lower.convolutions.winograd_sizes import Registers
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO
 from graphc.backends.lower.products.chains import chain_of
 from graphc.backends.lower.products.frame import parts, ramp
-from graphc.ir.dtypes import float32
+from graphc.ir.dtypes import DType
 
-#: An operand's or the result's element, by row (or summand) and column (or summand).
-Place = Callable[[Expr, Expr], Expr]
 #: What is done with a sum, as registers, by row and column.
 Finish = Callable[[Expr, Expr, Expr], list[Stmt]]
-ROW, COLUMN, K, CHAIN, LANE = (
-    e.var(f"w.{name}") for name in ("row", "column", "k", "chain", "lane")
-)
+CHAIN, LANE = e.var("w.chain"), e.var("w.lane")
 
 
 def product(
@@ -28,23 +25,24 @@ def product(
     rows: Expr,
     columns: int,
     depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
-    left: Callable[[Expr, Expr], Expr],
+    left: tuple[str, Place],
     right: tuple[str, Place],
     result: tuple[str, Place] | Finish,
     added: bool = False,
     most: int = 0,
+    terms: Terms = NUMBERS,
 ) -> list[Stmt]:
-    """result[row, column] = the sum over k < depth of left(row, k) * right[k, column], added to
-    what is there if `added`. Rows are written in whole tiles, beyond the last row too. `depth` is
-    a number, at most `most`, or what gives the loops around a step at k. Of `result` a function,
-    which statements finish a sum of one chain; then rows beyond the last one are not. Of rows whose
-    number is not known the last few go in lower tiles.
+    """result[row, column] = the sum over k < depth of left[row, k] * right[k, column], as `terms`
+    says, added to what is there if `added`. Rows are written in whole tiles, beyond the last row
+    too. `depth` is a number, at most `most`, or what gives the loops around a step at k. Of
+    `result` a function, which statements finish a sum of one chain; then rows beyond the last one
+    are not. Of rows whose number is not known the last few go in lower tiles.
     """
     chain = chain_of(most) if most else None
 
     def tiles(r: Registers, first: Expr, count: Expr) -> For:
         start = Let("w.column", e.var("w.j") * r.columns)
-        body = (start, *_tile(r, rows, depth, left, right, result, added, chain))
+        body = (start, *_tile(r, rows, depth, left, right, result, added, chain, terms))
         tile = For("w.j", ZERO, e.const(columns // r.columns, ROW.dtype), body)
         return For("w.i", ZERO, count, (Let("w.row", first + e.var("w.i") * r.rows), tile))
 
@@ -63,19 +61,20 @@ def _tile(
     r: Registers,
     rows: Expr,
     depth: Expr | Callable[[tuple[Stmt, ...]], Stmt],
-    left: Callable[[Expr, Expr], Expr],
+    left: tuple[str, Place],
     right: tuple[str, Place],
     result: tuple[str, Place] | Finish,
     added: bool,
     chain: int | None,
+    terms: Terms,
 ) -> list[Stmt]:
     places = [(i, v) for i in range(r.rows) for v in range(r.vectors)]
-    sums = {p: e.var(f"w.sum{p[0]}.{p[1]}", float32, r.lanes) for p in places}
-    zero = e.broadcast(e.const(0, float32), r.lanes)
-    step = tuple(_step(r, left, right, sums))
+    sums = {p: e.var(f"w.sum{p[0]}.{p[1]}", terms.sum_type, r.lanes) for p in places}
+    zero = e.broadcast(e.const(0, terms.sum_type), r.lanes)
+    step = tuple(terms.step(r, left, right, sums))
     declared: list[Stmt] = [Declare(sums[p].attr, zero) for p in places]
     if isinstance(result, tuple):
-        last = _stored(r, result, sums, added, chain)
+        last = _stored(r, result, sums, added, chain, terms.sum_type)
     else:
         assert chain is None and not added, "sums in registers are whole"
         last = _finished(r, rows, result, sums)
@@ -92,15 +91,16 @@ def _stored(
     sums: dict[tuple[int, int], Expr],
     added: bool,
     chain: int | None,
+    dtype: DType,
 ) -> list[Stmt]:
     """Each vector of sums goes to its place, or is added to what came before."""
     target, where = result
     stores: list[Stmt] = []
     for (i, v), total in sums.items():
         at = ramp(where(ROW + i, COLUMN + v * r.lanes), r.lanes)
-        before = e.load(target, at, float32)
+        before = e.load(target, at, dtype)
         if chain is not None and not added:
-            before = e.select(CHAIN > 0, before, e.const(0, float32))
+            before = e.select(CHAIN > 0, before, e.const(0, dtype))
         stores.append(Store(target, at, total if chain is None and not added else before + total))
     return stores
 
@@ -126,24 +126,4 @@ def _finished(
             for v in range(r.vectors)
         )
         out += row if whole else [If(ROW + i < rows, row)]
-    return out
-
-
-def _step(
-    r: Registers,
-    left: Callable[[Expr, Expr], Expr],
-    right: tuple[str, Place],
-    sums: dict[tuple[int, int], Expr],
-) -> list[Stmt]:
-    """One summand of every sum."""
-    buffer, where = right
-    out: list[Stmt] = []
-    for v in range(r.vectors):
-        at = ramp(where(K, COLUMN + v * r.lanes), r.lanes)
-        out.append(Let(f"w.b{v}", e.load(buffer, at, float32)))
-    for i in range(r.rows):
-        a = e.broadcast(left(ROW + i, K), r.lanes)
-        for v in range(r.vectors):
-            b, total = e.var(f"w.b{v}", float32, r.lanes), sums[i, v]
-            out.append(Assign(total.attr, e.fma(a, b, total) if r.fused else total + a * b))
     return out

@@ -13,14 +13,14 @@ from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import DType, bfloat16, int8, int16, int64, uint8, uint16
 from graphc.ir.record import dataclass
 
-_KINDS: dict[tuple[DType, DType], tuple[str, int]] = {
+_KINDS: dict[tuple[DType, DType], tuple[str, int]] = dict.fromkeys(
+    [(a, b) for a in (uint8, int8, int16) for b in (uint8, int16)] + [(int16, int8)], ("i16", 2)
+) | {
     (uint8, int8): ("u8i8", 4),
     (int8, uint8): ("u8i8", 4),
     (int8, int8): ("u8i8", 4),
     (bfloat16, bfloat16): ("bf16", 2),
-} | dict.fromkeys(
-    [(a, b) for a in (uint8, int8, int16) for b in (uint8, int16)] + [(int16, int8)], ("i16", 2)
-)
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Words:
         """Whether the left operand's bytes are packed with 128 added: one has to be unsigned."""
         return self.left is self.right is int8
 
+    @property
+    def member_type(self) -> DType:
+        """The dtype of a number's bits in a word."""
+        return uint8 if self.group == 4 else uint16
+
     def dot(self, left: Expr, right: Expr, total: Expr) -> Expr:
         """total + the products of the words' numbers."""
         if self.left is int8 and self.right is uint8:
@@ -45,9 +50,7 @@ class Words:
 
     def member(self, x: Expr) -> Expr:
         """The bits that a number has in a word."""
-        if self.group == 4:
-            return e.bitcast(x, uint8)
-        return e.bitcast(e.cast(x, int16) if self.kind == "i16" else x, uint16)
+        return e.bitcast(e.cast(x, int16) if self.kind == "i16" else x, self.member_type)
 
 
 def plan_words(
@@ -62,8 +65,14 @@ def plan_words(
         if len(x.inner) != 1 or x.along == "neither":
             return None
     left, right = (_dtype(product, x, reader, sum_type) for x in (product.left, product.right))
+    words = words_of(left, right)
+    return words if words is not None and words.kind in schedule.dots else None
+
+
+def words_of(left: DType, right: DType) -> Words | None:
+    """The words in which numbers of these dtypes are taken, if they are so narrow."""
     kind, group = _KINDS.get((left, right), ("", 0))
-    return Words(kind, group, left, right) if kind in schedule.dots else None
+    return Words(kind, group, left, right) if kind else None
 
 
 def _dtype(product: Product, x: Operand, reader: ExprReader, sum_type: DType) -> DType:

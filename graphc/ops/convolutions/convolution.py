@@ -14,7 +14,7 @@ from typing import Any
 
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
-from graphc.ir.dtypes import as_dtype, float16, float32, float64
+from graphc.ir.dtypes import NUMBERS, as_dtype, float16, float32, float64, int8, int32
 from graphc.ir.errors import DTypeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
@@ -38,7 +38,7 @@ class Convolution(Op):
     two, in the order x, w, y.
 
     `lines` holds a `Line` for each spatial axis, `extent` the result's spatial lengths. 16-bit
-    floats are summed in float32.
+    floats are summed in float32; integers wrap.
     """
 
     lowering = "composite"
@@ -50,8 +50,8 @@ class Convolution(Op):
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         a, b = inputs
-        if a.dtype is not b.dtype or not a.dtype.is_float:
-            raise DTypeError(f"two operands of one float dtype needed, not {a} and {b}")
+        if a.dtype is not b.dtype or a.dtype not in NUMBERS:
+            raise DTypeError(f"two operands of one numeric dtype needed, not {a} and {b}")
         sizes = letter_sizes(self.takes, inputs, attrs["groups"])
         return (TensorType(a.dtype, (*channels(sizes, self.role), *attrs["extent"])),)
 
@@ -113,7 +113,9 @@ class Convolution(Op):
         return tuple(
             _sample(self, d, *case)
             for case in (plain, full, spread, solid, empty)
-            for d in ((float64, float32, float16) if case is plain else (float64, float32))
+            for d in (
+                (float64, float32, float16, int8, int32) if case is plain else (float64, float32)
+            )
         )
 
 

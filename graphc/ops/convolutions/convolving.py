@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum
+from graphc.ir.dtypes import bool_
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.plain import plain
 from graphc.ir.types import Shape
-from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype
+from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype, floating_of
 from graphc.ops.convolutions.axes import Line
 from graphc.ops.convolutions.convolution import sum_of
 from graphc.ops.convolutions.windows import windows
@@ -111,6 +112,9 @@ def conv(
     `stride` steps from position to position, `dilation` from tap to tap; `spread` - 1 zeros stand
     between the elements of x. `padding` is "valid", "same", "full", a number of zeros, or one (or a
     pair: before, after) for each axis. Channels fall into `groups` that do not mix.
+
+    Integers give integers, which wrap: convert narrow ones to the dtype of their sums first, as
+    in `conv(astype(x, int32), astype(w, int32))`, where they are multiplied as they lie.
     """
     x, w = _operands(x, w)
     n = _spatial(x, w)
@@ -213,7 +217,8 @@ def _exact(line: Tensor, taps: Tensor) -> Tensor:
 
 
 def _operands(x: TensorLike, w: TensorLike) -> tuple[Tensor, Tensor]:
-    dtype = common_dtype("conv", (x, w), floating=True)
+    dtype = common_dtype("conv", (x, w))
+    dtype = floating_of(dtype) if dtype is bool_ else dtype
     return as_tensor(as_operand(x, dtype)), as_tensor(as_operand(w, dtype))
 
 

@@ -35,7 +35,7 @@ class Depthwise(Op):
 
     At position o, tap k of an axis sees the element that `Windows` says for the axis' of `steps`,
     or 0 beyond the edges; what would see between two elements is left out of the sum. 16-bit floats
-    are summed in float32.
+    are summed in float32; integers wrap.
     """
 
     lowering = "read"
@@ -48,8 +48,9 @@ class Depthwise(Op):
         return (TensorType(x.dtype, (x.shape[0], *attrs["extent"], x.shape[-1])),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        x, w = (a.astype(np.float64) for a in inputs)
-        result = np.zeros((x.shape[0], *attrs["extent"], x.shape[-1]))
+        wide: Any = inputs[0].dtype if inputs[0].dtype.kind in "iu" else np.float64
+        x, w = (a.astype(wide) for a in inputs)
+        result = np.zeros((x.shape[0], *attrs["extent"], x.shape[-1]), wide)
         for tap in np.ndindex(*w.shape[:-1]):
             seen = x
             meets: list[Any] = [range(len(x))]
@@ -105,7 +106,9 @@ def _added(node: Node, index: Index, tap: tuple[int, ...], total: Any, reader: R
     )
     weight = reader.at(w, (*tap, c))
     seen, weight = (reader.ops.cast(v, total.dtype) for v in (seen, weight))
-    found = reader.multiply_add(seen, weight, total)
+    found = total + seen * weight
+    if x.dtype.is_float:
+        found = reader.multiply_add(seen, weight, total)
     for d in past:
         if d != 0:
             meets = reader.ops.equal(reader.value(d, int64), 0)
@@ -145,4 +148,4 @@ def _summed(x: Tensor, kernels: Tensor, extent: Shape, steps: Sequence[Step]) ->
 
 def _sum_type(dtype: DType) -> DType:
     """The dtype in which products are added up."""
-    return float32 if dtype.bits < 32 else dtype
+    return float32 if dtype.is_float and dtype.bits < 32 else dtype

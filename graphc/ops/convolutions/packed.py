@@ -9,6 +9,7 @@ import numpy as np
 
 from graphc.ir.dim_values import product
 from graphc.ir.dims import Dim
+from graphc.ir.dtypes import DType, as_dtype, float32, int32
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import Shape, TensorType
@@ -51,23 +52,29 @@ def kernels_of(array: np.ndarray, shape: tuple[int, ...], channels_first: bool) 
 
 class PackedConvolution(Op):
     """The convolution of images x (N, H, W, C), or (N, C, H, W) if `channels_first`, with kernels u
-    as `packed` gives them: (N, *extent, O).
+    as `packed` gives them, or `word_kernels` those of narrow numbers: (N, *extent, O).
 
     Tap (a, b) of `taps` sees element (y * strides[0] + a - before[0], x * strides[1] + b -
-    before[1]) at position (y, x), or 0 if there is none.
+    before[1]) at position (y, x), or 0 if there is none, and `added` more than that. Sums of narrow
+    numbers are int32 or float32.
     """
 
     lowering = "contraction"
 
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         x, u = inputs
-        return (TensorType(x.dtype, (x.shape[0], *attrs["extent"], u.shape[0] * u.shape[2])),)
+        shape = (x.shape[0], *attrs["extent"], u.shape[0] * u.shape[2])
+        return (TensorType(sums_of(x.dtype), shape),)
 
     def reference(self, *inputs: Any, **attrs: Any) -> Any:
-        x, u = (a.astype(np.float64) for a in inputs)
+        dtype = sums_of(as_dtype(inputs[0].dtype)).numpy
+        x, u = (a.astype(np.float64 if dtype.kind == "f" else dtype) for a in inputs)
         if attrs["channels_first"]:
             x = np.moveaxis(x, 1, -1)
-        kernels = u.transpose(1, 0, 2).reshape((u.shape[1], -1))
+        if u.ndim == 4:
+            kernels = summands_of(u, attrs["taps"][1] if attrs["channels_first"] else x.shape[-1])
+        else:
+            kernels = u.transpose(1, 0, 2).reshape((u.shape[1], -1))
         order = (-1, *attrs["taps"]) if attrs["channels_first"] else (*attrs["taps"], -1)
         kernels = kernels.reshape((*order, kernels.shape[1]))
         if attrs["channels_first"]:
@@ -81,9 +88,9 @@ class PackedConvolution(Op):
         found = x[:, rows[:, None, :, None], columns[None, :, None, :]]
         inside = above[:, None, :, None] & left[None, :, None, :]
         with np.errstate(all="ignore"):
-            windows = np.where(inside[..., None], found, 0)
+            windows = np.where(inside[..., None], found, 0) + attrs["added"]
             result = np.einsum("nyxabc,abco->nyxo", windows, kernels)
-        return result.astype(inputs[0].dtype)
+        return result.astype(dtype)
 
     def cost(self, node: Node) -> Dim:
         return 2 * node.inputs[1].size * product(node.types[0].shape[:3])
@@ -100,10 +107,18 @@ def packed_convolution(
     taps: Pair,
     before: Pair,
     channels_first: bool,
+    added: int = 0,
 ) -> Tensor:
     """Images, convolved; the result has its channels last."""
     attrs = {"extent": extent, "strides": strides, "taps": taps, "before": before}
-    return apply(_PACKED, x, u, **attrs, channels_first=channels_first).outputs[0]
+    return apply(_PACKED, x, u, **attrs, channels_first=channels_first, added=added).outputs[0]
+
+
+def sums_of(dtype: DType) -> DType:
+    """The dtype in which products of such numbers are summed."""
+    if dtype.bits >= 32:
+        return dtype
+    return float32 if dtype.is_float else int32
 
 
 def sees_each_once(node: Node) -> bool:
@@ -112,3 +127,11 @@ def sees_each_once(node: Node) -> bool:
     there = attrs["before"] == (0, 0) and attrs["extent"] == shape[1:3]
     one_tap = attrs["taps"] == attrs["strides"] == (1, 1)
     return there and one_tap and not attrs["channels_first"]
+
+
+def summands_of(u: np.ndarray, line: int) -> np.ndarray:
+    """The kernels (summands, O) of words, whose lines have so many summands."""
+    panels, _, width, group = u.shape
+    room = -(-line // group) * group
+    lines = u.transpose(1, 3, 0, 2).reshape((-1, room, panels * width))[:, :line]
+    return lines.reshape((-1, panels * width))

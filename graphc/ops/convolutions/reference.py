@@ -12,6 +12,9 @@ from graphc.ops.convolutions.axes import Line
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: The dtypes in which floats of so many bytes are summed.
+_WIDER = {2: np.float32, 4: np.float64}
+
 
 def missing_tensor(
     role: str,
@@ -22,10 +25,10 @@ def missing_tensor(
 ) -> Array:
     """The tensor of a role, of this shape, as a sum over products of the other two.
 
-    Sums are taken in a wider dtype and rounded once.
+    Sums of floats are taken in a wider dtype and rounded once; integers wrap.
     """
     dtype = next(iter(known.values())).dtype
-    wide: Any = {2: np.float32, 4: np.float64}.get(dtype.itemsize, dtype)
+    wide: Any = dtype if dtype.kind in "iu" else _WIDER.get(dtype.itemsize, dtype)
     arrays = {r: a.astype(wide) for r, a in known.items()} | {role: np.zeros(shape, wide)}
     spatial = {r: a.shape[2:] for r, a in arrays.items()}
     split = {r: _split_groups(a, r, groups) for r, a in arrays.items()}
