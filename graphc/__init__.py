@@ -38,6 +38,7 @@ from graphc.ops.axes import (
 )  # fmt: skip
 from graphc.ops.cast import astype
 from graphc.ops.classify import copysign, isfinite, isinf, isnan, signbit
+from graphc.ops.closeness import allclose, isclose, isin
 from graphc.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from graphc.ops.linear.contraction import (
     dot, dot_general, inner, kron, matmul, outer, tensordot, vdot, vecdot,
@@ -67,6 +68,8 @@ from graphc.ops.logic import (
 )  # fmt: skip
 from graphc.ops.padding import pad
 from graphc.ops.powers import cbrt, hypot, power, rsqrt, sqrt, square
+from graphc.ops.present import nanmax, nanmean, nanmin, nansum
+from graphc.ops.quantiles import percentile, quantile
 from graphc.ops.reduction import all, any, argmax, argmin, max, min, prod, sum
 from graphc.ops.rounding import ceil, floor, rint, round, trunc
 from graphc.ops.indexing.scatter import put_along_axis
@@ -168,10 +171,11 @@ __all__ = [
     "astype", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copysign",
     "cos", "cosh", "deg2rad", "digamma", "divide", "equal", "erf", "erfc", "erfinv", "exp",
     "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "fmod", "greater",
-    "greater_equal", "heaviside", "hypot", "invert", "isfinite", "isinf", "isnan", "left_shift",
-    "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2", "log_sigmoid", "logaddexp",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply",
-    "nan_to_num", "negative", "not_equal", "polygamma", "positive", "power", "rad2deg",
+    "greater_equal", "heaviside", "hypot", "invert", "isclose", "isfinite", "isin", "isinf",
+    "isnan", "left_shift", "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2",
+    "log_sigmoid", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "maximum", "minimum", "multiply", "nan_to_num", "negative", "not_equal", "polygamma",
+    "positive", "power", "rad2deg",
     "reciprocal", "remainder", "right_shift", "rint", "round", "rsqrt", "sigmoid", "sign",
     "signbit", "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
     "where",
@@ -188,11 +192,12 @@ __all__ = [
     "take_along_axis", "tile", "topk", "transpose", "tri", "tril", "triu", "unravel_index",
     "unstack", "vstack", "zeros", "zeros_like",
     # Reductions and products
-    "all", "any", "argmax", "argmin", "average", "convolve", "count_nonzero", "cumlogsumexp",
+    "all", "allclose", "any", "argmax", "argmin", "average", "convolve", "count_nonzero",
+    "cumlogsumexp",
     "cummax", "cummin", "cumprod", "cumsum", "diff", "dot", "dot_general", "einsum", "inner",
-    "kron",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "median", "min", "norm", "outer",
-    "prod", "ptp", "softmax", "std", "sum", "tensordot", "trace", "var", "vdot", "vecdot",
+    "kron", "log_softmax", "logsumexp", "matmul", "max", "mean", "median", "min", "nanmax",
+    "nanmean", "nanmin", "nansum", "norm", "outer", "percentile", "prod", "ptp", "quantile",
+    "softmax", "std", "sum", "tensordot", "trace", "var", "vdot", "vecdot",
     # Other names of the above, and constants
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert",
     "bitwise_left_shift", "bitwise_not", "bitwise_right_shift", "bool", "e", "inf", "mod",

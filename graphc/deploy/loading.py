@@ -72,6 +72,9 @@ class Loaded:
         found: Call = functions[name]
         return found
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.functions]
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the variables to a safetensors file; raises OSError where that cannot be."""
         self._file("save", path)

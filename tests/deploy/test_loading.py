@@ -62,6 +62,7 @@ def test_results_are_one_array_several_or_none(tmp_path: Path) -> None:
     first, second = loaded.two([1.0, 2.0])
     assert (first.tolist(), second.tolist()) == ([2, 3], [1, 2, 1, 2])
     assert loaded.none() is None
+    assert {"two", "none", "variables"} <= set(dir(loaded))
     assert loaded.variables["count"] == 1
 
 
