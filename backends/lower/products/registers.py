@@ -85,23 +85,35 @@ class Tile:
         if self.ahead is not None and self.ahead.then and rows == sizes.tile_rows:
             soon = [self.ahead]
         chain = tile_chain_of(frame.lines) if frame.sum_type.is_float else None
-        adds = chain is not None or not one_depth(frame)
-        stores: list[Stmt] = []
-        for i in range(rows):
-            for v, (column, lanes) in enumerate(places):
-                at = ramp(corner + (i * sizes.width + column), lanes)
-                total = e.var(_name(i, v, lanes), frame.sum_type, lanes)
-                before = e.load(SUMS, at, frame.sum_type)
-                stores.append(Store(SUMS, at, before + total if adds else total))
-        cleared = [self._cleared(corner, rows)] if adds else []
-        if cleared and not one_depth(frame):
-            cleared = [If(e.equal(e.var("p.d"), 0), tuple(cleared))]
+        cleared, stores = self._kept(rows, corner, chain)
         if chain is None:
             return [*soon, *cleared, *declared, For("p.k", ZERO, KN, step), *stores]
         loop = For("p.k", C * chain, e.minimum(C * chain + chain, KN), step)
         chains = parts(KN, chain)
         soon = [If(e.equal(C, chains - 1), tuple(soon))] if soon else []
         return [*cleared, For("p.c", ZERO, chains, (*soon, *declared, loop, *stores))]
+
+    def _kept(
+        self, rows: int, corner: Expr, chain: int | None
+    ) -> tuple[list[Stmt], tuple[Stmt, ...]]:
+        """What comes before all chains, and what stores the sums of one: added to what others have
+        summed. Where two are all, the second alone adds; of more, that is no sooner than clearing.
+        """
+        frame, dtype = self.frame, self.frame.sum_type
+        put, added = [], []
+        for i in range(rows):
+            for v, (column, lanes) in enumerate(self._places()):
+                at = ramp(corner + (i * frame.sizes.width + column), lanes)
+                total = e.var(_name(i, v, lanes), dtype, lanes)
+                put.append(Store(SUMS, at, total))
+                added.append(Store(SUMS, at, e.load(SUMS, at, dtype) + total))
+        if one_depth(frame) and chain is None:
+            return [], tuple(put)
+        if one_depth(frame) and isinstance(frame.lines, int) and frame.lines <= 2 * (chain or 0):
+            return [], (If(C > 0, tuple(added), tuple(put)),)
+        cleared = self._cleared(corner, rows)
+        first = If(e.equal(e.var("p.d"), 0), (cleared,))
+        return [cleared if one_depth(frame) else first], tuple(added)
 
     def _cleared(self, corner: Expr, rows: int) -> Stmt:
         """Zeros to which the sums of chains and depths are added."""
