@@ -6,7 +6,7 @@ It shares no code with the other backends; they are tested against it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,19 @@ from graphc.ops.loops.control import Control
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = None) -> list[Array]:
+Watch = Callable[[Node, Sequence[Array], Sequence[Array]], bool]
+
+
+def evaluate(
+    outputs: Sequence[Tensor],
+    values: Mapping[Tensor, Any] | None = None,
+    watch: Watch | None = None,
+) -> list[Array]:
     """The outputs, given values of placeholders (or of any other tensors); variables give theirs.
 
-    Raises ArgumentError when a value is missing, or its dtype or shape is not the tensor's.
+    `watch` is shown every node with its operands and results; where it says True, that was all:
+    nothing is returned. Raises ArgumentError when a value is missing, or its dtype or shape is not
+    the tensor's.
     """
     known = {x: _checked(x, value) for x, value in (values or {}).items()}
     sizes = bind_sizes(known)
@@ -36,6 +45,8 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
             results = _run(node, [known[x] for x in node.inputs], sizes)
         except IndexRangeError as error:
             raise _located(node, error) from None
+        if watch is not None and watch(node, [known[x] for x in node.inputs], results):
+            return []
         known.update((x, y) for x, y in zip(node.outputs, results, strict=True) if x not in known)
     return [known[x] for x in outputs]
 

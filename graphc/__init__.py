@@ -114,11 +114,13 @@ if TYPE_CHECKING:
     from graphc.backends.cpu.pool import get_num_threads, set_num_threads
     from graphc.deploy.export import Artefact, export
     from graphc.deploy.loading import Loaded, load
+    from graphc.nan_search import find_nan
 
 _LATE = {
     "Artefact": "graphc.deploy.export",
     "Loaded": "graphc.deploy.loading",
     "export": "graphc.deploy.export",
+    "find_nan": "graphc.nan_search",
     "get_num_threads": "graphc.backends.cpu.pool",
     "load": "graphc.deploy.loading",
     "set_num_threads": "graphc.backends.cpu.pool",
@@ -154,8 +156,8 @@ __all__ = [
     "float64", "int16", "int32", "int64", "int8", "iota", "placeholder", "promote", "uint16",
     "uint32", "uint64", "uint8", "variable",
     # Compilation
-    "Artefact", "Executable", "Loaded", "Tuning", "compile", "dump", "export", "get_num_threads",
-    "load", "load_tuning", "set_num_threads", "tune",
+    "Artefact", "Executable", "Loaded", "Tuning", "compile", "dump", "export", "find_nan",
+    "get_num_threads", "load", "load_tuning", "set_num_threads", "tune",
     # Control flow
     "cond", "scan", "switch", "while_loop",
     # Layers, optimisers, initialisers, random numbers

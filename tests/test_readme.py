@@ -2,6 +2,8 @@
 
 import builtins
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,18 @@ def test_the_mistake_in_the_readme_reads_as_shown() -> None:
     shown = re.findall(r"^# (?:  )?(\S.*?)(?:  from .*)?$", (ROOT / "README.md").read_text(), re.M)
     for line in str(caught.value).splitlines()[:3]:
         assert line.split("  from")[0].strip() in shown
+
+
+def test_the_nan_in_the_readme_is_found_as_shown(tmp_path: Path) -> None:
+    tour = tmp_path / "tour.py"
+    tour.write_text("".join(code for _, code in code_blocks("README.md")))
+    done = subprocess.run(
+        [sys.executable, "tour.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    found = re.search(r"^log: NaN.*\n.*\n.*$", done.stdout, re.M)
+    assert found is not None
+    shown = "\n".join(f"# {line}" for line in found[0].splitlines())
+    assert shown in (ROOT / "README.md").read_text()
 
 
 def test_links_lead_somewhere() -> None:
