@@ -10,6 +10,7 @@ import numpy as np
 
 from graphc.ir.each import each
 from graphc.ir.record import dataclass
+from graphc.ops.pages import in_large_pages
 
 LARGE = 4096
 """Bytes from which an array is worth memory that is laid out for it."""
@@ -221,7 +222,10 @@ def copied(value: np.ndarray) -> np.ndarray:
 
 
 def aligned_empty(count: int) -> np.ndarray:
-    """`count` bytes of any value that begin on a 64-byte boundary."""
+    """`count` bytes of any value that begin on a 64-byte boundary; many of them in large pages."""
+    found = in_large_pages(count)
+    if found is not None:
+        return found
     raw = np.empty(count + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + count]
