@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from graphc.backends.llvm.integers import converted, fits
 from graphc.backends.llvm.types import (
     literal,
     mangled,
@@ -17,7 +18,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.casts import expand_cast
 from graphc.backends.loops.expr import Expr
 from graphc.backends.math import expand
-from graphc.ir.dtypes import int64
+from graphc.ir.dtypes import int32, int64
 
 _INTEGER = {
     "add": "add",
@@ -263,7 +264,10 @@ class Values(Vectors):
         undefined.
         """
         if x.dtype.bits < 32:
-            return self.value(e.cast(e.cast(a, int64), x.dtype))
+            wide = int32 if fits(a, int32) else int64
+            return self.value(e.cast(e.cast(a, wide), x.dtype))
+        if x.lanes > 1:
+            return converted(self, x, a)
         self.declare(f"declare {type_of(x)} @llvm.{self._saturating(x, a)}({type_of(a)})")
         return self.assign(f"call {type_of(x)} @llvm.{self._saturating(x, a)}({self.typed(a)})")
 
