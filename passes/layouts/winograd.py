@@ -7,12 +7,13 @@ are treated alike. Leave the pass out (`disable=["winograd"]`) for sums as they 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim, bounds, minimum
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node, Tensor
-from graphc.ir.walk import blame, rebuild
+from graphc.ir.walk import blame, rebuild, with_inputs
 from graphc.ops.convolutions.convolution import Convolution
 from graphc.ops.convolutions.packed import panel_of
 from graphc.ops.convolutions.winograd import (
@@ -22,12 +23,14 @@ from graphc.ops.convolutions.winograd import (
     winograd_kernels,
 )
 from graphc.ops.convolutions.winograd_matrices import TAPS
+from graphc.ops.convolutions.word_kernels import GROUPS
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
 from graphc.ops.recipes import made
 from graphc.ops.reduction import sum
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
+from graphc.passes.layouts.narrow import narrow_operands
 from graphc.passes.layouts.winograd_ways import WEIGHT, ways_for
 
 #: What a named size is taken to be.
@@ -41,21 +44,28 @@ FIRST = (0, 3, 1, 2)
 
 def by_winograd(graph: Graph) -> Graph:
     """The graph with such convolutions replaced."""
-    return graph.with_results(rebuild(graph.results, _visit))
+    return graph.with_results(rebuild(graph.results, partial(_visit, graph.relaxed)))
 
 
-def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+def _visit(relaxed: bool, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if not isinstance(node.op, Convolution) or not _is_plain(node, node.op):
         return None
     op = node.op
+    at_once = _at_once(with_inputs(node, inputs)) if relaxed and op.role == "y" else 1
     known = dict(zip([*op.takes, op.role], [*inputs, *node.outputs], strict=True))
     weight = WEIGHT if is_constant(known["w"]) else 2 * WEIGHT
-    ways = ways_for(known["w"].shape, known["y"].shape, weight)
+    ways = ways_for(known["w"].shape, known["y"].shape, weight, at_once)
     if not ways or (op.role == "w" and not _parts(node)):
         return None
     result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, ways)
     blame(result, node)
     return (result,)
+
+
+def _at_once(node: Node) -> int:
+    """How many summands the direct sum takes at once, where there are instructions for it."""
+    operands = narrow_operands(node)
+    return GROUPS[operands[0].dtype, operands[1].dtype] if operands else 1
 
 
 def _is_plain(node: Node, op: Convolution) -> bool:

@@ -28,10 +28,10 @@ DIRECT = 1
 LIKELY = tuple(2**k for k in range(3, 13))
 
 
-def ways_for(w: Shape, y: Shape, weight: int = WEIGHT) -> Ways:
+def ways_for(w: Shape, y: Shape, weight: int = WEIGHT, at_once: int = 1) -> Ways:
     """The ways for kernels and results of these shapes, each with 1 for sizes at which it is the
     quickest, otherwise 0; none where that is the direct sum. `weight` is the time that each number
-    of the kernels takes.
+    of the kernels takes, `at_once` how many summands the direct sum takes in that of one.
     """
     outputs, channels = w[:2]
     if not isinstance(outputs, int) or not isinstance(channels, int):
@@ -40,7 +40,7 @@ def ways_for(w: Shape, y: Shape, weight: int = WEIGHT) -> Ways:
         return ()
     direct = TAPS**2 * channels * outputs * (y[0] * y[2] * y[3] + weight)
     times = {
-        m: 10 * _time(m, channels * outputs, channels + outputs, y, weight)
+        m: 10 * at_once * _time(m, channels * outputs, channels + outputs, y, weight)
         for m in POINTS
         if transforms(m).reach ** 2 * max(channels, outputs) <= NUMBERS
     }

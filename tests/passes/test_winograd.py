@@ -11,6 +11,7 @@ import graphc as gc
 from graphc import nn
 from graphc.ir.dim_values import evaluate as value_of
 from graphc.ir.dims import size
+from graphc.ir.walk import topological
 from graphc.ops.convolutions.winograd_matrices import POINTS, TAPS, transforms
 from graphc.passes.graph import Graph
 from graphc.passes.layouts.winograd_ways import ways_for
@@ -25,8 +26,6 @@ TOLERANCE = 3e-6
 
 def ops_of(outputs, disable=()) -> set[str]:
     """The names of Winograd's ops in the optimised graph."""
-    from graphc.ir.walk import topological
-
     inputs = [x for n in topological(outputs) for x in n.outputs if n.op.name == "placeholder"]
     graph = optimise(Graph(tuple(inputs), tuple(outputs)), disable)
     return {n.op.name for n in topological(graph.results)} & set(OPS)
@@ -203,6 +202,18 @@ def test_the_pass_can_be_left_out():
 def test_constant_kernels_are_transformed_beforehand():
     k = gc.constant(np.ones((64, 64, 3, 3), np.float32))
     assert ops_of([nn.conv(images(2, 64, 32, 32), k, padding=1)]) == {"winograd"}
+
+
+@pytest.mark.parametrize("relaxed", [False, True])
+def test_narrow_numbers_are_summed_directly_where_that_takes_half_the_time(relaxed):
+    x = gc.placeholder("x", (1, 256, 14, 14), gc.bfloat16)
+    k = gc.astype(gc.placeholder("k", (256, 256, 3, 3), gc.bfloat16), gc.float32)
+    y = nn.conv(gc.astype(x, gc.float32), k, padding=1)
+    inputs = tuple(z for n in topological([y]) for z in n.outputs if n.op.name == "placeholder")
+    graph = optimise(Graph(inputs, (y,), relaxed=relaxed))
+    ops = {n.op.name for n in topological(graph.results)}
+    assert ("winograd" in ops) != relaxed
+    assert ("convolution_packed" in ops) == relaxed
 
 
 def test_named_sizes_take_the_tiles_that_their_numbers_would():
