@@ -11,7 +11,7 @@ from graphc.ir.errors import GraphError, no_such
 from graphc.ir.node import Tensor
 from graphc.ops.arithmetic import absolute, maximum
 from graphc.ops.axes import matrix_transpose
-from graphc.ops.convert import as_tensor
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.cumulative import trace
 from graphc.ops.diagonal import diagonal, eye
 from graphc.ops.exponential import exp, log2
@@ -39,18 +39,18 @@ __all__ = [
 inv = inverse
 
 
-def det(a: Tensor) -> Tensor:
+def det(a: TensorLike) -> Tensor:
     """The determinant; its gradient needs an invertible matrix."""
     sign, log = slogdet(a)
     return sign * exp(log)
 
 
-def eigvalsh(a: Tensor) -> Tensor:
+def eigvalsh(a: TensorLike) -> Tensor:
     """Ascending eigenvalues of symmetric matrices."""
     return eigh(a)[0]
 
 
-def generalised_eigh(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def generalised_eigh(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     """Ascending eigenvalues w (..., n), and columns v with a v = b v w and v^T b v = I, for
     symmetric a and positive definite b.
     """
@@ -60,15 +60,16 @@ def generalised_eigh(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return w, triangular_solve(low, turned, transpose_a=True)
 
 
-def svdvals(a: Tensor) -> Tensor:
+def svdvals(a: TensorLike) -> Tensor:
     """Descending singular values."""
     return svd(a)[1]
 
 
-def pinv(a: Tensor, rtol: float | None = None) -> Tensor:
+def pinv(a: TensorLike, rtol: float | None = None) -> Tensor:
     """The Moore-Penrose inverse; singular values below rtol times the largest count as zero
     (default: the larger dimension times the dtype's epsilon).
     """
+    a = as_tensor(a)
     u, s, vt = svd(a)
     kept = s > _cut(a, rtol) * max(s, axis=-1, keepdims=True)
     scaled = where(kept, 1 / where(kept, s, 1), 0)
@@ -85,8 +86,9 @@ def _cut(a: Tensor, rtol: float | None) -> float:
     return float(np.finfo(a.dtype.numpy).eps) * (sides[0] if sides[0] > sides[1] else sides[1])
 
 
-def lstsq(a: Tensor, b: Tensor, rtol: float | None = None) -> Tensor:
+def lstsq(a: TensorLike, b: TensorLike, rtol: float | None = None) -> Tensor:
     """The x of least norm that minimises the norm of a x - b; b is a vector or has columns."""
+    a, b = as_tensor(a), as_tensor(b)
     if b.ndim == a.ndim - 1:
         return reshape(
             matmul(pinv(a, rtol), reshape(b, (*b.shape, 1))), (*b.shape[:-1], a.shape[-1])
@@ -94,20 +96,22 @@ def lstsq(a: Tensor, b: Tensor, rtol: float | None = None) -> Tensor:
     return matmul(pinv(a, rtol), b)
 
 
-def matrix_rank(a: Tensor, rtol: float | None = None) -> Tensor:
+def matrix_rank(a: TensorLike, rtol: float | None = None) -> Tensor:
     """The number (int64) of singular values above rtol times the largest."""
+    a = as_tensor(a)
     s = svdvals(a)
     return sum(s > _cut(a, rtol) * max(s, axis=-1, keepdims=True), axis=-1)
 
 
-def cond(a: Tensor) -> Tensor:
+def cond(a: TensorLike) -> Tensor:
     """The ratio of the largest singular value to the smallest."""
     s = svdvals(a)
     return s[..., 0] / s[..., -1]
 
 
-def matrix_norm(a: Tensor, ord: Any = "fro") -> Tensor:
+def matrix_norm(a: TensorLike, ord: Any = "fro") -> Tensor:
     """The norm of matrices: "fro", "nuc", 2 (the largest singular value), -2, 1 or inf."""
+    a = as_tensor(a)
     if ord == "fro":
         return sqrt(sum(a * a, axis=(-2, -1)))
     if ord == "nuc":
@@ -119,8 +123,9 @@ def matrix_norm(a: Tensor, ord: Any = "fro") -> Tensor:
     raise GraphError(f"there is no matrix norm {ord!r}; give 'fro', 'nuc', 2, -2, 1 or inf")
 
 
-def matrix_power(a: Tensor, n: int) -> Tensor:
+def matrix_power(a: TensorLike, n: int) -> Tensor:
     """a multiplied by itself n times, by repeated squaring; a negative n powers the inverse."""
+    a = as_tensor(a)
     if n < 0:
         return matrix_power(inverse(a), -n)
     result = eye(a.shape[-1], dtype=a.dtype) + 0 * a if n == 0 else None
@@ -138,7 +143,7 @@ _PADE = (17643225600, 8821612800, 2075673600, 302702400, 30270240, 2162160, 1108
 _HALVINGS = 16
 
 
-def expm(a: Tensor) -> Tensor:
+def expm(a: TensorLike) -> Tensor:
     """The matrix exponential, by scaling, a Pade approximant of degree 9 and squaring (Higham,
     2005).
 
@@ -163,7 +168,7 @@ def expm(a: Tensor) -> Tensor:
     return result
 
 
-def sqrtm(a: Tensor) -> Tensor:
+def sqrtm(a: TensorLike) -> Tensor:
     """The principal square root of symmetric positive semi-definite matrices."""
     w, v = eigh(a)
     root = sqrt(maximum(w, 0))

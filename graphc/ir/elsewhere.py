@@ -264,7 +264,11 @@ _NAMES = MappingProxyType[str, _Hints]({
     "nn": _LAYERS,
     "optim": _OPTIMISERS,
     "random": _RANDOM,
-    "linalg": {"norm": "gc.norm, gc.linalg.vector_norm and gc.linalg.matrix_norm"},
+    "linalg": {
+        "norm": "gc.norm, gc.linalg.vector_norm and gc.linalg.matrix_norm",
+        **dict.fromkeys(["eig", "eigvals"], "gc.linalg.eigh(a), of symmetric matrices"),
+        "multi_dot": "gc.einsum multiplies in a cheap order",
+    },
     "init": {},
     "tensor": _TENSORS,
     "layer": _LAYER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
 from graphc.ops.source import as_shape
 from graphc.ops.unequal import advice
+
+if TYPE_CHECKING:
+    from graphc.ops.convert import TensorLike
 
 
 def text(shape: Shape) -> str:
@@ -47,6 +50,14 @@ def normal_axes(axes: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     if len(set(result)) != len(result):
         raise ShapeError(f"an axis is repeated in {given}")
     return result
+
+
+def _tensor(x: TensorLike) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    from graphc.ops.convert import as_tensor
+
+    return as_tensor(x)
 
 
 class Broadcast(Op):
@@ -131,8 +142,9 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 @locate_errors
-def broadcast_to(x: Tensor, shape: Any) -> Tensor:
+def broadcast_to(x: TensorLike, shape: Any) -> Tensor:
     """x repeated along new leading axes and axes of length 1, to `shape`."""
+    x = _tensor(x)
     shape = as_shape(shape)
     if x.type.shape == shape:
         return x
@@ -191,8 +203,9 @@ _RESHAPE = Reshape("reshape")
 
 
 @locate_errors
-def reshape(x: Tensor, shape: Any) -> Tensor:
+def reshape(x: TensorLike, shape: Any) -> Tensor:
     """x with another shape of as many elements; one dimension may be -1 and is worked out."""
+    x = _tensor(x)
     items = list(shape) if isinstance(shape, (tuple, list)) else [shape]
     unknown = [k for k, d in enumerate(items) if isinstance(d, int) and d == -1]
     if len(unknown) > 1:
@@ -210,8 +223,9 @@ def reshape(x: Tensor, shape: Any) -> Tensor:
 
 
 @locate_errors
-def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
+def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> Tensor:
     """x with new axes of length 1 at these positions of the result."""
+    x = _tensor(x)
     axis = plain(axis)
     count = 1 if isinstance(axis, int) else len(axis)
     axes = normal_axes(axis, x.ndim + count)
@@ -220,8 +234,9 @@ def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
 
 
 @locate_errors
-def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> Tensor:
     """x without these axes of length 1 (None: all such axes)."""
+    x = _tensor(x)
     axes = (
         tuple(k for k, d in enumerate(x.shape) if d == 1)
         if axis is None
@@ -274,8 +289,9 @@ _TRANSPOSE = Transpose("transpose")
 
 
 @locate_errors
-def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> Tensor:
     """x with its axes in this order (None: reversed)."""
+    x = _tensor(x)
     order = (
         tuple(range(x.ndim))[::-1] if axes is None else tuple(normal_axis(a, x.ndim) for a in axes)
     )

@@ -11,6 +11,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.diagonal import eye, tril
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
@@ -201,8 +202,8 @@ def _ones(x: Tensor) -> Tensor:
     return ones_like(x)
 
 
-def cholesky(a: Tensor) -> Tensor:
+def cholesky(a: TensorLike) -> Tensor:
     """The lower triangular L with a = L L^T, for symmetric positive definite matrices in the last
     two axes (only the lower half is read). All NaN where a matrix is not positive definite.
     """
-    return apply(_CHOLESKY, a).outputs[0]
+    return apply(_CHOLESKY, as_tensor(a)).outputs[0]

@@ -11,6 +11,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import reshape
 from graphc.ops.linear.contraction import matmul
@@ -166,9 +167,9 @@ def _fix_rows(t: Tridiagonal, poison: Any) -> None:
 _EIGH = Eigh("eigh")
 
 
-def eigh(a: Tensor) -> tuple[Tensor, Tensor]:
+def eigh(a: TensorLike) -> tuple[Tensor, Tensor]:
     """(w, v): ascending eigenvalues and orthonormal eigenvectors (columns) of symmetric matrices,
     of which the lower half is read. The largest element of each vector is positive.
     """
-    w, v = apply(_EIGH, a).outputs
+    w, v = apply(_EIGH, as_tensor(a)).outputs
     return w, v

@@ -14,6 +14,7 @@ from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_operand, common_dtype
 from graphc.ops.diagonal import tril
 from graphc.ops.layout import broadcast, transpose
 
@@ -51,6 +52,12 @@ def check_system(a: TensorType, b: TensorType) -> None:
     check_matrix(b, square=False)
     if a.shape[:-1] != b.shape[:-1] or a.dtype is not b.dtype:
         raise ShapeError(f"{a} and {b} do not fit: rows, batch axes and dtypes must agree")
+
+
+def promoted(name: str, a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one dtype, by NumPy's promotion."""
+    dtype = common_dtype(name, (a, b))
+    return as_operand(a, dtype), as_operand(b, dtype)
 
 
 def mt(x: Tensor) -> Tensor:

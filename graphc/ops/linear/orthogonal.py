@@ -13,6 +13,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.diagonal import tril
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
@@ -218,9 +219,9 @@ def positive(judge: Any, vectors: Any) -> Any:
 _QR = QR("qr")
 
 
-def qr(a: Tensor) -> tuple[Tensor, Tensor]:
+def qr(a: TensorLike) -> tuple[Tensor, Tensor]:
     """(q, r) with a = q r: q m by n with orthonormal columns, r n by n upper triangular with
     positive diagonal; m >= n.
     """
-    q, r = apply(_QR, a).outputs
+    q, r = apply(_QR, as_tensor(a)).outputs
     return q, r

@@ -12,6 +12,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Register, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import reshape
 from graphc.ops.linear.contraction import matmul
@@ -147,8 +148,9 @@ class SVD(MatrixOp):
 _SVD = SVD("svd")
 
 
-def svd(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def svd(a: TensorLike) -> tuple[Tensor, Tensor, Tensor]:
     """(u, s, vt) with a = u diag(s) vt, s descending, k = min(m, n) columns of u and rows of vt."""
+    a = as_tensor(a)
     m, n = a.shape[-2:]
     if minimum(m, n) == n:
         u, s, v = apply(_SVD, a).outputs

@@ -13,6 +13,7 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor, apply, located
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike, as_tensor
 from graphc.ops.diagonal import eye
 from graphc.ops.layout import broadcast_to, reshape
 from graphc.ops.linear.contraction import matmul
@@ -25,6 +26,7 @@ from graphc.ops.linear.matrices import (
     columns,
     drawn,
     mt,
+    promoted,
     well_conditioned,
 )
 
@@ -136,16 +138,18 @@ class SlogDet(MatrixOp):
 _SOLVE, _SLOGDET = Solve("solve"), SlogDet("slogdet")
 
 
-def solve(a: Tensor, b: Tensor) -> Tensor:
+def solve(a: TensorLike, b: TensorLike) -> Tensor:
     """x with a x = b: a is n by n (leading axes: a batch), b a vector of n or n by k."""
+    a, b = promoted("solve", a, b)
     vector = b.ndim == a.ndim - 1
     columns = reshape(b, (*b.shape, 1)) if vector else b
     x = apply(_SOLVE, a, columns).outputs[0]
     return reshape(x, b.shape) if vector else x
 
 
-def inverse(a: Tensor) -> Tensor:
+def inverse(a: TensorLike) -> Tensor:
     """The matrix inverse, over the last two axes."""
+    a = as_tensor(a)
     try:
         check_matrix(a.type)
     except GraphError as error:
@@ -153,7 +157,7 @@ def inverse(a: Tensor) -> Tensor:
     return apply(_SOLVE, a, broadcast_to(eye(a.shape[-1], dtype=a.dtype), a.shape)).outputs[0]
 
 
-def slogdet(a: Tensor) -> tuple[Tensor, Tensor]:
+def slogdet(a: TensorLike) -> tuple[Tensor, Tensor]:
     """(sign, logarithm of the absolute value) of the determinant."""
-    sign, log = apply(_SLOGDET, a).outputs
+    sign, log = apply(_SLOGDET, as_tensor(a)).outputs
     return sign, log

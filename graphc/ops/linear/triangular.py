@@ -12,7 +12,9 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
 from graphc.ir.types import TensorType
+from graphc.ops.convert import TensorLike
 from graphc.ops.diagonal import tril, triu
+from graphc.ops.layout import reshape
 from graphc.ops.linear.contraction import matmul
 from graphc.ops.linear.matrices import (
     FLOATS,
@@ -21,6 +23,7 @@ from graphc.ops.linear.matrices import (
     columns,
     drawn,
     mt,
+    promoted,
     well_conditioned,
 )
 
@@ -142,8 +145,14 @@ class TriangularSolve(MatrixOp):
 _TRIANGULAR = TriangularSolve("triangular_solve")
 
 
-def triangular_solve(a: Tensor, b: Tensor, lower: bool = True, transpose_a: bool = False) -> Tensor:
+def triangular_solve(
+    a: TensorLike, b: TensorLike, lower: bool = True, transpose_a: bool = False
+) -> Tensor:
     """x with a x = b, or a^T x = b; a is n by n of which only the lower (or upper) half is read, b
-    is n by k.
+    is a vector of n, or n by k.
     """
-    return apply(_TRIANGULAR, a, b, lower=lower, transpose_a=transpose_a).outputs[0]
+    a, b = promoted("triangular_solve", a, b)
+    vector = b.ndim == a.ndim - 1
+    columns = reshape(b, (*b.shape, 1)) if vector else b
+    x = apply(_TRIANGULAR, a, columns, lower=lower, transpose_a=transpose_a).outputs[0]
+    return reshape(x, b.shape) if vector else x
