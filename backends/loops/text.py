@@ -32,12 +32,14 @@ _INFIX = {
 
 
 def kernel_text(kernel: LoopKernel) -> str:
-    """The whole kernel."""
+    """The whole kernel; what its number of chunks uses several times is named below it."""
     buffers = ", ".join(f"{'out ' if p.writes else ''}{p.name}: {p.dtype}" for p in kernel.buffers)
     names = ", ".join(s.removeprefix("size.") for s in kernel.sizes)
     sizes = f"; sizes {names}" if names else ""
-    head = f"kernel {kernel.name}({buffers}{sizes}) chunks {expr_text(kernel.chunks)}:"
-    return "\n".join([head, *body_text(kernel.body, 1)]) + "\n"
+    chunks = _Writer([kernel.chunks], "c")
+    named = [f"  {line}" for line in chunks.named_lines([kernel.chunks])]
+    head = f"kernel {kernel.name}({buffers}{sizes}) chunks {chunks(kernel.chunks)}:"
+    return "\n".join([head, *named, *body_text(kernel.body, 1)]) + "\n"
 
 
 def body_text(body: Sequence[Stmt], depth: int) -> list[str]:
@@ -117,21 +119,16 @@ def _type(x: Expr) -> str:
     return str(x.dtype) if x.lanes == 1 else f"{x.dtype}x{x.lanes}"
 
 
-def expr_text(x: Expr) -> str:
-    """An expression on one line; shared parts are written out each time."""
-    return _Writer([])(x)
-
-
 class _Writer:
     """Writes expressions; the larger ones that occur several times in `roots` get names."""
 
-    def __init__(self, roots: Sequence[Expr]):
+    def __init__(self, roots: Sequence[Expr], letter: str = "e"):
         uses: dict[Expr, int] = {}
         order: list[Expr] = []
         for root in roots:
             _count(root, uses, order)
         shared = [x for x in order if uses[x] > 1 and x.args and any(a.args for a in x.args)]
-        self.names = {x: f"e{k}" for k, x in enumerate(shared)}
+        self.names = {x: f"{letter}{k}" for k, x in enumerate(shared)}
         self.named: set[Expr] = set()
 
     def named_lines(self, roots: Sequence[Expr]) -> list[str]:

@@ -1,8 +1,8 @@
 """Kernels as text: what is said once, and in which order."""
 
 from graphc.backends.loops import expr as e
-from graphc.backends.loops.stmt import Let, Store
-from graphc.backends.loops.text import body_text
+from graphc.backends.loops.stmt import Let, LoopKernel, Store
+from graphc.backends.loops.text import body_text, kernel_text
 from graphc.ir.dtypes import float32, int64
 
 INDEX = e.var("i")
@@ -32,4 +32,13 @@ def test_what_a_store_may_have_changed_is_read_again() -> None:
         "x = sqrt(a[(i * 2)])",
         "a[0] = sqrt(a[(i * 2)])",
         "y = sqrt(a[(i * 2)])",
+    ]
+
+
+def test_what_the_number_of_chunks_uses_several_times_is_named_below_it() -> None:
+    each = e.math("max", e.var("size.n") * 2, e.const(1, int64))
+    kernel = LoopKernel("k", (), ("size.n",), (each + 7) / each, ())
+    assert kernel_text(kernel).splitlines() == [
+        "kernel k(; sizes n) chunks ((c0 + 7) / c0):",
+        "  c0 = max((n * 2), 1)",
     ]
