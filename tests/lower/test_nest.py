@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.backends.loops.stmt import Accumulate, For, LoopKernel, Store, walk
+from graphc.backends.loops.stmt import Accumulate, Alloc, For, LoopKernel, Store, walk
 from graphc.backends.loops.text import kernel_text
 from graphc.backends.lower.kernel import Call, Schedule, Temporary
 from graphc.backends.lower.nests.loops import plan_nest
@@ -226,7 +226,19 @@ def test_a_row_of_many_operations_is_kept_for_the_loop_to_come(
     x = matrix(100, 300)
     y = value(x)
     ((_, kernel),) = calls(x, [y - gc.sum(y, axis=1, keepdims=True)])
-    assert any(p.name.startswith("t") for p in kernel.buffers) is kept
+    assert any(isinstance(s, Alloc) for s in kernel.body) is kept
+
+
+@pytest.mark.parametrize(("length", "on_stack"), [(300, True), (10**5, False), ("n", False)])
+def test_a_kept_row_is_on_the_stack_if_it_is_known_to_be_short(
+    length: int | str, on_stack: bool
+) -> None:
+    x = gc.placeholder("x", (100, length))
+    e = gc.exp(x)
+    kernels = [kernel for _, kernel in calls(x, [e / gc.sum(e, axis=1, keepdims=True)])]
+    kept = [s.buffer for kernel in kernels for s in kernel.body if isinstance(s, Alloc)]
+    assert ("scratch0" in kept) is on_stack
+    assert any(p.name == "t0" for k in kernels for p in k.buffers) is not on_stack
 
 
 def test_no_two_chunks_write_to_one_line_of_memory() -> None:

@@ -54,8 +54,7 @@ def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -
         low.start += map(along, line(at).start(low.dims(low.begin)))
     else:
         (_, count), step = _block(low), apart(size, 2)
-        some = low.scratch_lines(value.dtype, count)
-        first = CHUNK * (count * step) if low.chunks != 1 else 0
+        some, first = low.scratch(value.dtype, count * step)
         each = [low.dims(first + k * step) + e.var("z") for k in range(count)]
         empty = [Store(some, z, neutral) for z in each]
         low.start.append(along(Store(best, at, identity(op, dtype)), *empty))

@@ -94,6 +94,7 @@ class ColumnLowering(InLines):
         end = self.dims(minimum(PART * LINES + LINES, self._lines()[0]))
         taken_in = self._taken_in(lines, begin, end, steps)
         body = [
+            *self.memory,
             *self.start,
             *(self.along([s]) for accumulator in lines for s in accumulator.start(begin)),
             *taken_in,

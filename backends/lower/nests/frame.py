@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import Let, Param, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, Let, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest, work_of
@@ -30,6 +30,8 @@ GROUP = TYPICAL.vector_bits // 32 * TYPICAL.in_flight
 #: row of a map that reads and stores at least so many elements for each of its own. It is the same
 #: for all of these: kernels in turn then run on several threads from the same number of rows on.
 ROW, MAP_ROW, SEVERAL = GROUP, 3 * GROUP // 2, 5
+#: Bytes that a chunk may keep on the stack.
+STACK = TYPICAL.second // 8
 #: Operations in the time of a chunk.
 CHUNK_FLOPS = 2 * TYPICAL.chunk_multiply_adds
 
@@ -59,6 +61,8 @@ class NestFrame:
         self.later: list[Call] = []
         self.finish: list[Stmt] = []
         self.streams: dict[Expr, None] = {}
+        self.memory: list[Alloc] = []
+        self.stack = STACK
         self.start: list[Stmt] = []
         self.after_block: list[Stmt] = []
         self.rows_of_chunk: Dim = 1
@@ -76,15 +80,19 @@ class NestFrame:
             self.names[buffer] = name
         return name
 
-    def scratch_line(self, dtype: DType) -> str:
-        """A parameter: memory for a row of each chunk."""
-        step = apart(extent_of(self.nest.inner), self.chunks)
-        return self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
-
-    def scratch_lines(self, dtype: DType, lines: int) -> str:
-        """A parameter: memory for some rows of each chunk, all in whole lines of memory."""
-        step = lines * apart(extent_of(self.nest.inner), 2)
-        return self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
+    def scratch(self, dtype: DType, elements: Dim) -> tuple[str, Dim]:
+        """Memory for so many elements of each chunk, and where in it the chunk's begin: on the
+        stack, which stays in a core's cache from chunk to chunk, if they are known to be few.
+        """
+        if isinstance(elements, int) and self.schedule.vector_bits and not self.nest.across:
+            size = elements * dtype.bytes
+            if size <= self.stack:
+                self.stack -= size
+                self.memory.append(Alloc(f"scratch{len(self.memory)}", dtype, elements))
+                return self.memory[-1].buffer, 0
+        step = apart(elements, self.chunks)
+        name = self._param("t", Temporary(dtype, self.chunks * step), dtype, True)
+        return name, CHUNK * step if self.chunks != 1 else 0
 
     # --- chunks -----------------------------------------------------------------------------------
 

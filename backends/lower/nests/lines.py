@@ -13,7 +13,7 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt, Store
-from graphc.backends.lower.kernel import Call, Schedule, Temporary
+from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.accumulators import (
     EVENLY,
     TOGETHER,
@@ -32,7 +32,7 @@ from graphc.backends.lower.nests.short_lines import lower_columns
 from graphc.backends.lower.nests.taps import lower_taps
 from graphc.backends.lower.reader import DimWriter, offset_of
 from graphc.ir.dim_values import atoms
-from graphc.ir.dims import Dim, DimExpr, floordiv, index, maximum, minimum
+from graphc.ir.dims import DimExpr, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
@@ -142,23 +142,22 @@ class LineLowering(InLines):
     def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
         x = root.tensor
         if x.node.op.name.startswith("arg"):
-            return self.scratch(dtype), self._line(x, int64)
+            return self.scratch_line(dtype), self._line(x, int64)
         return self._line(x, dtype), None
 
     def _line(self, x: Tensor, dtype: DType) -> At:
         """Buffer and place of the accumulator at hand."""
         if x in self.names and x.dtype is dtype:
             return self.names[x], self._place(x)
-        return self.scratch(dtype)
+        return self.scratch_line(dtype)
 
     def _place(self, x: Tensor) -> Expr:
         return self.dims(offset_of(x.shape, full_index(x.shape, self.rows)))
 
-    def scratch(self, dtype: DType) -> tuple[str, Expr]:
-        name = self._param("t", Temporary(dtype, self.chunks * self.tile), dtype, True)
-        chunk: Dim = index("chunk") if self.chunks != 1 else 0
-        last = self.nest.outer[-1].variable
-        return name, self.dims((chunk - TILE_NUMBER) * self.tile + last)
+    def scratch_line(self, dtype: DType) -> At:
+        """New memory for a line of a tile."""
+        name, first = self.scratch(dtype, self.tile)
+        return name, self.dims(first - TILE_NUMBER * self.tile + self.nest.outer[-1].variable)
 
     def _line_result(self, root: Root, value: Expr) -> list[Stmt]:
         x = root.tensor

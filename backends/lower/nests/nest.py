@@ -20,8 +20,8 @@ from graphc.backends.loops.stmt import (
     Store,
 )  # fmt: skip
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.nests.combine import accumulator_dtype, apart, identity, total_dtype
-from graphc.backends.lower.nests.frame import CHUNK, NestFrame
+from graphc.backends.lower.nests.combine import accumulator_dtype, identity, total_dtype
+from graphc.backends.lower.nests.frame import NestFrame
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import turn_index
@@ -54,7 +54,8 @@ class Lowering(NestFrame):
         for loop in self.nest.outer + self.nest.inner:
             self.dims.bind(loop.variable, e.var(loop.name))
         row = self._rows(sorted({root.level for root in self.body.roots}))
-        body = [*self.start, *self._outer(row), *self.finish, *fence(self.streams)]
+        rows = self._outer(row)
+        body = [*self.memory, *self.start, *rows, *self.finish, *fence(self.streams)]
         chunks = self.dims(self.chunks)
         kernel = LoopKernel(
             "nest_" + "_".join(dict.fromkeys(r.tensor.node.op.name for r in self.body.roots[-3:])),
@@ -323,9 +324,8 @@ class Lowering(NestFrame):
 
     def kept_at(self, dtype: DType) -> tuple[str, Expr]:
         """New scratch memory of the chunk for a row, and the place in it of the element at hand."""
-        step = apart(extent_of(self.nest.inner), self.chunks)
-        first: Dim = CHUNK * step if self.chunks != 1 else 0
-        return self.scratch_line(dtype), self.dims(first + linear(self.nest.inner))
+        name, first = self.scratch(dtype, extent_of(self.nest.inner))
+        return name, self.dims(first + linear(self.nest.inner))
 
 
 def is_costly(value: Expr) -> bool:

@@ -68,7 +68,7 @@ class PivotedLines:
 
     def __init__(self, lowering: LineLowering, pair: Exponentials):
         self.low, self.pair = lowering, pair
-        self.pivot: At = lowering.scratch(pair.total.tensor.dtype)
+        self.pivot: At = lowering.scratch_line(pair.total.tensor.dtype)
 
     def statements(self) -> list[Stmt]:
         """The reductions; the reader knows their results from there on."""

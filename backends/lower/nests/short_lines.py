@@ -12,10 +12,10 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Stmt, Store
 from graphc.backends.loops.tidy import Renaming
-from graphc.backends.lower.kernel import Call, Schedule, Temporary
+from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.accumulators import LineAccumulator
 from graphc.backends.lower.nests.columns import TILE_NUMBER, ColumnLowering
-from graphc.backends.lower.nests.combine import apart, dtype_of_parts
+from graphc.backends.lower.nests.combine import dtype_of_parts
 from graphc.backends.lower.nests.frame import CHUNK
 from graphc.backends.lower.nests.loops import Loop, plan_nest
 from graphc.backends.lower.reader import offset_of
@@ -176,10 +176,9 @@ class ShortLines(ColumnLowering):
 
     def _copied(self, load: Expr) -> tuple[Expr, Stmt]:
         (line,) = self.nest.inner
-        step = apart(minimum(self.tile, self._lines()[1]), self.chunks)
-        name = self._param("t", Temporary(load.dtype, self.chunks * step), load.dtype, True)
         self.dims.bind(CHUNK, e.var("chunk"))
-        place = self.dims(CHUNK * step - TILE_NUMBER * self.tile + line.variable)
+        name, first = self.scratch(load.dtype, minimum(self.tile, self._lines()[1]))
+        place = self.dims(first - TILE_NUMBER * self.tile + line.variable)
         move, begin = Renaming({line.name: COLUMN}), TILE_NUMBER * self.tile
         width = self.dims(line.extent)
         store = Store(name, move(place) + COPY * width, move(load))

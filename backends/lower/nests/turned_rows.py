@@ -34,7 +34,6 @@ class TurnedRows(Lowering):
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         super().__init__(body, schedule, fail)
-        self.memory: list[Alloc] = []
         self.column = self.nest.inner[0].name
         self.place = e.var(self.column) * self.width + LANE
 
@@ -89,7 +88,6 @@ class TurnedRows(Lowering):
         read = [s for s in strips if s.buffer not in stored]
         written = [s for s in strips if s.buffer in stored]
         strip = (
-            *self.memory,
             Let(FIRST.attr, begin + STRIP * n),
             Let(LAST.attr, e.minimum(FIRST + n, end)),
             *self._by_columns(read, Strip.turned),
