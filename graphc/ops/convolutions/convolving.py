@@ -6,21 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphc.ir.dims import Dim, bounds, floordiv, maximum, minimum
-from graphc.ir.dtypes import bool_
+from graphc.ir.dtypes import bool_, int64
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Tensor
 from graphc.ir.plain import plain
 from graphc.ir.types import Shape
-from graphc.ops.convert import TensorLike, as_operand, as_tensor, common_dtype, floating_of
+from graphc.ops.convert import TensorLike, as_operand, as_tensor, cast, common_dtype, floating_of
 from graphc.ops.convolutions.axes import Line
 from graphc.ops.convolutions.convolution import sum_of
 from graphc.ops.convolutions.windows import windows
 from graphc.ops.indexing.slicing import flip
 from graphc.ops.layout import reshape, transpose
-from graphc.ops.linear.contraction import dot_general, matmul
+from graphc.ops.linear.contraction import dot_general
 from graphc.ops.located import locate_errors
-from graphc.ops.padding import pad
-from graphc.ops.source import iota
 
 PerAxis = int | Sequence[int]
 Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
@@ -195,6 +193,8 @@ def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
     Integers and bools are exact.
     """
     dtype = common_dtype("convolve", (a, v))
+    if dtype is bool_:
+        return cast(convolve(cast(as_tensor(a), int64), cast(as_tensor(v), int64), mode), bool_)
     a, v = as_tensor(as_operand(a, dtype)), as_tensor(as_operand(v, dtype))
     if a.ndim != 1 or v.ndim != 1:
         raise ShapeError(f"two vectors are needed, not {a.type} and {v.type}")
@@ -204,16 +204,8 @@ def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
     widths = {"full": (taps - 1, taps - 1), "same": (taps // 2, (taps - 1) // 2), "valid": (0, 0)}
     if mode not in widths:
         raise ShapeError(f'a mode is "full", "same" or "valid", not {mode!r}')
-    if not dtype.is_float:
-        return _exact(pad(a, [widths[mode]]), flip(v, 0))
     rows, kernel = reshape(a, (1, 1, a.size)), reshape(flip(v, 0), (1, 1, taps))
     return reshape(conv(rows, kernel, padding=[widths[mode]]), -1)
-
-
-def _exact(line: Tensor, taps: Tensor) -> Tensor:
-    """The sums of products of integers, or of bools, in their own dtype."""
-    shape = (line.size - (taps.size - 1), taps.size)
-    return matmul(line[iota(shape, 0) + iota(shape, 1)], taps)
 
 
 def _operands(x: TensorLike, w: TensorLike) -> tuple[Tensor, Tensor]:
