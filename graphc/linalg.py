@@ -179,3 +179,6 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> None:
         raise AttributeError(no_such("graphc.linalg", name, "linalg"))
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -50,3 +50,6 @@ if not TYPE_CHECKING:
         from graphc.ir.errors import no_such
 
         raise AttributeError(no_such("graphc.random", name, "random"))
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -128,3 +128,6 @@ if not TYPE_CHECKING:
         from graphc.ir.errors import no_such
 
         raise AttributeError(no_such("graphc.nn", name, "nn"))
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -183,3 +183,6 @@ if not TYPE_CHECKING:
         from graphc.ir.errors import no_such
 
         raise AttributeError(no_such("graphc.optim", name, "optim"))
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -108,3 +108,8 @@ def test_a_tensor_is_made_by_functions() -> None:
 def test_the_table_is_not_loaded_before_it_is_needed() -> None:
     code = "import sys, graphc.nn, graphc.optim; sys.exit('graphc.ir.elsewhere' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", [gc.init, gc.linalg, gc.nn, gc.optim, gc.random])
+def test_a_module_shows_what_is_meant_to_be_used(module: Any) -> None:
+    assert dir(module) == sorted(module.__all__)
