@@ -16,6 +16,7 @@ from graphc.backends.math.floats import (
     format_of,
     literal,
     polynomial,
+    rounded_product,
     sign_of,
     with_sign,
 )
@@ -117,14 +118,21 @@ def natural(parts: Reduced) -> Expr:
 
 
 def _in_base(parts: Reduced, inverse: Split, of_two: Split | None) -> Expr:
-    """log of the reduced argument to another base, where log 2 is 1 or the sum of two floats."""
+    """log of the reduced argument to another base, where log 2 is 1 or the sum of two floats.
+
+    Of float32, of which f begins at -1/3, more than half of k may cancel: what the sum with it
+    rounds away is added to the rest.
+    """
     main, rest = log_near_one(parts.f)
     high, low = (literal(c, main) for c in inverse[main.dtype])
-    small = fma(main, low, -rest * high)
-    if of_two is None:
-        return parts.k + fma(main, high, small)
-    two_high, two_low = (literal(c, main) for c in of_two[main.dtype])
-    return fma(parts.k, two_high, fma(main, high, fma(parts.k, two_low, small)))
+    small, whole = fma(-rest, high, rounded_product(main, low)), parts.k
+    if of_two is not None:
+        two_high, two_low = (literal(c, main) for c in of_two[main.dtype])
+        small, whole = fma(whole, two_low, small), rounded_product(whole, two_high)
+    if main.dtype is float64:
+        return whole + fma(main, high, small)
+    result = fma(main, high, whole)
+    return result + (fma(main, high, whole - result) + small)
 
 
 def _at_the_edges(x: Expr, result: Expr, pole: float = 0.0) -> Expr:
