@@ -8,10 +8,12 @@ from graphc.ir.dtypes import bfloat16, float32
 from graphc.ir.node import Node, Tensor
 from graphc.ir.walk import blame, rebuild, with_inputs
 from graphc.ops.convert import cast
-from graphc.ops.convolutions.convolution import Convolution
+from graphc.ops.convolutions.axes import Line
+from graphc.ops.convolutions.convolution import Convolution, sum_of
 from graphc.ops.convolutions.packed import packed_convolution, panel_of
 from graphc.ops.copying import copy
 from graphc.ops.elementwise import Elementwise
+from graphc.ops.indexing.slicing import flip
 from graphc.ops.layout import reshape, transpose
 from graphc.ops.recipes import made
 from graphc.ops.source import is_constant
@@ -39,9 +41,11 @@ def pack_kernels(graph: Graph) -> Graph:
 
 
 def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-    if not isinstance(node.op, Convolution) or node.op.role != "y":
+    if not isinstance(node.op, Convolution) or node.op.role == "w":
         return None
-    node = with_inputs(node, inputs)
+    role, node = node.op.role, with_inputs(node, inputs)
+    if role == "x":
+        return _image(node)
     (x, w), lines = inputs, node.attrs["lines"]
     if len(lines) != 2 or node.attrs["groups"] != 1:
         return None
@@ -53,6 +57,26 @@ def _visit(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         as_product = _is_product(node) and _is_long(node) and not taken_in
         u = None if as_product else _packed(w, least=8 if taken_in else 16)
         result = None if u is None else _convolved(node, x, u)
+    if result is None:
+        return None
+    blame(result, node)
+    return (result,)
+
+
+def _image(node: Node) -> Sequence[Tensor] | None:
+    """The gradient of narrow numbers for images, by steps of one: the convolution of the cotangent
+    with kernels whose taps are in reverse order.
+    """
+    (w, y), lines = node.inputs, node.attrs["lines"]
+    if w.dtype is not bfloat16 or len(lines) != 2 or node.attrs["groups"] != 1:
+        return None
+    if any((stride, dilation, spread) != (1, 1, 1) for stride, dilation, _, spread in lines):
+        return None
+    taps = w.shape[2:]
+    turned = transpose(flip(w, (2, 3)), (1, 0, 2, 3))
+    back = tuple(Line(before=k - 1 - line[2]) for k, line in zip(taps, lines, strict=True))
+    image = sum_of("y", {"x": y, "w": turned}, back, node.attrs["extent"], 1)
+    result = _of_words(image.node)
     if result is None:
         return None
     blame(result, node)

@@ -166,6 +166,21 @@ def test_bfloat16_is_rounded_once() -> None:
     np.testing.assert_allclose(f(x).astype(float), want.astype(float), rtol=2.0**-7, atol=1e-3)
 
 
+@pytest.mark.parametrize("padding", [0, 1, ((0, 2), (1, 0))])
+def test_gradients_of_bfloat16_for_images_are_convolutions(padding: Any) -> None:
+    rng = np.random.default_rng(9)
+    shapes = ((2, 48, 9, 8), (32, 48, 3, 2))
+    x, w = (rng.standard_normal(s).astype(gc.bfloat16.numpy) for s in shapes)
+    a, b = (gc.placeholder(n, v.shape, gc.bfloat16) for n, v in (("a", x), ("b", w)))
+    y = nn.conv(a, b, padding=padding)
+    slope = gc.grad(gc.sum(gc.astype(y, gc.float32) ** 2), a)
+    f = gc.compile([a, b], slope, relaxed=True)
+    assert sum("convolution_packed" in kernel.ops for kernel in f.kernels) == 2
+    (want,) = evaluate([slope], {a: x, b: w})
+    error = np.abs(f(x, w).astype(float) - want.astype(float))
+    assert error.max() <= 2.0**-7 * np.abs(want.astype(float)).max()
+
+
 def test_an_infinity_reaches_what_its_taps_see_alone() -> None:
     rng = np.random.default_rng(7)
     x, w = (
