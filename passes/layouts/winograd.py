@@ -1,7 +1,8 @@
 """Convolutions of 3 x 3 taps in steps of 1 become Winograd's, where these take less time.
 
-Derivatives have been taken by then, so the gradients of convolutions, which are convolutions too,
-are treated alike. Leave the pass out (`disable=["winograd"]`) for sums as they are defined.
+Numbers of 16 bits are made float32 before. Derivatives have been taken by then, so the gradients
+of convolutions, which are convolutions too, are treated alike. Leave the pass out
+(`disable=["winograd"]`) for sums as they are defined.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from functools import partial
 
 from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim, bounds, minimum
-from graphc.ir.dtypes import float32
-from graphc.ir.node import Node, Tensor
+from graphc.ir.dtypes import bfloat16, float16, float32
+from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.walk import blame, rebuild, with_inputs
+from graphc.ops.convert import cast
 from graphc.ops.convolutions.convolution import Convolution
 from graphc.ops.convolutions.packed import panel_of
 from graphc.ops.convolutions.winograd import (
@@ -38,6 +40,9 @@ UNKNOWN = 8
 #: Chunks, as which sums for kernels are taken where there are samples enough; channels of a chunk.
 CHUNKS, CHUNK_CHANNELS = 16, 64
 
+#: Dtypes of convolutions whose sums are float32.
+SUMMED = (float32, float16, bfloat16)
+
 LAST = (0, 2, 3, 1)
 FIRST = (0, 3, 1, 2)
 
@@ -50,14 +55,20 @@ def by_winograd(graph: Graph) -> Graph:
 def _visit(relaxed: bool, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     if not isinstance(node.op, Convolution) or not _is_plain(node, node.op):
         return None
-    op = node.op
-    at_once = _at_once(with_inputs(node, inputs)) if relaxed and op.role == "y" else 1
-    known = dict(zip([*op.takes, op.role], [*inputs, *node.outputs], strict=True))
+    op, node = node.op, with_inputs(node, inputs)
+    own = node.types[0].dtype
+    words = relaxed and (op.role == "y" or (op.role == "x" and own is bfloat16))
+    at_once = _at_once(node) if words else 1
+    if own is not float32:
+        (wide,) = apply(op, *(cast(x, float32) for x in node.inputs), **node.attrs).outputs
+        node = wide.node
+    known = dict(zip([*op.takes, op.role], [*node.inputs, *node.outputs], strict=True))
     weight = WEIGHT if is_constant(known["w"]) else 2 * WEIGHT
     ways = ways_for(known["w"].shape, known["y"].shape, weight, at_once)
     if not ways or (op.role == "w" and not _parts(node)):
         return None
     result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, ways)
+    result = cast(result, own)
     blame(result, node)
     return (result,)
 
@@ -69,10 +80,10 @@ def _at_once(node: Node) -> int:
 
 
 def _is_plain(node: Node, op: Convolution) -> bool:
-    """Whether kernels of 3 x 3 taps move by single steps, in float32."""
+    """Whether kernels of 3 x 3 taps move by single steps, with sums in float32."""
     taps = node.inputs[op.takes.index("w")].shape[2:] if "w" in op.takes else node.attrs["extent"]
     steps = [(stride, dilation, spread) for stride, dilation, _, spread in node.attrs["lines"]]
-    if node.types[0].dtype is not float32 or node.attrs["groups"] != 1:
+    if node.types[0].dtype not in SUMMED or node.attrs["groups"] != 1:
         return False
     return tuple(taps) == (TAPS, TAPS) and steps == [(1, 1, 1)] * 2
 

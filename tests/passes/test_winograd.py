@@ -216,6 +216,27 @@ def test_narrow_numbers_are_summed_directly_where_that_takes_half_the_time(relax
     assert ("convolution_packed" in ops) == relaxed
 
 
+@pytest.mark.parametrize("dtype", [gc.float16, gc.bfloat16], ids=str)
+def test_16_bit_floats_are_transformed_in_float32_and_rounded_once(dtype):
+    rng = np.random.default_rng(9)
+    shapes = ((2, 64, 17, 20), (64, 64, 3, 3))
+    x, k = (gc.placeholder(n, s, dtype) for n, s in zip("xk", shapes, strict=True))
+    y = nn.conv(x, k, padding=1)
+    outputs = [y, *gc.grad(gc.sum(y * 0.25), [x, k])]
+    assert ops_of(outputs) >= {"winograd"}
+    values = [rng.standard_normal(s).astype(dtype.numpy) for s in shapes]
+    f = gc.compile([x, k], outputs)
+    a, b = (gc.placeholder(n, s, gc.float32) for n, s in zip("ab", shapes, strict=True))
+    z = nn.conv(a, b, padding=1)
+    wide = [value.astype(np.float32) for value in values]
+    wanted = evaluate([z, *gc.grad(gc.sum(z * 0.25), [a, b])], dict(zip((a, b), wide, strict=True)))
+    step = {gc.float16: 2.0**-11, gc.bfloat16: 2.0**-8}[dtype]
+    for got, want in zip(f(*values), wanted, strict=True):
+        assert got.dtype == dtype.numpy
+        bound = 1.01 * step * np.abs(want) + 1e-5 * np.abs(want).max()
+        assert (np.abs(got.astype(np.float32) - want) <= bound).all()
+
+
 def test_named_sizes_take_the_tiles_that_their_numbers_would():
     kernel, h, w = (128, 128, 3, 3), size("h"), size("w")
     named = ways_for(kernel, (1, 128, h, w))
