@@ -66,3 +66,24 @@ def test_asking_changes_no_bit(rows: int, turned: bool) -> None:
 def test_a_row_takes_panels_one_by_one() -> None:
     x, w = gc.placeholder("x", (1, 768)), gc.constant(drawn(768, 2304))
     assert "dot, chunks 36" in gc.compile([x], x @ w).dump("memory")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("written", [False, True])
+def test_variables_that_one_row_reads_are_asked_for_beside_such_constants(
+    turned: bool, written: bool
+) -> None:
+    """A cache of keys or values, of which this call replaces a line."""
+    cache, line = gc.variable(drawn(12, 512, 64)), gc.placeholder("line", (12, 1, 64))
+    known = gc.dynamic_update_slice(cache, line, [3], [1], mode="clip") if written else cache
+    x = gc.placeholder("x", (12, 1, 64 if turned else 512))
+    y = x @ (known.transpose((0, 2, 1)) if turned else known)
+    updates = {cache: known} if written else {}
+
+    def prefetches(schedule: Schedule) -> int:
+        graph = optimise(Graph((x, line), (y,), tuple(updates.items())))
+        calls = [call for call in program_of(graph, schedule).calls if isinstance(call, Call)]
+        return sum(isinstance(s, Prefetch) for c in calls for s in walk(c.kernel.body))
+
+    assert prefetches(Schedule(cold=True)) > 0
+    assert prefetches(Schedule()) == 0

@@ -56,7 +56,8 @@ def few_elements(frame: Frame) -> int:
 
 def few_rows(frame: Frame) -> list[Stmt]:
     """The sums of a block, row after row, `few_width` apart."""
-    sums = Sums(SUMS, ZERO, e.const(frame.sizes.few_width, ZERO.dtype))
+    ahead = AHEAD if frame.sizes.cold and frame.blocks.rows == 1 else 0
+    sums = Sums(SUMS, ZERO, e.const(frame.sizes.few_width, ZERO.dtype), ahead)
     if frame.product.right.along == "inner" and frame.product.left.along == "inner":
         return _sums_along_lines(frame, sums)
     lines = lines_added(frame, sums, ZERO, frame.dims(frame.blocks.inner))
@@ -78,7 +79,8 @@ def _sums_along_lines(frame: Frame, sums: Sums) -> list[Stmt]:
     if isinstance(size, int):
         far = size * frame.product.right.tensor.dtype.bytes >= NOWHERE_BYTES or frame.sizes.cold
         count = 1 if size >= FAR_ELEMENTS else TOGETHER
-        return _columns_summed(frame, sums, count, asking=far and count == 1)
+        asking = sums.ahead > 0 or (far and count == 1)
+        return _columns_summed(frame, sums, count, asking=asking)
     each, several = (tuple(_columns_summed(frame, sums, n)) for n in (1, TOGETHER))
     return [If(frame.dims(size) < FAR_ELEMENTS, several, each)]
 

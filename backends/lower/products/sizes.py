@@ -7,6 +7,7 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.words import Words, lines_of
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import DType
+from graphc.ir.node import Node
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
 from graphc.ops.linear.packed import PANEL
@@ -192,8 +193,17 @@ def choose_sizes(
         fused,
         in_place or laid_out,
         laid_out,
-        schedule.cold and product.right.tensor.node.op.name == "constant",
+        schedule.cold and _stays(product.right.tensor.node),
     )
+
+
+def _stays(node: Node) -> bool:
+    """Whether a value lies in memory from call to call: a constant, or a variable of which a block
+    may have been replaced.
+    """
+    while node.op.name == "block_write":
+        node = node.inputs[0].node
+    return node.op.name in ("constant", "variable")
 
 
 def _fitting(width: int) -> int:
