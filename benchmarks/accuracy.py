@@ -26,7 +26,8 @@ HEAD = """# Errors over several draws
 
 Written by `accuracy.py`: relative errors of the worst output against float64, as in RESULTS.md, but
 of several draws of the inputs: their mean, and in brackets the least and the greatest. The least
-mean in bold, and those that are greater by no more than a fiftieth.
+mean in bold, and those that are greater by no more than a fiftieth. n/a: a peer that has no such
+run, or was not measured (PyTensor compiles transformer_train for minutes).
 
 """
 ALIKE = 1.02
