@@ -17,8 +17,18 @@ _compiled: dict[str, Mapping[str, Any]] = {}
 
 
 def kernel(function: Callable[..., None]) -> Any:
-    """A function that Numba compiles: IEEE arithmetic as written, and no lock held meanwhile."""
-    return numba.njit(error_model="numpy", nogil=True)(function)
+    """A function that Numba compiles: IEEE arithmetic as written, and no lock held meanwhile.
+
+    Nothing counts references in one that makes no array, and nobody calls it from C: both would
+    take a third of its compilation.
+    """
+    options: dict[str, Any] = {
+        "error_model": "numpy",
+        "nogil": True,
+        "no_cfunc_wrapper": True,
+        "_nrt": "empty" in function.__code__.co_names,
+    }
+    return numba.njit(**options)(function)
 
 
 def namespace_of(source: Source) -> Mapping[str, Any]:

@@ -150,3 +150,12 @@ def test_equal_sources_are_compiled_once() -> None:
         return namespace_of(source_of(program_of([x], gc.cos(x) * 3.0)))["run"]
 
     assert run() is run()
+
+
+def test_a_kernel_that_makes_no_array_counts_no_references_and_has_no_entry_for_c() -> None:
+    x = gc.placeholder("x", ("n",))
+    source = source_of(program_of([x], gc.cos(x) * 5.0))
+    (name,) = source.kernels
+    (code,) = namespace_of(source)[name].inspect_llvm().values()
+    assert "NRT_" not in code
+    assert "cfunc." not in code
