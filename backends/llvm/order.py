@@ -75,10 +75,12 @@ class _Block:
         self.left = list(self.cycles)
         for k in range(len(lines) - 1, -1, -1):
             for other in self.waits[k]:
-                self.left[other] = max(self.left[other], self.left[k] + self.cycles[other])
+                through = self.left[k] + self.cycles[other]
+                if through > self.left[other]:
+                    self.left[other] = through
 
     def _add(self, k: int, line: str) -> None:
-        result, _, instruction = line.strip().rpartition(" = ")
+        result, _, instruction = line[2:].rpartition(" = ")
         opcode = instruction.partition(" ")[0]
         names = _NAME.findall(instruction)
         waits = {self._made[name] for name in names if name in self._made}
@@ -159,8 +161,10 @@ class _Turns:
             heappush(self.able, (-first, k))
 
     def _finish(self, k: int) -> None:
+        end = self.now + self.block.cycles[k]
         for user in self.users[k]:
             self.missing[user] -= 1
-            self.earliest[user] = max(self.earliest[user], self.now + self.block.cycles[k])
+            if end > self.earliest[user]:
+                self.earliest[user] = end
             if not self.missing[user] and user < self.seen:
                 heappush(self.waiting, (self.earliest[user], user))

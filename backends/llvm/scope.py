@@ -18,6 +18,7 @@ class Scope:
         self.declarations: dict[str, None] = {}
         self.registers: dict[str, tuple[str, DType, int]] = {}
         self.names: list[dict[str, str]] = [{}]
+        self._literals: dict[Expr, str] = {}
         self._scopes: list[dict[Expr, str]] = [{}]
         self._dependents: dict[str, set[Expr]] = {}
         self._depends: dict[Expr, frozenset[str]] = {}
@@ -62,18 +63,21 @@ class Scope:
         """Registers and buffers that an expression reads."""
         found = self._depends.get(x)
         if found is None:
-            parts: set[str] = set()
+            found = frozenset()
             for a in x.args:
-                parts |= self._reads(a)
+                found |= self._reads(a)
             if x.op == "load" or (x.op == "var" and x.attr in self.registers):
-                parts.add(x.attr)
-            found = self._depends[x] = frozenset(parts)
+                found |= {x.attr}
+            self._depends[x] = found
         return found
 
     def value(self, x: Expr) -> str:
         """The name or literal that holds x at this point."""
         if x.op == "const":
-            return literal(x.attr, x.dtype)
+            known = self._literals.get(x)
+            if known is None:
+                known = self._literals[x] = literal(x.attr, x.dtype)
+            return known
         if x.op == "var" and x.attr not in self.registers:
             return self._named(x.attr)
         for scope in reversed(self._scopes):

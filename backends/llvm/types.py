@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 
 import numpy as np
@@ -10,6 +11,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.ir.dtypes import DType, bfloat16
 
 
+@functools.cache
 def scalar_type(dtype: DType) -> str:
     """The type of a value in a register."""
     if dtype is bfloat16:
@@ -19,6 +21,7 @@ def scalar_type(dtype: DType) -> str:
     return f"i{dtype.bits}"
 
 
+@functools.cache
 def memory_type(dtype: DType) -> str:
     """The type of an element in memory: a bool takes a byte."""
     return "i8" if dtype.kind == "b" else scalar_type(dtype)
@@ -36,9 +39,15 @@ def every(element: str, lanes: int, value: float | str) -> str:
 
 def type_of(x: Expr) -> str:
     """The type of an expression's value in a register."""
-    return vector_type(scalar_type(x.dtype), x.lanes)
+    return _type(x.dtype, x.lanes)
 
 
+@functools.cache
+def _type(dtype: DType, lanes: int) -> str:
+    return vector_type(scalar_type(dtype), lanes)
+
+
+@functools.cache
 def mangled(dtype: DType, lanes: int) -> str:
     """The suffix of an intrinsic's name for this type."""
     base = {"half": "f16", "float": "f32", "double": "f64"}.get(

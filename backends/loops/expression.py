@@ -59,9 +59,14 @@ from typing import Any, Union
 from graphc.ir.dtypes import DType, bool_, int64
 
 Operand = Union["Expr", bool, int, float]
-_interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
-_places: dict[tuple[Any, ...], Callable[[], Expr | None]] = vars(_interned)["data"]
-"""What is interned, by references: looking there takes a third of the time."""
+_interned: dict[tuple[Any, ...], weakref.ref[Expr]] = {}
+"""Expressions by their fields, for as long as something else has them. What is gone stays until
+there is much of it: a call for each that goes takes longer than all else about it. Its fields may
+be those of another by then, since they name operands by their numbers, but nothing answers there.
+"""
+FEW = 8192
+"""References that are kept whatever has become of what they refer to."""
+_enough = FEW
 
 
 class Expr:
@@ -144,13 +149,24 @@ class Expr:
 def make(op: str, args: tuple[Expr, ...], dtype: DType, lanes: int, attr: Any = None) -> Expr:
     """The interned expression with these fields."""
     key = (op, tuple(map(id, args)), dtype.name, lanes, attr if op != "const" else _bits(attr))
-    known = _places.get(key)
+    known = _interned.get(key)
     found = None if known is None else known()
     if found is None:
         found = object.__new__(Expr)
         found.op, found.args, found.dtype, found.lanes, found.attr = op, args, dtype, lanes, attr
-        _interned[key] = found
+        _interned[key] = weakref.ref(found)
+        if len(_interned) > _enough:
+            _forget_what_is_gone()
     return found
+
+
+def _forget_what_is_gone() -> None:
+    """Drops references to nothing, and waits until there are twice as many again."""
+    global _enough
+    for key, reference in list(_interned.items()):
+        if reference() is None and _interned.get(key) is reference:
+            del _interned[key]
+    _enough = max(FEW, 2 * len(_interned))
 
 
 def _bits(value: Any) -> Any:
