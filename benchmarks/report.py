@@ -17,7 +17,7 @@ bytes at the best bandwidth of loops that read and write as the workload does (i
 beat it.
 "Of the floor" compares it with the best single sample, since limits are best samples too. "Of a
 plain loop", for what is bound by memory: the time of a C loop that moves the same bytes and does
-nothing else, measured in turns with the peers, over graphc's; both medians.
+nothing else, over graphc's: the median of many short turns of both, one after the other.
 
 NAME@keep: the same peer with a malloc that keeps freed pages; what it saves is the cost of taking
 fresh memory from the kernel for every output.
@@ -44,10 +44,8 @@ def speed_up(row, peer):
 
 
 def of_loop(result):
-    """The time of the plain loop in the same run as a part of the result's, in percent."""
-    if "loop_ms" not in result:
-        return ""
-    return f"{100 * result['loop_ms'] / result['median_ms']:.0f}%"
+    """The time of the plain loop as a part of the result's, in percent."""
+    return f"{100 * result['of_loop']:.0f}%" if "of_loop" in result else ""
 
 
 def mean(ratios):

@@ -35,6 +35,8 @@ from storage import done, load, merge, save
 LIMIT = 90  # seconds a peer may take to build and make its first calls
 QUICK = {"rounds": 2, "seconds": 0.15, "patience": 10}
 ORDER = ["graphc", "graphc_symbolic", "torch", "torch_compile", "jax", "pytensor"]
+OURS = {"graphc", "graphc_symbolic"}
+PAIRS, SHORT = 60, 0.03  # pairs of turns beside the plain loop, and the length of one in seconds
 KEPT = ["torch", "torch_compile", "jax", "pytensor"]  # also measured as NAME@keep
 
 
@@ -143,27 +145,35 @@ class Run:
             w, results[peer] = self.start(peer, workload, reference)
             if w:
                 workers[peer] = w
-        loop = self.loop(workload)
-        turns = self.turns(workers | loop)
-        of_loop = summary(turns[plain_loops.NAME]) if loop else {}
-        moved = {"loop_ms": of_loop["median_ms"]} if "median_ms" in of_loop else {}
+        turns = self.turns(workers)
         for peer, w in workers.items():
-            results[peer] |= summary(turns[peer]) | moved
+            results[peer] |= summary(turns[peer])
+            if peer in OURS and "error" not in results[peer] and plain_loops.moves(workload):
+                results[peer] |= self.of_loop(workload, w)
+        for peer, w in workers.items():
             if "error" not in results[peer]:
                 results[peer] |= w.ask("quit")
-        for w in (*workers.values(), *loop.values()):
             w.kill()
         return results
 
-    def loop(self, workload):
-        """{name: worker} of the plain loop that moves the workload's bytes, where there is one."""
-        if not plain_loops.moves(workload):
-            return {}
-        w = self.worker(plain_loops.NAME, workload, f"{self.folder}/loop.npz")
-        answer = w.reply(self.options.limit)
+    def of_loop(self, workload, ours):
+        """The time of the plain loop that moves the workload's bytes as a part of ours: the median
+        of pairs of short turns, as the memory's speed changes within seconds.
+        """
+        loop = self.worker(plain_loops.NAME, workload, f"{self.folder}/loop.npz")
+        answer = loop.reply(self.options.limit)
         if "error" in answer:
             raise SystemExit(f"the plain loop of {workload} failed: {answer['error']}")
-        return {plain_loops.NAME: w}
+        wait_quiet(self.options.patience)
+        ratios = []
+        for _ in range(PAIRS):
+            pair = [w.ask(f"measure {SHORT}") for w in (loop, ours)]
+            if any("error" in answer for answer in pair):
+                break
+            moved, needed = (statistics.median(answer["times"]) for answer in pair)
+            ratios.append(moved / needed)
+        loop.kill()
+        return {"of_loop": statistics.median(ratios)} if ratios else {}
 
     def turns(self, workers):
         """{peer: [(times, others' share), ...]}; who begins moves on with every round."""
