@@ -12,7 +12,7 @@ from graphc.ir.errors import GraphError
 from graphc.ir.node import Node, Tensor
 
 
-def find_nan(f: Executable, *args: Any, **kwargs: Any) -> str | None:
+def find_nan(function: Executable, *arrays: Any, **named: Any) -> str | None:
     """Which argument or variable holds NaN, or else which operation of the function first makes one
     of operands without, called with these arguments; None if there is no NaN.
 
@@ -23,10 +23,10 @@ def find_nan(f: Executable, *args: Any, **kwargs: Any) -> str | None:
     """
     from graphc.backends.reference import evaluate
 
-    if not isinstance(f, Executable):
-        raise GraphError(f"a compiled function is needed, not {f!r:.80}")
-    arrays = f.signature.bind(args, kwargs)
-    graph = f.stages.source
+    if not isinstance(function, Executable):
+        raise GraphError(f"a compiled function is needed, not {function!r:.80}")
+    bound = function.signature.bind(arrays, named)
+    graph = function.stages.source
     found: list[str] = []
 
     def watch(node: Node, inputs: Sequence[Any], results: Sequence[Any]) -> bool:
@@ -35,11 +35,11 @@ def find_nan(f: Executable, *args: Any, **kwargs: Any) -> str | None:
         found.append(_told(node, inputs))
         return True
 
-    for x, array in zip(graph.inputs, arrays, strict=True):
+    for x, array in zip(graph.inputs, bound, strict=True):
         if _has_nan(array):
             return f"an argument holds NaN\n  {x.describe()}"
     results = [*graph.outputs, *(new for _, new in graph.updates)]
-    evaluate(results, dict(zip(graph.inputs, arrays, strict=True)), watch)
+    evaluate(results, dict(zip(graph.inputs, bound, strict=True)), watch)
     return found[0] if found else None
 
 

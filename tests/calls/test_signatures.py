@@ -12,7 +12,7 @@ from graphc import fft, init, linalg, nn, optim, probability, random, search, vi
 
 MODULES = (gc, fft, init, linalg, nn, optim, probability, random, search, vision)
 #: Whose named options are any that are passed on to what the caller gives.
-OPEN = ("choose_conv", "tune")
+OPEN = ("choose_conv", "find_nan", "tune")
 
 
 def public() -> Iterator[tuple[str, Any]]:
