@@ -2,6 +2,7 @@
 float64.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,23 @@ def wanted(x: np.ndarray, w: np.ndarray, **options: Any) -> np.ndarray:
     return found
 
 
-def check(case: str, pair: tuple[DType, DType], *, constant: bool, **options: Any) -> None:
+@cache
+def operands_and_sums(case: str, pair: tuple[DType, DType]) -> tuple[np.ndarray, ...]:
+    """Pictures and kernels of a case, and what they give."""
     shape, kernels, conv = CASES[case]
     x, w = extremes(pair[0], shape, 0), extremes(pair[1], kernels, 1)
+    return x, w, wanted(x, w, **conv)
+
+
+def check(case: str, pair: tuple[DType, DType], *, constant: bool, **options: Any) -> None:
+    shape, kernels, conv = CASES[case]
+    x, w, want = operands_and_sums(case, pair)
     a, b = gc.placeholder("a", shape, pair[0]), gc.placeholder("b", kernels, pair[1])
     y = wide(a, gc.constant(w) if constant else b, **conv)
     f = gc.compile([a] if constant else [a, b], y + 1, **options)
     assert any("convolution_packed" in kernel.ops for kernel in f.kernels)
     found = f(x) if constant else f(x, w)
-    assert np.array_equal(found, (wanted(x, w, **conv) + 1).astype(np.int32))
+    assert np.array_equal(found, (want + 1).astype(np.int32))
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -132,6 +141,19 @@ def test_layers_of_a_network_follow_each_other() -> None:
     assert 0 < (want > 0).mean() < 1
 
 
+@cache
+def floats_and_sums(case: str) -> tuple[np.ndarray, ...]:
+    """Pictures and kernels of a case as bfloat16, what they give in float64, and what sizes do."""
+    shape, kernels, conv = CASES[case]
+    rng = np.random.default_rng(5)
+    x, w = (rng.standard_normal(s).astype(gc.bfloat16.numpy) for s in (shape, kernels))
+    big = gc.placeholder("b", shape, gc.float64)
+    sums = [nn.conv(big, gc.constant(z), **conv) for z in (w.astype(float), abs(w).astype(float))]
+    (want,) = evaluate(sums[:1], {big: x.astype(float)})
+    (size,) = evaluate(sums[1:], {big: abs(x).astype(float)})
+    return x, w, want, size
+
+
 BFLOATS = ["plain", "steps", "one tap", "many summands", "few channels", "no samples"]
 
 
@@ -139,16 +161,10 @@ BFLOATS = ["plain", "steps", "one tap", "many summands", "few channels", "no sam
 @pytest.mark.parametrize("relaxed", [False, True])
 @pytest.mark.parametrize("case", BFLOATS)
 def test_bfloat16_sums_in_float32(case: str, relaxed: bool, isa: str) -> None:
-    shape, kernels, conv = CASES[case]
-    rng = np.random.default_rng(5)
-    x, w = (rng.standard_normal(s).astype(gc.bfloat16.numpy) for s in (shape, kernels))
-    a = gc.placeholder("a", shape, gc.bfloat16)
-    y = wide(a, gc.constant(w), gc.float32, **conv)
+    x, w, want, size = floats_and_sums(case)
+    a = gc.placeholder("a", x.shape, gc.bfloat16)
+    y = wide(a, gc.constant(w), gc.float32, **CASES[case][2])
     f = gc.compile([a], y, relaxed=relaxed, isa=isa, disable=["winograd"])
-    big = gc.placeholder("b", shape, gc.float64)
-    sums = [nn.conv(big, gc.constant(z), **conv) for z in (w.astype(float), abs(w).astype(float))]
-    (want,) = evaluate(sums[:1], {big: x.astype(float)})
-    (size,) = evaluate(sums[1:], {big: abs(x).astype(float)})
     assert (np.abs(f(x) - want) <= 2.0**-22 * size).all()
 
 
