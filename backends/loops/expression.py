@@ -165,7 +165,7 @@ def _forget_what_is_gone() -> None:
     global _enough
     for key, reference in list(_interned.items()):
         if reference() is None and _interned.get(key) is reference:
-            del _interned[key]
+            _interned.pop(key, None)  # another thread may forget, too
     _enough = max(FEW, 2 * len(_interned))
 
 
