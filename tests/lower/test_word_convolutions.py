@@ -13,6 +13,7 @@ from graphc import nn
 from graphc.backends.cpu.host import host
 from graphc.ir.dtypes import DType
 from graphc.ops.convolutions.word_kernels import kernels_of_words, word_kernels, words_shape
+from tests.support.extremes import extremes
 from tests.support.run import evaluate
 
 PAIRS = [(gc.uint8, gc.int8), (gc.int8, gc.int8), (gc.int8, gc.uint8), (gc.int16, gc.int16)]
@@ -29,15 +30,6 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "taken away": ((2, 20, 12, 10), (16, 20, 2, 3), {"padding": ((-1, 2), (1, -2))}),
     "no samples": ((0, 20, 12, 10), (16, 20, 2, 3), {}),
 }
-
-
-def extremes(dtype: DType, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Integers from the whole range, its ends among them."""
-    limits = np.iinfo(dtype.numpy)
-    rng = np.random.default_rng([seed, *shape])
-    x = rng.integers(limits.min, limits.max, shape, dtype.numpy, endpoint=True)
-    x[rng.random(shape) < 0.3] = limits.min
-    return x
 
 
 def wide(x: gc.Tensor, w: gc.Tensor, dtype: DType = gc.int32, **options: Any) -> gc.Tensor:

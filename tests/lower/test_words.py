@@ -8,6 +8,7 @@ import pytest
 import graphc as gc
 from graphc.backends.cpu.host import host
 from graphc.ir.dtypes import DType
+from tests.support.extremes import extremes
 
 SHAPES = [(40, 64, 48), (9, 1, 17), (13, 7, 1), (70, 129, 67), (200, 3000, 70), (30, 5, 0)]
 PAIRS = [
@@ -15,15 +16,6 @@ PAIRS = [
     (gc.int16, gc.int16), (gc.int16, gc.uint8), (gc.int8, gc.int16),
 ]  # fmt: skip
 WAYS = ["NN", "NT", "TN", "TT"]
-
-
-def extremes(dtype: DType, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Integers from the whole range, its ends among them."""
-    limits = np.iinfo(dtype.numpy)
-    rng = np.random.default_rng([seed, *shape])
-    x = rng.integers(limits.min, limits.max, shape, dtype.numpy, endpoint=True)
-    x[rng.random(shape) < 0.3] = limits.min
-    return x
 
 
 def check(

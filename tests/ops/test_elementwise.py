@@ -13,11 +13,10 @@ from hypothesis.extra import numpy as arrays_of
 from scipy import special
 
 import graphc as gc
-from graphc.backends.reference import evaluate as evaluate_reference
-from graphc.ir.dtypes import DType
-from graphc.ir.errors import DTypeError, GradientError, ShapeError
+from graphc.ir.errors import DTypeError, ShapeError
 from graphc.ir.node import Tensor
 from tests.support.run import NATIVE, TARGETS, evaluate
+from tests.support.slopes import slopes
 
 NUMPY_TYPES = tuple(d for d in gc.ir.dtypes.ALL if d is not gc.bfloat16)
 FLOAT_TYPES = (gc.float16, gc.bfloat16, gc.float32, gc.float64)
@@ -31,14 +30,6 @@ def symbol(array: np.ndarray, name: str = "x") -> Tensor:
 def computed(f: Callable[..., Any], *arrays: np.ndarray, target: str = "reference") -> np.ndarray:
     xs = [symbol(a, f"x{k}") for k, a in enumerate(arrays)]
     return evaluate([f(*xs)], dict(zip(xs, arrays, strict=True)), target)[0]
-
-
-def slopes(f: Callable[..., Any], *values: Any) -> list[np.ndarray]:
-    """The gradient of the sum of f at float64 values."""
-    arrays = [np.asarray(v, np.float64) for v in values]
-    xs = [symbol(a, f"x{k}") for k, a in enumerate(arrays)]
-    gradients = gc.grad(gc.sum(f(*xs)), xs)
-    return evaluate_reference(gradients, dict(zip(xs, arrays, strict=True)))
 
 
 # Dtypes
@@ -348,68 +339,6 @@ def test_casts_are_those_of_numpy(x: np.ndarray) -> None:
             warnings.simplefilter("ignore")
             expected = x.astype(dtype.numpy)
         np.testing.assert_array_equal(computed(lambda a, d=dtype: a.astype(d), x), expected)
-
-
-ENDS = [0.0, -0.0, 0.5, -0.5, -1.0, 1.5, -2.5, 127.9, -128.9, 255.0, 256.0, 65535.5, 1e6, -1e6]
-BEYOND = [s * 2.0**k for k in (7, 8, 15, 16, 31, 32, 52, 62, 63, 64, 100) for s in (1, -1)]
-INTEGERS = [gc.int8, gc.uint8, gc.int16, gc.uint16, gc.int32, gc.uint32, gc.int64, gc.uint64]
-
-
-def as_integers(x: np.ndarray, dtype: DType) -> list[int]:
-    """The nearest numbers, 0 of NaN; of less than 32 bits, the low ones of those of int64."""
-    wide = dtype if dtype.bits >= 32 else gc.int64
-    limits = np.iinfo(wide.numpy)
-    whole = [0 if v != v else max(min(v, 2.0**70), -(2.0**70)) for v in x.tolist()]
-    near = [min(max(int(v), int(limits.min)), int(limits.max)) for v in whole]
-    return near if wide is dtype else np.array(near, np.int64).astype(dtype.numpy).tolist()
-
-
-@pytest.mark.parametrize("isa", ["host", "x86-64-v3", "x86-64-v2"])
-@pytest.mark.parametrize("source", [gc.float32, gc.float64, gc.float16, gc.bfloat16], ids=str)
-@pytest.mark.parametrize("target", INTEGERS, ids=str)
-def test_floats_beyond_integers_become_the_same_in_vectors(
-    target: DType, source: DType, isa: str
-) -> None:
-    with np.errstate(all="ignore"):
-        edges = np.array([*ENDS, *BEYOND, np.nan, np.inf, -np.inf]).astype(source.numpy)
-    x = np.concatenate([edges, edges, edges])
-    a = gc.placeholder("a", ("n",), source)
-    f = gc.compile([a], a.astype(target), isa=isa)
-    wanted = as_integers(x.astype(np.float64), target)
-    assert f(x).tolist() == wanted
-    assert [f(x[k : k + 1]).item() for k in range(len(edges))] == wanted[: len(edges)]
-
-
-@pytest.mark.parametrize("target", [gc.uint8, gc.int16, gc.int32], ids=str)
-def test_floats_within_bounds_become_integers(target: DType) -> None:
-    x = np.array([*ENDS, *BEYOND, np.nan, np.inf, -np.inf], np.float32)
-    clipped = np.clip(np.rint(x), 0, 255)
-    a = gc.placeholder("a", ("n",), gc.float32)
-    found = gc.compile([a], gc.astype(gc.clip(gc.rint(a), 0, 255), target))(x)
-    assert found.tolist() == as_integers(clipped, target)
-
-
-# Gradients of the user's own
-
-
-def test_a_custom_gradient_replaces_the_derivative() -> None:
-    def vjp(inputs: Any, outputs: Any, cotangents: Any) -> Any:
-        return (gc.clip(cotangents[0], -1, 1) * inputs[0] + outputs[0],)
-
-    f = gc.custom_gradient(lambda x: x * 3, vjp)
-    assert slopes(lambda x: 5 * f(x), [2.0])[0].item() == 2.0 + 6.0
-
-
-def test_a_custom_gradient_of_several_results_and_none() -> None:
-    f = gc.custom_gradient(lambda x, y: (x + y, x * y), lambda xs, ys, gs: (gs[0] + gs[1], None))
-    found = slopes(lambda x, y: f(x, y)[0] * 2 + f(x, y)[1], [3.0], [4.0])
-    assert [s.item() for s in found] == [3.0, 0.0]
-
-
-def test_a_custom_gradient_of_the_wrong_shape_is_an_error() -> None:
-    f = gc.custom_gradient(lambda x: x, lambda xs, ys, gs: (gc.sum(gs[0]),))
-    with pytest.raises(GradientError, match=r"the vjp gave f64\[\] for an input"):
-        slopes(f, [1.0, 2.0])
 
 
 # Methods
