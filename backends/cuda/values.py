@@ -25,7 +25,7 @@ class DeviceValues(Values):
         return f"ptr addrspace({self.spaces[buffer]})"
 
     def address(self, buffer: str, index: Expr, dtype: DType) -> str:
-        base = f"{self.pointer_type(buffer)} {self._named(buffer)}"
+        base = f"{self.pointer_type(buffer)} {self.named(buffer)}"
         return self.assign(
             f"getelementptr inbounds {memory_type(dtype)}, {base}, {self.typed(index)}"
         )

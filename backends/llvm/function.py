@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from graphc.backends.llvm.failing import emit_failure
 from graphc.backends.llvm.order import ordered
+from graphc.backends.llvm.outside import names_from_outside
 from graphc.backends.llvm.types import scalar_type, vector_type
 from graphc.backends.llvm.values import Values
 from graphc.backends.loops import expr as e
@@ -18,6 +19,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.invariants import Changes, invariants
 from graphc.backends.loops.stmt import (
     Alloc,
+    Apart,
     Assign,
     Check,
     Comment,
@@ -43,6 +45,7 @@ class KernelFunction:
         self.values = Values()
         self.changes = Changes()
         self.slots: list[str] = []
+        self.parts: list[str] = []
         self._labels = 0
 
     def text(self) -> tuple[str, dict[str, None]]:
@@ -61,12 +64,16 @@ class KernelFunction:
         params = ", ".join(
             ["ptr %status", *quiet, *(f"i64 %size.{s}" for s in kernel.sizes), "i64 %chunk"]
         )
-        lines = [
-            f"define internal void @{self.name}.body({params}) noinline nounwind {{",
-            "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
-            *ordered(self.values.lines), "  ret void", "}", *self._wrapper(),
-        ]  # fmt: skip
+        lines = [*self._lines(f"{self.name}.body", params), *self._wrapper(), *self.parts]
         return "\n".join(lines) + "\n", self.values.declarations
+
+    def _lines(self, name: str, params: str) -> list[str]:
+        """A function of what was written."""
+        return [
+            f"define internal void @{name}({params}) noinline nounwind {{",
+            "entry:", "  %zeros = alloca i64, align 8", "  store i64 0, ptr %zeros", *self.slots,
+            *ordered(self.values.lines), "  ret void", "}",
+        ]  # fmt: skip
 
     def _wrapper(self) -> list[str]:
         words = [
@@ -148,7 +155,7 @@ class KernelFunction:
         self.slots.append(f"  %{s.buffer} = alloca [{s.size} x {element}], align 64")
         self.values.names[0][s.buffer] = f"%{s.buffer}"
 
-    def _invalidate(self, s: For | While | If) -> None:
+    def _invalidate(self, s: For | While | If | Apart) -> None:
         """What a loop changes is unknown at its head, and what a branch does after it."""
         for what in self.changes.inside(s)[1]:
             self.values.changed(what)
@@ -224,6 +231,22 @@ class KernelFunction:
             self._scope(body)
             v.emit(f"br label %{after}")
         self._start(after)
+        self._invalidate(s)
+
+    def _apart(self, s: Apart) -> None:
+        """Calls a function for a body, which gets the names that it uses as arguments."""
+        names = names_from_outside(s.body)
+        part = KernelFunction(self.kernel, f"{self.name}.{len(self.parts)}", self.aliased)
+        part.values.names[0].update({name: f"%{name}" for name in names})
+        part._body(s.body)
+        params, arguments = ["ptr %status"], ["ptr %status"]
+        for name, type_ in names.items():
+            alone = " noalias" if type_ == "ptr" and name not in self.aliased else ""
+            params.append(f"{type_}{alone} %{name}")
+            arguments.append(f"{type_} {self.values.named(name)}")
+        self.parts += part._lines(part.name, ", ".join(params))
+        self.values.declarations.update(part.values.declarations)
+        self.values.emit(f"call void @{part.name}({', '.join(arguments)})")
         self._invalidate(s)
 
     def _check(self, s: Check) -> None:

@@ -13,7 +13,7 @@ class Memory(Scope):
 
     def address(self, buffer: str, index: Expr, dtype: DType) -> str:
         """Pointer (or vector of pointers) to elements of a buffer."""
-        base = self._named(buffer)
+        base = self.named(buffer)
         where = index.args[0] if index.op == "ramp" else index
         return self.assign(
             f"getelementptr inbounds {memory_type(dtype)}, ptr {base}, {self.typed(where)}"
@@ -73,7 +73,7 @@ class Memory(Scope):
 
     def _address(self, x: Expr) -> str:
         pointer = self.assign(
-            f"getelementptr i8, ptr {self._named(x.attr)}, {self.typed(x.args[0])}"
+            f"getelementptr i8, ptr {self.named(x.attr)}, {self.typed(x.args[0])}"
         )
         return self.assign(f"ptrtoint ptr {pointer} to i64")
 
@@ -82,7 +82,7 @@ class Memory(Scope):
         written soon comes into the first.
         """
         pointer = self.assign(
-            f"getelementptr {memory_type(dtype)}, ptr {self._named(buffer)}, {self.typed(index)}"
+            f"getelementptr {memory_type(dtype)}, ptr {self.named(buffer)}, {self.typed(index)}"
         )
         how = "1, i32 3" if written else "0, i32 2"
         self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")

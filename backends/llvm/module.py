@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from graphc.backends.llvm.entry import Entry
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.parts import Parts
-from graphc.backends.loops.settle import settled
-from graphc.backends.loops.vectorise import vectorise
+from graphc.backends.loops.apart import explicit
 from graphc.backends.lower.kernel import Call, Nested
 from graphc.backends.program import Program
 from graphc.ir.record import dataclass
@@ -110,7 +109,7 @@ def emit_parts(
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:
-    function = KernelFunction(vectorise(settled(call.kernel)), "KERNEL", aliased)
+    function = KernelFunction(explicit(call.kernel), "KERNEL", aliased)
     text, declarations = function.text()
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     name = f"{call.kernel.name}_{digest}"

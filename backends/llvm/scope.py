@@ -79,7 +79,7 @@ class Scope:
                 known = self._literals[x] = literal(x.attr, x.dtype)
             return known
         if x.op == "var" and x.attr not in self.registers:
-            return self._named(x.attr)
+            return self.named(x.attr)
         for scope in reversed(self._scopes):
             if x in scope:
                 return scope[x]
@@ -89,7 +89,7 @@ class Scope:
             self._dependents.setdefault(what, set()).add(x)
         return result
 
-    def _named(self, name: str) -> str:
+    def named(self, name: str) -> str:
         """What a loop variable, `let` or parameter is called here."""
         for scope in reversed(self.names):
             if name in scope:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.stmt import (
     Accumulate,
+    Apart,
     Assign,
     Check,
     Declare,
@@ -40,7 +41,7 @@ class Changes:
                 written.add(s.name)
             elif isinstance(s, Store):
                 written.add(s.buffer)
-            elif isinstance(s, (For, While, If)):
+            elif isinstance(s, (For, While, If, Apart)):
                 names, writes = self.inside(s)
                 named |= names
                 written |= writes

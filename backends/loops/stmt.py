@@ -116,6 +116,15 @@ class While:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """A function of its own does this: what that keeps in registers takes none from the code around
+    it. It uses no register declared outside.
+    """
+
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True)
 class Alloc:
     """Scratch elements private to the chunk that runs (CUDA: `shared` to the block); size is a
     literal.
@@ -179,7 +188,7 @@ Plain = (
     | Prefetch
     | Comment
 )
-Stmt = For | While | If | Plain
+Stmt = For | While | If | Apart | Plain
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,7 @@ class LoopKernel:
 
 def children(statement: Stmt) -> tuple[tuple[Stmt, ...], ...]:
     """The bodies nested in a statement."""
-    if isinstance(statement, (For, While)):
+    if isinstance(statement, (For, While, Apart)):
         return (statement.body,)
     if isinstance(statement, If):
         return statement.then, statement.orelse

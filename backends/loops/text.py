@@ -9,6 +9,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import (
     Accumulate,
     Alloc,
+    Apart,
     Assign,
     Barrier,
     Check,
@@ -71,6 +72,8 @@ def statement_text(s: Stmt, depth: int, shared: _Writer | None = None) -> list[s
         return [*lines, *body_text(s.body, depth + 1)]
     if isinstance(s, While):
         return [*lines, f"{pad}while {writer(s.condition)}:", *body_text(s.body, depth + 1)]
+    if isinstance(s, Apart):
+        return [f"{pad}apart:", *body_text(s.body, depth + 1)]
     if isinstance(s, If):
         lines += [f"{pad}if {writer(s.condition)}:", *body_text(s.then, depth + 1)]
         return [*lines, f"{pad}else:", *body_text(s.orelse, depth + 1)] if s.orelse else lines

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from textwrap import indent
 
 from graphc.backends.llvm.module import module_of, part_of
-from graphc.backends.loops.settle import settled
+from graphc.backends.loops.apart import explicit
 from graphc.backends.loops.text import kernel_text
-from graphc.backends.loops.vectorise import vectorise
 from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.memory import holder
 from graphc.backends.program import Program
@@ -81,7 +80,7 @@ def calls_text(calls: Sequence[Call | Nested], vectors: bool = False) -> str:
             inner = [calls_text(program.calls, vectors) for program in call.programs]
             parts.append(head + indent("\n".join(inner), "  "))
         else:
-            parts.append(kernel_text(vectorise(settled(call.kernel)) if vectors else call.kernel))
+            parts.append(kernel_text(explicit(call.kernel) if vectors else call.kernel))
     return "\n".join(parts)
 
 
