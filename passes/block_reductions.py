@@ -57,8 +57,12 @@ SHARES = ((2, LINES // 6), (8, LINES // 4))
 #: Lines of a block about whose mean its squares are taken, a power of two. About that of two, the
 #: squares were half again those about the mean of all, and rounded as much more.
 FIRST = 8
+#: Elements of a long line: so many short ones as one fill vectors.
+LONG = TYPICAL.line_tile // 2
 #: Elements that the cache holds anyway.
 FEW = TYPICAL.second // 4
+#: Elements of which going twice through a cache that holds them takes no longer than blocks do.
+FEW_EXPONENTIALS = LONG << 4
 
 
 def block_reductions(graph: Graph) -> Graph:
@@ -118,20 +122,28 @@ def _blocked(node: Node) -> Tensor | None:
     if x is None or x.dtype.bits < 32:
         return None
     axes = node.attrs["axes"]
-    if isinstance(x.size, int) and (x.size < FEW or _Blocks(x, axes).fewest in (0, 1)):
+    if isinstance(x.size, int) and _stays(x, axes, is_shifted(node)):
         return None
     return x if len(axes) == 1 or is_buffer(x) else None
+
+
+def _stays(x: Tensor, axes: Axes, exponentials: bool) -> bool:
+    """Whether all of x is better gone through twice."""
+    few, block = (FEW_EXPONENTIALS, 0) if exponentials else (FEW, 1)
+    return x.size < few or _Blocks(x, axes, few).fewest <= block
 
 
 @dataclass(frozen=True)
 class _Blocks:
     """Lines of x, along what is left of its axes, in `number` blocks of `rows`: the `fewest` that
-    the cache holds, or as many as threads share evenly. What does not fill another row of each
-    block is left over.
+    the cache holds, or as many as threads share evenly; none where x has less than `few` elements.
+    Short lines count as one, so many `together`. What does not fill another row of each block is
+    left over.
     """
 
     x: Tensor
     axes: Axes
+    few: int
 
     @property
     def count(self) -> Dim:
@@ -142,27 +154,44 @@ class _Blocks:
         return self.x.shape[len(self.axes) :]
 
     @property
+    def together(self) -> Dim:
+        return maximum(1, floordiv(LONG, maximum(1, product(self.rest))))
+
+    @property
+    def lines(self) -> Dim:
+        return floordiv(self.count, self.together)
+
+    @property
     def fewest(self) -> Dim:
-        return floordiv(self.count + LINES - 1, LINES)
+        return floordiv(self.lines + LINES - 1, LINES)
 
     @property
     def number(self) -> Dim:
-        shares = (minimum(most, floordiv(self.count, least)) for most, least in SHARES)
-        return reduce(maximum, shares, self.fewest)
+        shares = (minimum(most, floordiv(self.lines, least)) for most, least in SHARES)
+        enough = minimum(1, floordiv(self.x.size, self.few)) if self.few else 1
+        return reduce(maximum, shares, self.fewest) * enough
 
     @property
     def rows(self) -> Dim:
-        return floordiv(self.count, maximum(1, self.number))
+        return floordiv(self.lines, maximum(1, self.number))
+
+    @property
+    def shared(self) -> Axes:
+        """The axes, of what blocks give, along which that is combined."""
+        return (0,) if self.together == 1 else (0, 1)
 
     def of(self, x: Tensor) -> Tensor:
-        """x as (number, rows, *rest)."""
-        return line_blocks(reshape(x, (self.count, *self.rest)), self.number, self.rows)
+        """x as (number, rows, *rest), or with `together` lines in a row before the rest."""
+        lines = reshape(x, (self.count, *self.rest))
+        if self.together == 1:
+            return line_blocks(lines, self.number, self.rows)
+        return line_blocks(lines, self.number, self.rows, self.together)
 
     def left_over(self, x: Tensor, least: int = 0) -> Tensor | None:
         """The lines of x after the blocks, or the `least` last ones if that is more; None if there
         are known to be none after the blocks.
         """
-        first = self.number * self.rows
+        first = self.number * self.rows * self.together
         if first == self.count:
             return None
         first = minimum(first, maximum(0, self.count - least))
@@ -173,27 +202,28 @@ class _Blocks:
         starts = (first, *(0 for _ in self.rest))
         return strided(lines, starts, (count, *self.rest), (1,) * len(starts))
 
+    def total(self, sums: Tensor, dtype: DType) -> Tensor:
+        """What blocks give, added up; those are so few that float64 takes no time."""
+        return cast(reduce_sum(cast(sums, float64), self.shared), dtype)
+
 
 def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
     """The largest, or the sum, of x along the axes."""
-    parts = _Blocks(x, axes)
     if op.name == "max":
-        whole, rest = reduce_max(reduce_max(parts.of(x), 1), 0), parts.left_over(x, least=1)
+        parts = _Blocks(x, axes, FEW_EXPONENTIALS)
+        whole = reduce_max(reduce_max(parts.of(x), 1), parts.shared)
+        rest = parts.left_over(x, least=1)
         return whole if rest is None else elementwise_maximum(whole, reduce_max(rest, 0))
-    whole, rest = _of_blocks(reduce_sum(parts.of(x), 1), x.dtype), parts.left_over(x, least=0)
+    parts = _Blocks(x, axes, FEW)
+    whole, rest = parts.total(reduce_sum(parts.of(x), 1), x.dtype), parts.left_over(x)
     return whole if rest is None else whole + reduce_sum(rest, 0)
-
-
-def _of_blocks(sums: Tensor, dtype: DType) -> Tensor:
-    """What blocks give, added up; they are so few that float64 takes no time and rounds less."""
-    return cast(reduce_sum(cast(sums, float64), 0), dtype)
 
 
 def _exponentials(e: Tensor, axes: Axes) -> Tensor:
     """sum(e, axes) of e = exp(x - repeated m)."""
     x, m = shifted_parts(e)
-    parts = _Blocks(x, axes)
-    whole = _of_blocks(rescaled(parts.of(x), m, (1,), (0,)), e.dtype)
+    parts = _Blocks(x, axes, FEW_EXPONENTIALS)
+    whole = parts.total(rescaled(parts.of(x), m, (1,), parts.shared), e.dtype)
     rest = parts.left_over(x)
     return whole if rest is None else whole + reduce_sum(exp(_less(rest, m)), 0)
 
@@ -231,13 +261,16 @@ class _About:
     """
 
     def __init__(self, x: Tensor, k: Tensor, axes: Axes):
-        self.blocks, self.x, self.k = _Blocks(x, axes), x, k
+        self.blocks, self.x, self.k = _Blocks(x, axes, FEW), x, k
         parts = self.blocks.of(x)
         pivot = _pivot(parts)
         others = (0, *range(2, parts.ndim))
         self.deviations = parts - broadcast(pivot, parts.shape, others)
         self.length = broadcast(extent(self.blocks.rows, float64), pivot.shape, ())
-        self.shift = _less(cast(pivot, float64), cast(k, float64))
+        k = broadcast(
+            cast(k, float64), pivot.shape, tuple(range(len(self.blocks.shared), pivot.ndim))
+        )
+        self.shift = cast(pivot, float64) - k
 
     def sums(self, of: Callable[[Tensor], Tensor]) -> Tensor:
         """What a function of the deviations comes to in each block."""
@@ -247,7 +280,7 @@ class _About:
         """What the blocks give, and what is left over; nothing of empty blocks, without a mean."""
         if not isinstance(self.blocks.count, int):
             moved = where(self.length > 0, moved, zeros_like(moved))
-        whole, rest = _of_blocks(moved, self.x.dtype), self.blocks.left_over(self.x)
+        whole, rest = self.blocks.total(moved, self.x.dtype), self.blocks.left_over(self.x)
         return whole if rest is None else whole + reduce_sum(of(_less(rest, self.k)), 0)
 
 

@@ -1,6 +1,6 @@
 """Reductions that wait for others of the same elements go by blocks, and keep their values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -20,7 +20,9 @@ Reduce = Callable[..., Tensor]
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few lines, for small arrays too."""
     monkeypatch.setattr(block_reductions, "LINES", 6)
+    monkeypatch.setattr(block_reductions, "LONG", 1)
     monkeypatch.setattr(block_reductions, "FEW", 0)
+    monkeypatch.setattr(block_reductions, "FEW_EXPONENTIALS", 0)
 
 
 def found(*outputs: Tensor) -> list[Tensor]:
@@ -53,14 +55,46 @@ def draws(shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
 def test_values_are_those_of_whole_columns(
     shape: tuple[int, ...], symbolic: bool, dtype: str
 ) -> None:
+    check_values(shape, symbolic, dtype, ("reference", "cpu"))
+
+
+@pytest.mark.parametrize("shape", [(70, 1), (97, 3), (101, 8), (40, 2, 3), (13, 11), (333,)])
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_are_those_of_whole_columns_where_short_lines_count_as_one(
+    shape: tuple[int, ...], symbolic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_reductions, "LONG", 16)
+    check_values(shape, symbolic, "float32", ("reference", "cpu"))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_few_elements_of_named_sizes_are_in_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    few = gc.placeholder("few", ("n", "m"))
+    outputs = [gc.logsumexp(few, axis=0), gc.var(few, axis=0), gc.logsumexp(few)]
+    number = min(block_reductions.FEW, block_reductions.FEW_EXPONENTIALS)
+    call = gc.compile([few], outputs)
+    for shape in [(1, 1), (97, 3), (3, 40), (0, 2)]:
+        assert shape[0] * shape[1] < number
+        value = np.random.default_rng(shape).normal(3, 2, shape).astype(np.float32)
+        for got, want in zip(call(value), evaluate(outputs, {few: value}), strict=True):
+            np.testing.assert_allclose(got, want, 1e-5, 1e-6)
+
+
+def check_values(
+    shape: tuple[int, ...], symbolic: bool, dtype: str, targets: Sequence[str]
+) -> None:
+    """Holds that reductions give, by way of blocks, what they give without."""
     x = gc.placeholder("x", ("n", "m", "k")[: len(shape)] if symbolic else shape, dtype)
-    outputs = [gc.logsumexp(x, axis=0), gc.var(x, axis=0), gc.mean(x, axis=0), gc.max(x, axis=0)]
+    outputs = [gc.logsumexp(x, axis=0), gc.var(x, axis=0), gc.mean(x, axis=0)]
     outputs += [gc.logsumexp(x), gc.var(x), gc.std(x, axis=0, correction=1)]
+    outputs += [gc.max(x, axis=0)] if shape[0] else []
     better = found(*outputs)
     scale = 1e-5 if dtype == "float32" else 1e-12
     for value in draws(shape, dtype):
         wanted = evaluate(outputs, {x: value.astype(dtype)})
-        for target in ("reference", "cpu"):
+        for target in targets:
             for got, want in zip(evaluate(better, {x: value}, target), wanted, strict=True):
                 size = np.nanmax(np.abs(want[np.isfinite(want)]), initial=1e-30)
                 np.testing.assert_allclose(got, want, 20 * scale, 20 * scale * size)
@@ -100,6 +134,14 @@ def test_all_and_columns_share_the_squares() -> None:
 def test_rows_stay() -> None:
     x = gc.placeholder("x", (48, 8))
     assert ndims(found(gc.var(x, axis=1))) == {2}
+
+
+def test_short_lines_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_reductions, "LONG", 16)
+    x = gc.placeholder("x", ("n", 3))
+    (y,) = found(gc.logsumexp(x, axis=0))
+    shapes = [n.types[0].shape for n in topological([y]) if n.op.name == "line_blocks"]
+    assert [shape[2:] for shape in shapes] == [(5, 3)]
 
 
 def test_what_one_block_holds_stays() -> None:

@@ -99,7 +99,7 @@ class ShortLines(ColumnLowering):
         if isinstance(self.together, int):
             return super()._place()
         first = Let("together", self.dims(self.together))
-        self.dims.bind(self.together, e.var(first.name))
+        self.dims.bind(self.together, e.maximum(e.var(first.name), 1))  # what divides is hoisted
         return [first, *super()._place()]
 
     def _row(self, line: Expr) -> Expr:
