@@ -29,7 +29,9 @@ def product_of(way: str, m: Any, k: Any, n: Any, dtype: Any, **options: Any) -> 
 def test_one_compilation_serves_every_number_of_rows_and_columns(way: str, isa: str) -> None:
     run = product_of(way, "m", "k", "n", gc.float32, isa=isa)
     for m, n, k in product(
-        [0, 1, 2, 3, 4, 5, 6, 9, 63, 64, 65], [0, 1, 7, 16, 17, 32, 33, 49, 130], [0, 1, 7, 300]
+        [0, 1, 2, 3, 4, 5, 6, 8, 9, 15, 63, 64, 65],
+        [0, 1, 7, 16, 17, 32, 33, 49, 130],
+        [0, 1, 7, 300],
     ):
         a, b = draw(1, m, k), draw(2, k, n)
         assert_close(run(a, b), a, b)
@@ -54,6 +56,14 @@ def test_ten_classes_of_a_few_rows_are_not_packed() -> None:
         a, b, c = draw(1, m, 512), draw(2, 512, 10), draw(3, 10)
         wanted = a.astype(np.float64) @ b + c
         np.testing.assert_allclose(run(a, b, c), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("isa", ["x86-64-v3", "host"])
+def test_long_sums_of_eight_rows(isa: str) -> None:
+    run = product_of("N", "m", "k", "n", gc.float32, isa=isa)
+    for m, k, n in product([6, 7, 8], [384, 513], [100, 128]):
+        a, b = draw(1, m, k), draw(2, k, n)
+        assert_close(run(a, b), a, b)
 
 
 def test_a_batch_of_small_products() -> None:

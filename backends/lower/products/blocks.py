@@ -13,7 +13,7 @@ from graphc.backends.lower.products.sizes import (
 )
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.record import dataclass
-from graphc.machine import TYPICAL
+from graphc.machine import FLOAT, TYPICAL
 
 #: Multiply-adds of a chunk at least.
 GRAIN = TYPICAL.chunk_multiply_adds
@@ -24,6 +24,9 @@ LEAST_WIDTH = 128
 RESULT = GRAIN // FEW_GRAIN
 #: Blocks at least, where there is enough work for as many.
 ENOUGH = 8
+#: Elements of a right operand that half of a core's cache holds: some of its columns are read as
+#: quickly where they lie.
+NEAR = TYPICAL.second // FLOAT // 2
 #: What is taken for the length of a sum that is not known.
 SUMMANDS = 256
 
@@ -60,7 +63,10 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
         return 0
     columns = extent_of(product.columns)
     narrow = maximum(0, minimum(1, NARROW * sizes.lanes + 1 - columns))
-    long = maximum(0, minimum(1, extent_of(product.inner) + 1 - LONG))
+    inner = extent_of(product.inner)
+    long = maximum(0, minimum(1, inner + 1 - LONG))
+    if sizes.held:  # registers hold long sums as well as short ones
+        long = long * maximum(0, minimum(1, inner * columns - NEAR))
     wide = sizes.few - long * max(0, sizes.few - FEW_LONG)
     few = wide + narrow * (sizes.few_narrow - wide)
     return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))

@@ -15,8 +15,8 @@ from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.sizes import NARROW
 from graphc.ir.dtypes import bool_
 
-#: Rows that are summed at once, and sums of a vector of columns whose additions hide each other's
-#: latency.
+#: Rows that are summed at once; twice as many where registers suffice, so that the lines are read
+#: half as often; and sums of a vector of columns whose additions hide each other's latency.
 ROWS, SUMS_AT_ONCE = 4, 8
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
@@ -50,13 +50,25 @@ class _Held:
             Let(str(mask.attr), e.ramp(self.start + v * self.lanes, self.lanes) < W)
             for v, mask in enumerate(self.masks)
         ]
-        several = [GROUP * ROWS + i for i in range(ROWS)]
-        tiles = (H + ROWS // 2) / ROWS
+        first, most = self._most()
+        several = [first + GROUP * ROWS + i for i in range(ROWS)]
+        tiles = (H - first + ROWS // 2) / ROWS
         return [
             *inside,
+            *most,
             For("p.q", ZERO, tiles, tuple(self._rows(several))),
-            For("p.m", tiles * ROWS, H, tuple(self._rows([ROW]))),
+            For("p.m", first + tiles * ROWS, H, tuple(self._rows([ROW]))),
         ]
+
+    def _most(self) -> tuple[Expr, list[Stmt]]:
+        """Twice as many rows at a time, and the first one that is left."""
+        rows, count = 2 * ROWS, self.frame.blocks.rows
+        known_few = isinstance(count, int) and count < rows
+        if known_few or self.vectors * (rows + 1) > self.frame.sizes.operands:
+            return ZERO, []
+        tiles = H / rows
+        several = [GROUP * rows + i for i in range(rows)]
+        return tiles * rows, [For("p.q", ZERO, tiles, tuple(self._rows(several)))]
 
     def _rows(self, rows: Sequence[Expr]) -> list[Stmt]:
         """The sums of these rows, chain after chain, the summands of a chain in turn to some.

@@ -70,7 +70,8 @@ class Sizes:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
     one of several (0: there is but one axis). `few_narrow`: as `few`, where the columns are no more
     than NARROW vectors. `held`: sums of few rows may stay in registers. `in_place`: the left
-    operand is read where it lies; `laid_out`: in tiles, which are packed before.
+    operand is read where it lies; `laid_out`: in tiles, which are packed before. `operands`:
+    registers for sums and what is multiplied.
     """
 
     lanes: int
@@ -90,6 +91,7 @@ class Sizes:
     in_place: bool
     laid_out: bool
     cold: bool
+    operands: int
 
     @property
     def panel(self) -> int:
@@ -194,6 +196,7 @@ def choose_sizes(
         in_place or laid_out,
         laid_out,
         schedule.cold and _stays(product.right.tensor.node),
+        schedule.machine.operands,
     )
 
 
