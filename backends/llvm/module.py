@@ -105,7 +105,8 @@ def emit_parts(
     part = part_of(program, "gc", parts, timers)
     known = {*parts.open, *parts.closed, PLAN, RUN}
     rest = {name: text for name, text in part.functions.items() if name not in known}
-    return parts.last(rest, (part.functions[PLAN], part.functions[RUN]), part.declarations)
+    entry = {name: part.functions[name] for name in (PLAN, RUN)}
+    return parts.last(rest, entry, part.declarations)
 
 
 def _kernel(call: Call, aliased: frozenset[str]) -> tuple[str, str, dict[str, None]]:

@@ -10,11 +10,17 @@ PART_SIZE = 20_000
 LARGE = 20_000
 """Text of a kernel that is a part by itself, and is found again by other programs that have it."""
 LONG = 8_000
-"""Text of entry functions that are a part by themselves: they run once a call, straight on, so that
-code is written for them as they stand, which takes an eighth of the time of optimising it.
+"""Text of entry functions that are a part by themselves."""
+AS_WRITTEN = "noinline optnone"
+"""Has code written for a function as it stands, which takes an eighth of the time of optimising it:
+for those of the entry, which run once a call, straight on, and for what takes a kernel's arguments
+out of its frame.
 """
 PLAIN, OPTIMISED = 0, 1
 """Levels of `engine.compile_object`."""
+
+
+_HEAD = re.compile(r"^define [^@\n]*@([\w.]+)\([^)\n]*\)", re.MULTILINE)
 
 
 class Parts:
@@ -44,26 +50,30 @@ class Parts:
             self.open, self.declarations, self.size = {}, {}, 0
 
     def _close(self, kernels: Mapping[str, str], declarations: Iterable[str]) -> None:
-        texts = [_exported(text, name) for name, text in kernels.items()]
+        texts = [_exported(_as_written(text, name), name) for name, text in kernels.items()]
         self.ready(_module([*texts, *declarations]))
         self.closed.update(dict.fromkeys(kernels))
 
     def last(
-        self, functions: Mapping[str, str], entry: Iterable[str], declarations: Iterable[str]
+        self, functions: Mapping[str, str], entry: Mapping[str, str], declarations: Iterable[str]
     ) -> tuple[str, int]:
         """A module of what is left, of functions that are no kernels and of those of the entry,
         with what they declare; and the level to compile it at.
         """
         outside = [f"declare void @{name}(ptr, i64)" for name in self.closed]
         declared = [*outside, *declarations]
-        if sum(map(len, entry)) < LONG:
-            return _module([*self.open.values(), *functions.values(), *entry, *declared]), OPTIMISED
-        rest = {**self.open, **functions}
+        kernels = {name: _as_written(text, name) for name, text in self.open.items()}
+        rest = {**kernels, **functions}
+        straight = all(" = phi " not in text for text in entry.values())
+        if sum(map(len, entry.values())) < LONG and (rest or not straight):
+            if straight:
+                entry = {name: _as_written(text, name) for name, text in entry.items()}
+            return _module([*rest.values(), *entry.values(), *declared]), OPTIMISED
         if rest:
             texts = [_exported(text, name) for name, text in rest.items()]
             self.ready(_module([*texts, *declared]))
         heads = (_declaration(text, name) for name, text in rest.items())
-        return _module([*entry, *heads, *declared]), PLAIN
+        return _module([*entry.values(), *heads, *declared]), PLAIN
 
 
 def _module(lines: Iterable[str]) -> str:
@@ -75,6 +85,11 @@ def _exported(text: str, name: str) -> str:
     return text.replace(head, head.replace("define internal ", "define ", 1), 1)
 
 
+def _as_written(text: str, name: str) -> str:
+    head = _head(text, name)
+    return text.replace(head, f"{head} {AS_WRITTEN}", 1)
+
+
 def _declaration(text: str, name: str) -> str:
     """A declaration of the function `name` that the text defines."""
     types = re.sub(r" %[\w.]+", "", _head(text, name)).replace("internal ", "", 1)
@@ -83,6 +98,7 @@ def _declaration(text: str, name: str) -> str:
 
 def _head(text: str, name: str) -> str:
     """The line that defines the function `name`, up to its attributes."""
-    found = re.search(rf"^define [^@\n]*@{re.escape(name)}\([^)\n]*\)", text, re.MULTILINE)
-    assert found is not None, f"there is no function {name}"
-    return found[0]
+    for found in _HEAD.finditer(text):
+        if found[1] == name:
+            return found[0]
+    raise AssertionError(f"there is no function {name}")

@@ -22,7 +22,7 @@ def texts_of(size: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     parts = Parts(texts.append)
     for name in [*KERNELS, "k3", "k19"]:
         parts.add(name, KERNELS[name], [f"declare void @needed_by_{name}()"])
-    return [*texts, parts.last({}, [RUN], ["declare void @needed_by_k19()"])[0]]
+    return [*texts, parts.last({}, {"gc_run": RUN}, ["declare void @needed_by_k19()"])[0]]
 
 
 def defined(text: str) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_long_entry_is_apart_and_compiled_as_it_stands(monkeypatch: pytest.Mon
         texts: list[str] = []
         parts = Parts(texts.append)
         parts.add("k1", KERNELS["k1"], ["declare void @needed()"])
-        last, level = parts.last({"gc.3_run": inner}, [RUN], ["declare void @needed()"])
+        last, level = parts.last({"gc.3_run": inner}, {"gc_run": RUN}, ["declare void @needed()"])
         assert (len(texts) + 1, level) == (count, {1: 1, 2: 0}[count])
     assert defined(last) == ["gc_run"]
     assert "declare i64 @gc.3_run(ptr, ptr noalias)" in last
@@ -116,3 +116,21 @@ def test_a_program_in_parts_computes_the_same(
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_only_bodies_of_kernels_and_loops_are_optimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def optimised(*outputs: gc.Tensor) -> set[str]:
+        program = gc.compile([x], list(outputs)).program
+        assert program is not None
+        text, _ = emit_parts(program, lambda _: None)
+        heads = re.findall(r"^define .*?@([\w.]+)\(.*\) (.*) \{$", text, re.MULTILINE)
+        return {re.sub("_[0-9a-f]{12}", "", name) for name, how in heads if "optnone" not in how}
+
+    x = gc.placeholder("x", ("n", 4))
+    assert optimised(x + 1) == {"nest_add.body"}
+    looping, _ = gc.scan(lambda h, u: (h + u, h), x[0], x)
+    assert {"gc_plan", "gc_run"} <= optimised(looping)
+    monkeypatch.setattr(module, "LARGE", 10)
+    program = gc.compile([x], x + 1).program
+    assert program is not None
+    assert emit_parts(program, lambda _: None)[1] == module.PLAIN
