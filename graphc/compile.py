@@ -94,6 +94,7 @@ def compile(
     stages = Stages(graph, without, memory_budget=memory_budget)
     with rare_collections():
         executable = _build(stages, outputs, target, isa, tuning)
+    executable.structure = outputs
     executable.compile_seconds = time.perf_counter() - begin
     return executable
 

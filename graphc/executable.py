@@ -87,6 +87,8 @@ class Executable:
     signature: Signature
     stages: Stages
     compile_seconds: float
+    structure: Any = None
+    """The outputs, as `compile` was given them."""
     from_cache: bool = False
     machine: Any = None
     native: Any = None

@@ -12,6 +12,7 @@ from graphc.deploy.header import KEYWORDS, header_text
 from graphc.deploy.interface import interface_text
 from graphc.deploy.linking import link_library, replace_file
 from graphc.deploy.object_file import with_data
+from graphc.deploy.results import described
 from graphc.executable import Executable
 from graphc.ir.errors import ArgumentError, GraphError
 from graphc.ir.node import Tensor
@@ -153,11 +154,14 @@ def _contents(
         )
     variables = named_variables(list(found), names)
     apart: dict[str, bytes] | None = {} if _is_elf(target) else None
-    interface = interface_text(programs, variables, asked)
+    results = {
+        function: described(executable.structure) for function, executable in functions.items()
+    }
+    interface = interface_text(programs, results, variables, asked)
     runtime = library_runtime_ir(target)
     ir = artefact_ir(name, programs, variables, runtime, target, interface, apart)
     code = compile_object(ir, target, pic=target.architecture.threads)
-    return with_data(code, apart or {}), header_text(name, programs, variables)
+    return with_data(code, apart or {}), header_text(name, programs, results, variables)
 
 
 def _is_elf(target: Target) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphc.backends.llvm.artefact import error_messages
 from graphc.backends.program import Program, stack_bytes
+from graphc.deploy.results import Description, output_names
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Tensor
 
@@ -51,8 +52,15 @@ def c_names(wanted: Iterable[str]) -> list[str]:
     return names
 
 
-def header_text(name: str, programs: Mapping[str, Program], variables: Mapping[str, Tensor]) -> str:
-    """The declarations of everything that the library exports."""
+def header_text(
+    name: str,
+    programs: Mapping[str, Program],
+    results: Mapping[str, Description],
+    variables: Mapping[str, Tensor],
+) -> str:
+    """The declarations of everything that the library exports; `results` are the structures that
+    the functions return.
+    """
     lines = [
         f"/* {name}: compiled by graphc. Arrays are contiguous, in row-major order.",
         "   Functions that return int give 0, or a code that the error function explains. A call",
@@ -88,7 +96,8 @@ def header_text(name: str, programs: Mapping[str, Program], variables: Mapping[s
         f"void {name}_set_threads(int count);",
     ]
     for function, program in programs.items():
-        lines += ["", *_function(name, function, program)]
+        outputs = output_names(program, results[function])
+        lines += ["", *_function(name, function, program, outputs)]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "#endif"]
     return "\n".join(lines) + "\n"
 
@@ -118,9 +127,9 @@ def _shape(x: Tensor) -> str:
     return ", ".join(map(str, x.shape))
 
 
-def _function(name: str, function: str, program: Program) -> list[str]:
+def _function(name: str, function: str, program: Program, outputs: Sequence[str]) -> list[str]:
     given = [str(x.node.attrs["name"]) for x in program.inputs]
-    names = c_names([*program.sizes, *given, *output_names(program)])
+    names = c_names([*program.sizes, *given, *outputs])
     count = len(program.sizes)
     sizes = [f"int64_t {s}" for s in names[:count]]
     arrays = list(zip(names[count:], (*program.inputs, *program.outputs), strict=True))
@@ -139,10 +148,3 @@ def _function(name: str, function: str, program: Program) -> list[str]:
         f"size_t {name}_{function}_workspace({', '.join(sizes) or 'void'});",
         f"int {name}_{function}({', '.join([f'{name} *self', *sizes, *ends, 'void *workspace'])});",
     ]
-
-
-def output_names(program: Program) -> list[str]:
-    """The label of each output where no other output has it, else out0, out1, ..."""
-    labels = [x.label for x in program.outputs]
-    alone = [bool(label) and labels.count(label) == 1 for label in labels]
-    return [str(x) if alone[k] else f"out{k}" for k, x in enumerate(labels)]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphc.deploy.results import Description, output_names
 from graphc.ir.dtypes import DType, as_dtype
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
@@ -28,11 +29,14 @@ class Array:
 
 @dataclass(frozen=True)
 class Function:
-    """A function: the named sizes that it takes first, what it reads, and what it writes."""
+    """A function: the named sizes that it takes first, what it reads, what it writes, and the
+    structure in which Python returns that.
+    """
 
     sizes: tuple[str, ...]
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
+    results: Description
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,18 @@ class Interface:
 
 
 def interface_text(
-    programs: Mapping[str, Program], variables: Mapping[str, Tensor], cpu: str
+    programs: Mapping[str, Program],
+    results: Mapping[str, Description],
+    variables: Mapping[str, Tensor],
+    cpu: str,
 ) -> str:
-    """The interface of these programs."""
-    from graphc.deploy.header import output_names
-
+    """The interface of these programs, which return such structures."""
     functions = {
         name: {
             "sizes": list(program.sizes),
             "inputs": [_array(str(x.node.attrs["name"]), x) for x in program.inputs],
-            "outputs": list(map(_array, output_names(program), program.outputs)),
+            "outputs": list(map(_array, output_names(program, results[name]), program.outputs)),
+            "results": results[name],
         }
         for name, program in programs.items()
     }
@@ -71,7 +77,7 @@ def read_interface(text: str) -> Interface:
     """What `interface_text` wrote."""
     found = json.loads(text)
     functions = {
-        name: Function(tuple(f["sizes"]), _arrays(f["inputs"]), _arrays(f["outputs"]))
+        name: Function(tuple(f["sizes"]), _arrays(f["inputs"]), _arrays(f["outputs"]), f["results"])
         for name, f in found["functions"].items()
     }
     return Interface(functions, _arrays(found["variables"]), found["cpu"])

@@ -17,6 +17,7 @@ import numpy as np
 from graphc.arguments import Signature
 from graphc.deploy.interface import Array, Function, read_interface
 from graphc.deploy.object_file import architecture_of
+from graphc.deploy.results import structured
 from graphc.ir.dim_values import evaluate
 from graphc.ir.errors import ArgumentError, GraphError, IndexRangeError, UnsupportedError
 from graphc.ir.node import Tensor
@@ -31,8 +32,8 @@ class Loaded:
 
     Its functions are attributes, `model.predict(x)`, and in `functions` by name. They take what
     the compiled functions take, by position or by name, with the same errors for what does not
-    fit, and return an array, a tuple of several, or None; `out=` takes an array, or a tuple of
-    several, to write them to. `variables` are the arrays of the variables themselves, by name:
+    fit, and return the same structure of arrays (of a named tuple, a tuple); `out=` takes such a
+    structure to write to. `variables` are the arrays of the variables themselves, by name:
     what is written into them is used from then on.
 
     Calls run one at a time. A check that fails is an IndexRangeError and changes no variable. A
@@ -156,8 +157,8 @@ def _variable(state: _State, number: int, x: Array) -> np.ndarray[Any, Any]:
 
 def _call(state: _State, name: str, function: Function) -> Call:
     signature = Signature(name, _placeholders(function.inputs))
-    outputs: Any = _placeholders(function.outputs)
-    binding = Binding(signature, outputs[0] if len(outputs) == 1 else outputs)
+    outputs = structured(function.results, _placeholders(function.outputs, "out"))
+    binding = Binding(signature, outputs)
     run = state.function(name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -174,15 +175,15 @@ def _call(state: _State, name: str, function: Function) -> Call:
             code = run(state.pointer, *lengths, *places, None)
         if code:
             state.fail(code)
-        return results[0] if len(results) == 1 else results or None
+        return structured(function.results, results)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = str(signature)
     return call
 
 
-def _placeholders(arrays: Sequence[Array]) -> tuple[Tensor, ...]:
-    return tuple(placeholder(x.name, x.shape, x.dtype) for x in arrays)
+def _placeholders(arrays: Sequence[Array], called: str | None = None) -> tuple[Tensor, ...]:
+    return tuple(placeholder(called or x.name, x.shape, x.dtype) for x in arrays)
 
 
 def _empty(x: Array, sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:

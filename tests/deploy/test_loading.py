@@ -66,6 +66,33 @@ def test_results_are_one_array_several_or_none(tmp_path: Path) -> None:
     assert loaded.variables["count"] == 1
 
 
+def test_results_keep_their_structure(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    parts = [x * k for k in range(6)]
+    outputs = {"loss": gc.sum(x), "parts": {"x": parts[0], "pair": (parts[1], [parts[2]])}, 3: None}
+    functions = {
+        "keyed": gc.compile([x], outputs),
+        "alone": gc.compile([x], (parts[3],)),
+        "listed": gc.compile([x], [parts[4], parts[5]]),
+    }
+    made = gc.export(functions, path=tmp_path / "model")
+    loaded, a = gc.load(made.library), np.arange(3, dtype=np.float32)
+    for name, function in functions.items():
+        given, wanted = getattr(loaded, name)(a), function(a)
+        assert repr(given) == repr(wanted)
+        assert repr(getattr(loaded, name)(a, out=given)) == repr(wanted)
+    call = "int64_t n, const float *x, float *loss, float *parts_x, float *parts_pair_0, "
+    assert call + "float *parts_pair_1_0, void *workspace" in made.header.read_text()
+    with pytest.raises(gc.ArgumentError, match="a dict with the keys 'loss', 'parts', 3"):
+        loaded.keyed(a, out={})
+
+
+def test_a_key_that_no_library_can_tell_is_refused(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n",))
+    with pytest.raises(gc.GraphError, match=r"\(1, 2\) is a key of the outputs"):
+        gc.export([x], {(1, 2): x + 1}, tmp_path / "model")
+
+
 def test_results_go_to_arrays_of_the_callers(tmp_path: Path) -> None:
     x = gc.placeholder("x", ("n",))
     functions = {"one": gc.compile([x], x[::-1]), "two": gc.compile([x], [x + 1, x * 2])}
@@ -79,7 +106,7 @@ def test_results_go_to_arrays_of_the_callers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(b, a + 1)
     with pytest.raises(gc.ArgumentError, match=r"out is f32\[2\], the result is f32\[100000\]"):
         loaded.one(a, out=np.empty(2, np.float32))
-    with pytest.raises(gc.ArgumentError, match="out must be a tuple of 2, like the outputs"):
+    with pytest.raises(gc.ArgumentError, match="out must be a list of 2, like the outputs"):
         loaded.two(a, out=a)
 
 
