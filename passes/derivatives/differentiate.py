@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.dtypes import float32, float64
 from graphc.ir.errors import DTypeError, GradientError, ShapeError
 from graphc.ir.node import Node, Tensor
@@ -58,27 +60,29 @@ def demand_graph(function: str, y: Any, wrt: Any) -> None:
 
 
 def vjp(outputs: Any, inputs: Any, cotangents: Any) -> Any:
-    """The product of `cotangents` (structured and shaped as `outputs`) and the Jacobian, structured
-    as `inputs`.
+    """The product of `cotangents` (structured and shaped as `outputs`, tensors or arrays) and the
+    Jacobian, structured as `inputs`.
     """
-    ys, gs = leaves(outputs), leaves(cotangents)
-    _demand_like("cotangent", ys, gs)
+    ys = leaves(outputs)
+    gs = _beside("cotangent", ys, cotangents)
     return restore(inputs, pullback(ys, leaves(inputs), gs))
 
 
 def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
-    """The product of the Jacobian and `tangents` (structured and shaped as `inputs`), structured as
-    `outputs`.
+    """The product of the Jacobian and `tangents` (structured and shaped as `inputs`, tensors or
+    arrays), structured as `outputs`.
     """
-    xs, ts = leaves(inputs), leaves(tangents)
-    _demand_like("tangent", xs, ts)
+    xs = leaves(inputs)
+    ts = _beside("tangent", xs, tangents)
     return restore(outputs, pushforward(leaves(outputs), xs, ts))
 
 
 def hvp(loss: Tensor, wrt: Any, vectors: Any) -> Any:
-    """The product of the Hessian of a scalar and `vectors`, both structured and shaped as `wrt`."""
-    xs, vs = leaves(wrt), leaves(vectors)
-    _demand_like("vector", xs, vs)
+    """The product of the Hessian of a scalar and `vectors`, tensors or arrays, both structured and
+    shaped as `wrt`.
+    """
+    xs = leaves(wrt)
+    vs = _beside("vector", xs, vectors)
     return restore(wrt, pullback(leaves(grad(loss, xs)), xs, vs))
 
 
@@ -201,7 +205,9 @@ def _demand_identity(x: Tensor) -> None:
         )
 
 
-def _demand_like(what: str, models: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+def _beside(what: str, models: Sequence[Tensor], structure: Any) -> list[Tensor]:
+    """The tensors of a structure, one of the same type for each of the models."""
+    given = leaves(_without_arrays(structure))
     if len(models) != len(given):
         raise GradientError(f"{len(models)} {what}s needed, one for each tensor, not {len(given)}")
     for x, v in zip(models, given, strict=True):
@@ -210,3 +216,15 @@ def _demand_like(what: str, models: Sequence[Tensor], given: Sequence[Tensor]) -
             raise kind(
                 f"a {what} must have its tensor's type {x.type}, not {v.type}\n  {x.describe()}"
             )
+    return given
+
+
+def _without_arrays(structure: Any) -> Any:
+    """The structure with constants for arrays."""
+    if isinstance(structure, (np.ndarray, np.generic)):
+        return constant(structure)
+    if isinstance(structure, dict):
+        structure = list(structure.values())
+    if isinstance(structure, (tuple, list)):
+        return [_without_arrays(item) for item in structure]
+    return structure

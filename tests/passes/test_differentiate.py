@@ -145,6 +145,22 @@ def test_hvp_is_the_product_with_the_hessian():
     np.testing.assert_allclose(evaluate([hvp(loss, x, v)], values)[0], hessian @ values[v])
 
 
+def test_directions_may_be_arrays():
+    x, v, a = vector("x"), vector("v"), RNG.normal(size=3)
+    pairs = [
+        (vjp((x * x, exp(x)), x, (a, v)), vjp((x * x, exp(x)), x, (v, v))),
+        (jvp(x * x, {"x": x}, {"x": a}), jvp(x * x, {"x": x}, {"x": v})),
+        (hvp(sum(x * x * x), [x], [a])[0], hvp(sum(x * x * x), x, v)),
+    ]
+    for pair in pairs:
+        got, wanted = evaluate(list(pair), {x: RNG.normal(size=3), v: a})
+        np.testing.assert_array_equal(got, wanted)
+    with pytest.raises(
+        DTypeError, match="must have its tensor's type"
+    ):
+        jvp(x * x, x, a.astype(np.float32))
+
+
 def test_loss_must_be_a_scalar():
     x = vector("x")
     with pytest.raises(GradientError, match=r"not f64\[3\]\n  loss: multiply"):
