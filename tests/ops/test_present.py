@@ -20,12 +20,17 @@ PAIRS += [(gc.nanmin, np.nanmin)]
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 2)])
 def test_what_is_nan_is_left_out(ours: Any, theirs: Any, axis: Any) -> None:
+    def both(x: gc.Tensor) -> list[gc.Tensor]:
+        return [ours(x, axis, keepdims) for keepdims in (False, True)]
+
     for x in (X, X.astype(np.float32), (np.nan_to_num(X) * 9).astype(np.int16)):
-        for target, named, keepdims in itertools.product(TARGETS, (False, True), (False, True)):
-            wanted = theirs(x, axis, keepdims=keepdims)
-            found = call(lambda t, k=keepdims: ours(t, axis, k), x, symbolic=named, target=target)
-            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
-            assert found.dtype == wanted.dtype
+        for target, named in itertools.product(TARGETS, (False, True)):
+            values = call(both, x, symbolic=named, target=target)
+            for keepdims, found in zip((False, True), values, strict=True):
+                wanted = theirs(x, axis, keepdims=keepdims)
+                np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+                assert found.dtype == wanted.dtype
+                assert np.shape(found) == np.shape(wanted)
 
 
 def test_the_slope_of_what_is_left_out_is_zero() -> None:

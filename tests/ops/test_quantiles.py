@@ -14,14 +14,26 @@ from tests.support.run import TARGETS, evaluate
 X = np.random.default_rng(0).standard_normal((5, 4, 6))
 
 
-@pytest.mark.parametrize("q", [0, 0.3, 0.5, 1, [0.1, 0.95], [[0.0, 1.0], [0.25, 0.5]]])
+SHARES: list[Any] = [0, 0.3, 0.5, 1, [0.1, 0.95], [[0.0, 1.0], [0.25, 0.5]]]
+
+
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
-def test_quantiles_are_numpys(q: Any, axis: Any) -> None:
+def test_quantiles_are_numpys(axis: Any) -> None:
+    def all_shares(x: gc.Tensor) -> list[gc.Tensor]:
+        return [gc.quantile(x, q, axis) for q in SHARES]
+
     for x in (X, X.astype(np.float32), (X * 20).astype(np.int8)):
         for target, symbolic in itertools.product(TARGETS, (False, True)):
-            found = call(lambda t: gc.quantile(t, q, axis), x, symbolic=symbolic, target=target)
-            np.testing.assert_allclose(found, np.quantile(x, np.asarray(q, float), axis), rtol=1e-6)
-            assert found.dtype == (x.dtype if x.dtype.kind == "f" else np.float64)
+            values = call(all_shares, x, symbolic=symbolic, target=target)
+            for found, q in zip(values, SHARES, strict=True):
+                wanted = np.quantile(x, np.asarray(q, float), axis)
+                np.testing.assert_allclose(found, wanted, rtol=1e-6, err_msg=str(q))
+                assert found.dtype == (x.dtype if x.dtype.kind == "f" else np.float64)
+
+
+@pytest.mark.parametrize("q", SHARES)
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+def test_percentiles_are_numpys(q: Any, axis: Any) -> None:
     hundredths = np.asarray(q) * 100.0
     found = call(lambda t: gc.percentile(t, hundredths, axis, keepdims=True), X)
     np.testing.assert_allclose(found, np.percentile(X, hundredths, axis, keepdims=True))
