@@ -40,7 +40,7 @@ def test_one_compilation_serves_every_number_of_rows_and_columns(way: str, isa: 
 @pytest.mark.parametrize("dtype", [gc.float32, gc.float64], ids=str)
 @pytest.mark.parametrize("columns", [0, 1, 8, 10, 16, 17, 32, 33, 100])
 def test_known_sizes(columns: int, dtype: Any) -> None:
-    for m, k in product([1, 3, 4, 7, 33], [1, 6, 513]):
+    for m, k in [(1, 1), (1, 513), (3, 6), (4, 1), (4, 513), (7, 6), (33, 1), (33, 513)]:
         a, b = draw(1, m, k, dtype=dtype.numpy), draw(2, k, columns, dtype=dtype.numpy)
         assert_close(product_of("N", m, k, columns, dtype)(a, b), a, b)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,17 @@ CASES: list[tuple[tuple[int, ...], tuple[int, int], int, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("isa", ["host", "x86-64-v3"])
-@pytest.mark.parametrize("named", [False, True], ids=["fixed", "named"])
-@pytest.mark.parametrize("case", CASES, ids=str)
+def ways(cases: Sequence[Any]) -> list[tuple[Any, bool, str]]:
+    """Every case with known and with named lengths, one of these for each of two instruction sets,
+    the other way round for the next case.
+    """
+    isas = "host", "x86-64-v3"
+    return [
+        (c, named, isas[(k + named) % 2]) for k, c in enumerate(cases) for named in (False, True)
+    ]
+
+
+@pytest.mark.parametrize(("case", "named", "isa"), ways(CASES), ids=str)
 def test_groups_give_what_the_reference_gives(case: Any, named: bool, isa: str) -> None:
     shape, taps, stride, padding = case
     x = gc.placeholder("x", ("n", shape[1], "h", "w") if named else shape)
@@ -58,9 +67,7 @@ SPREAD: list[tuple[tuple[int, ...], tuple[int, ...], int, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("isa", ["host", "x86-64-v3"])
-@pytest.mark.parametrize("named", [False, True], ids=["fixed", "named"])
-@pytest.mark.parametrize("case", SPREAD, ids=str)
+@pytest.mark.parametrize(("case", "named", "isa"), ways(SPREAD), ids=str)
 def test_gradients_of_steps_leave_out_what_lies_between(case: Any, named: bool, isa: str) -> None:
     shape, taps, stride, padding = case
     x = gc.placeholder("x", ("n", shape[1], *"hwd"[: len(taps)]) if named else shape)
