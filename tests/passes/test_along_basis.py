@@ -20,12 +20,15 @@ from graphc.passes.pipeline import Graph, optimise
 from tests.support.run import evaluate
 
 RNG = np.random.default_rng(5)
+BOUNDS = along_basis_module.BOUNDS
 
 
-@pytest.fixture(params=along_basis_module.BOUNDS)
-def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every way by itself, and not what is thought to be the best of them."""
+@pytest.fixture(params=BOUNDS)
+def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Every way by itself, and not what is thought to be the best of them; its bound."""
     monkeypatch.setattr(along_basis_module, "BOUNDS", (request.param, request.param))
+    bound: int = request.param
+    return bound
 
 
 def w(*shape: int) -> Tensor:
@@ -125,9 +128,10 @@ def linear_functions(
     return x, [(forward, t, True), (forward, t, False), (reverse, c, False), (second, t, True)]
 
 
-@pytest.mark.usefixtures("most")
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_values_are_those_of_products_with_every_basis_vector(name: str) -> None:
+def test_values_are_those_of_products_with_every_basis_vector(most: int, name: str) -> None:
+    """Every way by the reference; compiled, each function one way, the next one another."""
+    turn = list(FUNCTIONS).index(name) % len(BOUNDS) == BOUNDS.index(most)
     f, shape = FUNCTIONS[name]
     x, cases = linear_functions(f, shape)
     feeds = {x: RNG.normal(size=shape)}
@@ -137,7 +141,7 @@ def test_values_are_those_of_products_with_every_basis_vector(name: str) -> None
     )
     assert [y.type for y in ours] == [y.type for y in theirs]
     wanted = evaluate(theirs, feeds)
-    for target in ("reference", "cpu"):
+    for target in ("reference", "cpu") if turn else ("reference",):
         for got, expected in zip(evaluate(ours, feeds, target), wanted, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12, err_msg=target)
 
