@@ -99,10 +99,15 @@ def test_small_work_is_one_chunk_and_large_work_is_many() -> None:
     assert evaluate(call.chunks, {"n": 0, "m": 100}) == 0
 
 
+def scaled(x: Tensor) -> Tensor:
+    """Rows over their sums."""
+    return x / gc.sum(x, axis=1, keepdims=True)
+
+
 def test_two_threads_have_as_many_chunks_as_each_other() -> None:
     for sizes in (("n", 1000), (33, 1000)):
         x = gc.placeholder("x", sizes)
-        (call,) = program_of([x], [gc.softmax(x, axis=1)], Schedule(grain=16000)).calls
+        (call,) = program_of([x], [scaled(x)], Schedule(grain=16000)).calls
         assert isinstance(call, Call)
         for rows, wanted in ((0, 0), (16, 1), (17, 2), (33, 4), (48, 4), (64, 4), (65, 6)):
             if sizes[0] in ("n", rows):
@@ -112,7 +117,7 @@ def test_two_threads_have_as_many_chunks_as_each_other() -> None:
 @pytest.mark.parametrize("width", [49, 64, 65, 700])
 def test_short_rows_are_shared_out_like_longer_ones(width: int) -> None:
     x = matrix()
-    (narrow, _), (call, _) = calls(x, [gc.softmax(x, axis=1)])
+    (narrow, _), (call, _) = calls(x, [scaled(x)])
     chunks = evaluate(call.chunks, {"n": 1000, "m": width})
     assert chunks == -(-1000 // (16384 // max(width, 64)))
     assert evaluate(narrow.chunks, {"n": 1000, "m": width}) == 0
@@ -143,10 +148,17 @@ def test_short_rows_of_several_reads_take_as_long_as_longer_ones() -> None:
     assert evaluate(few.chunks, sizes) == evaluate(more.chunks, sizes) > 10
 
 
+def test_rows_with_much_arithmetic_have_smaller_chunks() -> None:
+    x = matrix()
+    plain, dear = (calls(x, [y])[-1][0] for y in (scaled(x), gc.softmax(x, axis=1)))
+    sizes = {"n": 1000, "m": 1000}
+    assert evaluate(plain.chunks, sizes) == 64 < evaluate(dear.chunks, sizes) <= 112
+
+
 @pytest.mark.parametrize(("rows", "chunks"), [(257, 2), (1000, 4), (255, 1)])
 def test_chunks_have_equally_many_rows(rows: int, chunks: int) -> None:
     x = matrix(rows, 64)
-    ((call, kernel),) = calls(x, [gc.softmax(x, axis=1)])
+    ((call, kernel),) = calls(x, [scaled(x)])
     assert call.chunks == chunks
     assert chunks == 1 or f"(chunk * {-(-rows // chunks)})" in kernel_text(kernel)
 

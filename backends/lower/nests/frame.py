@@ -10,7 +10,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Let, Param, Stmt, Store
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
-from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest, work_of
+from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest, work_of, work_of_all
 from graphc.backends.lower.nests.phases import turns_of
 from graphc.backends.lower.reader import DimWriter, ExprReader
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
@@ -32,8 +32,9 @@ GROUP = TYPICAL.vector_bits // 32 * TYPICAL.in_flight
 ROW, MAP_ROW, SEVERAL = GROUP, 3 * GROUP // 2, 5
 #: Bytes that a chunk may keep on the stack.
 STACK = TYPICAL.second // 8
-#: Operations in the time of a chunk.
-CHUNK_FLOPS = 2 * TYPICAL.chunk_multiply_adds
+#: Operations in the time of a chunk; of rows, few of which multiply and add, and which are gone
+#: through several times.
+CHUNK_FLOPS, ROW_FLOPS = 2 * TYPICAL.chunk_multiply_adds, TYPICAL.chunk_multiply_adds
 
 
 class NestFrame:
@@ -120,10 +121,15 @@ class NestFrame:
         self._share_out(total, per, GROUP if self.flat else 1)
 
     def _grain(self) -> int:
-        """Elements of a chunk at least: of maps that take longer to compute than to move, fewer."""
+        """Elements of a chunk at least: of maps and rows that take longer to compute than to move,
+        fewer.
+        """
         roots, grain = self.body.roots, self.schedule.grain
-        if any(root.role != "map" for root in roots):
+        roles = {root.role for root in roots}
+        if roles & {"column", "total"}:
             return grain
+        if roles != {"map"}:
+            return min(grain, max(1, ROW_FLOPS // max(1, work_of_all(self.body))))
         work = sum(work_of(root.tensor, self.body) for root in roots)
         return min(grain, max(1, CHUNK_FLOPS // max(1, work)))
 

@@ -5,6 +5,7 @@ vector axis.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from graphc.backends.loops.strided import NEAR
 from graphc.backends.lower.reader import offset_of
@@ -160,7 +161,17 @@ def longest_turned(body: Body, length: Dim, lanes: int) -> int:
 def work_of(x: Tensor, body: Body) -> int:
     """Operations that an element takes, other values of the kernel's rows and inputs given."""
     given = {*body.inputs, *(root.tensor for root in body.roots if root.role != "map")}
-    stack, seen, work = [x], set(given), 0
+    return _work([x], given)
+
+
+def work_of_all(body: Body) -> int:
+    """Operations of a point of the domain for all values of the kernel, each computed once."""
+    roots = [root.tensor for root in body.roots]
+    return _work(roots, {*body.inputs, *roots})
+
+
+def _work(values: Sequence[Tensor], given: AbstractSet[Tensor]) -> int:
+    stack, seen, work = list(values), set(given), 0
     while stack:
         node = stack.pop().node
         work += getattr(node.op, "flops", 0)

@@ -17,8 +17,9 @@ from graphc.passes.fusion.fuse import Body
 
 #: Elements of rows that are read one by one sooner than a vector is begun for each.
 FEW = 4
-#: How many times as long as side by side an element takes that lies apart from its neighbours.
-APART = 8
+#: How many times as long as side by side an element takes that lies apart from its neighbours, and
+#: one that is turned before.
+APART, TURNED = 8, 2
 
 
 def lower_any_rows(
@@ -28,7 +29,8 @@ def lower_any_rows(
     if not _may_be_narrow(body, nest, schedule):
         return lower_nest(body, schedule, fail)
     (loop,) = nest.inner
-    turned = TurnedRows(body, replace(schedule, across=True), fail)
+    least = max(1, schedule.grain // TURNED)
+    turned = TurnedRows(body, replace(schedule, across=True, grain=least), fail)
     narrow, few = turned.run(), turned.longest
     if isinstance(loop.extent, int):
         fits = loop.extent <= few and not turned.apart
