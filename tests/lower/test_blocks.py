@@ -37,11 +37,10 @@ def test_a_vector_is_a_product_of_one_row() -> None:
 
 def test_long_sums_of_few_rows_are_not_packed_where_the_right_operand_is_near() -> None:
     blocks = blocks_of("m", "k", "n")[2]
-    small = {
-        (m, k, n): evaluate(blocks.small, {"m": m, "k": k, "n": n})
-        for m, k, n in [(8, 512, 128), (9, 512, 128), (8, 512, 512), (5, 512, 512), (8, 300, 999)]
-    }
-    assert list(small.values()) == [1, 0, 0, 1, 1]
+    sizes = [(8, 512, 128), (9, 512, 128), (8, 500, 500), (8, 512, 512), (5, 512, 512)]
+    sizes += [(8, 999, 999), (8, 300, 999)]
+    small = [evaluate(blocks.small, {"m": m, "k": k, "n": n}) for m, k, n in sizes]
+    assert small == [1, 0, 1, 0, 1, 0, 1]
 
 
 def test_small_products_share_a_chunk_and_large_ones_are_split() -> None:

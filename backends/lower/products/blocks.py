@@ -11,7 +11,7 @@ from graphc.backends.lower.products.sizes import (
     Sizes,
     divide_up,
 )
-from graphc.ir.dims import Dim, floordiv, maximum, minimum
+from graphc.ir.dims import Dim, floordiv, maximum, minimum, mod
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
 
@@ -24,9 +24,9 @@ LEAST_WIDTH = 128
 RESULT = GRAIN // FEW_GRAIN
 #: Blocks at least, where there is enough work for as many.
 ENOUGH = 8
-#: Elements of a right operand that half of a core's cache holds: some of its columns are read as
-#: quickly where they lie.
-NEAR = TYPICAL.second // FLOAT // 2
+#: Elements at most of a right operand of which some columns are read as quickly where they lie, but
+#: for lines of a multiple of so many, of which few find places in the first cache.
+NEAR, COLLIDING = 2 * TYPICAL.second // FLOAT, TYPICAL.colliding // FLOAT // 4
 #: What is taken for the length of a sum that is not known.
 SUMMANDS = 256
 
@@ -66,7 +66,8 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
     inner = extent_of(product.inner)
     long = maximum(0, minimum(1, inner + 1 - LONG))
     if sizes.held:  # registers hold long sums as well as short ones
-        long = long * maximum(0, minimum(1, inner * columns - NEAR))
+        beyond = maximum(0, minimum(1, inner * columns - NEAR))
+        long = long * maximum(beyond, 1 - minimum(1, mod(columns, COLLIDING)))
     wide = sizes.few - long * max(0, sizes.few - FEW_LONG)
     few = wide + narrow * (sizes.few_narrow - wide)
     return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))

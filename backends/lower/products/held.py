@@ -61,12 +61,12 @@ class _Held:
         ]
 
     def _most(self) -> tuple[Expr, list[Stmt]]:
-        """Twice as many rows at a time, and the first one that is left."""
+        """Twice as many rows at a time, or most of as many, and the first one that is left."""
         rows, count = 2 * ROWS, self.frame.blocks.rows
         known_few = isinstance(count, int) and count < rows
         if known_few or self.vectors * (rows + 1) > self.frame.sizes.operands:
             return ZERO, []
-        tiles = H / rows
+        tiles = (H + (ROWS - 1)) / rows
         several = [GROUP * rows + i for i in range(rows)]
         return tiles * rows, [For("p.q", ZERO, tiles, tuple(self._rows(several)))]
 
