@@ -112,7 +112,10 @@ def floor_division(a: Atom, x: Expr, y: Expr) -> Expr:
     quotient, remainder = x / y, e.rem(x, y)
     if low is not None and low >= 0:
         return quotient if a.kind == "floordiv" else remainder
-    wrong = e.not_equal(remainder, 0) & ((remainder ^ y) < 0)
+    least, _ = bounds(a.args[1])
+    wrong = remainder < 0
+    if least is None or least <= 0:
+        wrong = e.not_equal(remainder, 0) & ((remainder ^ y) < 0)
     return (
         e.select(wrong, quotient - 1, quotient)
         if a.kind == "floordiv"
