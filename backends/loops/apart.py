@@ -78,9 +78,9 @@ def _has_tile(body: Sequence[Stmt]) -> bool:
 
 def _takes_registers(s: Stmt) -> bool:
     """Whether its constants are more than a tile leaves room for."""
-    found = {x for x in _parts(s) if _is_constant(x)}
-    functions = {x.attr for x in _parts(s) if x.op == "math" and x.lanes > 1}
-    return len(found) + FUNCTION * len(functions) > CONSTANTS
+    parts = list(_parts(s))
+    functions = {x.attr for x in parts if x.op == "math" and x.lanes > 1}
+    return sum(map(_is_constant, parts)) + FUNCTION * len(functions) > CONSTANTS
 
 
 def _is_constant(x: Expr) -> bool:
@@ -97,8 +97,6 @@ def _is_closed(s: Stmt, declared: frozenset[str]) -> bool:
 
 
 def _parts(s: Stmt) -> Iterator[Expr]:
-    """All expressions in a statement and in those inside it."""
-    for inner in walk((s,)):
-        for x in vars(inner).values():
-            if isinstance(x, Expr):
-                yield from parts_of(x)
+    """All expressions in a statement and in those inside it, once."""
+    fields = (x for inner in walk((s,)) for x in vars(inner).values())
+    return parts_of(*(x for x in fields if isinstance(x, Expr)))

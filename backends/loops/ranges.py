@@ -34,7 +34,7 @@ class Ranges:
         self._bounds: dict[str, Range] = dict(facts._bounds) if facts else {}
         self._values: dict[str, Linear] = dict(facts._values) if facts else {}
         self.bound: set[str] = set(facts.bound) if facts else set()
-        self._memo: dict[Expr, Range | None] = {}
+        self._memo: dict[Expr, Range | None] = dict(facts._memo) if facts else {}
 
     def inside(self) -> Ranges:
         """The facts of a scope within this one."""

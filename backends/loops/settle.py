@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import is_
 from typing import Any
 
 from graphc.backends.loops import expr as e
@@ -54,7 +55,7 @@ def settled(kernel: LoopKernel) -> LoopKernel:
     if kernel.chunks.op != "const":
         return kernel
     changing = {s.name for s in walk(kernel.body) if isinstance(s, (Declare, Accumulate))}
-    scope = _Scope({}, Ranges(changing, kernel.sizes))
+    scope = _Scope({}, Ranges(changing, kernel.sizes), {})
     scope.turns("chunk", _ZERO, kernel.chunks)
     return replace(kernel, body=scope.body(kernel.body))
 
@@ -62,9 +63,8 @@ def settled(kernel: LoopKernel) -> LoopKernel:
 class _Scope:
     """What names mean, and expressions in which they are replaced."""
 
-    def __init__(self, known: dict[str, Expr], ranges: Ranges):
-        self.known, self.ranges = known, ranges
-        self._memo: dict[Expr, Expr] = {}
+    def __init__(self, known: dict[str, Expr], ranges: Ranges, memo: dict[Expr, Expr]):
+        self.known, self.ranges, self._memo = known, ranges, memo
 
     def means(self, name: str, value: Expr | None) -> None:
         """From here on the name is this literal, or something unknown."""
@@ -87,7 +87,7 @@ class _Scope:
 
     def inside(self) -> _Scope:
         """A scope within this one."""
-        return _Scope(dict(self.known), self.ranges.inside())
+        return _Scope(dict(self.known), self.ranges.inside(), dict(self._memo))
 
     def body(self, statements: Iterable[Stmt]) -> Body:
         """The statements of this scope."""
@@ -100,7 +100,7 @@ class _Scope:
         found = self._memo.get(x)
         if found is None:
             args = tuple(map(self.value, x.args))
-            same = all(a is b for a, b in zip(args, x.args, strict=True))
+            same = all(map(is_, args, x.args))
             made = x if same and x.op not in _TOLD else _made(x, args)
             found = self._memo[x] = self._told(made)
         return found

@@ -22,8 +22,8 @@ def topological(outputs: Iterable[Tensor], since: int = 0) -> list[Node]:
         node = stack.pop()
         if node in done:
             continue
-        if node not in begun:
-            waiting = [x.node for x in node.inputs if x.node not in done and x.node.serial >= since]
+        if node.inputs and node not in begun:
+            waiting = [n for x in node.inputs if (n := x.node) not in done and n.serial >= since]
             if waiting:
                 begun.add(node)
                 waiting.append(node)

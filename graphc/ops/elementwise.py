@@ -51,6 +51,7 @@ class Elementwise(Op):
         super().__init__(name)
         self._reference, self.emit, self._grad = reference, emit, grad
         self.takes, self.gives, self.floating = tuple(takes), gives, floating
+        self._taken = frozenset(self.takes)
         self.sampler = sample
         self.flops = flops
         self.commutative = commutative
@@ -69,7 +70,7 @@ class Elementwise(Op):
     def infer(self, *inputs: TensorType, **attrs: Any) -> tuple[TensorType, ...]:
         first = inputs[0]
         for x in inputs:
-            if x.dtype not in self.takes:
+            if x.dtype not in self._taken:
                 raise DTypeError(
                     f"does not take {x.dtype}; it takes {', '.join(map(str, self.takes))}"
                 )
