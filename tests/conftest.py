@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     fuzzing = config.getoption("markexpr") == "fuzz"
     hypothesis.settings.load_profile("fuzz" if fuzzing else "suite")
     if not fuzzing:  # no bit depends on it; fuzzing is for the code that users get
-        os.environ.setdefault("NUMBA_OPT", "1")
+        os.environ.setdefault("NUMBA_OPT", "0")
 
 
 @pytest.hookimpl(wrapper=True)
