@@ -55,13 +55,18 @@ def arena(run: gc.Executable) -> int:
     return dim_values.evaluate(run.program.plan.arena_bytes, {})
 
 
-def alike(inputs: Sequence[Tensor], outputs: Any, feeds: Sequence[Any], target: str) -> None:
-    """With and without blocks, and against the reference of both."""
-    runs = [
-        gc.compile(inputs, outputs, target=t, disable=off)
-        for t in (target, "reference")
-        for off in ((), ("block_loops",))
-    ]
+def alike(
+    inputs: Sequence[Tensor],
+    outputs: Any,
+    feeds: Sequence[Any],
+    target: str,
+    without: bool = False,
+) -> None:
+    """Against the reference with and without blocks, and if so asked, without them compiled."""
+    ways = [(target, ()), ("reference", ()), ("reference", ("block_loops",))]
+    if without:
+        ways.append((target, ("block_loops",)))
+    runs = [gc.compile(inputs, outputs, target=t, disable=off) for t, off in ways]
     for feed in feeds:
         results = [run(*feed) for run in runs]
         for other in results[1:]:
@@ -77,7 +82,7 @@ def test_blocks_change_no_value_and_no_gradient(reverse: bool) -> None:
     outputs = [last, rows, *gc.grad(loss, [x, u, w])]
     assert "blocks" in names(optimised([x, u, w], outputs))
     feeds = [(draw(n, 3, 5), draw(5, 4), draw(4, 4)) for n in LENGTHS]
-    alike([x, u, w], outputs, feeds, "cpu")
+    alike([x, u, w], outputs, feeds, "cpu", without=True)
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
