@@ -155,9 +155,7 @@ def test_directions_may_be_arrays():
     for pair in pairs:
         got, wanted = evaluate(list(pair), {x: RNG.normal(size=3), v: a})
         np.testing.assert_array_equal(got, wanted)
-    with pytest.raises(
-        DTypeError, match="must have its tensor's type"
-    ):
+    with pytest.raises(DTypeError, match="must have its tensor's type"):
         jvp(x * x, x, a.astype(np.float32))
 
 
