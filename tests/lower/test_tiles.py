@@ -8,7 +8,7 @@ import pytest
 import graphc as gc
 from graphc.backends.loops.stmt import Prefetch, walk
 from graphc.backends.lower.kernel import Call, Schedule
-from graphc.backends.lower.products import sizes
+from graphc.backends.lower.products import left_place
 from graphc.ir.dim_values import evaluate
 from tests.lower.scheduled import function, program_of
 from tests.support.products import assert_close
@@ -48,7 +48,7 @@ def test_tiles_of_known_sizes_hold_all_rows(
     shape: tuple[int, int, int], bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LAID_OUT", "LAID_OUT_COLUMNS", "LEAST_HEIGHT"):
-        monkeypatch.setattr(sizes, name, 1)
+        monkeypatch.setattr(left_place, name, 1)
     k, m, n = shape
     x, y, z = across(k, m, n)
     a, b = draw(k, m), draw(k, n)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.left_place import LEAST_HEIGHT
 from graphc.backends.lower.products.sizes import (
     FEW_LONG,
-    LEAST_HEIGHT,
     LONG,
     NARROW,
     Sizes,

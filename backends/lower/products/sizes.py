@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from graphc.backends.lower.kernel import Schedule
 from graphc.backends.lower.products.axes import Product, extent_of
+from graphc.backends.lower.products.left_place import ANYWHERE, WIDTH, in_place, is_low, laid_out
+from graphc.backends.lower.products.register_tiles import RegisterTile, panel_tile, register_tile
 from graphc.backends.lower.products.words import Words, lines_of
 from graphc.ir.dims import Dim, floordiv
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
-from graphc.ops.linear.packed import PANEL
 
-#: Columns of a block and bytes of the summands of a column that are packed at once, by the bits of
-#: a vector, for float32 (doubles have half the columns and as many summands), and rows of a block
-#: at most: the packed right operand fills a part of the second cache, and the rows pass by it.
-WIDTH = 64
+#: Bytes of the summands of a column that are packed at once, by the bits of a vector, in a block
+#: of WIDTH columns of float32 (doubles have half the columns and as many summands), and rows of a
+#: block at most: the packed right operand fills a part of the second cache, the rows pass by it.
 DEPTH_BYTES = {512: TYPICAL.panel_bytes // WIDTH}
 LESS_DEPTH_BYTES = TYPICAL.panel_bytes // WIDTH // 2
 HEIGHT = -(-TYPICAL.panel_bytes // WIDTH // 4 // 24) * 24  # 24 rows are whole tiles
@@ -25,10 +25,6 @@ PACKED_WIDTH = 256
 PACKED_HEIGHT = -(-TYPICAL.panel_bytes // PACKED_WIDTH // 4 // 6) * 6
 #: Columns of a block, whatever a schedule asks for.
 WIDEST = 512
-#: Rows of a block at least where it is cut only to have enough blocks for the threads.
-LEAST_HEIGHT = 96
-#: Columns, and elements of a left operand, from which on its rows are packed once for all blocks.
-LAID_OUT_COLUMNS, LAID_OUT = 512, 2**18
 #: Rows up to which a product is computed without packing, and where a sum has so many terms that
 #: packed ones are read again soon; and the columns of its blocks.
 FEW_ROWS, FEW_LONG, LONG = 8, 5, 384
@@ -38,27 +34,8 @@ NARROW = 2
 NARROW_ROWS = 64
 FEW_WIDTH = 256
 FEW_WIDE = 512
-
-
-_Tile = tuple[int, int, int]
-#: By the bits of a vector and the number of its registers: tiles of one, two ... vectors. Where
-#: multiply and add are two instructions, a register holds the product between them.
-_TILES: dict[tuple[int, int], tuple[_Tile, ...]] = {
-    (512, 32): ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
-    (256, 16): ((12, 2, 1), (6, 2, 2), (4, 2, 3)),
-    (128, 32): ((16, 4, 1), (12, 4, 2), (8, 2, 3), (6, 2, 4)),
-    (128, 16): ((8, 2, 1), (6, 2, 2)),
-    (128, 15): ((8, 2, 1), (4, 2, 2)),
-}
-_SCALAR: tuple[_Tile, ...] = ((4, 1, 1), (4, 1, 2))
-#: Lines so many bytes apart fight for the same places in the cache; every second as many, half.
-COLLIDING = TYPICAL.colliding
-#: Rows that may lie any distance apart: as many lines find places in the cache.
-ANYWHERE = TYPICAL.anywhere
-#: Last rows of a tile of no more than those.
+#: Last rows of a tile of no more than ANYWHERE.
 LOW_TAIL = 2
-#: Panels for which it is not worth while to pack the left operand.
-MOST_PANELS = 4
 
 
 @dataclass(frozen=True)
@@ -133,71 +110,96 @@ def choose_sizes(
 ) -> Sizes:
     """Sizes that fit the registers and the caches, and what is known of the product's sizes."""
     lanes = schedule.lanes(sum_type.bits)
-    rows, columns, inner = (
-        extent_of(axes) for axes in (product.rows, product.columns[-1:], product.inner)
+    as_they_lie = schedule.in_place and words is None
+    tile_rows, tail_rows, vectors = _tile(product, schedule, sum_type, as_they_lie)
+    panel, fold = lanes * vectors, 0
+    columns = extent_of(product.columns[-1:])
+    if len(product.columns) > 1:
+        assert isinstance(columns, int)
+        fold = -(-columns // panel) * panel
+    rows, inner = extent_of(product.rows), extent_of(product.inner)
+    tiled = as_they_lie and laid_out(product, rows, columns, inner)
+    once = tiled or (as_they_lie and in_place(product, tile_rows, panel, sum_type))
+    width, high = _width_and_height(product, schedule, sum_type, fold or panel, once)
+    most = _depth_bytes(schedule.vector_bits) // (FLOAT if once else 2 * sum_type.bytes)
+    most = min(schedule.depth, _fitting(width)) or most
+    unit = _unit(product, lanes, most // 2)
+    few, few_narrow, few_width = _few_rows(product, schedule, sum_type)
+    return Sizes(
+        lanes=lanes,
+        tile_rows=tile_rows,
+        tail_rows=tail_rows,
+        vectors=vectors,
+        depth=_depth(lines_of(inner, words), unit, most),
+        unit=unit,
+        width=width,
+        height=max(1, high // tile_rows) * tile_rows,
+        few=few,
+        few_narrow=few_narrow,
+        held=_is_held(product, sum_type, lanes),
+        few_width=few_width,
+        fold=fold,
+        fused=sum_type.is_float and schedule.fused,
+        in_place=once,
+        laid_out=tiled,
+        cold=schedule.cold and _stays(product.right.tensor.node),
+        operands=schedule.machine.operands,
     )
-    folded = len(product.columns) > 1
+
+
+def _tile(product: Product, schedule: Schedule, sum_type: DType, as_they_lie: bool) -> RegisterTile:
+    """Rows, last rows and vectors of a tile: no more rows than there are, or than may be read
+    `as_they_lie`.
+    """
+    lanes, columns = schedule.lanes(sum_type.bits), extent_of(product.columns[-1:])
     tile_rows, tail_rows, vectors = (
-        _panel_tile(lanes, schedule) if product.packed else _tile(columns, lanes, schedule, folded)
+        panel_tile(lanes, schedule)
+        if product.packed
+        else register_tile(columns, lanes, schedule, folded=len(product.columns) > 1)
     )
-    panel = lanes * vectors
-    if schedule.in_place and words is None and _is_low(product, tile_rows, panel, sum_type):
+    if as_they_lie and is_low(product, tile_rows, lanes * vectors, sum_type):
         tile_rows, tail_rows = ANYWHERE, LOW_TAIL
+    rows = extent_of(product.rows)
     if isinstance(rows, int) and rows < tile_rows:
         tile_rows = tail_rows = max(rows, 1)
     elif isinstance(rows, int):
         tail_rows = rows % tile_rows or tail_rows
-    fold = 0
-    if folded:
-        assert isinstance(columns, int)
-        fold = -(-columns // panel) * panel
-    laid_out = in_place = schedule.in_place and words is None
-    laid_out = laid_out and not folded and _laid_out(product, rows, columns, inner)
-    in_place = in_place and not laid_out and _in_place(product, tile_rows, panel, sum_type)
-    inner = lines_of(inner, words)
-    once = in_place or laid_out
+    return tile_rows, tail_rows, vectors
+
+
+def _width_and_height(
+    product: Product, schedule: Schedule, sum_type: DType, step: int, once: bool
+) -> tuple[int, int]:
+    """Columns of a block, in whole steps, and about its rows; `once`: not packed for each block."""
     strip = WIDTH * FLOAT // max(FLOAT, sum_type.bytes)
     high, wide = (HEIGHT, strip) if once else (PACKED_HEIGHT, PACKED_WIDTH)
-    if product.packed and rows == 1:
-        wide = panel  # the matrix takes the time: narrow blocks share it out evenly
+    if product.packed and extent_of(product.rows) == 1:
+        wide = step  # the matrix takes the time: narrow blocks share it out evenly
     wide = min(schedule.width or wide, WIDEST)
-    width = max(1, wide // (fold or panel)) * (fold or panel)
-    high = min(schedule.height or high, _fitting(width))
-    most = _depth_bytes(schedule.vector_bits) // (FLOAT if once else 2 * sum_type.bytes)
-    most = min(schedule.depth, _fitting(width)) or most
-    unit = _unit(product, lanes, most // 2)
-    depth = _depth(inner, unit, most)
-    height = max(1, high // tile_rows) * tile_rows
-    fused = sum_type.is_float and schedule.fused
-    few, few_width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
-    held = bool(few and product.columns) and product.right.along == "free"
-    held = held and lanes > 1 and sum_type.is_float and len(product.rows) <= 1
-    few_narrow = NARROW_ROWS if held else few
-    if isinstance(columns, int):
-        narrow = columns <= NARROW * lanes
-        few_narrow, few_width = (few_narrow, NARROW * lanes) if narrow else (few, few_width)
+    width = max(1, wide // step) * step
+    return width, min(schedule.height or high, _fitting(width))
+
+
+def _few_rows(product: Product, schedule: Schedule, sum_type: DType) -> tuple[int, int, int]:
+    """Rows up to which nothing is packed, the same where columns are few, and columns of blocks
+    then.
+    """
+    lanes, columns = schedule.lanes(sum_type.bits), extent_of(product.columns[-1:])
+    few, width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
+    narrow = NARROW_ROWS if _is_held(product, sum_type, lanes) else few
+    if isinstance(columns, int) and columns <= NARROW * lanes:
+        width = NARROW * lanes
+    elif isinstance(columns, int):
+        narrow = few
     if schedule.few is not None:
-        few, few_narrow = min(few, schedule.few), min(few_narrow, schedule.few)
-    return Sizes(
-        lanes,
-        tile_rows,
-        tail_rows,
-        vectors,
-        depth,
-        unit,
-        width,
-        height,
-        few,
-        few_narrow,
-        held,
-        few_width,
-        fold,
-        fused,
-        in_place or laid_out,
-        laid_out,
-        schedule.cold and _stays(product.right.tensor.node),
-        schedule.machine.operands,
-    )
+        few, narrow = min(few, schedule.few), min(narrow, schedule.few)
+    return few, narrow, width
+
+
+def _is_held(product: Product, sum_type: DType, lanes: int) -> bool:
+    """Whether sums of few rows may stay in registers."""
+    free = bool(_few(product) and product.columns) and product.right.along == "free"
+    return free and lanes > 1 and sum_type.is_float and len(product.rows) <= 1
 
 
 def _stays(node: Node) -> bool:
@@ -214,76 +216,9 @@ def _fitting(width: int) -> int:
     return TYPICAL.second // FLOAT // width
 
 
-def _in_place(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
-    """Whether the left operand is read where it lies: from lines that do not collide, few times."""
-    left = product.left
-    if left.along == "neither" or left.step is None:
-        return False
-    if left.tensor.dtype is not sum_type or not left.stored:
-        return False
-    if len(left.inner) != 1 or len(product.rows) != 1:
-        return False
-    if left.along == "inner" and tile_rows <= ANYWHERE:
-        return True
-    if not isinstance(left.step, int) or MOST_PANELS * panel < WIDTH:
-        return False
-    period = COLLIDING if left.along == "inner" else COLLIDING // 2
-    return left.step * sum_type.bytes % period != 0
-
-
-def _is_low(product: Product, tile_rows: int, panel: int, sum_type: DType) -> bool:
-    """Whether a tile has few rows because the lines of more of them would collide where they lie:
-    few vectors of the widest registers keep their units as busy.
-    """
-    if tile_rows <= ANYWHERE or panel * sum_type.bits < TYPICAL.vector_bits:
-        return False
-    high = _in_place(product, tile_rows, panel, sum_type)
-    return not high and _in_place(product, ANYWHERE, panel, sum_type)
-
-
-def _laid_out(product: Product, rows: Dim, columns: Dim, inner: Dim) -> bool:
-    """Whether rows that lie side by side are packed once, before: unless they are known to be few,
-    or to be read for few columns.
-    """
-    if product.left.along != "free" or len(product.left.inner) != 1 or len(product.rows) != 1:
-        return False
-    if product.batch or product.turned or product.packed:
-        return False
-    least = ((rows, LEAST_HEIGHT), (columns, LAID_OUT_COLUMNS), (rows * inner, LAID_OUT))
-    return not any(isinstance(d, int) and d < limit for d, limit in least)
-
-
 def lines_packed(sizes: Sizes) -> int:
     """Lines of a packed panel: whole squares of lanes, as they are transposed."""
     return -(-sizes.depth // sizes.lanes) * sizes.lanes
-
-
-def _tile(columns: Dim, lanes: int, schedule: Schedule, folded: bool) -> _Tile:
-    """Rows of a tile and of one at the last rows, vectors side by side: what fits the registers.
-
-    Where every line of columns is on its own (`folded`), what loses fewest lanes.
-    """
-    tiles = _tiles(schedule)
-    if schedule.tile_vectors:
-        return tiles[min(schedule.tile_vectors, len(tiles)) - 1]
-    if not isinstance(columns, int):
-        return tiles[-1]
-    for tile in tiles:
-        if columns <= tile[2] * lanes:
-            return tile
-    if not folded and len(tiles) == 4:
-        return tiles[-1]
-    return min(reversed(tiles[1:]), key=lambda tile: -columns % (tile[2] * lanes))
-
-
-def _tiles(schedule: Schedule) -> tuple[_Tile, ...]:
-    machine = schedule.machine
-    return _TILES.get((machine.vector_bits, machine.registers), _SCALAR)
-
-
-def _panel_tile(lanes: int, schedule: Schedule) -> _Tile:
-    """The widest tile that panels packed before hold a whole number of."""
-    return next(tile for tile in reversed(_tiles(schedule)) if PANEL % (tile[2] * lanes) == 0)
 
 
 def _fit(size: int, needed: int, step: int, parts: int = 1) -> int:
