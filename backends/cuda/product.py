@@ -9,11 +9,11 @@ from graphc.backends.cuda.device import BLOCK, THREAD, DeviceSchedule
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, If, Let, LoopKernel, Stmt, Store
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.axes import Axis, Operand, extent_of
 from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, ZERO, parts
 from graphc.backends.lower.products.lowering import ProductLowering
-from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
 from graphc.passes.fusion.fuse import Body

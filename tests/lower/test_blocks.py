@@ -56,6 +56,15 @@ def test_two_threads_get_equal_shares_of_a_product(shape: tuple[int, int, int]) 
     assert blocks.across % 2 == 0 or blocks.down % 2 == 0
 
 
+def test_chunks_of_unknown_size_are_as_many_for_both_threads() -> None:
+    blocks = blocks_of("m", "k", "n")[2]
+    for k in (1, 2, 5, 20, 60, 100):
+        count, chunks = (
+            evaluate(d, {"m": 128, "k": k, "n": 512}) for d in (blocks.count, blocks.chunks)
+        )
+        assert chunks % 2 == 0 or chunks in (1, count)
+
+
 def test_formulas_of_symbolic_blocks_stay_short() -> None:
     _, _, blocks = blocks_of("m", "k", "n")
     assert len(str(blocks.chunks)) < 2000

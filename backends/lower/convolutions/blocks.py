@@ -7,6 +7,7 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Let, Stmt
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.record import dataclass
@@ -125,8 +126,3 @@ def chunk_of(block: Block, dims: DimWriter) -> Chunk:
     return Chunk(
         tuple(first), *(e.var(name) for name in ("w.total", "w.tiles", "w.blocks", "w.panels"))
     )
-
-
-def divide_up(x: Dim, y: Dim) -> Dim:
-    """x / y, rounded up."""
-    return floordiv(x + (y - 1), y)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
-from graphc.backends.lower.convolutions.blocks import divide_up
 from graphc.backends.lower.convolutions.terms import terms_of
 from graphc.backends.lower.convolutions.winograd_product import product
 from graphc.backends.lower.convolutions.winograd_sizes import (
@@ -19,6 +18,7 @@ from graphc.backends.lower.convolutions.winograd_sizes import (
     registers,
 )
 from graphc.backends.lower.convolutions.winograd_tiles import ZERO, K, T, along, every
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graphc.backends.lower.convolutions.blocks import Block, divide_up
+from graphc.backends.lower.convolutions.blocks import Block
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.kernel import Schedule
 from graphc.ir.dims import Dim
 from graphc.ir.record import dataclass

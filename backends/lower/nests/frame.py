@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Let, Param, Stmt, Store
+from graphc.backends.lower.counts import even
 from graphc.backends.lower.kernel import Buffer, Call, Schedule, Temporary
 from graphc.backends.lower.nests.combine import apart, combine_partials
 from graphc.backends.lower.nests.loops import Loop, extent_of, plan_nest, work_of, work_of_all
@@ -148,7 +149,7 @@ class NestFrame:
         many, but for the last one.
         """
         chunks = floordiv(total + (per - 1), per)
-        self.chunks = _even(chunks) if self.schedule.even else chunks
+        self.chunks = even(chunks) if self.schedule.even else chunks
         share = floordiv(total + (self.chunks - 1), maximum(1, self.chunks))
         share = self.rows_of_chunk = floordiv(share + (multiple - 1), multiple) * multiple
         self.dims.bind(CHUNK, e.var("chunk"))
@@ -202,8 +203,3 @@ class NestFrame:
             later = combine_partials(op, partial, places, parts, size, step, x, self.schedule)
             self.later.append(later)
         return best, spots
-
-
-def _even(count: Dim) -> Dim:
-    """As many, or one more where that is odd; 1 stays 1."""
-    return minimum(2 * floordiv(count + 1, 2), maximum(1, 2 * (count - 1)))

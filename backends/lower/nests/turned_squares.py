@@ -8,11 +8,11 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt, Store
 from graphc.backends.loops.widen import widened
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.loops import Loop, extent_of
 from graphc.backends.lower.nests.turned import Turned
 from graphc.backends.lower.products.epilogue import Epilogue
-from graphc.backends.lower.products.sizes import divide_up
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import int64

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from graphc.backends.lower.counts import divide_up, even
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.left_place import LEAST_HEIGHT
-from graphc.backends.lower.products.sizes import (
-    FEW_LONG,
-    LONG,
-    NARROW,
-    Sizes,
-    divide_up,
-)
+from graphc.backends.lower.products.sizes import FEW_LONG, LONG, NARROW, Sizes
 from graphc.ir.dims import Dim, floordiv, maximum, minimum, mod
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
@@ -100,7 +95,7 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     if known and small:
         across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
     count = batch * down * across
-    chunks = minimum(count, maximum(1, divide_up(work, grain)))
+    chunks = minimum(count, even(maximum(1, divide_up(work, grain))))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
 
 

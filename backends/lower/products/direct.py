@@ -12,11 +12,11 @@ from itertools import product as combinations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, Let, Stmt, Store
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.blocks import GRAIN
 from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
-from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dim_values import product, substitute
 from graphc.ir.dims import Atom, Dim, DimExpr, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, bool_

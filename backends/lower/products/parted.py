@@ -11,10 +11,11 @@ from operator import add
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Let, Stmt
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.few import COLUMN, LINES, ROW, Sums, lines_added
 from graphc.backends.lower.products.frame import ZERO, Frame
-from graphc.backends.lower.products.sizes import Sizes, divide_up
+from graphc.backends.lower.products.sizes import Sizes
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL

@@ -7,7 +7,7 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.left_place import ANYWHERE, WIDTH, in_place, is_low, laid_out
 from graphc.backends.lower.products.register_tiles import RegisterTile, panel_tile, register_tile
 from graphc.backends.lower.products.words import Words, lines_of
-from graphc.ir.dims import Dim, floordiv
+from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType
 from graphc.ir.node import Node
 from graphc.ir.record import dataclass
@@ -98,11 +98,6 @@ def _unit(product: Product, lanes: int, most: int) -> int:
     line = axes[-1].extent
     short = isinstance(line, int) and 0 < line <= most and line % lanes == 0
     return line if short and isinstance(line, int) else lanes
-
-
-def divide_up(x: Dim, y: Dim) -> Dim:
-    """x / y, rounded up."""
-    return floordiv(x + y - 1, y)
 
 
 def choose_sizes(

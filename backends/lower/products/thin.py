@@ -12,11 +12,12 @@ from collections.abc import Callable
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.blocks import ENOUGH, FEW_GRAIN
 from graphc.backends.lower.products.few import LINES
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
-from graphc.backends.lower.products.sizes import Sizes, divide_up
+from graphc.backends.lower.products.sizes import Sizes
 from graphc.backends.lower.products.thin_lines import (
     MOST_COLUMNS,
     TURNED,

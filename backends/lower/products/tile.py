@@ -8,13 +8,13 @@ from dataclasses import replace
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Stmt
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.ahead import Places, results_ahead
 from graphc.backends.lower.products.few import few_rows
 from graphc.backends.lower.products.frame import ONE, ZERO, Frame, parts
 from graphc.backends.lower.products.pack import pack_left, pack_right, panel_at
 from graphc.backends.lower.products.pack_words import WordPacking
 from graphc.backends.lower.products.registers import Tile, one_depth
-from graphc.backends.lower.products.sizes import divide_up
 from graphc.ir.dims import maximum
 from graphc.machine import TYPICAL
 

@@ -10,12 +10,13 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.loops.widen import widened
+from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.ahead import DISTANCE, row_ahead
 from graphc.backends.lower.products.blocks import ENOUGH, FEW_GRAIN
 from graphc.backends.lower.products.frame import ZERO, Frame, parts, ramp
 from graphc.backends.lower.products.lines import Lines
 from graphc.backends.lower.products.parted import PARTIAL
-from graphc.backends.lower.products.sizes import Sizes, divide_up, lines_packed
+from graphc.backends.lower.products.sizes import Sizes, lines_packed
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 
 #: Rows that are packed side by side at once, or all where they are known to be few.
