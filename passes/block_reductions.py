@@ -32,7 +32,7 @@ from graphc.ops.indexing.slicing import narrow, strided
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.line_blocks import line_blocks
 from graphc.ops.powers import square
-from graphc.ops.reduction import max as reduce_max
+from graphc.ops.reduction import largest
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
 from graphc.ops.source import constant
@@ -211,9 +211,9 @@ def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
     """The largest, or the sum, of x along the axes."""
     if op.name == "max":
         parts = _Blocks(x, axes, FEW_EXPONENTIALS)
-        whole = reduce_max(reduce_max(parts.of(x), 1), parts.shared)
+        whole = largest(largest(parts.of(x), 1), parts.shared)
         rest = parts.left_over(x, least=1)
-        return whole if rest is None else elementwise_maximum(whole, reduce_max(rest, 0))
+        return whole if rest is None else elementwise_maximum(whole, largest(rest, 0))
     parts = _Blocks(x, axes, FEW)
     whole, rest = parts.total(reduce_sum(parts.of(x), 1), x.dtype), parts.left_over(x)
     return whole if rest is None else whole + reduce_sum(rest, 0)

@@ -27,7 +27,7 @@ from graphc.ops.extent import extent
 from graphc.ops.layout import broadcast
 from graphc.ops.powers import square
 from graphc.ops.reducing import Reduction
-from graphc.ops.reduction import max as reduce_max
+from graphc.ops.reduction import largest
 from graphc.ops.reduction import sum as reduce_sum
 from graphc.ops.select import where
 from graphc.ops.source import constant_value
@@ -198,7 +198,7 @@ def _whole(op: Op, parts: Tensor, left: Axes) -> Tensor:
 
 def rescaled(x: Tensor, m: Tensor, parts: Axes, left: Axes) -> Tensor:
     """The sums of exp(x - m) along `parts`, from those of exp(x - k) with k the largest of each."""
-    top = reduce_max(x, parts)
+    top = largest(x, parts)
     k = where(isfinite(top), top, zeros_like(top))
     kept = tuple(a for a in range(x.ndim) if a not in parts)
     s = reduce_sum(exp(x - broadcast(k, x.shape, kept)), parts)

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphc.ir.dtypes import NUMBERS, DType, bool_, float32, float64, int64, uint64
 from graphc.ir.node import Node, Tensor, apply
+from graphc.ir.types import is_static
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.layout import broadcast, normal_axes, reshape
 from graphc.ops.located import locate_errors
@@ -164,7 +165,9 @@ def largest(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """`max`, and of no elements the least number: what exponentials are taken relative to."""
     axes = normal_axes(axis, x.ndim)
     shape = tuple(1 if k in axes else d for k, d in enumerate(x.shape))
-    result = apply(MAX, x, axes=axes, empty=True).outputs[0] if axes else x
+    lengths = [x.shape[a] for a in axes]
+    empty = {} if is_static(lengths) and 0 not in lengths else {"empty": True}
+    result = apply(MAX, x, axes=axes, **empty).outputs[0] if axes else x
     return reshape(result, shape) if keepdims else result
 
 

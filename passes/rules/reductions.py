@@ -35,15 +35,16 @@ def _cube() -> Tensor:
     return placeholder("x", (2, 3, 4), float64)
 
 
-@procedure("max", examples=[lambda: largest(_cube(), 1)])
+@procedure(
+    "max",
+    examples=[lambda: max(placeholder("x", ("rows", 3)), (0, 1))],
+)
 def largest_of_some(node: Node) -> Tensor | None:
     """Sizes for which a maximum has no value are refused before any rule is asked, so that all
-    maxima along named axes, which may have no elements, become one.
+    maxima along axes that may have no elements have one then, and become the same.
     """
-    (x,), axes = node.inputs, node.attrs["axes"]
-    if "empty" not in node.attrs or 0 in [x.shape[a] for a in axes]:
-        return None
-    return apply(node.op, x, axes=axes).outputs[0]
+    same = largest(node.inputs[0], node.attrs["axes"])
+    return None if same.node.attrs == node.attrs else same
 
 
 @procedure(
@@ -66,11 +67,12 @@ def choice_of_choices(node: Node) -> Tensor | None:
 
 def _of_reduction(node: Node) -> Tensor | None:
     (y,) = node.inputs
-    if y.node.op is not node.op or "empty" in {*node.attrs, *y.node.attrs}:
+    if y.node.op is not node.op:
         return None
     (x,), inner = y.node.inputs, y.node.attrs["axes"]
     kept = [k for k in range(x.ndim) if k not in inner]
-    return _reduced(node, x, tuple(sorted((*inner, *(kept[k] for k in node.attrs["axes"])))))
+    axes = tuple(sorted((*inner, *(kept[k] for k in node.attrs["axes"]))))
+    return apply(node.op, x, **{**y.node.attrs, **node.attrs, "axes": axes}).outputs[0]
 
 
 @procedure(*SUMS, exact=False, examples=[lambda: sum(placeholder("x", (2, 1, 3)), (1, 2))])
