@@ -44,6 +44,21 @@ def test_lines_of_every_length_are_sorted(n: int, target: str) -> None:
     agrees(argsort, lambda x: np.argsort(x, -1, kind="stable"), x, targets=[target])
 
 
+#: Lines that fill vectors on no machine, one, or several; elements of none, some and many runs.
+SIDE_BY_SIDE = [(1, 9), (3, 64), (4, 0), (5, 1), (16, 2), (17, 8), (33, 23), (40, 65), (19, 512)]
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u4", "u8"])
+def test_short_lines_are_sorted_side_by_side(dtype: str, symbolic: bool) -> None:
+    for lines, n in SIDE_BY_SIDE if symbolic or dtype in ("f4", "f8") else SIDE_BY_SIDE[-2:]:
+        run = sorts("n" if symbolic else n, np.dtype(dtype), "cpu", "m" if symbolic else lines)
+        x = long_lines(np.dtype(dtype), n, lines)
+        meant = sorts("n", x.dtype, "reference", "m")(x)
+        for found, wanted in zip(run(x), meant, strict=True):
+            assert found.tobytes() == wanted.tobytes()
+
+
 LONG = [511, 512, 1023, 1025, 3000]
 DTYPES = ["f2", "f4", "f8", "i1", "u2", "i4", "u4", "i8", "u8"]
 
@@ -67,22 +82,22 @@ def test_long_lines_are_sorted_like_short_ones(dtype: str, symbolic: bool) -> No
 
 
 @functools.cache
-def sorts(n: int | str, kind: np.dtype[Any], target: str) -> Any:
+def sorts(n: int | str, kind: np.dtype[Any], target: str, lines: int | str = 2) -> Any:
     """Places in both orders, and values."""
-    x = placeholder("x", (2, n), kind)
+    x = placeholder("x", (lines, n), kind)
     outputs = [argsort(x), argsort(x, descending=True), sort(x)]
     return compile([x], outputs, target=target)
 
 
-def long_lines(kind: np.dtype[Any], n: int) -> np.ndarray:
-    """Two lines with ties; floats with NaN, infinities and both zeros."""
+def long_lines(kind: np.dtype[Any], n: int, lines: int = 2) -> np.ndarray:
+    """Lines with ties; floats with NaN, infinities and both zeros."""
     if kind.kind == "f":
-        x = (RNG.standard_normal((2, n)) * 9).round(n % 2).astype(kind)
-        x[0, ::7], x[0, 1::50], x[1, ::5], x[1, 1::5] = np.nan, -np.inf, -0.0, 0.0
+        x = (RNG.standard_normal((lines, n)) * 9).round(n % 2).astype(kind)
+        x[0, ::7], x[0, 1::50], x[1:2, ::5], x[1:2, 1::5] = np.nan, -np.inf, -0.0, 0.0
         return x
     limits = np.iinfo(kind) if n % 2 else range(90)
     low, high = (limits.min, limits.max) if n % 2 else (limits[0], limits[-1])
-    return RNG.integers(low, high, (2, n), dtype=kind, endpoint=True)
+    return RNG.integers(low, high, (lines, n), dtype=kind, endpoint=True)
 
 
 def test_long_lines_are_sorted_by_numba_too() -> None:

@@ -25,7 +25,7 @@ from graphc.ops.located import locate_errors
 from graphc.ops.reduction import sum as sum_of
 from graphc.ops.sampling import FEW
 from graphc.ops.select import where
-from graphc.ops.sorting.sort_kernel import comes_before
+from graphc.ops.sorting.keys import comes_before
 from graphc.ops.source import as_shape, constant, iota
 
 

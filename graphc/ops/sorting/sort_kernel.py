@@ -1,5 +1,4 @@
-"""The kernel of a sort: runs of eight, merged from both ends, between two sets of buffers, or, of
-long lines, digit by digit.
+"""The kernel of a sort: of short lines many at once, of others one by one.
 
 Elements of up to 32 bits are sorted as integers that hold a key in the upper half, whose order is
 that of the elements, and the position in the lower: one comparison, no branches, and equal elements
@@ -11,50 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.ir.dims import maximum
-from graphc.ir.dtypes import DType, float32, int32, int64, uint32, uint64
+from graphc.ir.dim_values import product
+from graphc.ir.dims import Dim, floordiv, maximum
+from graphc.ir.dtypes import int64
 from graphc.ir.node import Node
 from graphc.ir.op import KernelWriter
 from graphc.ir.types import TensorType
-from graphc.ops.sorting.radix_kernel import Line, count_space, digits_of, shortest, sort_by_digits
-
-#: Elements that are sorted at once before runs are merged.
-RUN = 8
-#: Batcher's network for eight: the pairs to put in order, one after the other.
-NETWORK = (
-    (0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (1, 2), (5, 6),
-    (0, 4), (1, 5), (2, 6), (3, 7), (2, 4), (3, 5), (1, 2), (3, 4), (5, 6),
-)  # fmt: skip
-
-
-def comes_before(ops: Any, dtype: DType, descending: bool, a: Any, b: Any) -> Any:
-    """Whether a comes strictly before b, as a scalar expression; NaN is the greatest."""
-    if dtype.is_float and dtype.bits == 16:
-        a, b = ops.cast(a, float32), ops.cast(b, float32)
-    if descending:
-        a, b = b, a
-    smaller = a < b
-    return smaller | (ops.not_equal(b, b) & ops.equal(a, a)) if dtype.is_float else smaller
-
-
-def packed(ops: Any, dtype: DType, descending: bool, x: Any, i: Any) -> Any:
-    """An int64 whose order is that of elements x of 32 bits or fewer at positions i, which are its
-    lower half.
-    """
-    key = _key(ops, dtype, x)
-    return ((~key if descending else key) << 32) | i
-
-
-def _key(ops: Any, dtype: DType, x: Any) -> Any:
-    """An int64 within 32 bits; its order is that of the elements."""
-    if not dtype.is_float:
-        wide = ops.cast(x, int64)
-        return wide - 2**31 if dtype is uint32 else wide
-    x = ops.cast(x, float32)
-    bits = ops.bitcast(x, int32)
-    ordered = bits ^ ((bits >> 31) & (2**31 - 1))
-    ordered = ops.select(ops.equal(x, 0.0), 0, ordered)  # both zeros are equal
-    return ops.cast(ops.select(ops.not_equal(x, x), 2**31 - 1, ordered), int64)
+from graphc.ops.sorting.keys import packed, word_of
+from graphc.ops.sorting.merge_kernel import Packed, Pairs
+from graphc.ops.sorting.radix_kernel import count_space, digits_of, shortest, sort_by_digits
+from graphc.ops.sorting.side_by_side import room, sort_together, together
 
 
 def sort_workspace(x: TensorType, axis: int) -> Sequence[TensorType]:
@@ -67,209 +32,77 @@ def sort_workspace(x: TensorType, axis: int) -> Sequence[TensorType]:
 def write_sort(node: Node, kernel: KernelWriter) -> None:
     """Writes the sort of each line along the node's `axis`."""
     axis, x = node.attrs["axis"], node.types[0]
-    n, lines = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
-    with kernel.parallel(lines, maximum(n * 10, 1)) as others:
-        line = (_Packed if x.dtype.bits <= 32 else _Pairs)(node, kernel, others)
-        least = shortest(x, axis)
-        if least is None:
+    n, others = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
+    at_once = together(n, product(others), kernel.lanes) if axis == x.ndim - 1 else 1
+    if at_once == 1:
+        with kernel.parallel(others, maximum(n * 10, 1)) as index:
+            _sort_alone(node, kernel, index)
+        return
+    count = product(others)
+    buffers = _side_by_side(kernel, x)
+    groups = floordiv(count + at_once - 1, at_once)
+    with kernel.parallel((groups,), maximum(n * 10 * at_once, 1)) as (group,):
+        step = kernel.register(kernel.dim(at_once)).get()
+        first = kernel.register(group * step).get()
+        left = kernel.register(kernel.ops.minimum(step, kernel.dim(count) - first)).get()
+        with kernel.when(step > 1):
+            sort_together(_Flat(node, kernel), first, left, buffers)
+        if not isinstance(at_once, int):
+            with kernel.when(step <= 1):
+                _sort_alone(node, kernel, _unravelled(kernel, first, others))
+
+
+def _side_by_side(kernel: KernelWriter, x: TensorType) -> tuple[int, ...]:
+    """The buffers of lines that are sorted at once."""
+    elements = room(x.shape[-1], kernel.lanes)
+    return tuple(kernel.scratch(int64, elements) for _ in range(1 if x.dtype.bits <= 32 else 2))
+
+
+def _unravelled(kernel: KernelWriter, line: Any, extents: Sequence[Dim]) -> tuple[Any, ...]:
+    """The index of a line among all, of these extents."""
+    index: list[Any] = []
+    for extent in map(kernel.dim, extents[:0:-1]):
+        index.insert(0, kernel.register(kernel.ops.rem(line, extent)).get())
+        line = kernel.register(line / extent).get()
+    return (line, *index)
+
+
+def _sort_alone(node: Node, kernel: KernelWriter, others: tuple[Any, ...]) -> None:
+    """Sorts one line."""
+    axis, x = node.attrs["axis"], node.types[0]
+    line = (Packed if x.dtype.bits <= 32 else Pairs)(node, kernel, others)
+    least = shortest(x, axis)
+    if least is None:
+        line.sort_by_merges()
+    else:
+        with kernel.when(line.n < least):
             line.sort_by_merges()
-        else:
-            with kernel.when(line.n < least):
-                line.sort_by_merges()
-            with kernel.when(line.n >= least):
-                line.begin()
-                sort_by_digits(line, digits_of(x.dtype))
-        line.finish()
+        with kernel.when(line.n >= least):
+            line.begin()
+            sort_by_digits(line, digits_of(x.dtype))
+    line.finish()
 
 
-class _Line(Line):
-    """One line. `here` and `there` are the buffers that runs are in and merged into, the first of
-    which decides; `counts` is that of digits.
+class _Flat:
+    """Lines one after the other in memory. Those that are packed have one part, a key over the
+    position; others have a word and the position.
     """
 
-    def __init__(self, node: Node, kernel: KernelWriter, others: tuple[Any, ...]):
-        self.node, self.kernel, self.others = node, kernel, others
-        self.axis, self.dtype = node.attrs["axis"], node.types[0].dtype
-        self.n = kernel.dim(node.types[0].shape[self.axis])
-        self.zero = kernel.dim(0)
+    def __init__(self, node: Node, kernel: KernelWriter):
+        self.kernel, self.x, self.descending = kernel, node.types[0], node.attrs["descending"]
+        self.n = kernel.dim(self.x.shape[-1])
+        self.packed = self.x.dtype.bits <= 32
 
-    def at(self, i: Any) -> tuple[Any, ...]:
-        return (*self.others[: self.axis], i, *self.others[self.axis :])
+    def at(self, line: Any, i: Any) -> tuple[Any, ...]:
+        return (*(0 for _ in self.x.shape[1:]), line * self.n + i)
 
-    def before(self, a: Any, b: Any) -> Any:
-        """Whether the deciding element a comes strictly before b."""
-        raise NotImplementedError
+    def word(self, line: Any, i: Any) -> Any:
+        x, ops = self.kernel.load(0, self.at(line, i)), self.kernel.ops
+        if self.packed:
+            return packed(ops, self.x.dtype, self.descending, x, i)
+        return word_of(ops, self.x.dtype, self.descending, x)
 
-    def begin(self) -> None:
-        """Puts all elements `here`."""
-        raise NotImplementedError
-
-    def word(self, moved: Any) -> Any:
-        """The int64 that has the order, from what the first buffer holds."""
-        raise NotImplementedError
-
-    def sort_by_merges(self) -> None:
-        self.sort_runs()
-        self.merge_runs()
-
-    def sort_runs(self) -> None:
-        """Leaves sorted runs of `RUN` elements `here`."""
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        """Turns what is `here` into the outputs."""
-
-    def move(self, source: tuple[int, ...], i: Any, target: tuple[int, ...], j: Any) -> None:
-        for a, b in zip(source, target, strict=True):
-            self.kernel.store(b, self.at(j), self.kernel.reload(a, self.at(i)))
-
-    def merge_runs(self) -> None:
-        """Merges neighbours there and these back here, until one run is left."""
-        k = self.kernel
-        width = k.register(k.dim(RUN))
-        with k.repeat(lambda: width.get() < self.n):
-            w = width.get()
-            self._merge_all(self.here, self.there, w)
-            self._merge_all(self.there, self.here, w * 2)
-            width.set(w * 4)
-
-    def _merge_all(self, source: tuple[int, ...], target: tuple[int, ...], width: Any) -> None:
-        k = self.kernel
-        w = k.register(width).get()
-        pairs = k.register(self.n / (w * 2)).get()
-        with k.loop(self.zero, pairs) as pair:
-            self._merge_equal(source, target, k.register(pair * w * 2).get(), w)
-        begin = k.register(pairs * w * 2).get()
-        middle = k.register(k.ops.minimum(begin + w, self.n)).get()
-        with k.when(middle < self.n):
-            self._merge_last(source, target, begin, middle)
-        with k.when(middle >= self.n), k.loop(begin, self.n, vector=True) as i:
-            self.move(source, i, target, i)
-
-    def _merge_equal(
-        self, source: tuple[int, ...], target: tuple[int, ...], begin: Any, w: Any
-    ) -> None:
-        """Merges two runs of w: w elements from the front and w from the back, which never leave
-        their run.
-        """
-        k, key, step = self.kernel, source[0], self._step
-        low, high = k.register(begin), k.register(begin + w)
-        top, last = k.register(begin + w - 1), k.register(begin + w * 2 - 1)
-        with k.loop(self.zero, w) as t:
-            i, j = low.get(), high.get()
-            right = self.before(k.reload(key, self.at(j)), k.reload(key, self.at(i)))
-            self.move(source, k.ops.select(right, j, i), target, begin + t)
-            low.set(i + step(~right))
-            high.set(j + step(right))
-            i, j = top.get(), last.get()
-            left = self.before(k.reload(key, self.at(j)), k.reload(key, self.at(i)))
-            self.move(source, k.ops.select(left, i, j), target, begin + w * 2 - 1 - t)
-            top.set(i - step(left))
-            last.set(j - step(~left))
-
-    def _merge_last(
-        self, source: tuple[int, ...], target: tuple[int, ...], begin: Any, middle: Any
-    ) -> None:
-        """Merges a whole run and a shorter one at the end of the line."""
-        k, key, least = self.kernel, source[0], self.kernel.ops.minimum
-        low, high = k.register(begin), k.register(middle)
-        with k.loop(begin, self.n) as to:
-            i, j = low.get(), high.get()
-            a, b = k.reload(key, self.at(i)), k.reload(key, self.at(least(j, self.n - 1)))
-            right = (i >= middle) | ((j < self.n) & self.before(b, a))
-            self.move(source, k.ops.select(right, j, i), target, to)
-            low.set(i + self._step(~right))
-            high.set(j + self._step(right))
-
-    def _step(self, condition: Any) -> Any:
-        return self.kernel.ops.cast(condition, int64)
-
-
-class _Pairs(_Line):
-    """Values in buffers 0 and 2, positions in 1 and 3."""
-
-    here, there, counts = (0, 1), (2, 3), 4
-
-    def begin(self) -> None:
-        k = self.kernel
-        with k.loop(self.zero, self.n, vector=True) as i:
-            k.store(0, self.at(i), k.load(0, self.at(i)))
-            k.store(1, self.at(i), i)
-
-    def word(self, moved: Any) -> Any:
-        ops = self.kernel.ops
-        word = ops.bitcast(moved, int64)
-        if self.dtype.is_float:
-            word = word ^ ((word >> 63) & (2**63 - 1))
-            word = ops.select(ops.equal(moved, 0.0), 0, word)  # both zeros are equal
-            word = ops.select(ops.not_equal(moved, moved), 2**63 - 1, word)
-        elif self.dtype is uint64:
-            word = word ^ -(2**63)
-        return ~word if self.node.attrs["descending"] else word
-
-    def before(self, a: Any, b: Any) -> Any:
-        return comes_before(self.kernel.ops, self.dtype, self.node.attrs["descending"], a, b)
-
-    def sort_runs(self) -> None:
-        """By insertion."""
-        k = self.kernel
-        with k.loop(self.zero, (self.n + (RUN - 1)) / RUN) as run:
-            begin = k.register(run * RUN).get()
-            with k.loop(begin, k.ops.minimum(begin + RUN, self.n)) as i:
-                value, j = k.load(0, self.at(i)), k.register(i)
-
-                def displaced(j: Any = j, value: Any = value, begin: Any = begin) -> Any:
-                    last = k.ops.maximum(j.get() - 1, 0)
-                    follows = self.before(value, k.reload(0, self.at(last)))
-                    return (j.get() > begin) & follows
-
-                with k.repeat(displaced):
-                    self.move(self.here, j.get() - 1, self.here, j.get())
-                    j.set(j.get() - 1)
-                k.store(0, self.at(j.get()), value)
-                k.store(1, self.at(j.get()), i)
-
-
-class _Packed(_Line):
-    """Keys over positions in buffers 1 (at last the positions alone) and 2."""
-
-    here, there, counts = (1,), (2,), 3
-
-    def begin(self) -> None:
-        k = self.kernel
-        with k.loop(self.zero, self.n, vector=True) as i:
-            k.store(1, self.at(i), self._packed_of(k.load(0, self.at(i)), i))
-
-    def word(self, moved: Any) -> Any:
-        return moved
-
-    def before(self, a: Any, b: Any) -> Any:
-        return a < b
-
-    def sort_runs(self) -> None:
-        """By a sorting network; what is missing from the last run counts as greatest."""
-        k, ops = self.kernel, self.kernel.ops
-        with k.loop(self.zero, (self.n + (RUN - 1)) / RUN) as run:
-            begin = k.register(run * RUN).get()
-            values = [self._packed(begin + m) for m in range(RUN)]
-            for a, b in NETWORK:
-                low, high = ops.minimum(values[a], values[b]), ops.maximum(values[a], values[b])
-                values[a], values[b] = k.register(low).get(), k.register(high).get()
-            for m, value in enumerate(values):
-                with k.when(begin + m < self.n):
-                    k.store(1, self.at(begin + m), value)
-
-    def _packed(self, i: Any) -> Any:
-        k, ops = self.kernel, self.kernel.ops
-        packed = self._packed_of(k.load(0, self.at(ops.minimum(i, self.n - 1))), i)
-        return k.register(ops.select(i < self.n, packed, 2**63 - 1)).get()
-
-    def _packed_of(self, x: Any, i: Any) -> Any:
-        return packed(self.kernel.ops, self.dtype, self.node.attrs["descending"], x, i)
-
-    def finish(self) -> None:
-        k = self.kernel
-        with k.loop(self.zero, self.n) as i:
-            position = k.reload(1, self.at(i)) & (2**32 - 1)
-            k.store(1, self.at(i), position)
-            k.store(0, self.at(i), k.load(0, self.at(position)))
+    def before(self, a: tuple[Any, ...], b: tuple[Any, ...]) -> Any:
+        if self.packed:
+            return a[0] < b[0]
+        return (a[0] < b[0]) | (self.kernel.ops.equal(a[0], b[0]) & (a[1] < b[1]))

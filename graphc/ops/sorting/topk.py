@@ -24,8 +24,8 @@ from graphc.ops.layout import normal_axis, transpose
 from graphc.ops.located import locate_errors
 from graphc.ops.sampling import FEW, moved
 from graphc.ops.sorting.heap_kernel import Heap
+from graphc.ops.sorting.keys import comes_before, packed
 from graphc.ops.sorting.sort import put_back, sort_with_order, stable_order
-from graphc.ops.sorting.sort_kernel import comes_before, packed
 
 #: Up to this many elements are kept in order by insertion; more, up to `MOST` and a part of a
 #: line, in a heap; others are taken from a sorted line.
