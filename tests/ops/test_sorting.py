@@ -170,6 +170,23 @@ def test_searchsorted_gives_what_numpy_gives(side: Any, n: int) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u8"])
+@pytest.mark.parametrize("n", [1, 7, 8, 100])
+def test_many_values_are_searched_at_once(dtype: str, n: int) -> None:
+    line = np.sort(RNG.integers(0, 90, n)).astype(dtype)
+    values = RNG.integers(0, 99, (3, 43)).astype(dtype)
+    if line.dtype.kind == "f":
+        line[n // 2 + 1 :][-2:] = values[1, ::7] = np.nan
+    for side in ("left", "right"):
+        agrees(
+            lambda a, v, side=side: s.searchsorted(a, v, side),
+            lambda a, v, side=side: np.searchsorted(a, v, side),
+            line,
+            values,
+            targets=["cpu"],
+        )
+
+
 def test_searchsorted_takes_the_order_of_an_unsorted_array() -> None:
     line = np.array([3, 1, 2])
     agrees(

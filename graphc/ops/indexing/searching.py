@@ -20,12 +20,12 @@ from graphc.ops.creation import full, zeros
 from graphc.ops.indexing.gather import spread_indices, take
 from graphc.ops.indexing.modes import as_indices
 from graphc.ops.indexing.scatter import scatter
+from graphc.ops.indexing.search_kernel import write_search
 from graphc.ops.layout import reshape
 from graphc.ops.located import locate_errors
 from graphc.ops.reduction import sum as sum_of
 from graphc.ops.sampling import FEW
 from graphc.ops.select import where
-from graphc.ops.sorting.keys import comes_before
 from graphc.ops.source import as_shape, constant, iota
 
 
@@ -67,23 +67,7 @@ class SearchSorted(Op):
         return result
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
-        a, values = node.inputs
-        ops, batch = kernel.ops, node.attrs["batch"]
-        with kernel.parallel(values.shape) as point:
-            value = kernel.register(kernel.load(1, point))
-            low = kernel.register(kernel.dim(0))
-            high = kernel.register(kernel.dim(a.shape[-1]))
-            with kernel.repeat(lambda: low.get() < high.get()):
-                middle = kernel.register((low.get() + high.get()) >> 1)
-                found = kernel.load(0, (*point[:batch], middle.get()))
-                if node.attrs["side"] == "left":
-                    beyond = comes_before(ops, a.dtype, False, found, value.get())
-                else:
-                    beyond = ~comes_before(ops, a.dtype, False, value.get(), found)
-                right = kernel.register(beyond)
-                low.set(ops.select(right.get(), middle.get() + 1, low.get()))
-                high.set(ops.select(right.get(), high.get(), middle.get()))
-            kernel.store(0, point, low.get())
+        write_search(node, kernel)
 
     def cost(self, node: Node) -> Dim:
         return 0
