@@ -24,9 +24,33 @@ def blocks_of(m: Any, k: Any, n: Any) -> tuple[Any, Any, Any]:
 
 
 def test_few_columns_become_few_rows() -> None:
-    product, sizes, _ = blocks_of(128, 64, 10)
+    product, sizes, _ = blocks_of(128, 200, 3)
     assert product.turned
-    assert sizes.tile_rows <= 10
+    assert sizes.tile_rows <= 3
+
+
+@pytest.mark.parametrize(
+    ("inner", "columns", "lies_so", "turned"),
+    [
+        (64, 3, False, False),
+        (200, 5, False, False),
+        (200, 4, False, True),
+        ("k", 4, False, True),
+        (16, 8, True, False),
+        (64, 8, True, True),
+        (64, 10, True, False),
+        (200, 10, True, True),
+        (200, 13, True, False),
+    ],
+    ids=str,
+)
+def test_only_long_sums_are_turned_for_few_columns(
+    inner: Any, columns: int, lies_so: bool, turned: bool
+) -> None:
+    x = gc.placeholder("x", (inner, "m") if lies_so else ("m", inner))
+    y = gc.placeholder("y", (inner, columns))
+    (body,) = fuse([gc.matmul(x.T if lies_so else x, y)])
+    assert product_of(body, 16).turned is turned
 
 
 def test_a_vector_is_a_product_of_one_row() -> None:
@@ -63,6 +87,12 @@ def test_chunks_of_unknown_size_are_as_many_for_both_threads() -> None:
             evaluate(d, {"m": 128, "k": k, "n": 512}) for d in (blocks.count, blocks.chunks)
         )
         assert chunks % 2 == 0 or chunks in (1, count)
+
+
+@pytest.mark.parametrize(("rows", "chunks"), [(600, 1), (1000, 2), (2000, 4), (5000, 8)])
+def test_narrow_products_are_halved_from_the_work_of_a_chunk_on(rows: int, chunks: int) -> None:
+    blocks = blocks_of("m", 16, 16)[2]
+    assert evaluate(blocks.chunks, {"m": rows}) == chunks
 
 
 def test_formulas_of_symbolic_blocks_stay_short() -> None:

@@ -84,7 +84,8 @@ def extent_of(axes: Sequence[Axis]) -> Dim:
 def product_of(body: Body, lanes: int, *, turns: bool = True) -> Product:
     """The axes of the product that the body computes.
 
-    Where there are too few columns to fill vectors of so many lanes, they become rows if `turns`.
+    Where there are too few columns to fill vectors of so many lanes, they become rows if `turns`
+    and sums are long.
     """
     node = body.node
     out = full_index(node.types[0].shape, domain_index(len(body.domain)))
@@ -106,6 +107,7 @@ def product_of(body: Body, lanes: int, *, turns: bool = True) -> Product:
     else:
         theirs = _operand(body, b, groups.merge(right), summed, columns)
     turned = turns and not packed and _narrow(rows, columns, lanes)
+    turned = turned and _worth_turning(columns, summed, lanes, lies_so=ours.along == "free")
     if turned or not columns:
         ours, theirs, rows, columns = theirs, ours, columns, rows
     loop = groups.merge(domain_index(len(body.domain)))
@@ -133,6 +135,25 @@ def _narrow(rows: Sequence[Axis], columns: Sequence[Axis], lanes: int) -> bool:
     few, many = columns[0].extent, rows[-1].extent
     enough = not isinstance(many, int) or many >= many_rows(lanes)
     return isinstance(few, int) and 4 * few <= 3 * lanes and enough
+
+
+def _worth_turning(
+    columns: Sequence[Axis], inner: Sequence[Axis], lanes: int, *, lies_so: bool
+) -> bool:
+    """Whether sums are long enough for full vectors along the rows to save more than the result
+    takes that is stored across them, and packing rows so unless the left operand `lies_so`.
+    """
+    few, terms = extent_of(columns), extent_of(inner)
+    assert isinstance(few, int), "few columns are known"
+    if few == 1:
+        return True
+    if lies_so:
+        least = 2 * lanes if 2 * few <= lanes else 12 * lanes
+    elif few <= max(2, lanes // 4):
+        least = 8 * lanes
+    else:
+        return False
+    return not isinstance(terms, int) or terms >= least
 
 
 def _axes(node: Node) -> tuple[AxisPair, AxisPair]:

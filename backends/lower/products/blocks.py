@@ -6,7 +6,7 @@ from graphc.backends.lower.counts import divide_up, even
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.left_place import LEAST_HEIGHT
 from graphc.backends.lower.products.sizes import FEW_LONG, LONG, NARROW, Sizes
-from graphc.ir.dims import Dim, floordiv, maximum, minimum, mod
+from graphc.ir.dims import Dim, maximum, minimum, mod
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
 
@@ -87,7 +87,7 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     wide += small * (few_wide - wide)
     across, each = maximum(1, divide_up(panels, wide)), inner + RESULT
     work = batch * rows * columns * each
-    down = _down(sizes, tiles, beside, floordiv(work, GRAIN))
+    down = _down(sizes, tiles, beside, divide_up(work, GRAIN))
     if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
         assert isinstance(grain, int), "known rows have a known grain"
         summands = each if isinstance(each, int) else SUMMANDS
@@ -101,11 +101,11 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
 
 def _down(sizes: Sizes, tiles: Dim, beside: Dim, worth: Dim) -> Dim:
     """Blocks of so many tiles, of which as many others are beside each other: where they would be
-    too few for work that is `worth` some chunks, more, but none low.
+    too few for work that is `worth` some chunks, more, an even number, but none low.
     """
     least, wanted = max(1, LEAST_HEIGHT // sizes.tile_rows), minimum(ENOUGH, worth)
     enough = minimum(divide_up(tiles, least), divide_up(wanted, maximum(1, beside)))
-    return maximum(maximum(1, divide_up(tiles, sizes.height // sizes.tile_rows)), enough)
+    return maximum(maximum(1, divide_up(tiles, sizes.height // sizes.tile_rows)), even(enough))
 
 
 def _length(d: Dim) -> int:

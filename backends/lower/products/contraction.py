@@ -43,7 +43,7 @@ def lower_contraction(
     if window is not None:
         direct = _writer(window)(frame, window, body.node.types[0].dtype, lowering.maps)
     shared = frame.words is not None or (direct is not None and direct.chunks != 1)
-    parts = None if shared else deep(frame.product, frame.sizes, frame.blocks)
+    parts = None if shared or known_thin(frame) else deep(frame.product, frame.sizes, frame.blocks)
     if parts is None and direct is not None:
         return _direct(body, schedule, fail, lowering, direct)
     if parts is None:
@@ -98,11 +98,12 @@ def _at_once(
     fail: Callable[[Node, str], int],
 ) -> list[Call]:
     """The same where no sums are parted."""
-    if lowering.frame.product.turned:
-        straight = ProductLowering(body, schedule, fail, turns=False)
-        if known_thin(straight.frame):
-            sums = thin(straight.frame, straight.finished)
-            return [straight.call("dot_thin", sums, thin_chunks(straight.frame))]
+    turned = lowering.frame.product.turned
+    straight = ProductLowering(body, schedule, fail, turns=False) if turned else lowering
+    if known_thin(straight.frame):
+        sums = thin(straight.frame, straight.finished)
+        return [straight.call("dot_thin", sums, thin_chunks(straight.frame))]
+    if turned:
         return _turned(lowering, body, schedule, fail)
     thinness = 0 if lowering.frame.words else is_thin(lowering.frame.product, lowering.frame.sizes)
     if thinness == 0:

@@ -32,6 +32,8 @@ FEW_SUMS = 4
 #: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
 NARROW = 2
 NARROW_ROWS = 64
+#: The same where half a vector has room for them, as packed ones go.
+HALF_ROWS = 24
 FEW_WIDTH = 256
 FEW_WIDE = 512
 #: Last rows of a tile of no more than ANYWHERE.
@@ -184,6 +186,8 @@ def _few_rows(product: Product, schedule: Schedule, sum_type: DType) -> tuple[in
     narrow = NARROW_ROWS if _is_held(product, sum_type, lanes) else few
     if isinstance(columns, int) and columns <= NARROW * lanes:
         width = NARROW * lanes
+        halves = 2 * columns <= lanes and lanes * sum_type.bits >= TYPICAL.vector_bits
+        narrow = min(narrow, HALF_ROWS) if halves else narrow
     elif isinstance(columns, int):
         narrow = few
     if schedule.few is not None:
