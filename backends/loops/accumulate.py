@@ -5,12 +5,14 @@ from __future__ import annotations
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Assign, Combine, Let, Stmt
-from graphc.backends.lower.nests.combine import beats, combined
+from graphc.backends.lower.nests.combine import beats, combined, succeeds
 from graphc.ir.dtypes import DType, bool_, int64
 
 
 def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = None) -> list[Stmt]:
-    """The assignments that an accumulation means."""
+    """The assignments that an accumulation means. Positions come in order, so that of equal values
+    the one at hand stays; the least of all is at the first position, where it is at hand already.
+    """
     best = e.var(s.name, dtype, lanes)
     value = e.cast(e.broadcast(s.value, lanes), dtype)
     if s.position is None:
@@ -18,7 +20,7 @@ def accumulate(s: Accumulate, dtype: DType, lanes: int = 1, mask: Expr | None = 
         return [Assign(s.name, result if mask is None else e.select(mask, result, best))]
     at = e.var(s.name + ".at", int64, lanes)
     position = e.broadcast(s.position, lanes)
-    better = beats(s.combine, value, best, position, at)
+    better = succeeds(s.combine, value, best)
     if mask is not None:
         better = better & mask
     flag = s.name + ".better"

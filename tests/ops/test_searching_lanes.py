@@ -33,3 +33,23 @@ def awkward(size: tuple[int, int], dtype: str) -> np.ndarray:
         value[1::3] = -np.inf
         value[rng.random(size) < 1 / size[1] / 3] = np.nan
     return value
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint8"])
+@pytest.mark.parametrize("shape", [(3,), (300_000,), (40_000, 6), (2, 70_000)])
+def test_where_all_are_the_least_the_first_place_is_named(
+    dtype: str, shape: tuple[int, ...]
+) -> None:
+    """In one chunk or in many, whose results are compared."""
+    limits = (-np.inf, np.inf) if dtype == "float32" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    for sizes in (shape, ("n", "m")[: len(shape)]):
+        x = gc.placeholder("x", sizes, dtype)
+        axes = range(len(shape))
+        run = gc.compile([x], [f(x, axis=a) for a in axes for f in (gc.argmin, gc.argmax)])
+        for limit in limits:
+            value = np.full(shape, limit, dtype)
+            for changed in (value[..., -1:], value[-1:]):
+                wanted = [f(value, axis=a) for a in axes for f in (np.argmin, np.argmax)]
+                for a, b in zip(run(value), wanted, strict=True):
+                    np.testing.assert_array_equal(a, b)
+                changed[...] = 1

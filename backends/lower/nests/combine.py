@@ -120,7 +120,7 @@ def combine_partials(
     taken = Accumulate("s", op.combine, value, position)
     result = e.var("s.at", int64) if places else e.var("s", wide)
     line: list[Stmt] = [Declare("s", identity(op, wide))]
-    line += [Declare("s.at", e.const(2**62, int64))] if places else []
+    line += [Declare("s.at", e.const(0, int64))] if places else []
     some = op.combine == "sum" and out.dtype is float64 and not _at_most(chunks, TOGETHER)
     parts_in_order = For("c", dims(0), dims(chunks), (taken,))
     line += [
