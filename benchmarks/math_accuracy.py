@@ -44,7 +44,8 @@ the table holds below zero and beside the crossings too, and each operation is o
 
 `sin`, `cos` and `tan` hold for every argument: from 2^16 (float32) and 2^30 (float64) on, the angle
 is reduced with as many bits of 2/pi as the exponent asks for, behind a branch that vectors of
-ordinary arguments do not take.
+ordinary arguments do not take. What the reduced angle lacks of its last place is kept, which keeps
+`sin` and `cos` below 1.
 
 All code is straight-line and has the same bits on every target; products that are added are
 explicit fused multiply-adds, so contraction cannot change one. NaN, infinities, signed zeros and

@@ -218,11 +218,11 @@ def half_expm1(x: Expr) -> Expr:
 
 
 def half_expm1_of_small(x: Expr) -> Expr:
-    """(exp(x) - 1) / 2 for x in [0, 40], where n leaves no need for the rest of ln 2."""
+    """(exp(x) - 1) / 2 for x in [0, 40]."""
     form = format_of(x)
     rounder = literal(form.rounder + form.bias - 1, x)
     sums = fma(x, pick(LOG2_E, x), rounder)
-    r = fma(sums - rounder, literal(-LN2, x), x)
+    r = without_ln2(x, sums - rounder)
     m = fma(r * r, polynomial(r, ABOUT_EXPM1), r)
     half_power = float_of(bits_of(sums) << form.fraction)
     return fma(half_power, m, half_power - literal(0.5, x))

@@ -8,12 +8,20 @@ float32 is computed in float64, of which those are few even there.
 from __future__ import annotations
 
 from graphc.backends.loops.expr import Expr, absolute, cast, equal, fma, rint, select
-from graphc.backends.math.floats import INFINITY, NAN, Coefficients, literal, polynomial, rarely
+from graphc.backends.math.floats import (
+    INFINITY,
+    NAN,
+    Coefficients,
+    literal,
+    polynomial,
+    rarely,
+    rounded_product,
+)
 from graphc.backends.math.logarithm import log
 from graphc.backends.math.trigonometric import cosine_near, sine_near
 from graphc.ir.dtypes import float64
 
-PI = 3.141592653589793
+PI, PI_LOW = 3.141592653589793, 1.2246467991473532e-16
 # lgamma(1 + u) = u (u - 1) P(u) / Q(u) for 1 + u in [NEAR, FAR]
 NEAR, FAR = 0.75, 4.0
 LGAMMA_P: Coefficients = {
@@ -66,8 +74,10 @@ ASYMPTOTIC: Coefficients = {
 def sine_and_cosine_of_half_turns(a: Expr) -> tuple[Expr, Expr]:
     """sin(pi a) and cos(pi a) for a in [0, 1/2]."""
     swap = a > literal(0.25, a)
-    angle = select(swap, literal(0.5, a) - a, a) * literal(PI, a)
-    sine, cosine = sine_near(angle), cosine_near(angle)
+    turns = select(swap, literal(0.5, a) - a, a)
+    angle = rounded_product(turns, literal(PI, a))
+    low = fma(turns, literal(PI_LOW, a), fma(turns, literal(PI, a), -angle))
+    sine, cosine = sine_near(angle, low), cosine_near(angle, low)
     return select(swap, cosine, sine), select(swap, sine, cosine)
 
 

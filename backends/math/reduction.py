@@ -1,8 +1,9 @@
 """Angles modulo a right angle: x = n pi/2 + r with |r| <= pi/4 and n known modulo 4.
 
-An ordinary x loses n pi/2 as three floats' sum (Cody and Waite), each product exact by fma. For a
-huge x the bits of 2/pi that matter are those which its exponent selects: they are multiplied by the
-integer fraction of x, and whole turns fall off the top of a 64-bit word (Payne and Hanek).
+An ordinary x loses n pi/2 as three floats' sum (Cody and Waite); what a difference rounds away is
+kept. For a huge x the bits of 2/pi that matter are those which its exponent selects: they are
+multiplied by the integer fraction of x, and whole turns fall off the top of a 64-bit word (Payne
+and Hanek).
 """
 
 from __future__ import annotations
@@ -42,26 +43,19 @@ class Angle:
 
 
 def ordinary(x: Expr) -> Angle:
-    """x in [0, HUGE) by subtraction."""
+    """x in [0, HUGE) by subtraction: the first float's is exact, and so is what the second's loses.
+
+    That holds since x - n first is a multiple of the last place of n second.
+    """
     rounder = literal(format_of(x).rounder, x)
     sums = fma(x, literal(TWO_OVER_PI, x), rounder)
     n = sums - rounder
-    r = x
-    for part in HALF_PI[x.dtype]:
-        r = fma(n, literal(-part, x), r)
-    return Angle(bits_of(sums), r, _lost(x, n, r))
-
-
-def _lost(x: Expr, n: Expr, r: Expr) -> Expr:
-    """What r lacks of x - n pi/2, where the first product leaves no error."""
-    first, second, third = HALF_PI[x.dtype]
-    begun = fma(n, literal(-first, x), x)
-    product = rounded_product(n, literal(second, x))
-    left = begun - product
-    back = left - begun
-    missed = (begun - (left - back)) - (product + back)
-    missed = missed - fma(n, literal(second, x), -product)
-    return fma(n, literal(-third, x), missed) - (r - left)
+    first, second, third = (literal(part, x) for part in HALF_PI[x.dtype])
+    begun = fma(n, -first, x)
+    product = rounded_product(n, second)
+    r = begun - product
+    missed = ((begun - r) - product) - fma(n, second, -product)
+    return Angle(bits_of(sums), r, fma(n, -third, missed))
 
 
 def huge(x: Expr) -> Angle:
@@ -72,9 +66,9 @@ def huge(x: Expr) -> Angle:
     offset = (bits >> form.fraction) + (64 - form.bias - form.fraction)
     high, low = _product(whole, offset, narrow=x.dtype is float32)
     n = (high + (1 << 61)) >> 62
-    r = _radians(high - (n << 62), low)
+    r, missed = _radians(high - (n << 62), low)
     rounded = cast(r, x.dtype)
-    low = cast(r - cast(rounded, float64), x.dtype)
+    low = cast((r - cast(rounded, float64)) + missed, x.dtype)
     finite = x < literal(float("inf"), x)
     return Angle(cast(n, form.signed), select(finite, rounded, literal(float("nan"), x)), low)
 
@@ -108,8 +102,10 @@ def _window(offset: Expr, words: tuple[int, ...], count: int) -> list[Expr]:
     return [(a << shift) | ((b >> 1) >> (const(63, uint64) - shift)) for a, b in pairwise(row)]
 
 
-def _radians(high: Expr, low: Expr) -> Expr:
-    """A signed number of quarter turns in units of 2^-62 and 2^-126, as an angle in float64."""
+def _radians(high: Expr, low: Expr) -> tuple[Expr, Expr]:
+    """A signed number of quarter turns in units of 2^-62 and 2^-126, as an angle in float64, and
+    what that lacks.
+    """
     signed = bitcast(high, int64)
     upper = cast(signed >> 32, float64)
     lower = cast(bitcast(high & 0xFFFFFFFF, int64), float64)
@@ -117,10 +113,11 @@ def _radians(high: Expr, low: Expr) -> Expr:
     near = fma(upper, literal(2.0**32, upper), lower)
     missed = fma(upper, literal(2.0**32, upper), -near) + lower
     tail = missed + rest
-    unit, unit_low = HALF_PI[float64][:2]
+    turn, turn_low = (literal(part, near) for part in HALF_PI[float64][:2])
     turns = near + tail
     turns_low = tail - (turns - near)
-    angle = rounded_product(turns, literal(unit, turns))
-    error = fma(turns, literal(unit, turns), -angle)
-    correction = error + fma(turns, literal(unit_low, turns), turns_low * literal(unit, turns))
-    return (angle + correction) * literal(2.0**-62, angle)
+    angle = rounded_product(turns, turn)
+    error = fma(turns, turn, -angle)
+    correction = error + fma(turns, turn_low, turns_low * turn)
+    total, unit = angle + correction, literal(2.0**-62, angle)
+    return total * unit, ((angle - total) + correction) * unit

@@ -46,6 +46,8 @@ TANH = (
     0.9999738931655884, 0.9999926090240479, 0.9999977350234985, 0.9999995231628418,
     0.9999998807907104, 0.9999998807907104, 1.0,
 )  # fmt: skip
+#: Up to there tanh is nearer to the remainder itself than to none of it.
+SLOPE_IS_GREAT = 1.5 * STEP
 # r / tanh(r) = 1 + r^2 p(r^2) for |r| <= STEP / 2
 TANH_R: Coefficients = {float32: (0.33333328, -0.02222002, 0.0020772684)}
 
@@ -92,8 +94,8 @@ def sigmoid(x: Expr) -> Expr:
     n = sums - ROUNDER
     lacking = fma(n, -pick(LN2_LOW, x), lookup(sums, LACKING))
     r = fma(n, -pick(LN2_HIGH, x), inside) + lacking
-    p = scale(lookup(sums, POWERS), n)
-    e = fma(p, _expm1(r, EXP_B, r), p)
+    t = lookup(sums, POWERS)
+    e = scale(fma(t, _expm1(r, EXP_B, r), t), n)
     w = select(x > literal(0.0, x), literal(1.0, x), e)
     return fma(-e, w / (e + 1.0), w)
 
@@ -101,11 +103,15 @@ def sigmoid(x: Expr) -> Expr:
 def tanh(x: Expr) -> Expr:
     """(t + u) / (1 + t u), where t is that of a near number a, and u that of the remainder r.
 
-    With u = r / (1 + w), v = t r + w and g = t^2 + v that is s - r g / (1 + v): s = t + r is exact,
-    the rest a quarter of it at most, so that hardly any rounding counts but the last.
+    With u = r / (1 + w) and v = t r + w that is t + r (1 - t^2) / (1 + v), and, where t is not yet
+    near 1, t + r - r (t^2 + v) / (1 + v): the first terms are exact, the rest so much smaller than
+    the result that hardly any rounding counts but the last.
     """
     size = smaller(absolute(x), CENTRES[-1])
     sums = fma(size, literal(1 / STEP, x), literal(ROUNDER * SIZE, x))
     r, t = size - lookup(sums, CENTRES), lookup(sums, TANH)
     v = rounded_product(r, fma(r, polynomial(r * r, TANH_R), t))
-    return with_sign(fma(-r, fma(t, t, v) / (v + 1.0), t + r), sign_of(x))
+    near = size < literal(SLOPE_IS_GREAT, x)
+    begun = select(near, t + r, t)
+    lacking = fma(t, t, select(near, v, literal(-1.0, x))) / (v + 1.0)
+    return with_sign(fma(-r, lacking, begun), sign_of(x))

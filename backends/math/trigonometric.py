@@ -34,16 +34,21 @@ COS: Coefficients = {
 }  # fmt: skip
 
 
-def sine_near(r: Expr) -> Expr:
-    """sin(r) for |r| <= pi/4."""
-    z = r * r
-    return fma(r * z, polynomial(z, SIN), r)
+def sine_near(r: Expr, low: Expr) -> Expr:
+    """sin(r + low) for |r| <= pi/4."""
+    z = _square(r, low)
+    return r + fma(r * z, polynomial(z, SIN), low)
 
 
-def cosine_near(r: Expr) -> Expr:
-    """cos(r) for |r| <= pi/4."""
-    z = r * r
+def cosine_near(r: Expr, low: Expr) -> Expr:
+    """cos(r + low) for |r| <= pi/4."""
+    z = _square(r, low)
     return fma(z, fma(z, polynomial(z, COS), literal(-0.5, r)), literal(1.0, r))
+
+
+def _square(r: Expr, low: Expr) -> Expr:
+    """(r + low)^2, rounded about once."""
+    return fma(r, r, (r + r) * low)
 
 
 def _is_odd(n: Expr) -> Expr:
@@ -58,7 +63,7 @@ def _second_bit_as_sign(n: Expr, like: Expr) -> Expr:
 
 def _of_turned(angle: Angle) -> Expr:
     """sin(n pi/2 + r)."""
-    size = select(_is_odd(angle.n), cosine_near(angle.r), sine_near(angle.r))
+    size = select(_is_odd(angle.n), cosine_near(angle.r, angle.low), sine_near(angle.r, angle.low))
     return flip_sign(size, _second_bit_as_sign(angle.n, size))
 
 

@@ -18,8 +18,8 @@ FLOAT32 = {
     "cbrt": 0.6,
     "rsqrt": 1.5,
     "hypot": 1.2,
-    "sin": 1.7,
-    "cos": 1.7,
+    "sin": 0.9,
+    "cos": 0.9,
     "tan": 1.5,
     "asin": 1.4,
     "acos": 1.3,
@@ -38,7 +38,7 @@ FLOAT32 = {
     "lgamma": 0.51,
     "digamma": 0.51,
 }
-TABLED_FLOAT32 = {"exp": 0.8, "sigmoid": 1.6, "tanh": 1.5}
+TABLED_FLOAT32 = {"exp": 0.8, "sigmoid": 1.6, "tanh": 0.8}
 """The same where tables are looked up."""
 FLOAT64 = FLOAT32 | {
     "tan": 1.8,
