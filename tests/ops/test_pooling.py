@@ -74,6 +74,31 @@ def test_gradient_goes_to_the_first_largest(window, stride, target):
     np.testing.assert_array_equal(evaluate([g], {x: ones}, target)[0][0, 0], expected)
 
 
+WINDOWS = [
+    (3, 2, 1),
+    (3, 2, "valid"),
+    (2, 3, "valid"),
+    (5, 2, "same"),
+    ((3, 1), (2, 3), 0),
+    (4, 3, 2),
+]
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize(("window", "stride", "padding"), WINDOWS)
+def test_gradient_of_windows_is_their_transpose(window, stride, padding, symbolic):
+    """What windows see of an image, times weights, is the image times the weights' gradient."""
+    x = image(X, symbolic)
+    seen = nn.image_windows(x, window, stride, padding)
+    places = gc.cumsum(gc.reshape(gc.ones_like(seen), -1), axis=0)
+    weighted = gc.sum(seen * gc.reshape(gc.sin(places), seen.shape))
+    other = np.random.default_rng(0).normal(size=X.shape)
+    for target in TARGETS:
+        (gradient,) = evaluate([gc.grad(weighted, x)], {x: X}, target)
+        (expected,) = evaluate([weighted], {x: other}, target)
+        np.testing.assert_allclose((gradient * other).sum(), expected, rtol=1e-10)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_elements_that_no_window_sees_have_no_gradient(target):
     found = gradient(

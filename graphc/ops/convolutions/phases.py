@@ -182,11 +182,11 @@ def _each(w: Tensor, y: Tensor, node: Node, product: Product) -> Tensor:
     ]
     counts, rank = [len(p) for p in phases], len(shape)
     if not _are_enough(shape[1]):
-        whole = _stacked(parts, counts, rank)
+        whole = stacked(parts, counts, rank)
         return untile(whole, tuple(range(2, rank)), tuple(shape[2:]), (0,) * (rank - 2))
     lines_of = [transpose(x, (0, *range(2, rank), 1)) for x in parts]
     whole = untile(
-        _stacked(lines_of, counts, rank),
+        stacked(lines_of, counts, rank),
         tuple(range(1, rank - 1)),
         tuple(shape[2:]),
         (0,) * (rank - 2),
@@ -204,10 +204,10 @@ def _part(w: Tensor, y: Tensor, phases: Sequence[Phase], shape: Shape, product: 
     return product(kernel, y, tuple(Line(1, 1, p.before) for p in phases), shape[2:])
 
 
-def _stacked(parts: list[Tensor], counts: list[int], axis: int) -> Tensor:
+def stacked(parts: list[Tensor], counts: list[int], axis: int) -> Tensor:
     """The parts along new last axes of these lengths, the last of which counts fastest."""
     if not counts:
         return parts[0]
     each = len(parts) // counts[0]
     groups = [parts[k * each : (k + 1) * each] for k in range(counts[0])]
-    return concat([expand_dims(_stacked(g, counts[1:], axis), axis) for g in groups], axis)
+    return concat([expand_dims(stacked(g, counts[1:], axis), axis) for g in groups], axis)

@@ -57,6 +57,11 @@ class Windows(Op):
         sizes = tuple(x.shape[k] for k in a["axes"])
         if not self.paired and _are_tiles(a["taps"], a["steps"]):
             return (untile(g, a["axes"], sizes, tuple(offset for _, _, offset, _ in a["steps"])),)
+        if not self.paired:
+            from graphc.ops.convolutions.window_phases import has_phases, seen_by
+
+            if has_phases(node):
+                return (seen_by(g, node),)
         steps = tuple((every, -reach, -offset, move) for move, reach, offset, every in a["steps"])
         back = unwindows(g, a["axes"], sizes, steps)
         return (back if self.paired else sum(back, axis=tuple(range(x.ndim, back.ndim))),)
