@@ -60,6 +60,17 @@ def test_ten_classes_of_a_few_rows_are_not_packed() -> None:
         np.testing.assert_allclose(run(a, b, c), wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("inner", ["k", 200])
+@pytest.mark.parametrize("columns", [2, 4])
+def test_registers_hold_no_more_rows_of_few_columns_than_there_is_room_for(
+    columns: int, inner: Any
+) -> None:
+    run = product_of("N", "m", inner, columns, gc.float32)
+    for m in (23, 24, 25, 31, 63, 64, 65):
+        a, b = draw(1, m, 200), draw(2, 200, columns)
+        assert_close(run(a, b), a, b)
+
+
 @pytest.mark.parametrize("isa", ["x86-64-v3", "host"])
 def test_long_sums_of_eight_rows(isa: str) -> None:
     run = product_of("N", "m", "k", "n", gc.float32, isa=isa)

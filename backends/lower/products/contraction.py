@@ -131,7 +131,8 @@ def _turned(
         straight = ProductLowering(body, schedule, fail, small=1, turns=False)
     if straight is None or not straight.frame.sizes.held:
         return _packed(lowering, body, schedule, fail)
-    few = maximum(0, minimum(1, many_rows(lowering.frame.sizes.lanes) - rows))
+    most = min(many_rows(lowering.frame.sizes.lanes) - 1, straight.frame.sizes.few_narrow)
+    few = maximum(0, minimum(1, most + 1 - rows))
     chunks = counted(straight.frame.blocks.chunks, few)
     return [
         straight.call("dot_few", straight.statements(), chunks),
