@@ -224,3 +224,29 @@ def test_rows_of_named_widths_are_added_in_order(rows: int, width: int) -> None:
     for row, line in zip(i, v, strict=True):
         x[row] += line
     np.testing.assert_array_equal(found, x)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("combine", ["add", "set"])
+@pytest.mark.parametrize(
+    ("shape", "axis", "count"),
+    [((10, 33), 0, 50), ((10, 100), 0, 3), ((3, 4, 70), 1, 30), ((40, 6), 1, 9), ((5, 513), 0, 20)],
+)
+def test_more_updates_than_elements_go_by_pieces_of_lines(
+    shape: tuple[int, ...], axis: int, count: int, combine: str, symbolic: bool
+) -> None:
+    names = ["a", "b", "c"][: len(shape)]
+    counts = "k" if symbolic else count
+    sizes = names if symbolic else shape
+    x = gc.placeholder("x", tuple(sizes))
+    i = gc.placeholder("i", (counts,), "int64")
+    updates = gc.placeholder("u", (*sizes[:axis], counts, *sizes[axis + 1 :]))
+    y = getattr(x.at[(*(slice(None),) * axis, i)], combine)(updates)
+    rng = np.random.default_rng(0)
+    feeds = {
+        x: rng.normal(size=shape).astype(np.float32),
+        i: rng.integers(-shape[axis], shape[axis], count),
+        updates: rng.normal(size=(*shape[:axis], count, *shape[axis + 1 :])).astype(np.float32),
+    }
+    (found,), (expected,) = (evaluate([y], feeds, target) for target in ("cpu", "reference"))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

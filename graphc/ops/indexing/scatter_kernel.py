@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from graphc.ops.indexing.modes import may_be_empty, resolve, rest_axes
 
 #: A result is written in at most so many parts at once.
 MOST_PARTS = 16
+#: Elements of a line that are worth a part of their own.
+PIECE = 16
 
 Range = tuple[Any, Any]
 
@@ -26,47 +28,52 @@ def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None) -> None:
     that number.
     """
     x, axes, batch = node.types[0], node.attrs["axes"], node.attrs["batch"]
-    parts = _parts(x, axes, batch)
-    extents = list(x.shape[:batch]) if parts == 1 else [*x.shape[:batch], parts]
     updates = node.inputs[0 if fill is not None else 1]
+    counts = {} if batch else _parts(x, axes, updates.size)
+    extents = [*x.shape[:batch], *counts.values()]
     work = floordiv(x.size + updates.size, maximum(product(extents), 1))
     with kernel.parallel(extents, maximum(work, 1)) as point:
-        rows = None
-        if parts != 1:
-            rows = _rows(kernel, kernel.dim(x.shape[axes[0]]), kernel.dim(parts), point[-1])
-        part = _Part(node, kernel, fill, point[:batch], rows)
+        ranges = {
+            axis: _range(kernel, x.shape[axis], count, which, PIECE if axis != axes[0] else 1)
+            for (axis, count), which in zip(counts.items(), point[batch:], strict=True)
+        }
+        part = _Part(node, kernel, fill, point[:batch], ranges)
         part.begin()
         part.update()
 
 
-def _parts(x: TensorType, axes: Sequence[int], batch: int) -> Dim:
-    """In how many parts of its first indexed axis the result is written.
+def _parts(x: TensorType, axes: Sequence[int], updated: Dim) -> dict[int, Dim]:
+    """In how many parts the result is written along which of its axes.
 
-    Each part goes through all indices, so the fewer elements an update has, the more would be lost.
+    Each part goes through all indices. Where most of the time goes to more updates than there are
+    elements, these are shared by pieces of lines, of which each has a part of every update; else
+    by the first indexed axis, so that the fewer elements an update has, the more would be lost.
     """
-    if batch:
-        return 1
-    width = product(x.shape[k] for k in rest_axes(x.ndim, axes, 0))
-    return minimum(maximum(floordiv(width, 4), 1), MOST_PARTS)
+    last, width = x.ndim - 1, product(x.shape[k] for k in rest_axes(x.ndim, axes, 0))
+    by_rows = minimum(maximum(floordiv(width, 4), 1), MOST_PARTS)
+    pieces = 1 if last in axes else minimum(floordiv(x.shape[last], PIECE), MOST_PARTS)
+    many = minimum(minimum(1, floordiv(pieces, 2)), floordiv(updated, maximum(x.size, 1)))
+    counts = {last: 1 + (pieces - 1) * many, axes[0]: 1 + (by_rows - 1) * (1 - many)}
+    return {axis: count for axis, count in counts.items() if count != 1}
 
 
-def _rows(kernel: KernelWriter, n: Any, parts: Any, part: Any) -> Range:
-    each = kernel.register((n + (parts - 1)) / parts).get()
-    begin = kernel.register(part * each).get()
-    return begin, kernel.register(kernel.ops.minimum(begin + each, n)).get()
+def _range(kernel: KernelWriter, n: Dim, parts: Dim, part: Any, unit: int) -> Range:
+    """Of n elements those of a part, a multiple of so many where there are enough."""
+    size, count = kernel.dim(n), kernel.dim(parts)
+    each = kernel.register((size + (count * unit - 1)) / (count * unit) * unit).get()
+    begin = kernel.register(kernel.ops.minimum(part * each, size)).get()
+    return begin, kernel.register(kernel.ops.minimum(begin + each, size)).get()
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one instance writes: one index into the shared axes and, of the first indexed axis, some
-    rows (None: all).
-    """
+    """What one instance writes: one index into the shared axes and, of some other axes, a range."""
 
     node: Node
     kernel: KernelWriter
     fill: Any
     shared: tuple[Any, ...]
-    rows: Range | None
+    ranges: Mapping[int, Range]
 
     @property
     def x(self) -> TensorType:
@@ -90,8 +97,7 @@ class _Part:
             self.kernel.store(0, index, old)
 
     def _range(self, axis: int) -> Range:
-        whole = self.kernel.dim(0), self.kernel.dim(self.x.shape[axis])
-        return self.rows if self.rows and axis == self.axes[0] else whole
+        return self.ranges.get(axis) or (self.kernel.dim(0), self.kernel.dim(self.x.shape[axis]))
 
     def update(self) -> None:
         """Each update in row-major order."""
@@ -125,9 +131,10 @@ class _Part:
                     k.check(ok, f"axis {axis} of length {n}", i)
                 valid = ok if valid is None else valid & ok
             at[axis] = k.register(position).get()
-        if self.rows:
+        rows = self.ranges.get(self.axes[0])
+        if rows:
             row = at[self.axes[0]]
-            mine = (row >= self.rows[0]) & (row < self.rows[1])
+            mine = (row >= rows[0]) & (row < rows[1])
             valid = mine if valid is None else valid & mine
         return at, valid
 
