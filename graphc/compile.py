@@ -108,7 +108,7 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
     placeholders = tuple(leaves(inputs))
     for x in placeholders:
         if not isinstance(x, Tensor) or x.node.op.name != "placeholder":
-            what = f"\n  {x.describe()}" if isinstance(x, Tensor) else f": {x!r:.80}"
+            what = _computed(x) if isinstance(x, Tensor) else f": {x!r:.80}"
             raise GraphError(f"an input must be a placeholder{what}")
     names = [x.node.attrs["name"] for x in placeholders]
     if isinstance(inputs, dict) and list(inputs) != names:
@@ -133,6 +133,13 @@ def _graph(inputs: Any, outputs: Any, updates: Mapping[Tensor, Any], name: str) 
         raise GraphError("nothing is computed\n  hint: gc.compile([x], y) makes a function of x")
     _check_inputs(placeholders, everything)
     return Graph(placeholders, results, pairs, name, lengths=doubtful_lengths(everything))
+
+
+def _computed(x: Tensor) -> str:
+    """What is said of a tensor that is no placeholder: which ones it is computed from."""
+    names = [n.attrs["name"] for n in topological([x]) if n.op.name == "placeholder"]
+    hint = f"gc.compile([{', '.join(names)}], y) computes such a y of the placeholders it needs"
+    return f"\n  {x.describe()}\n  hint: {hint}" if names else f"\n  {x.describe()}"
 
 
 def _new_value(variable: Tensor, value: Any) -> Tensor:

@@ -256,7 +256,8 @@ _FUNCTION = {
     **dict.fromkeys(["to", "cuda", "cpu"], _PLACE),
     **dict.fromkeys(["train", "fit", "step"], _STEP),
     **dict.fromkeys(["summary", "lower", "as_text"], "f.dump() shows it, stage by stage"),
-    "save": "gc.export(f, path=path) writes a library",
+    **dict.fromkeys(["save", "export"], "gc.export(f, path=path) writes a library"),
+    "tune": "gc.tune(f, *arrays) finds schedules; gc.compile(..., tuning=) takes them",
 }  # fmt: skip
 
 _NAMES = MappingProxyType[str, _Hints]({
