@@ -18,13 +18,22 @@ def test_the_first_draw_is_that_of_the_other_measurements():
 
 
 def test_the_least_mean_is_bold_and_who_is_next_to_it():
-    row = {"graphc": [2e-7, 4e-7], "torch": [3.05e-7], "jax": [1e-6]}
+    row = {"graphc": [2e-7, 4e-7, 3e-7, 3e-7, 3e-7], "torch": [3.05e-7] * 5, "jax": [1e-6] * 5}
     assert accuracy.table({"tiny_call": row}).splitlines()[-3:] == [
         "| workload | graphc | torch | jax |",
         "|---|---|---|---|",
         "| tiny_call | **3.00e-07** (2.0e-07, 4.0e-07) | **3.05e-07** (3.0e-07, 3.0e-07)"
         " | 1.00e-06 (1.0e-06, 1.0e-06) |",
     ]
+
+
+def test_another_number_of_draws_is_told():
+    def label(row):
+        return accuracy.table({"tiny_call": row}).splitlines()[-1].split(" | ")[0]
+
+    assert label({"graphc": [1e-7] * 5}) == "| tiny_call"
+    assert label({"graphc": [1e-7] * 20, "jax": [1e-7] * 20}) == "| tiny_call (20 draws)"
+    assert label({"graphc": [1e-7] * 3, "jax": [1e-7] * 20}) == "| tiny_call (3 to 20 draws)"
 
 
 def test_errors_of_every_draw_are_measured_in_a_process(tmp_path):
