@@ -66,7 +66,7 @@ def test_sums_of_chains_are_added_without_masks() -> None:
 
 @pytest.mark.parametrize(("rows", "asked"), [(1, 0), (2, 4), (3, 3), (5, 2)])
 def test_some_rows_ask_in_turn_for_lines_of_a_large_matrix(rows: int, asked: int) -> None:
-    x, y = matrices(rows, 1024, 1024)
+    x, y = matrices(rows, 2048, 1500)
     calls = program_of([x, y], [x @ y], Schedule()).calls
     (sums, _) = (c.kernel for c in calls if isinstance(c, Call))
     assert len([s for s in walk(sums.body) if isinstance(s, Prefetch)]) == asked

@@ -61,10 +61,27 @@ def test_a_vector_is_a_product_of_one_row() -> None:
 
 def test_long_sums_of_few_rows_are_not_packed_where_the_right_operand_is_near() -> None:
     blocks = blocks_of("m", "k", "n")[2]
-    sizes = [(8, 512, 128), (9, 512, 128), (8, 500, 500), (8, 512, 512), (5, 512, 512)]
+    sizes = [(24, 512, 128), (25, 512, 128), (8, 500, 500), (8, 512, 512), (5, 512, 512)]
     sizes += [(8, 999, 999), (8, 300, 999)]
     small = [evaluate(blocks.small, {"m": m, "k": k, "n": n}) for m, k, n in sizes]
     assert small == [1, 0, 1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("columns", "chunks"), [(33, 1), (100, 2), (256, 4), (9000, 36)])
+def test_blocks_of_few_named_rows_are_narrow_unless_memory_is_far(
+    columns: int, chunks: int
+) -> None:
+    blocks = blocks_of("m", "k", "n")[2]
+    at = {"m": 8, "k": 300, "n": columns}
+    assert evaluate(blocks.small, at) == 1
+    assert evaluate(blocks.chunks, at) == chunks
+
+
+def test_few_rows_are_summed_in_parts_only_where_registers_hold_no_sums() -> None:
+    y = gc.placeholder("y", (512, 500))
+    for rows, parts in ((1, True), (2, True), (3, False), (8, False)):
+        run = gc.compile([x := gc.placeholder("x", (rows, 512)), y], x @ y)
+        assert ("dot_parts" in run.dump("memory")) is parts
 
 
 def test_small_products_share_a_chunk_and_large_ones_are_split() -> None:

@@ -131,7 +131,8 @@ def test_few_rows_read_the_right_operand_in_place(case: tuple[int, int, int], is
 @pytest.mark.parametrize(
     ("shapes", "direct"),
     [
-        (((8, 128), (128, 512)), True),
+        (((8, 100), (100, 256)), True),
+        (((8, 128), (128, 512)), False),
         (((8, 512), (512, 512)), False),
         (((4, 128), (128, 512)), False),
         (((40, 128), (128, 512)), False),

@@ -25,7 +25,7 @@ def kernels(run: Any) -> list[str]:
 
 @pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3", "host"])
 @pytest.mark.parametrize(
-    "shape", [(1, 300, 256), (3, 257, 301), (5, 1024, 160), (1, 61, 9001), (2, 5, 20003)], ids=str
+    "shape", [(1, 300, 256), (2, 257, 301), (2, 1024, 160), (1, 61, 9001), (2, 5, 20003)], ids=str
 )
 def test_parts_of_a_sum_are_added_up(shape: tuple[int, int, int], isa: str) -> None:
     m, k, n = shape

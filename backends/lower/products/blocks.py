@@ -5,7 +5,15 @@ from __future__ import annotations
 from graphc.backends.lower.counts import divide_up, even
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.left_place import LEAST_HEIGHT
-from graphc.backends.lower.products.sizes import FEW_LONG, LONG, NARROW, Sizes
+from graphc.backends.lower.products.sizes import (
+    FEW_LONG,
+    FEW_ROWS,
+    HELD_ELEMENTS,
+    HELD_WIDTH,
+    LONG,
+    NARROW,
+    Sizes,
+)
 from graphc.ir.dims import Dim, maximum, minimum, mod
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
@@ -24,6 +32,8 @@ ENOUGH = 8
 NEAR, COLLIDING = 2 * TYPICAL.second // FLOAT, TYPICAL.colliding // FLOAT // 4
 #: What is taken for the length of a sum that is not known.
 SUMMANDS = 256
+#: What is taken for the number of rows that are few, where that is not known.
+SOME = 2
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,15 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
         beyond = maximum(0, minimum(1, inner * columns - NEAR))
         long = long * maximum(beyond, 1 - minimum(1, mod(columns, COLLIDING)))
     wide = sizes.few - long * max(0, sizes.few - FEW_LONG)
-    few = wide + narrow * (sizes.few_narrow - wide)
+    wide = minimum(wide, FEW_ROWS + sizes.few * (1 - _far(product, sizes)))
+    few = maximum(wide, narrow * sizes.few_narrow)
     return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))
+
+
+def _far(product: Product, sizes: Sizes) -> Dim:
+    """0 where registers hold the sums of few rows and the right operand stays near, else 1."""
+    size = extent_of(product.inner) * extent_of(product.columns)
+    return maximum(0, minimum(1, size - HELD_ELEMENTS)) if sizes.held else 1
 
 
 def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
@@ -81,11 +98,13 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
     tiles, panels = divide_up(rows, sizes.tile_rows), divide_up(columns, panel)
     wide: Dim = sizes.width // panel
     beside = batch * divide_up(panels, wide)
-    few_wide = max(1, sizes.few_width // panel)
+    most, held = (max(1, n // panel) for n in (sizes.few_width, HELD_WIDTH))
+    few_wide = min(held, most) + _far(product, sizes) * max(0, most - held)
     known = all(isinstance(d, int) for d in (batch, rows, columns, inner))
     grain = _grain(product, rows, small)
     wide += small * (few_wide - wide)
-    across, each = maximum(1, divide_up(panels, wide)), inner + RESULT
+    across = maximum(1, divide_up(panels, wide))
+    each = inner + RESULT
     work = batch * rows * columns * each
     down = _down(sizes, tiles, beside, divide_up(work, GRAIN))
     if small == 0 and all(isinstance(d, int) for d in (batch, rows, columns)):
@@ -93,7 +112,9 @@ def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:
         summands = each if isinstance(each, int) else SUMMANDS
         across, down = _shares(sizes, grain, panel, *map(_length, (batch, rows, columns, summands)))
     if known and small:
-        across = _few_shares(sizes, panel, *map(_length, (batch, rows, columns, inner)))
+        least = LEAST_WIDTH if _far(product, sizes) else HELD_WIDTH
+        lengths = map(_length, (batch, rows, columns, inner))
+        across = _few_shares(sizes, panel, least, *lengths)
     count = batch * down * across
     chunks = minimum(count, even(maximum(1, divide_up(work, grain))))
     return Blocks(batch, rows, columns, inner, small, tiles, panels, panel, down, across, chunks)
@@ -113,19 +134,23 @@ def _length(d: Dim) -> int:
     return d
 
 
-def _few_shares(sizes: Sizes, panel: int, batch: int, rows: int, columns: int, inner: int) -> int:
-    """Blocks across a result of few rows: an even number, none narrow, where that is worth it."""
+def _few_shares(
+    sizes: Sizes, panel: int, least: int, batch: int, rows: int, columns: int, inner: int
+) -> int:
+    """Blocks across a result of few rows: an even number, of so many columns at `least`, where that
+    is worth it.
+    """
     across = max(1, -(-columns // sizes.few_width))
     wanted = -(-rows * columns * inner // FEW_GRAIN)
-    across = max(across, min(columns // LEAST_WIDTH, wanted))
+    across = max(across, min(columns // least, wanted))
     return max(1, min(-(-columns // panel), across + (across > 1 and across % 2)))
 
 
 def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
     """Multiply-adds of a chunk at least: fewer where they wait for the right operand's elements."""
-    if product.packed:
-        return minimum(GRAIN, maximum(1, rows) * FEW_GRAIN)
-    return GRAIN - small * (GRAIN - FEW_GRAIN)
+    some = rows if product.packed or isinstance(rows, int) else SOME
+    few = minimum(GRAIN, maximum(1, some) * FEW_GRAIN)
+    return few if product.packed else GRAIN - small * (GRAIN - few)
 
 
 def _shares(

@@ -12,6 +12,7 @@ from graphc.backends.lower.products.direct import DirectProduct
 from graphc.backends.lower.products.direct_plan import DirectPlan
 from graphc.backends.lower.products.direct_rows import FewRows
 from graphc.backends.lower.products.direct_sums import DirectSums
+from graphc.backends.lower.products.frame import Frame
 from graphc.backends.lower.products.lowering import ProductLowering
 from graphc.backends.lower.products.parted import (
     Parted,
@@ -42,6 +43,7 @@ def lower_contraction(
     direct: DirectProduct | None = None
     if window is not None:
         direct = _writer(window)(frame, window, body.node.types[0].dtype, lowering.maps)
+        direct = None if direct.chunks == 1 and _held_by_several(frame) else direct
     shared = frame.words is not None or (direct is not None and direct.chunks != 1)
     parts = None if shared or known_thin(frame) else deep(frame.product, frame.sizes, frame.blocks)
     if parts is None and direct is not None:
@@ -53,6 +55,12 @@ def lower_contraction(
         return calls
     whole = _whole(lowering, body, schedule, fail)
     return [*calls, *(call.only(1 - parts.large) for call in whole)]
+
+
+def _held_by_several(frame: Frame) -> bool:
+    """Whether registers may hold the sums of few known rows in more than one chunk."""
+    chunks = frame.blocks.chunks
+    return frame.sizes.held and frame.blocks.small == 1 and isinstance(chunks, int) and chunks > 1
 
 
 def _deep(

@@ -13,10 +13,9 @@ from graphc.backends.loops.stmt import For, Stmt, Store
 from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Axis, Operand, Product, extent_of
 from graphc.backends.lower.products.blocks import ENOUGH, GRAIN, Blocks
-from graphc.backends.lower.products.few import HELD_ELEMENTS
 from graphc.backends.lower.products.frame import SUMS, Frame
 from graphc.backends.lower.products.parted import PARTIAL, Parted
-from graphc.backends.lower.products.sizes import NARROW, Sizes
+from graphc.backends.lower.products.sizes import HELD_ELEMENTS, NARROW, Sizes
 from graphc.ir.dim_values import substitute
 from graphc.ir.dims import Dim, index, maximum, minimum
 from graphc.ir.record import dataclass

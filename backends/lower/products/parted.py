@@ -15,7 +15,7 @@ from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.few import COLUMN, LINES, ROW, Sums, lines_added
 from graphc.backends.lower.products.frame import ZERO, Frame
-from graphc.backends.lower.products.sizes import Sizes
+from graphc.backends.lower.products.sizes import FEW_ROWS, HELD_ELEMENTS, Sizes
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
@@ -29,6 +29,8 @@ LARGE = SHARE = 2**18
 FAR, AHEAD, ASKING = TYPICAL.shared, 512, 4
 #: Bytes from which on lines come from the shared cache: several rows ask for them in turn.
 OUTSIDE = 2 * TYPICAL.second
+#: Rows that are summed in parts where registers could hold the sums.
+FEW_PARTED = 2
 #: Columns whose sums stay in the first cache.
 WIDEST = 4096
 #: Parts at most, and summands of a part at least, whole groups of so many.
@@ -77,7 +79,7 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     lies = product.right.along == "free" and bool(product.columns) and sizes.lanes > 1
     if not sizes.few or not lies or batch != 1 or (product.turned and rows != 1):
         return None
-    if isinstance(rows, int) and not 0 < rows <= sizes.few:
+    if isinstance(rows, int) and not 0 < rows <= min(sizes.few, FEW_ROWS):
         return None
     itemsize = product.right.tensor.dtype.bytes
     if not isinstance(columns, int) or not isinstance(inner, int):
@@ -85,8 +87,10 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     if not isinstance(rows, int) and sizes.few_narrow > sizes.few:
         return None
     size = columns * inner * itemsize
-    if size < LARGE:
+    held = sizes.held and columns * inner <= HELD_ELEMENTS
+    if size < LARGE or (held and isinstance(rows, int) and rows > FEW_PARTED):
         return None
+    large = maximum(0, minimum(1, FEW_PARTED + 1 - rows)) if held else 1
     across = _even(-(-columns // WIDEST))
     width = -(-columns // (across * sizes.lanes)) * sizes.lanes
     most = max(1, min(MOST_PARTS, inner // LEAST_SUMMANDS))
@@ -95,7 +99,7 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     far = size >= FAR and not (isinstance(rows, int) and rows > ASKING)
     several = isinstance(rows, int) and rows > 1 and not far and size >= OUTSIDE
     asking = -(-LINES // most_rows) if several else 0
-    return Parted(most_rows, columns, inner, parts, across, width, far, asking)
+    return Parted(most_rows, columns, inner, parts, across, width, far, asking, large)
 
 
 def _maybe_parted(
@@ -107,6 +111,9 @@ def _maybe_parted(
     if any(short):
         return None
     large: Dim = 1
+    if sizes.held:
+        most = FEW_PARTED + maximum(0, minimum(sizes.few, columns * inner - HELD_ELEMENTS))
+        large = maximum(0, minimum(1, most + 1 - rows))
     for d, n in (
         (inner, least[0]),
         (columns, least[1]),

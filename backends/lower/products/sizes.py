@@ -29,6 +29,9 @@ WIDEST = 512
 #: packed ones are read again soon; and the columns of its blocks.
 FEW_ROWS, FEW_LONG, LONG = 8, 5, 384
 FEW_SUMS = 4
+#: The same where registers have room for the sums of FEW_ROWS rows in some columns after the other,
+#: elements of a right operand that stays in the caches meanwhile, and columns of a block then.
+FEW_HELD, HELD_ELEMENTS, HELD_WIDTH = 24, 2**21, 64
 #: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
 NARROW = 2
 NARROW_ROWS = 64
@@ -182,8 +185,12 @@ def _few_rows(product: Product, schedule: Schedule, sum_type: DType) -> tuple[in
     then.
     """
     lanes, columns = schedule.lanes(sum_type.bits), extent_of(product.columns[-1:])
+    held = _is_held(product, sum_type, lanes)
     few, width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
-    narrow = NARROW_ROWS if _is_held(product, sum_type, lanes) else few
+    narrow = NARROW_ROWS if held else few
+    near = _less(extent_of(product.inner) * columns, HELD_ELEMENTS + 1)
+    if held and near and schedule.machine.operands >= NARROW * (FEW_ROWS + 1):
+        few = max(few, FEW_HELD)
     if isinstance(columns, int) and columns <= NARROW * lanes:
         width = NARROW * lanes
         halves = 2 * columns <= lanes and lanes * sum_type.bits >= TYPICAL.vector_bits

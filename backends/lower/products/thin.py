@@ -17,7 +17,7 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.blocks import ENOUGH, FEW_GRAIN
 from graphc.backends.lower.products.few import LINES
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
-from graphc.backends.lower.products.sizes import Sizes
+from graphc.backends.lower.products.sizes import FEW_ROWS, Sizes
 from graphc.backends.lower.products.thin_lines import (
     MOST_COLUMNS,
     TURNED,
@@ -79,7 +79,7 @@ def _most_columns(product: Product, sizes: Sizes) -> Dim:
     rows = extent_of(product.rows)
     if sizes.few_narrow > sizes.few:
         hardly_any = HARDLY_ANY_ALONG if product.left.along == "inner" else HARDLY_ANY
-        less = ((sizes.few_narrow, 3), (sizes.few, 3), (hardly_any, 2))
+        less = ((sizes.few_narrow, 3), (FEW_ROWS, 3), (hardly_any, 2))
         return MOST_COLUMNS - sum(n * maximum(0, minimum(1, d + 1 - rows)) for d, n in less)
     if product.left.along == product.right.along == "inner":
         return minimum(MOST_COLUMNS, 2 * rows + 1)
