@@ -77,6 +77,12 @@ def test_blocks_of_few_named_rows_are_narrow_unless_memory_is_far(
     assert evaluate(blocks.chunks, at) == chunks
 
 
+@pytest.mark.parametrize(("columns", "across"), [(100, 1), (256, 1), (500, 2), (9000, 36)])
+def test_blocks_of_one_row_are_wide(columns: int, across: int) -> None:
+    blocks = blocks_of("m", "k", "n")[2]
+    assert evaluate(blocks.across, {"m": 1, "k": 300, "n": columns}) == across
+
+
 def test_few_rows_are_summed_in_parts_only_where_registers_hold_no_sums() -> None:
     y = gc.placeholder("y", (512, 500))
     for rows, parts in ((1, True), (2, True), (3, False), (8, False)):

@@ -9,6 +9,7 @@ from graphc.backends.lower.products.sizes import (
     FEW_LONG,
     FEW_ROWS,
     HELD_ELEMENTS,
+    HELD_ROWS,
     HELD_WIDTH,
     LONG,
     NARROW,
@@ -82,7 +83,8 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
 def _far(product: Product, sizes: Sizes) -> Dim:
     """0 where registers hold the sums of few rows and the right operand stays near, else 1."""
     size = extent_of(product.inner) * extent_of(product.columns)
-    return maximum(0, minimum(1, size - HELD_ELEMENTS)) if sizes.held else 1
+    beyond = maximum(size - HELD_ELEMENTS, HELD_ROWS - extent_of(product.rows))
+    return maximum(0, minimum(1, beyond)) if sizes.held else 1
 
 
 def cut(product: Product, sizes: Sizes, small: Dim | None = None) -> Blocks:

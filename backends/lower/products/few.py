@@ -9,7 +9,7 @@ from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, For, If, Let, Prefetch, Stmt, Store
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.held import held_sums
-from graphc.backends.lower.products.sizes import HELD_ELEMENTS, NARROW
+from graphc.backends.lower.products.sizes import HELD_ELEMENTS, HELD_ROWS, NARROW
 from graphc.ir.dims import maximum, minimum
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
@@ -26,8 +26,6 @@ STRETCH = 256
 TOGETHER, FAR_ELEMENTS = 4, 2**19
 #: Bytes from which on it is in no cache, and elements between those at work and what is asked for.
 NOWHERE_BYTES, AHEAD = TYPICAL.shared, 512
-#: Rows from which on registers hold sums of some columns after the other.
-HELD_ROWS = 2
 
 
 @dataclass(frozen=True)

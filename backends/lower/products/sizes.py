@@ -30,8 +30,10 @@ WIDEST = 512
 FEW_ROWS, FEW_LONG, LONG = 8, 5, 384
 FEW_SUMS = 4
 #: The same where registers have room for the sums of FEW_ROWS rows in some columns after the other,
-#: elements of a right operand that stays in the caches meanwhile, and columns of a block then.
+#: elements of a right operand that stays in the caches meanwhile, and columns of a block then; rows
+#: from which on that is so.
 FEW_HELD, HELD_ELEMENTS, HELD_WIDTH = 24, 2**21, 64
+HELD_ROWS = 2
 #: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
 NARROW = 2
 NARROW_ROWS = 64
