@@ -24,7 +24,7 @@ from graphc.backends.lower.nests.combine import accumulator_dtype, identity, tot
 from graphc.backends.lower.nests.frame import NestFrame
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
-from graphc.backends.lower.nests.phases import turn_index
+from graphc.backends.lower.nests.phases import leaves_some, turn_index
 from graphc.backends.lower.nests.streams import end_ahead, fence, rows_ahead, when_streamed
 from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.reader import offset_of
@@ -162,6 +162,8 @@ class Lowering(NestFrame):
         if self.turns > 1:
             self.stores.sort(key=lambda s: s.buffer)
         inside.extend(self.stores)
+        if leaves_some(self.nest, self.turns):
+            self.tail = self._left_over(looped)
         rows = self.rows_ahead
         for x, position in rows_ahead(level, self.body, self.nest, self.schedule, rows):
             inside.append(Prefetch(self.names[x], self.dims(position)))
@@ -178,6 +180,17 @@ class Lowering(NestFrame):
             self.index = turn_index(self.nest, self.turns, turn)
             self.reader.forget()
 
+    def _left_over(self, looped: list[Root]) -> list[Stmt]:
+        """What is left of the innermost loop after whole turns."""
+        loop, body = self.nest.inner[-1], list[Stmt]()
+        self.index, self.stores = self.nest.loop_index, []
+        self.reader.forget()
+        for root in looped:
+            self._map(root, body, self.index, self.turns)
+        begin = floordiv(loop.extent, self.turns) * self.turns
+        body.extend(self.stores)
+        return [For(loop.name, self.dims(begin), self.dims(loop.extent), tuple(body))]
+
     def inner_loops(self, body: list[Stmt]) -> list[Stmt]:
         for depth, loop in enumerate(reversed(self.nest.inner)):
             whole = depth or self.nest.turning
@@ -189,6 +202,7 @@ class Lowering(NestFrame):
                 body = [For(loop.name, begin, end, tuple(body), "unroll")]
             else:
                 body = [self._for(loop, begin, end, body, depth == 0 and not self.nest.across)]
+                body += self.tail if depth == 0 else []
         return body
 
     def _is_written_out(self) -> bool:
