@@ -31,13 +31,10 @@ of {DRAWS} draws of the inputs, or as many as a row says: their mean, and in bra
 the greatest. The least mean in bold, and those that are greater by no more than a fiftieth. n/a: a
 peer that has no such run, or was not measured (PyTensor compiles transformer_train for minutes).
 
-Of functions that are rounded correctly, with a rounding for each operation, ew_chain would be
-3.92e-08 and ew_grad 7.02e-08; below that are compilers that contract a product and a sum into one
-operation, which graphc never does. Outputs of mean_var that are rounded once would be 3.27e-08.
-The gradients of resnet_block_train jump where rounding decides on which side of zero one of three
-million arguments of its relu falls. Draws where it does make the means, and are the more the larger
-the forward pass's errors: before either relu those of graphc's Winograd convolutions are some three
-times torch's.
+ew_chain and ew_grad are more exact where a compiler contracts a product and a sum into one
+operation, which graphc never does. The gradients of resnet_block_train jump where rounding decides
+on which side of zero an argument of its relu falls, and draws where it does make the means; that is
+the more often the case the larger the errors before the relu, as those of Winograd's convolutions.
 
 """
 ALIKE = 1.02

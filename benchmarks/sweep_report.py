@@ -8,7 +8,7 @@ from sweep import LEAST_MS, LIMIT, deviations
 
 HERE = Path(__file__).parent
 JSON, REPORT = HERE / "sweep.json", HERE / "SWEEP.md"
-CACHES = (1 << 20, 24 << 20)  # bytes that a core's own cache holds, and of the shared one some
+CACHES = (1 << 20, 32 << 20)  # bytes that a core's own cache and the shared one hold
 NAMED_LIMIT = 1.1
 INTRODUCTION = """# Times by size
 
@@ -19,11 +19,10 @@ take too long).
 "Worst": the largest time over what is expected: the trend of sizes up to four times as large or
 small, and never more than any larger size takes; of the least size only the latter is asked. Above
 1.3 it is a cliff, named with its size. "Steps": sizes that are above it just because their memory
-no longer fits the cache that smaller ones fit (a core's own, or three quarters of the shared one,
-where a copy of that size begins to wait for memory). Calls below 5 us are not judged. What others
-do on the machine meanwhile lengthens times: a cliff at one size alone is worth another run. Rows
-were measured one by one, some by older code than others, while others used the machine; of sizes
-that were measured again the least time counts.
+no longer fits the cache that smaller ones fit. Calls below 5 us are not judged. What others do on
+the machine meanwhile lengthens times: a cliff at one size alone is worth another run. Rows were
+measured one by one, some by older code than others, while others used the machine; of sizes that
+were measured again the least time counts.
 """
 BESIDE = """
 ## Named beside fixed sizes

@@ -45,7 +45,6 @@ class NestFrame:
         self.body, self.schedule = body, schedule
         self.nest = plan_nest(body, schedule.across)
         self.index = self.nest.loop_index
-        self.tail: list[Stmt] = []
         self.rows = tuple(v for k, v in enumerate(self.index) if k not in body.row_axes)
         self.inner = tuple(v for k, v in enumerate(self.index) if k in body.row_axes)
         self.dims = DimWriter()
@@ -62,6 +61,7 @@ class NestFrame:
         )
         self.wide: WideRows | None = None
         self.later: list[Call] = []
+        self.tail: list[Stmt] = []  # after the innermost loop
         self.finish: list[Stmt] = []
         self.streams: dict[Expr, None] = {}
         self.memory: list[Alloc] = []
