@@ -1,8 +1,10 @@
 """Convolutions of 3 x 3 taps in steps of 1 become Winograd's, where these take less time.
 
 Numbers of 16 bits are made float32 before. Derivatives have been taken by then, so the gradients
-of convolutions, which are convolutions too, are treated alike. Leave the pass out
-(`disable=["winograd"]`) for sums as they are defined.
+of convolutions, which are convolutions too, are treated alike. Results of convolutions that are
+trained come from short tiles, which err the least: their rounding decides on which side of zero the
+argument of a relu falls, and gradients jump there. Leave the pass out (`disable=["winograd"]`) for
+sums as they are defined.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from graphc.ir.dim_values import evaluate, sizes
 from graphc.ir.dims import Dim, bounds, minimum
 from graphc.ir.dtypes import bfloat16, float16, float32
 from graphc.ir.node import Node, Tensor, apply
-from graphc.ir.walk import blame, rebuild, with_inputs
+from graphc.ir.walk import blame, rebuild, topological, with_inputs
 from graphc.ops.convert import cast
 from graphc.ops.convolutions.convolution import Convolution
 from graphc.ops.convolutions.packed import panel_of
@@ -33,7 +35,7 @@ from graphc.ops.reduction import sum
 from graphc.ops.source import is_constant
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.layouts.narrow import narrow_operands
-from graphc.passes.layouts.winograd_ways import WEIGHT, ways_for
+from graphc.passes.layouts.winograd_ways import EXACT, LONGEST, WEIGHT, ways_for
 
 #: What a named size is taken to be.
 UNKNOWN = 8
@@ -49,10 +51,15 @@ FIRST = (0, 3, 1, 2)
 
 def by_winograd(graph: Graph) -> Graph:
     """The graph with such convolutions replaced."""
-    return graph.with_results(rebuild(graph.results, partial(_visit, graph.relaxed)))
+    nodes = topological(graph.results)
+    trained = any(isinstance(n.op, Convolution) and n.op.role == "w" for n in nodes)
+    longest = EXACT if trained and not graph.relaxed else LONGEST
+    return graph.with_results(rebuild(graph.results, partial(_visit, graph.relaxed, longest)))
 
 
-def _visit(relaxed: bool, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+def _visit(
+    relaxed: bool, longest: int, node: Node, inputs: tuple[Tensor, ...]
+) -> Sequence[Tensor] | None:
     if not isinstance(node.op, Convolution) or not _is_plain(node, node.op):
         return None
     op, node = node.op, with_inputs(node, inputs)
@@ -64,7 +71,8 @@ def _visit(relaxed: bool, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Te
         node = wide.node
     known = dict(zip([*op.takes, op.role], [*node.inputs, *node.outputs], strict=True))
     weight = WEIGHT if is_constant(known["w"]) else 2 * WEIGHT
-    ways = ways_for(known["w"].shape, known["y"].shape, weight, at_once)
+    longest = longest if op.role == "y" else LONGEST
+    ways = ways_for(known["w"].shape, known["y"].shape, weight, at_once, longest)
     if not ways or (op.role == "w" and not _parts(node)):
         return None
     result = {"y": _result, "x": _image, "w": _kernels}[op.role](node, known, ways)

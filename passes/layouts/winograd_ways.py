@@ -22,16 +22,22 @@ TRANSFORM = 8
 NUMBERS = 15360
 #: The time of Winograd's way over that of the direct one at most, in tenths.
 GAIN = 9
+#: The longest tiles, which err some three times as much as the direct sum; those that err
+#: little more than it.
+LONGEST, EXACT = 4, 2
 #: Tiles of one position: the sum as it is defined.
 DIRECT = 1
 #: What named sizes may be: ways that none of these takes are left out.
 LIKELY = tuple(2**k for k in range(3, 13))
 
 
-def ways_for(w: Shape, y: Shape, weight: int = WEIGHT, at_once: int = 1) -> Ways:
+def ways_for(
+    w: Shape, y: Shape, weight: int = WEIGHT, at_once: int = 1, longest: int = LONGEST
+) -> Ways:
     """The ways for kernels and results of these shapes, each with 1 for sizes at which it is the
     quickest, otherwise 0; none where that is the direct sum. `weight` is the time that each number
-    of the kernels takes, `at_once` how many summands the direct sum takes in that of one.
+    of the kernels takes, `at_once` how many summands the direct sum takes in that of one, `longest`
+    the positions of a tile along an axis at most.
     """
     outputs, channels = w[:2]
     if not isinstance(outputs, int) or not isinstance(channels, int):
@@ -42,7 +48,7 @@ def ways_for(w: Shape, y: Shape, weight: int = WEIGHT, at_once: int = 1) -> Ways
     times = {
         m: 10 * at_once * _time(m, channels * outputs, channels + outputs, y, weight)
         for m in POINTS
-        if transforms(m).reach ** 2 * max(channels, outputs) <= NUMBERS
+        if m <= longest and transforms(m).reach ** 2 * max(channels, outputs) <= NUMBERS
     }
     times[DIRECT] = GAIN * direct
     named = sorted({name for d in times.values() for name in sizes(d)})

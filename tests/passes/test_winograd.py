@@ -49,6 +49,25 @@ def near(got, want) -> None:
         assert np.abs(got - want).max() <= TOLERANCE * max(np.abs(want).max(), 1)
 
 
+def test_results_of_trained_convolutions_err_little_more_than_direct_sums():
+    x, k = images(2, 64, 28, 28), kernels(64, 64, 3, 3)
+    y = nn.conv(x, k, padding=1)
+    gradient = gc.grad(gc.sum(y * y), k)
+    assert set(OPS) <= ops_of([y, gradient])
+    rng = np.random.default_rng(3)
+    feeds = {t: drawn(rng, *t.shape) for t in (x, k)}
+    wide = nn.conv(*(t.astype(gc.float64) for t in (x, k)), padding=1)
+    exact = evaluate([wide], feeds)[0]
+
+    def error(outputs, **settings) -> float:
+        found, *_ = gc.compile([x, k], outputs, **settings)(*feeds.values())
+        return float(np.sqrt(np.mean((found - exact) ** 2)))
+
+    direct = error([y, gradient], disable=["winograd"])
+    assert error([y, gradient]) < 1.5 * direct
+    assert 2 * direct < error([y]) < 5 * direct
+
+
 # The transforms
 
 
