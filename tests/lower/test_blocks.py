@@ -15,11 +15,15 @@ from graphc.ir.dim_values import evaluate
 from graphc.passes.fusion.fuse import fuse
 
 
-def blocks_of(m: Any, k: Any, n: Any) -> tuple[Any, Any, Any]:
+#: As of AVX2.
+FEW_REGISTERS = Schedule(vector_bits=256)
+
+
+def blocks_of(m: Any, k: Any, n: Any, schedule: Schedule | None = None) -> tuple[Any, Any, Any]:
     x, y = gc.placeholder("x", (m, k)), gc.placeholder("y", (k, n))
     (body,) = fuse([gc.matmul(x, y)])
     product = product_of(body, 16)
-    sizes = choose_sizes(product, Schedule(), gc.float32)
+    sizes = choose_sizes(product, schedule or Schedule(), gc.float32)
     return product, sizes, cut(product, sizes)
 
 
@@ -60,11 +64,18 @@ def test_a_vector_is_a_product_of_one_row() -> None:
 
 
 def test_long_sums_of_few_rows_are_not_packed_where_the_right_operand_is_near() -> None:
-    blocks = blocks_of("m", "k", "n")[2]
-    sizes = [(24, 512, 128), (25, 512, 128), (8, 500, 500), (8, 512, 512), (5, 512, 512)]
+    blocks = blocks_of("m", "k", "n", FEW_REGISTERS)[2]
+    sizes = [(8, 512, 128), (9, 512, 128), (8, 500, 500), (8, 512, 512), (5, 512, 512)]
     sizes += [(8, 999, 999), (8, 300, 999)]
     small = [evaluate(blocks.small, {"m": m, "k": k, "n": n}) for m, k, n in sizes]
     assert small == [1, 0, 1, 0, 1, 0, 1]
+
+
+def test_few_rows_are_not_packed_where_registers_hold_the_factors_of_two() -> None:
+    blocks = blocks_of("m", "k", "n")[2]
+    for k, n in ((512, 128), (512, 512), (4096, 4096)):
+        small = [evaluate(blocks.small, {"m": m, "k": k, "n": n}) for m in (1, 8, 24, 25)]
+        assert small == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(("columns", "chunks"), [(33, 1), (100, 2), (256, 4), (9000, 36)])
@@ -85,7 +96,7 @@ def test_blocks_of_one_row_are_wide(columns: int, across: int) -> None:
 
 def test_few_rows_are_summed_in_parts_only_where_registers_hold_no_sums() -> None:
     y = gc.placeholder("y", (512, 500))
-    for rows, parts in ((1, True), (2, True), (3, False), (8, False)):
+    for rows, parts in ((1, True), (6, True), (7, False), (8, False)):
         run = gc.compile([x := gc.placeholder("x", (rows, 512)), y], x @ y)
         assert ("dot_parts" in run.dump("memory")) is parts
 

@@ -7,7 +7,6 @@ from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.left_place import LEAST_HEIGHT
 from graphc.backends.lower.products.sizes import (
     FEW_LONG,
-    FEW_ROWS,
     HELD_ELEMENTS,
     HELD_ROWS,
     HELD_WIDTH,
@@ -74,8 +73,7 @@ def few_or_many(product: Product, sizes: Sizes) -> Dim:
     if sizes.held:  # registers hold long sums as well as short ones
         beyond = maximum(0, minimum(1, inner * columns - NEAR))
         long = long * maximum(beyond, 1 - minimum(1, mod(columns, COLLIDING)))
-    wide = sizes.few - long * max(0, sizes.few - FEW_LONG)
-    wide = minimum(wide, FEW_ROWS + sizes.few * (1 - _far(product, sizes)))
+    wide = sizes.few - long * max(0, sizes.few - FEW_LONG) * (not sizes.paired)
     few = maximum(wide, narrow * sizes.few_narrow)
     return maximum(0, minimum(1, few + 1 - extent_of(product.rows)))
 

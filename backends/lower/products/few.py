@@ -15,7 +15,7 @@ from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
 
 H, W, M0, N0 = (e.var(f"p.{name}") for name in ("h", "w", "m0", "n0"))
-ROW, COLUMN, K, GROUP, TILE = (e.var(f"p.{name}") for name in ("m", "n", "k", "q", "c"))
+ROW, COLUMN, K, GROUP, TILE, PAIR = (e.var(f"p.{x}") for x in ("m", "n", "k", "q", "c", "d"))
 #: Lines of the right operand that are added to the sums at once, as many as find places in the
 #: first cache however far apart they lie; what is left goes so many at a time.
 LINES, LAST_LINES = TYPICAL.ways, (4, 1)
@@ -135,34 +135,69 @@ def _added(frame: Frame, sums: Sums, summands: Sequence[Expr]) -> list[Stmt]:
 def _stretch(
     frame: Frame, sums: Sums, summands: Sequence[Expr], begin: Expr, end: Expr
 ) -> list[Stmt]:
-    """These summands of every row, in some of the columns."""
-    at = sums.at(ROW, COLUMN)
-    total = e.load(sums.buffer, at, frame.sum_type)
-    decode = frame.bind(frame.product.rows, M0 + ROW)
+    """These summands of every row, in some of the columns: two rows at a time and one if left, or
+    one by one.
+    """
+    count, paired = frame.blocks.rows, frame.sizes.paired and frame.blocks.rows != 1
+    two, one = [PAIR * 2, PAIR * 2 + 1], [ROW]
+    out, done = list[Stmt](), ZERO
+    if paired:
+        rows = _rows(frame, sums, summands, two, begin, end)
+        out, done = [For("p.d", ZERO, H / 2, tuple(rows))], H / 2 * 2
+    if not paired or not isinstance(count, int) or count % 2:
+        rows = _rows(frame, sums, summands, one, begin, end)
+        out.append(For("p.m", done, H, tuple(rows)))
+    return out
+
+
+def _rows(
+    frame: Frame,
+    sums: Sums,
+    summands: Sequence[Expr],
+    rows: Sequence[Expr],
+    begin: Expr,
+    end: Expr,
+) -> list[Stmt]:
+    """These summands of some rows, for which each line is read once."""
+    dtype = frame.sum_type
+    decode: list[Stmt] = []
+    for i, row in enumerate(rows):
+        decode += frame.bind(frame.product.rows, M0 + row)
+        for u, k in enumerate(summands):
+            frame.bind(frame.product.left.inner, k)
+            decode.append(Let(f"p.a{i}.{u}", frame.left()))
     frame.bind(frame.product.columns, N0 + COLUMN)
-    factors: list[Stmt] = []
-    later: list[Stmt] = []
+    body: list[Stmt] = []
+    totals = [e.load(sums.buffer, sums.at(row, COLUMN), dtype) for row in rows]
     for u, k in enumerate(summands):
-        frame.bind(frame.product.left.inner, k)
         frame.bind(frame.product.right.inner, k)
-        factors.append(Let(f"p.a{u}", frame.left()))
         right = frame.right()
         if sums.ahead and right.op == "load" and len(right.args) == 1:
-            later.append(Prefetch(str(right.attr), right.args[0] + sums.ahead))
-        total = frame.multiply_add(e.var(f"p.a{u}", frame.sum_type), right, total)
+            body.append(Prefetch(str(right.attr), right.args[0] + sums.ahead))
+        if len(rows) > 1:
+            body.append(Let(f"p.b{u}", right))
+            right = e.var(f"p.b{u}", dtype)
+        totals = [
+            frame.multiply_add(e.var(f"p.a{i}.{u}", dtype), right, total)
+            for i, total in enumerate(totals)
+        ]
     if len(summands) == LINES:
-        later += _next_columns(frame, summands[0], sums.asking)
-    columns = frame.along_columns(begin, end, [*later, Store(sums.buffer, at, total)])
-    return [For("p.m", ZERO, H, (*decode, *factors, columns))]
+        for row in rows:
+            body += _next_columns(frame, summands[0], sums.asking, row)
+    body += [
+        Store(sums.buffer, sums.at(row, COLUMN), total)
+        for row, total in zip(rows, totals, strict=True)
+    ]
+    return [*decode, frame.along_columns(begin, end, body)]
 
 
-def _next_columns(frame: Frame, first: Expr, asking: int) -> list[Stmt]:
+def _next_columns(frame: Frame, first: Expr, asking: int, row: Expr) -> list[Stmt]:
     """Asks for the columns of the next stretch in some of the lines from the first on: in others
     for each row.
     """
     out: list[Stmt] = []
     for i in range(asking):
-        line = e.rem(ROW * asking + i, e.const(LINES, ROW.dtype))
+        line = e.rem(row * asking + i, e.const(LINES, ROW.dtype))
         frame.bind(frame.product.right.inner, first + line)
         frame.bind(frame.product.columns, N0 + COLUMN + STRETCH)
         x = frame.right()

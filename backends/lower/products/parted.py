@@ -15,7 +15,7 @@ from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Product, extent_of
 from graphc.backends.lower.products.few import COLUMN, LINES, ROW, Sums, lines_added
 from graphc.backends.lower.products.frame import ZERO, Frame
-from graphc.backends.lower.products.sizes import FEW_ROWS, HELD_ELEMENTS, Sizes
+from graphc.backends.lower.products.sizes import HELD_ELEMENTS, Sizes
 from graphc.ir.dims import Dim, floordiv, maximum, minimum
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
@@ -25,12 +25,12 @@ PARTIAL = "t0"
 #: Bytes of the right operand from which on its lines are read in order, and of a chunk's share.
 LARGE = SHARE = 2**18
 #: Bytes from which on they come from memory, and elements that are asked for ahead then: of more
-#: rows than these each would ask.
+#: rows than these each would ask, unless two ask together.
 FAR, AHEAD, ASKING = TYPICAL.shared, 512, 4
 #: Bytes from which on lines come from the shared cache: several rows ask for them in turn.
 OUTSIDE = 2 * TYPICAL.second
-#: Rows that are summed in parts where registers could hold the sums.
-FEW_PARTED = 2
+#: Rows that are summed in parts where registers could hold the sums, one by one and two at a time.
+FEW_PARTED, FEW_PAIRS = 2, 6
 #: Columns whose sums stay in the first cache.
 WIDEST = 4096
 #: Parts at most, and summands of a part at least, whole groups of so many.
@@ -79,24 +79,24 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     lies = product.right.along == "free" and bool(product.columns) and sizes.lanes > 1
     if not sizes.few or not lies or batch != 1 or (product.turned and rows != 1):
         return None
-    if isinstance(rows, int) and not 0 < rows <= min(sizes.few, FEW_ROWS):
+    if isinstance(rows, int) and not 0 < rows <= sizes.few:
         return None
     itemsize = product.right.tensor.dtype.bytes
     if not isinstance(columns, int) or not isinstance(inner, int):
         return _maybe_parted(rows, columns, inner, itemsize, sizes)
     if not isinstance(rows, int) and sizes.few_narrow > sizes.few:
         return None
-    size = columns * inner * itemsize
+    size, few = columns * inner * itemsize, _few_parted(sizes)
     held = sizes.held and columns * inner <= HELD_ELEMENTS
-    if size < LARGE or (held and isinstance(rows, int) and rows > FEW_PARTED):
+    if size < LARGE or (held and isinstance(rows, int) and rows > few):
         return None
-    large = maximum(0, minimum(1, FEW_PARTED + 1 - rows)) if held else 1
+    large = maximum(0, minimum(1, few + 1 - rows)) if held else 1
     across = _even(-(-columns // WIDEST))
     width = -(-columns // (across * sizes.lanes)) * sizes.lanes
     most = max(1, min(MOST_PARTS, inner // LEAST_SUMMANDS))
     parts = min(most, max(2, _even(size // (SHARE * across))))
     most_rows = rows if isinstance(rows, int) else sizes.few
-    far = size >= FAR and not (isinstance(rows, int) and rows > ASKING)
+    far = size >= FAR and _asks(rows, sizes)
     several = isinstance(rows, int) and rows > 1 and not far and size >= OUTSIDE
     asking = -(-LINES // most_rows) if several else 0
     return Parted(most_rows, columns, inner, parts, across, width, far, asking, large)
@@ -112,7 +112,7 @@ def _maybe_parted(
         return None
     large: Dim = 1
     if sizes.held:
-        most = FEW_PARTED + maximum(0, minimum(sizes.few, columns * inner - HELD_ELEMENTS))
+        most = _few_parted(sizes) + maximum(0, minimum(sizes.few, columns * inner - HELD_ELEMENTS))
         large = maximum(0, minimum(1, most + 1 - rows))
     for d, n in (
         (inner, least[0]),
@@ -123,9 +123,18 @@ def _maybe_parted(
     count = maximum(1, divide_up(columns, WIDEST))
     across = minimum(2 * floordiv(count + 1, 2), maximum(1, 2 * (count - 1)))
     width = divide_up(columns, across * sizes.lanes) * sizes.lanes
-    far = not isinstance(rows, int) or rows <= ASKING  # it may come from memory
+    far = _asks(rows, sizes)  # it may come from memory
     most_rows = rows if isinstance(rows, int) else sizes.few
     return Parted(most_rows, columns, inner, MOST_PARTS, across, width, far, large=large)
+
+
+def _few_parted(sizes: Sizes) -> int:
+    return FEW_PAIRS if sizes.paired else FEW_PARTED
+
+
+def _asks(rows: Dim, sizes: Sizes) -> bool:
+    """Whether rows ask for what follows."""
+    return sizes.paired or not isinstance(rows, int) or rows <= ASKING
 
 
 def _even(count: int) -> int:

@@ -29,11 +29,11 @@ WIDEST = 512
 #: packed ones are read again soon; and the columns of its blocks.
 FEW_ROWS, FEW_LONG, LONG = 8, 5, 384
 FEW_SUMS = 4
-#: The same where registers have room for the sums of FEW_ROWS rows in some columns after the other,
-#: elements of a right operand that stays in the caches meanwhile, and columns of a block then; rows
-#: from which on that is so.
-FEW_HELD, HELD_ELEMENTS, HELD_WIDTH = 24, 2**21, 64
-HELD_ROWS = 2
+#: The same where registers have room for the factors of two rows, and registers that do.
+FEW_PAIRED, ROOMY = 24, 20
+#: Where registers hold the sums of some columns after the other: elements of a right operand that
+#: stays in the caches meanwhile, columns of a block then, and rows from which on that is so.
+HELD_ELEMENTS, HELD_WIDTH, HELD_ROWS = 2**21, 64, 2
 #: Vectors of columns that are few, and the same rows where they are: their sums stay in registers.
 NARROW = 2
 NARROW_ROWS = 64
@@ -53,7 +53,8 @@ class Sizes:
     `unit`. `few`: rows up to which nothing is packed, in blocks of `few_width` columns. `fused`:
     multiply and add are one instruction. `fold`: columns kept for each line of a last axis that is
     one of several (0: there is but one axis). `few_narrow`: as `few`, where the columns are no more
-    than NARROW vectors. `held`: sums of few rows may stay in registers. `in_place`: the left
+    than NARROW vectors. `held`: sums of few rows may stay in registers; `paired`: registers have
+    room for the factors of two rows. `in_place`: the left
     operand is read where it lies; `laid_out`: in tiles, which are packed before. `operands`:
     registers for sums and what is multiplied.
     """
@@ -69,6 +70,7 @@ class Sizes:
     few: int
     few_narrow: int
     held: bool
+    paired: bool
     few_width: int
     fold: int
     fused: bool
@@ -139,6 +141,7 @@ def choose_sizes(
         few=few,
         few_narrow=few_narrow,
         held=_is_held(product, sum_type, lanes),
+        paired=_is_paired(schedule),
         few_width=few_width,
         fold=fold,
         fused=sum_type.is_float and schedule.fused,
@@ -188,11 +191,8 @@ def _few_rows(product: Product, schedule: Schedule, sum_type: DType) -> tuple[in
     """
     lanes, columns = schedule.lanes(sum_type.bits), extent_of(product.columns[-1:])
     held = _is_held(product, sum_type, lanes)
-    few, width = _few(product), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
+    few, width = _few(product, schedule), FEW_WIDTH if _less(columns, 4 * FEW_WIDE) else FEW_WIDE
     narrow = NARROW_ROWS if held else few
-    near = _less(extent_of(product.inner) * columns, HELD_ELEMENTS + 1)
-    if held and near and schedule.machine.operands >= NARROW * (FEW_ROWS + 1):
-        few = max(few, FEW_HELD)
     if isinstance(columns, int) and columns <= NARROW * lanes:
         width = NARROW * lanes
         halves = 2 * columns <= lanes and lanes * sum_type.bits >= TYPICAL.vector_bits
@@ -206,8 +206,13 @@ def _few_rows(product: Product, schedule: Schedule, sum_type: DType) -> tuple[in
 
 def _is_held(product: Product, sum_type: DType, lanes: int) -> bool:
     """Whether sums of few rows may stay in registers."""
-    free = bool(_few(product) and product.columns) and product.right.along == "free"
+    free = _reads_lines(product) and bool(product.columns) and product.right.along == "free"
     return free and lanes > 1 and sum_type.is_float and len(product.rows) <= 1
+
+
+def _is_paired(schedule: Schedule) -> bool:
+    """Whether registers have room for the factors of two rows."""
+    return schedule.machine.operands >= ROOMY
 
 
 def _stays(node: Node) -> bool:
@@ -242,12 +247,17 @@ def _less(x: Dim, limit: int) -> bool:
     return not isinstance(x, int) or x < limit
 
 
-def _few(product: Product) -> int:
-    if product.packed:
-        return 0
+def _reads_lines(product: Product) -> bool:
+    """Whether the right operand may be read where it lies."""
     inner = max(len(product.left.inner), len(product.right.inner))
-    if inner > 1 or len(product.columns) > 1:
+    return not product.packed and inner <= 1 and len(product.columns) <= 1
+
+
+def _few(product: Product, schedule: Schedule) -> int:
+    if not _reads_lines(product):
         return 0
+    if product.columns and product.right.along == "free" and _is_paired(schedule):
+        return FEW_PAIRED
     if product.right.along == "free" or not product.columns:
         terms = extent_of(product.inner)
         return FEW_LONG if isinstance(terms, int) and terms >= LONG else FEW_ROWS
