@@ -50,7 +50,8 @@ def known_thin(frame: Frame) -> bool:
     if product.left.along != "inner" or frame.words is not None or any(len(a) != 1 for a in axes):
         return False
     many = frame.sizes.lanes > 1 and rows >= MANY_ROWS and inner >= MANY_SUMMANDS
-    return many and 1 < columns <= MOST_COLUMNS
+    most = _most_columns(product, frame.sizes)
+    return many and isinstance(most, int) and 1 < columns <= most
 
 
 def is_thin(product: Product, sizes: Sizes) -> Dim:
@@ -79,7 +80,7 @@ def _most_columns(product: Product, sizes: Sizes) -> Dim:
     rows = extent_of(product.rows)
     if sizes.few_narrow > sizes.few:
         hardly_any = HARDLY_ANY_ALONG if product.left.along == "inner" else HARDLY_ANY
-        less = ((sizes.few_narrow, 3), (FEW_ROWS, 3), (hardly_any, 2))
+        less = ((sizes.few_narrow, 5), (FEW_ROWS, 3), (hardly_any, 2))
         return MOST_COLUMNS - sum(n * maximum(0, minimum(1, d + 1 - rows)) for d, n in less)
     if product.left.along == product.right.along == "inner":
         return minimum(MOST_COLUMNS, 2 * rows + 1)

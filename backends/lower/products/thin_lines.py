@@ -16,7 +16,7 @@ from graphc.ir.dtypes import bool_
 from graphc.ir.record import dataclass
 
 #: The columns at most, and the right operand's part turned to lie along the sum.
-MOST_COLUMNS, TURNED = 8, "p.turned"
+MOST_COLUMNS, TURNED = 10, "p.turned"
 
 N, K, M0, K0, KN, H, W = (e.var(f"p.{x}") for x in ("n", "k", "m0", "k0", "kn", "h", "w"))
 TILE, VECTOR, PANEL = (e.var(f"p.{x}") for x in ("t", "v", "j"))
