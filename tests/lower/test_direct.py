@@ -77,6 +77,16 @@ def test_doubles(case: Any) -> None:
     assert_equal(case, gc.float64)
 
 
+def test_sums_are_taken_in_chains() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((64, n)).astype(np.float32) for n in (11, 16))
+    x, y = gc.placeholder("x", a.shape), gc.placeholder("y", b.shape)
+    run = gc.compile([x, y], x.T @ y)
+    assert "d.k0" in run.dump("loops")
+    wanted = a.T.astype(np.float64) @ b
+    assert np.linalg.norm(run(a, b) - wanted) / np.linalg.norm(wanted) < 1.2e-7
+
+
 def test_what_lies_beyond_a_line_does_not_count() -> None:
     """Lanes beyond the last position of a line see other lines; infinities there stay there."""
     x, w = gc.placeholder("x", (1, 1, 3, 20)), gc.placeholder("w", (2, 1, 1, 3))

@@ -15,6 +15,7 @@ from graphc.backends.loops.stmt import Alloc, Assign, Declare, For, Let, Stmt, S
 from graphc.backends.lower.counts import divide_up
 from graphc.backends.lower.products.axes import Axis
 from graphc.backends.lower.products.blocks import GRAIN
+from graphc.backends.lower.products.chains import tile_chain_of
 from graphc.backends.lower.products.direct_plan import DirectPlan, Source, Tiled
 from graphc.backends.lower.products.frame import SUMS, ZERO, Frame
 from graphc.ir.dim_values import product, substitute
@@ -25,6 +26,7 @@ Places = tuple[int, ...]
 Where = dict[Atom, Dim]
 
 X = index("p.x")
+CHAIN = e.var("d.c")
 
 
 class DirectProduct:
@@ -149,11 +151,31 @@ class DirectProduct:
         ]
         zero = e.broadcast(e.const(0, self.frame.sum_type), self.lanes)
         declared = [Declare(name, zero) for name in names]
-        stores = [
-            Store(SUMS, e.ramp(self._vector_at(k), self.lanes), self._sum(name))
-            for k, name in enumerate(names)
-        ]
-        return [*declared, *self._summed(self._step()), *stores]
+        chain, step = self._chain(), self._step()
+        summed = self._summed(step) if chain is None else [self._link(chain, step)]
+        stores = []
+        for k, name in enumerate(names):
+            at, total = e.ramp(self._vector_at(k), self.lanes), self._sum(name)
+            if chain is not None:
+                before = e.load(SUMS, at, self.frame.sum_type)
+                total = total + e.select(CHAIN > 0, before, 0)
+            stores.append(Store(SUMS, at, total))
+        body = [*declared, *summed, *stores]
+        if chain is None:
+            return body
+        count = self.dims(divide_up(self.frame.product.inner[0].extent, chain))
+        return [For("d.c", ZERO, e.maximum(count, 1), tuple(body))]
+
+    def _chain(self) -> int | None:
+        """Summands of a chain of a sum along one axis; None: all of them are one."""
+        inner = self.frame.product.inner
+        floats = self.frame.sum_type.is_float
+        return tile_chain_of(inner[0].extent) if floats and len(inner) == 1 else None
+
+    def _link(self, chain: int, step: Sequence[Stmt]) -> For:
+        """The summands of one chain."""
+        last = e.minimum(CHAIN * chain + chain, self.dims(self.frame.product.inner[0].extent))
+        return For("d.k0", CHAIN * chain, last, tuple(step))
 
     def _vector_at(self, k: int) -> Expr:
         """Where vector k of the tile's sums is stored."""
