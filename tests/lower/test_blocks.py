@@ -88,6 +88,15 @@ def test_blocks_of_few_named_rows_are_narrow_unless_memory_is_far(
     assert evaluate(blocks.chunks, at) == chunks
 
 
+@pytest.mark.parametrize("bits", [512, 256, 128])
+def test_no_block_of_few_rows_is_wider_than_its_sums(bits: int) -> None:
+    for columns in range(1, 3000, 13):
+        _, sizes, blocks = blocks_of(4, 7, columns, Schedule(vector_bits=bits))
+        assert blocks.small == 1
+        widest = -(-blocks.panels // blocks.across) * blocks.panel
+        assert min(widest, columns) <= sizes.few_width, columns
+
+
 @pytest.mark.parametrize(("columns", "across"), [(100, 1), (256, 1), (500, 2), (9000, 36)])
 def test_blocks_of_one_row_are_wide(columns: int, across: int) -> None:
     blocks = blocks_of("m", "k", "n")[2]

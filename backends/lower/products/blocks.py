@@ -140,10 +140,11 @@ def _few_shares(
     """Blocks across a result of few rows: an even number, of so many columns at `least`, where that
     is worth it.
     """
-    across = max(1, -(-columns // sizes.few_width))
+    panels = -(-columns // panel)
+    across = max(1, -(-panels // max(1, sizes.few_width // panel)))
     wanted = -(-rows * columns * inner // FEW_GRAIN)
     across = max(across, min(columns // least, wanted))
-    return max(1, min(-(-columns // panel), across + (across > 1 and across % 2)))
+    return max(1, min(panels, across + (across > 1 and across % 2)))
 
 
 def _grain(product: Product, rows: Dim, small: Dim) -> Dim:
