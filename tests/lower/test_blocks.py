@@ -14,7 +14,6 @@ from graphc.backends.lower.products.sizes import choose_sizes
 from graphc.ir.dim_values import evaluate
 from graphc.passes.fusion.fuse import fuse
 
-
 #: As of AVX2.
 FEW_REGISTERS = Schedule(vector_bits=256)
 

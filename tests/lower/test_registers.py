@@ -76,9 +76,7 @@ def test_known_columns_end_in_half_a_vector(n: int, ways: str) -> None:
     ("summands", "most"),
     [(64, 1.0e-7), (128, 1.6e-7), (192, 1.9e-7), (256, 1.8e-7), (320, 1.8e-7), (784, 1.9e-7)],
 )
-def test_sums_in_registers_round_as_several_chains(
-    summands: int, most: float
-) -> None:
+def test_sums_in_registers_round_as_several_chains(summands: int, most: float) -> None:
     a, b = draw(192, summands), draw(summands, 192)
     x, y, z = product("NN", 192, summands, 192)
     want = a.astype(np.float64) @ b

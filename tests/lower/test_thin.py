@@ -43,7 +43,7 @@ def compiled(ways: str, m: Any, k: Any, n: Any, **options: Any) -> Any:
 @pytest.mark.parametrize("ways", WAYS)
 def test_one_compilation_serves_few_columns_and_many(ways: str, isa: str) -> None:
     run = compiled(ways, "m", "k", "n", isa=isa)
-    for m, n, k in product([0, 1, 3, 5, 17, 300], [0, 1, 2, 5, 8, 9, 20], [0, 1, 16, 33, 700]):
+    for m, n, k in product([0, 1, 3, 5, 17, 300], [0, 1, 2, 5, 9, 10, 11, 20], [0, 1, 16, 33, 700]):
         a, b = draw(1, m, k), draw(2, k, n)
         assert_close(run(a, b), a, b)
 
@@ -52,7 +52,7 @@ def test_one_compilation_serves_few_columns_and_many(ways: str, isa: str) -> Non
 def test_known_summands_and_rows_are_summed_alike(ways: str) -> None:
     for m, k in [(11, 37), (300, 513), (7, 1100)]:
         run = compiled(ways, m, k, "n")
-        for n in (1, 2, 4, 8, 9):
+        for n in (1, 2, 4, 8, 9, 10, 11):
             a, b = draw(1, m, k), draw(2, k, n)
             assert_close(run(a, b), a, b)
 
@@ -93,7 +93,7 @@ def test_the_number_of_threads_changes_no_bit_of_a_thin_product() -> None:
 
 
 @pytest.mark.parametrize("way", ["N", "T"])
-@pytest.mark.parametrize("n", [2, 3, 5, 7, 8])
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 8, 9, 10])
 def test_few_known_columns_are_summed_along_long_lines(n: int, way: str) -> None:
     for m, k in [(256, 2100), (521, 512)]:
         y = gc.placeholder("y", (n, k) if way == "T" else (k, n))

@@ -20,6 +20,7 @@ from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.backends.lower.products.sizes import FEW_ROWS, Sizes
 from graphc.backends.lower.products.thin_lines import (
     MOST_COLUMNS,
+    ROOM,
     TURNED,
     along_lines,
     shape_of,
@@ -128,7 +129,7 @@ def thin(frame: Frame, finished: Callable[[Expr], list[Stmt]]) -> tuple[Stmt, ..
     along = frame.product.left.along == "inner"
     sums = along_lines(frame) if along else _lines_added(frame)
     body = (*place, *_cleared(frame), *sums, _finish(frame, finished))
-    scratch = [Alloc(SUMS, frame.sum_type, MOST_COLUMNS * shape.stride)]
+    scratch = [Alloc(SUMS, frame.sum_type, ROOM * shape.stride)]
     if along:
         scratch.append(Alloc(TURNED, frame.sum_type, MOST_COLUMNS * shape.line))
     return (*scratch, For("p.block", first, last, body))

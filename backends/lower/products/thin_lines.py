@@ -15,8 +15,9 @@ from graphc.backends.lower.products.frame import SUMS, ZERO, Frame, parts
 from graphc.ir.dtypes import bool_
 from graphc.ir.record import dataclass
 
-#: The columns at most, and the right operand's part turned to lie along the sum.
-MOST_COLUMNS, TURNED = 10, "p.turned"
+#: The columns at most, how many are summed at once, room for the sums of whole tiles of them, and
+#: the right operand's part turned to lie along the sum.
+MOST_COLUMNS, AT_ONCE, ROOM, TURNED = 10, 4, 12, "p.turned"
 
 N, K, M0, K0, KN, H, W = (e.var(f"p.{x}") for x in ("n", "k", "m0", "k0", "kn", "h", "w"))
 TILE, VECTOR, PANEL = (e.var(f"p.{x}") for x in ("t", "v", "j"))
@@ -51,7 +52,7 @@ def shape_of(product: Product) -> Shape:
     columns = extent_of(product.columns)
     if not isinstance(columns, int):
         return Shape(256, 1024, 4, 1)
-    return Shape(512, 2048, 6, -(-columns // -(-columns // 4)))
+    return Shape(512, 2048, 6, -(-columns // -(-columns // AT_ONCE)))
 
 
 def sum_at(frame: Frame, row: Expr, column: Expr = N) -> Expr:
