@@ -20,8 +20,8 @@ CHAINS = 32
 ROWS = (*range(1, 10), 12, 13, 16, 17, 23, 24, 25, 33, 64, 100)
 SUMMANDS = (1, 2, 7, 8, 9, 16, 17, 31, 63, 64, 65, 100, 128, 200, 513, 784, 1000, 2050)
 COLUMNS = (*range(1, 5), *range(8, 12), 15, 16, 17, 31, 33, 64, 100, 129, 255, 257, 512, 1000, 4100)
-#: Elements of an operand at most.
-LARGEST = 2_500_000
+#: Columns of those that may have any number, and elements of an operand, at most.
+WIDEST, LARGEST = 1500, 2_500_000
 
 
 class Operand:
@@ -53,11 +53,13 @@ class Operand:
 def operands(rng: np.random.Generator, dtype: DType) -> tuple[Operand, Operand]:
     """Two operands of a product; an axis whose key is a name has a named size."""
     m, k, n = (int(rng.choice(sizes)) for sizes in (ROWS, SUMMANDS, COLUMNS))
+    if rng.random() < 0.5:
+        n = int(rng.integers(1, WIDEST))
     if k * max(m, n) > LARGEST:
         k = 100
-    keys = [name if rng.random() < 0.4 else f"={name}" for name in "bmkn"]
+    keys = [name if rng.random() < 0.25 else f"={name}" for name in "bmkn"]
     b, m_, k_, n_ = keys
-    batch = {b: int(rng.integers(2, 4))} if rng.random() < 0.4 else {}
+    batch = {b: int(rng.integers(2, 4))} if rng.random() < 0.2 else {}
     shared = batch if rng.random() < 0.7 else {}
     left, right = {m_: m, k_: k}, {k_: k, n_: n}
     return Operand(rng, "x", batch | left, dtype), Operand(rng, "y", shared | right, dtype)
