@@ -168,3 +168,11 @@ def test_many_columns_that_are_not_known_are_parted_too() -> None:
         a, b = (rng.integers(-(2**31), 2**31, s, np.int32) for s in ((2, 530), (530, n)))
         assert np.array_equal(run(a, b), a @ b)
         assert_same_bits(run, a, b)
+
+
+def test_sums_of_parts_take_memory_for_the_rows_that_there_are() -> None:
+    x, y = gc.placeholder("x", ("b", 2048)), gc.placeholder("y", (2048, 4096))
+    memory = gc.compile([x, y], x @ y).memory
+    one, five, many = (memory.at(b=b).arena for b in (1, 5, 100))
+    assert 4 * one < five < 6 * one
+    assert many < one

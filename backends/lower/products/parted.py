@@ -51,7 +51,7 @@ class Parted:
     lines for which each row asks. `large` is 1 where all that is worth it, else 0.
     """
 
-    rows: int
+    rows: Dim
     columns: Dim
     inner: Dim
     parts: int
@@ -95,11 +95,11 @@ def parted(product: Product, sizes: Sizes) -> Parted | None:
     width = -(-columns // (across * sizes.lanes)) * sizes.lanes
     most = max(1, min(MOST_PARTS, inner // LEAST_SUMMANDS))
     parts = min(most, max(2, _even(size // (SHARE * across))))
-    most_rows = rows if isinstance(rows, int) else sizes.few
     far = size >= FAR and _asks(rows, sizes)
     several = isinstance(rows, int) and rows > 1 and not far and size >= OUTSIDE
-    asking = -(-LINES // most_rows) if several else 0
-    return Parted(most_rows, columns, inner, parts, across, width, far, asking, large)
+    asking = -(-LINES // rows) if several else 0
+    few_rows = minimum(rows, sizes.few)
+    return Parted(few_rows, columns, inner, parts, across, width, far, asking, large)
 
 
 def _maybe_parted(
@@ -124,8 +124,8 @@ def _maybe_parted(
     across = minimum(2 * floordiv(count + 1, 2), maximum(1, 2 * (count - 1)))
     width = divide_up(columns, across * sizes.lanes) * sizes.lanes
     far = _asks(rows, sizes)  # it may come from memory
-    most_rows = rows if isinstance(rows, int) else sizes.few
-    return Parted(most_rows, columns, inner, MOST_PARTS, across, width, far, large=large)
+    few_rows = minimum(rows, sizes.few)
+    return Parted(few_rows, columns, inner, MOST_PARTS, across, width, far, large=large)
 
 
 def _few_parted(sizes: Sizes) -> int:
@@ -174,7 +174,7 @@ def _columns(frame: Frame, plan: Parted) -> list[Stmt]:
 def _sums(frame: Frame, plan: Parted, part: Expr) -> Sums:
     """Where the sums of a part lie, for the columns from p.n0 on."""
     width = frame.dims(plan.columns)
-    start = part * (plan.rows * width) + N0
+    start = part * (frame.dims(plan.rows) * width) + N0
     return Sums(PARTIAL, start, width, AHEAD if plan.far else 0, plan.asking)
 
 
