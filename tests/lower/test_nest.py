@@ -260,3 +260,11 @@ def test_no_two_chunks_write_to_one_line_of_memory() -> None:
     assert scratch
     for buffer in scratch:
         assert evaluate(buffer.elements, {"n": 5000, "m": 3}) % 16 == 0
+
+
+def test_maps_of_many_operations_have_fewer_vectors_in_flight() -> None:
+    x = gc.placeholder("x", (4096,))
+    for y, vectors in ((gc.tanh(x), 4), (gc.tanh(x) * gc.sigmoid(x) + gc.exp(-x * x), 3)):
+        ((_, kernel),) = calls(x, [y])
+        (loop,) = (s for s in walk(kernel.body) if isinstance(s, For) and s.kind == "vector")
+        assert loop.unroll == vectors

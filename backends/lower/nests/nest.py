@@ -22,10 +22,16 @@ from graphc.backends.loops.stmt import (
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.combine import accumulator_dtype, identity, total_dtype
 from graphc.backends.lower.nests.frame import NestFrame
-from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear
+from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, linear, work_of_all
 from graphc.backends.lower.nests.next_row import NextRow, begun_early
 from graphc.backends.lower.nests.phases import leaves_some, turn_index
-from graphc.backends.lower.nests.streams import end_ahead, fence, rows_ahead, when_streamed
+from graphc.backends.lower.nests.streams import (
+    BUSY,
+    end_ahead,
+    fence,
+    rows_ahead,
+    when_streamed,
+)
 from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.reader import offset_of
 from graphc.ir.dims import Dim, floordiv, maximum
@@ -34,6 +40,9 @@ from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
 from graphc.passes.fusion.fuse import Body, Root
+
+#: Vectors in flight of a map of many operations: of four, some registers would wait in memory.
+BUSY_VECTORS = 3
 
 
 def lower_nest(body: Body, schedule: Schedule, fail: Callable[[Node, str], int]) -> list[Call]:
@@ -102,10 +111,16 @@ class Lowering(NestFrame):
         if not vector:
             return For(loop.name, begin, end, tuple(body))
         filled = all(p.writes for p in self.params) and not self._computes()
-        unroll = 1 if self.nest.across or filled else self.schedule.unroll
+        unroll = 1 if self.nest.across or filled else self._vectors_at_once()
         return For(
             loop.name, begin, end, tuple(body), "vector", self.schedule.lanes(self._bits()), unroll
         )
+
+    def _vectors_at_once(self) -> int:
+        """Vectors in flight: fewer in maps of so many operations that registers are short."""
+        maps = all(root.role == "map" for root in self.body.roots)
+        busy = maps and work_of_all(self.body) >= BUSY
+        return min(self.schedule.unroll, BUSY_VECTORS) if busy else self.schedule.unroll
 
     def _computes(self) -> bool:
         """Whether anything but repetition is done."""
