@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from graphc import init
+
 # Compiling inside an example makes its time vary, so a deadline would fail at random; the ordinary
 # run must give the same verdict twice, and fuzzing looks for what it has not seen.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
@@ -66,6 +68,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("gpu") and not count_gpus():
             item.add_marker(skip)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(autouse=True)
+def stream_of_weights() -> None:
+    """Layers without a seed begin every test alike, whichever tests ran before it."""
+    init.seed(0)
 
 
 @functools.cache
