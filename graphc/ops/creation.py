@@ -69,10 +69,12 @@ def empty_like(x: TensorLike, dtype: Any = None) -> Tensor:
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Tensor:
     """The numbers from start on in steps, below stop; with one bound, from 0.
 
-    Bounds are numbers or, with a number for the step, sizes such as x.shape[0]. By default int64,
-    or float32 where a bound or the step is a float (computed in float64).
+    Bounds are numbers or, with a number for the step, sizes such as x.shape[0]; one alone is how
+    many numbers there are, and calls that make it negative are refused. By default int64, or
+    float32 where a bound or the step is a float (computed in float64).
     """
-    if stop is None:
+    alone = stop is None
+    if alone:
         start, stop = 0, start
     for part in (start, stop, step):
         if isinstance(part, Tensor):
@@ -85,7 +87,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Te
         raise ShapeError("the step cannot be 0")
     if any(isinstance(part, float) for part in (start, stop, step)):
         return _float_range(start, stop, step, as_dtype(dtype or float32))
-    positions = iota((_count(start, stop, step),))
+    whole = alone and isinstance(stop, DimExpr) and step == 1
+    positions = iota((stop if whole else _count(start, stop, step),))
     first = start if isinstance(start, int) else extent(start)
     return cast(positions * step + first, dtype or int64)
 

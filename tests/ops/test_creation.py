@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphc.compile import compile as compile_graph
 from graphc.ir.dtypes import bfloat16, float32, float64, int64
-from graphc.ir.errors import DTypeError, ShapeError
+from graphc.ir.errors import ArgumentError, DTypeError, ShapeError
+from graphc.nn import average_pool
 from graphc.ops import axes as a
 from graphc.ops import creation as c
 from graphc.ops import diagonal as d
@@ -71,6 +73,17 @@ def test_arange_takes_sizes() -> None:
     agrees(lambda x: c.arange(1, x.shape[1], 2), lambda x: np.arange(1, 5, 2), X, targets=TARGETS)
     agrees(lambda x: c.arange(x.shape[0], x.shape[1]), lambda x: np.arange(3, 5), X)
     agrees(lambda x: c.arange(x.shape[1], x.shape[0]), lambda x: np.arange(5, 3), X)
+
+
+def test_arange_of_a_length_has_that_length() -> None:
+    x = placeholder("x", ("n", "h", "w"))
+    y = average_pool(x[:, None], 3, 2)
+    numbers = c.arange(y.size)
+    assert numbers.shape == (y.size,)
+    assert numbers.reshape(y.shape).shape == y.shape
+    assert (y + c.arange(y.shape[3])).shape == y.shape
+    with pytest.raises(ArgumentError, match="length -1 . h would be -1"):
+        compile_graph([x], c.arange(x.shape[1] - 1))(np.zeros((1, 0, 2), np.float32))
 
 
 @pytest.mark.parametrize("num", [0, 1, 2, 7, 50])
