@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 
-from graphc.backends.failures import Failure
+from graphc.backends.failures import Failures
 from graphc.backends.lower.kernel import Buffer, Call, Nested, Schedule, Temporary
 from graphc.backends.lower.repeats import Repeats
 from graphc.backends.memory import Place, plan_memory
@@ -91,7 +91,7 @@ def build_program(
     `builder` is that of the program around a nested one.
     """
     results, news = own_memory(outputs, updates)
-    builder = builder or _Builder(schedule, frame_of(inputs), lowerings)
+    builder = builder or _Builder(schedule, inputs, lowerings)
     variables, constants = leaves([*results, *news], updates)
     fixed = given_places(inputs, variables, constants, results)
     targets = {base(new): variable for (variable, _), new in zip(updates, news, strict=True)}
@@ -110,7 +110,7 @@ def build_program(
         tuple(bodies),
         tuple(calls),
         plan,
-        tuple(builder.failures),
+        tuple(builder.failures.found),
         first_commit=min(written, default=len(calls)),
         aliases=tuple(aliased(call, plan) for call in calls),
         owners=tuple(owners),
@@ -163,19 +163,17 @@ class _Lowered:
 class _Builder:
     """Lowers the bodies of a program and of the programs nested in it, and numbers their checks."""
 
-    def __init__(self, schedule: Schedule, frame: Frame, lowerings: Mapping[str, Lower]):
-        self.schedule, self.frame, self.lowerings = schedule, frame, lowerings
-        self.failures: list[Failure] = []
+    def __init__(
+        self, schedule: Schedule, inputs: Sequence[Tensor], lowerings: Mapping[str, Lower]
+    ):
+        self.schedule, self.frame, self.lowerings = schedule, frame_of(inputs), lowerings
+        self.failures = Failures(inputs)
         self.repeats = Repeats()
         self.depth = 0
         self.alone = False
 
-    def fail(self, node: Node, what: str) -> int:
-        self.failures.append(Failure(node, what))
-        return len(self.failures)
-
     def lower(self, body: Body) -> _Lowered:
-        known = len(self.failures)
+        known = self.failures.checks
         calls: Sequence[Call | Nested]
         if body.node.op.lowering == "control":
             calls = [self._nested(body.node)]
@@ -183,16 +181,16 @@ class _Builder:
             calls = self._lowered(body)
         if is_block_write(body):
             calls = [*self._copied(body.node), *calls]
-        return _Lowered(tuple(calls), len(self.failures) > known)
+        return _Lowered(tuple(calls), self.failures.checks > known)
 
     def _lowered(self, body: Body) -> Sequence[Call]:
         """The calls of a body; checks and choices are each body's own."""
-        schedule, known = self.schedule.of(body), len(self.failures)
+        schedule, known = self.schedule.of(body), self.failures.checks
         found = self.repeats.find(body) if schedule is self.schedule else None
         if found is not None:
             return found
-        calls = self.lowerings[body.kind](body, schedule, self.fail)
-        if schedule is self.schedule and len(self.failures) == known:
+        calls = self.lowerings[body.kind](body, schedule, self.failures.code)
+        if schedule is self.schedule and self.failures.checks == known:
             self.repeats.keep(body, calls)
         return calls
 
@@ -200,7 +198,7 @@ class _Builder:
         """The kernels that copy the first input into the memory of the output."""
         body = copy_body(node.inputs[0])
         copied, (y,) = body.outputs[0], node.outputs
-        calls = self.lowerings["nest"](body, self.schedule, self.fail)
+        calls = self.lowerings["nest"](body, self.schedule, self.failures.code)
         return [
             Call(c.kernel, tuple(y if b is copied else b for b in c.arguments), c.chunks)
             for c in calls
@@ -237,7 +235,7 @@ class _Builder:
         arena = Temporary(uint8, room * _at_once(node))
         scratch += [arena] * len(programs)
         lengths = tuple(
-            tuple((d.number, self.fail(d.tensor.node, d.what)) for d in body.lengths or ())
+            tuple((d.number, self.failures.code(d.tensor.node, d.what)) for d in body.lengths or ())
             for body in op.bodies(node.attrs)
         )
         return Nested(node, programs, (*scratch, Temporary(bool_, 1)), lengths)

@@ -74,6 +74,26 @@ class Failure:
         return tuple(dict.fromkeys(found))
 
 
+class Failures:
+    """The checks of a program with these inputs: a code for each that says something of its own."""
+
+    def __init__(self, inputs: Sequence[Tensor]):
+        self.inputs = inputs
+        self.codes: dict[tuple[str, str, str, tuple[int, ...]], int] = {}
+        self.found: list[Failure] = []
+        self.checks = 0
+
+    def code(self, node: Node, what: str) -> int:
+        """The code, from 1 on, of one more check; that of an earlier one which says the same."""
+        failure = Failure(node, what)
+        said = (failure.function, failure.subject, failure.where, failure.given_in(self.inputs))
+        self.checks += 1
+        if said not in self.codes:
+            self.found.append(failure)
+            self.codes[said] = len(self.found)
+        return self.codes[said]
+
+
 def as_given(node: Node, text: str) -> str:
     """The text about a node with the axis that the user named, where the op has another one."""
     source, attrs = node.source, node.attrs

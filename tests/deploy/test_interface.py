@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import nn
 from graphc.backends.llvm import artefact
 from graphc.deploy.header import c_names
 from tests.deploy.building import CC, CXX, build, needs_cc, run
@@ -182,6 +183,20 @@ def test_an_index_out_of_range_is_a_code_with_a_message(tmp_path: Path) -> None:
     assert lib.model_second(state, n, pointer(b), pointer(good), None) == 0
     assert lib.model_variable(state, 0)[:3] == [2, 2, 2]
     assert lib.model_error(1234) == b"unknown error"
+
+
+def test_the_same_error_has_one_code(tmp_path: Path) -> None:
+    """A classifier's step uses its labels in the loss and in its gradient."""
+    x, t = gc.placeholder("x", ("n", 4)), gc.placeholder("t", ("n",), gc.int64)
+    w = gc.variable(np.zeros((4, 3), np.float32), "w")
+    loss = nn.cross_entropy(x @ w, t)
+    step = gc.export([x, t], loss, tmp_path / "model", updates={w: w - gc.grad(loss, w)})
+    assert step.header.read_text().count("an index is out of range") == 1
+    lib = library(step)
+    state = ctypes.c_void_p(lib.model_create())
+    rows, bad, out = np.ones((2, 4), np.float32), np.array([1, 9]), np.zeros(1, np.float32)
+    arguments = [pointer(a) for a in (rows, bad, out)]
+    assert lib.model_call(state, ctypes.c_int64(2), *arguments, None) == 1
 
 
 def stateful(folder: Path, name: str = "model") -> ctypes.CDLL:
