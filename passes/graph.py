@@ -17,8 +17,9 @@ class Graph:
     """What is compiled: arguments, results, and new values of variables.
 
     `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
-    graph that this one is inside of, `lengths` are what sizes might make negative. `checks` are
-    computed for the errors that they raise.
+    graph that this one is inside of, `trained` says that there or here gradients of convolutions'
+    kernels are taken, `lengths` are what sizes might make negative. `checks` are computed for the
+    errors that they raise.
     """
 
     inputs: tuple[Tensor, ...]
@@ -27,6 +28,7 @@ class Graph:
     name: str = "graph"
     relaxed: bool = False
     outer: frozenset[str] = frozenset()
+    trained: bool = False
     lengths: tuple[Demand, ...] = ()
     checks: tuple[Tensor, ...] = ()
 

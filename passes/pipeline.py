@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +29,7 @@ from graphc.passes.graph import Graph, Pass
 from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
 from graphc.passes.layouts.pack_kernels import PACK_KERNELS
 from graphc.passes.layouts.pack_products import PACK_PRODUCTS
-from graphc.passes.layouts.winograd import WINOGRAD
+from graphc.passes.layouts.winograd import WINOGRAD, takes_kernel_gradients
 from graphc.passes.lengths import demands_within
 from graphc.passes.loops.block_loops import BLOCK_LOOPS
 from graphc.passes.loops.branch_operands import BRANCH_OPERANDS
@@ -93,6 +94,8 @@ def optimise(
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
+    trained = graph.trained or takes_kernel_gradients(graph.results)
+    graph = graph if trained == graph.trained else replace(graph, trained=trained)
     with on_one_line():
         return _with_bodies(_run(graph, disable, trace, steps or PIPELINE), disable)
 
@@ -108,7 +111,11 @@ def _with_bodies(graph: Graph, disable: Collection[str]) -> Graph:
             return tuple(better(part, steps, op) for part in attribute)
         if isinstance(attribute, Subgraph) and attribute not in known:
             body = Graph(
-                attribute.inputs, attribute.outputs, relaxed=graph.relaxed, outer=graph.sizes
+                attribute.inputs,
+                attribute.outputs,
+                relaxed=graph.relaxed,
+                outer=graph.sizes,
+                trained=graph.trained,
             )
             inner = optimise(body, disable, None, steps)
             known[attribute] = Subgraph(inner.inputs, inner.outputs, demands_within(op, attribute))

@@ -30,6 +30,7 @@ from graphc.ops.convolutions.winograd_matrices import TAPS
 from graphc.ops.convolutions.word_kernels import GROUPS
 from graphc.ops.copying import copy
 from graphc.ops.layout import transpose
+from graphc.ops.loops.control import Control
 from graphc.ops.recipes import made
 from graphc.ops.reduction import sum
 from graphc.ops.source import is_constant
@@ -51,10 +52,21 @@ FIRST = (0, 3, 1, 2)
 
 def by_winograd(graph: Graph) -> Graph:
     """The graph with such convolutions replaced."""
-    nodes = topological(graph.results)
-    trained = any(isinstance(n.op, Convolution) and n.op.role == "w" for n in nodes)
-    longest = EXACT if trained and not graph.relaxed else LONGEST
+    longest = EXACT if graph.trained and not graph.relaxed else LONGEST
     return graph.with_results(rebuild(graph.results, partial(_visit, graph.relaxed, longest)))
+
+
+def takes_kernel_gradients(results: Sequence[Tensor]) -> bool:
+    """Whether gradients of convolutions' kernels are among what these are made of, in loops and
+    branches too.
+    """
+    for node in topological(results):
+        if isinstance(node.op, Convolution) and node.op.role == "w":
+            return True
+        bodies = node.op.bodies(node.attrs) if isinstance(node.op, Control) else ()
+        if any(takes_kernel_gradients(body.outputs) for body in bodies):
+            return True
+    return False
 
 
 def _visit(
