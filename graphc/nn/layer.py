@@ -19,6 +19,12 @@ from graphc.ir.whole_file import whole_file
 from graphc.ops.source import State
 
 
+def demand_like(name: str, x: Tensor, new: np.ndarray) -> None:
+    """Raises ShapeError unless an array is shaped and typed as the variable x."""
+    if new.shape != x.shape or new.dtype != x.dtype.numpy:
+        raise ShapeError(f"{name} is {x.type}, not {new.dtype}{list(new.shape)}")
+
+
 def state_of(x: Any) -> State | None:
     """The array behind a variable; None for anything else."""
     if not isinstance(x, Tensor):
@@ -148,9 +154,7 @@ class Layer:
                 f"missing: {sorted(missing) or 'none'}; not known: {sorted(extra) or 'none'}{hint}"
             )
         for name, x in variables.items():
-            new = np.asarray(arrays[name])
-            if new.shape != x.shape or new.dtype != x.dtype.numpy:
-                raise ShapeError(f"{name} is {x.type}, not {new.dtype}{list(new.shape)}")
+            demand_like(name, x, np.asarray(arrays[name]))
         for name, x in variables.items():
             _state(x).array[...] = arrays[name]
 

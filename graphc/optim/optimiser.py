@@ -11,7 +11,7 @@ from graphc.ir.dtypes import DType, float32
 from graphc.ir.errors import DTypeError, GraphError, no_such
 from graphc.ir.node import Tensor
 from graphc.ir.walk import topological
-from graphc.nn.layer import state_of
+from graphc.nn.layer import demand_like, state_of
 from graphc.ops.arithmetic import minimum
 from graphc.ops.convert import cast
 from graphc.ops.powers import sqrt
@@ -35,7 +35,9 @@ class Optimiser:
         _check_number("a clip_norm", clip_norm)
         self.lr, self.clip_norm = lr, clip_norm
         self.slots: dict[str, Tensor] = {}
+        self.owners: dict[str, tuple[Tensor, ...]] = {}
         self.began: dict[str, np.ndarray] = {}
+        self._params: dict[str, Tensor] = {}
         self._count: Tensor | None = None
 
     if not TYPE_CHECKING:
@@ -76,8 +78,16 @@ class Optimiser:
         raise NotImplementedError(type(self).__name__)
 
     def slot(self, name: str, kind: str, like: Tensor, start: Any = 0.0) -> Tensor:
-        """The variable `kind` that goes with a parameter, typed as `like`; `start` at first."""
+        """The variable `kind` that goes with a parameter, typed as `like`; `start` at first.
+
+        A name that belongs to none of the parameters goes with all of them. Raises GraphError where
+        the variable goes with others already, as it would then mix up the gradients of both.
+        """
         key = f"{name}.{kind}"
+        params = self._params
+        owners = (params[name],) if name in params else tuple(params.values())
+        if owners:
+            _demand_same(key, self.owners.setdefault(key, owners), owners)
         if key not in self.slots:
             shape = tuple(d for d in like.shape if isinstance(d, int))
             first = np.zeros(shape, like.dtype.numpy) + np.asarray(start, like.dtype.numpy)
@@ -85,7 +95,10 @@ class Optimiser:
         return self.slots[key]
 
     def remember(self, parameters: Mapping[str, Tensor]) -> None:
-        """Notes the values that the parameters have now, for slots that begin there."""
+        """Notes the parameters, for their slots, and the values that they have now, for slots that
+        begin there.
+        """
+        self._params = dict(parameters)
         self.began = {name: _array(p) for name, p in parameters.items()}
 
     def count(self) -> Tensor:
@@ -109,10 +122,13 @@ class Optimiser:
 
     def load_state_dict(self, arrays: Mapping[str, Any]) -> None:
         """Gives every variable of the optimiser its array; call it after `updates`, which makes
-        them.
+        them. Raises GraphError unless names, shapes and dtypes all agree; then nothing changes.
         """
         if arrays.keys() != self.slots.keys():
-            raise GraphError(f"{sorted(self.slots)} needed, not {sorted(arrays)}")
+            hint = "" if self.slots else "\n  hint: `updates` makes the optimiser's variables"
+            raise GraphError(f"{sorted(self.slots)} needed, not {sorted(arrays)}{hint}")
+        for name, x in self.slots.items():
+            demand_like(name, x, np.asarray(arrays[name]))
         for name, x in self.slots.items():
             _array(x)[...] = arrays[name]
 
@@ -153,6 +169,19 @@ def those_of(
             "  hint: are they those of the layers that made the loss?"
         )
     return params
+
+
+def _demand_same(key: str, old: Sequence[Tensor], new: Sequence[Tensor]) -> None:
+    """Refuses a slot to parameters that are not those it goes with."""
+    pairs = [(a, b) for a, b in zip(old, new, strict=False) if a is not b]
+    if not pairs and len(old) == len(new):
+        return
+    a, b = pairs[0] if pairs else (old[-1], new[-1])
+    raise GraphError(
+        f"the optimiser's variable {key!r} goes with another parameter already\n"
+        f"  a: {a.describe()}\n  b: {b.describe()}\n"
+        "  hint: every model needs an optimiser of its own, or one call of `updates` for both"
+    )
 
 
 def _wide(dtype: DType) -> DType:

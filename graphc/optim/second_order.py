@@ -35,7 +35,9 @@ class JointOptimiser(Optimiser):
         self.search = search
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
-        params = list(those_of(loss, parameters).values())
+        named = those_of(loss, parameters)
+        self.remember(named)
+        params = list(named.values())
         x = joined(params)
 
         def f(y: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ class SVRG(Optimiser):
 
     def updates(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
         params = those_of(loss, parameters)
+        self.remember(params)
         there = gradients_at(loss, params, self._slots("checkpoint", params))
         here = gradients_at(loss, params, params)
         whole = self._slots("gradient", params)
@@ -65,6 +66,7 @@ class SVRG(Optimiser):
     def checkpoint(self, loss: Tensor, parameters: Parameters) -> dict[Tensor, Tensor]:
         """New values of the checkpoint and of the gradient of the whole loss there."""
         params = those_of(loss, parameters)
+        self.remember(params)
         places, whole = self._slots("checkpoint", params), self._slots("gradient", params)
         grads = gradients_at(loss, params, params)
         new = {whole[name]: grads[name] for name in params}

@@ -8,7 +8,7 @@ import pytest
 
 from graphc import optim
 from graphc.backends.reference import evaluate
-from graphc.ir.errors import DTypeError, GraphError
+from graphc.ir.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.node import Tensor
 from graphc.nn.layer import state_of
 from graphc.ops.reduction import sum
@@ -131,6 +131,33 @@ def test_the_state_goes_to_another_optimiser() -> None:
     assert two.state_dict()["step"] == 3
     with pytest.raises(GraphError, match="needed, not"):
         two.load_state_dict({"step": 3})
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.LBFGS, optim.MaSS, optim.SVRG])
+def test_two_models_cannot_share_the_state_of_one_optimiser(kind: Any) -> None:
+    rates = {optim.MaSS: (0.1, 0.1, 0.9), optim.SVRG: (0.1,)}
+    optimiser = kind(*rates.get(kind, ()))
+    one, two = variable(np.ones(3), "p"), variable(np.ones(3), "p")
+    optimiser.updates(sum(one * one), [one])
+    optimiser.updates(sum(one**4), [one])  # another loss of the same parameters is welcome
+    with pytest.raises(GraphError, match=r"goes with another parameter already\n  a: p: f64\[3\]"):
+        optimiser.updates(sum(two * two), [two])
+
+
+def test_an_optimiser_without_state_serves_two_models() -> None:
+    optimiser = optim.SGD(0.1)
+    one, two = variable(np.ones(3), "p"), variable(np.ones(3), "p")
+    assert one in optimiser.updates(sum(one * one), [one])
+    assert two in optimiser.updates(sum(two * two), [two])
+
+
+def test_a_state_of_another_shape_is_refused_whole() -> None:
+    optimiser = optim.Adam(0.1)
+    train(optimiser, 2)
+    state = optimiser.state_dict()
+    with pytest.raises(ShapeError, match=r"0\.p\.mean is f64\[3\], not float64\[\]"):
+        optimiser.load_state_dict({**state, "step": np.int64(0), "0.p.mean": np.float64(0)})
+    assert optimiser.state_dict()["step"] == 2
 
 
 def test_only_variables_are_updated() -> None:
