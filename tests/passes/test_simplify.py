@@ -207,3 +207,48 @@ def test_rules_for_truths_leave_numbers_alone(dtype):
     v = values.astype(int)
     for a, b in zip(found, [1 - v, v == 1, v == 0, 2 * v * v, v > 0, v != 0], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def _probability(z):
+    return 1 / (1 + gc.exp(-z))
+
+
+def _share(z):
+    return gc.exp(z) / (1 + gc.exp(z))
+
+
+LOGISTIC = {
+    "softplus": lambda z, y: y * gc.log(1 + gc.exp(z)),
+    "margin": lambda z, y: gc.log(1 + gc.exp(-2 * y * z)),
+    "log of sigmoid": lambda z, y: gc.log(gc.sigmoid(z)),
+    "log of less": lambda z, y: gc.log1p(-gc.sigmoid(z)),
+    "silu": lambda z, y: z * _probability(z),
+    "share": lambda z, y: _share(z) * y,
+} | {
+    f"cross-entropy of {p.__name__}": lambda z, y, p=p: (
+        -y * gc.log(p(z)) - (1 - y) * gc.log(1 - p(z))
+    )
+    for p in (gc.sigmoid, _probability, _share)
+}
+
+
+@pytest.mark.parametrize("label", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("kind", LOGISTIC)
+def test_gradients_of_written_logistic_losses_are_finite(kind, label):
+    z, y = gc.placeholder("z", ("n",), "float64"), gc.placeholder("y", ("n",), "float64")
+    (grad,) = gc.grad(gc.mean(LOGISTIC[kind](z, y)) * 3, [z])
+    near, far = np.array([-2.0, 0.5, 4.0]), np.array([-1000.0, -40, 40, 1000])
+    after = simplified([z, y], [grad])
+    labels = np.full(3, label)
+    np.testing.assert_allclose(*evaluate([grad, *after], {z: near, y: labels}), rtol=1e-12)
+    slopes = evaluate(after, {z: far, y: np.full(4, label)})[0]
+    assert np.isfinite(slopes).all()
+
+
+def test_gradient_of_written_cross_entropy_keeps_the_digits_of_small_slopes():
+    z, y = gc.placeholder("z", (2,), "float64"), gc.placeholder("y", (2,), "float64")
+    p = gc.sigmoid(z)
+    (grad,) = gc.grad(gc.sum(-y * gc.log(p) - (1 - y) * gc.log(1 - p)), [z])
+    feeds = {z: np.array([-50.0, 50]), y: np.array([0.0, 1])}
+    (slopes,) = evaluate(simplified([z, y], [grad]), feeds)
+    np.testing.assert_allclose(slopes, [np.exp(-50), -np.exp(-50)], rtol=1e-12)
