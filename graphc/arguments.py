@@ -152,7 +152,10 @@ def as_array(value: Any, name: str) -> Array:
                 f"argument {name!r} lies on another device {device}, "
                 "expected one in the CPU's memory"
             )
-        return np.from_dlpack(value)
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, ValueError) as error:
+            raise ArgumentError(f"argument {name!r} is no array: {error}") from None
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -182,7 +185,7 @@ def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
     """
     if not hasattr(value, "dtype"):
         if array.size == 0 or (array.dtype.kind in "biuf" and wanted.is_float):
-            return array.astype(wanted.numpy)
+            return _rounded(name, wanted, array)
         if array.dtype.kind in "biu" and wanted.is_integer:
             return _fitting(name, wanted, array)
     hint = ""
@@ -192,7 +195,23 @@ def _converted(name: str, wanted: DType, value: Any, array: Array) -> Array:
             hint = f"\n  hint: convert it with .astype({wanted.name!r})"
     except DTypeError:
         came = str(array.dtype)
+        if array.dtype.newbyteorder("=") == wanted.numpy:
+            came += ", whose bytes are swapped"
+            hint = f"\n  hint: convert it with .astype({wanted.name!r})"
     raise ArgumentError(f"argument {name!r} has dtype {came}, expected {wanted.name}{hint}")
+
+
+def _rounded(name: str, wanted: DType, array: Array) -> Array:
+    """Numbers as floats; a finite one that would become infinite is an error."""
+    with np.errstate(over="ignore"):
+        rounded = array.astype(wanted.numpy)
+    if array.dtype.kind == "f":
+        wrong = np.isfinite(array) & np.isinf(rounded)
+        if wrong.any():
+            raise ArgumentError(
+                f"argument {name!r} holds {array[wrong][0]}, which {wanted.name} cannot"
+            )
+    return rounded
 
 
 def _fitting(name: str, wanted: DType, array: Array) -> Array:

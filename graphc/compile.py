@@ -145,7 +145,8 @@ def _computed(x: Tensor) -> str:
 def _new_value(variable: Tensor, value: Any) -> Tensor:
     if not isinstance(variable, Tensor) or variable.node.op.name != "variable":
         what = f"\n  {variable.describe()}" if isinstance(variable, Tensor) else f": {variable!r}"
-        raise GraphError(f"only a variable can be updated{what}")
+        hint = "" if isinstance(variable, Tensor) else "\n  hint: updates={w: new}, not its name"
+        raise GraphError(f"only a variable can be updated{what}{hint}")
     new = as_tensor(value)
     if new.dtype is not variable.dtype:
         raise DTypeError(

@@ -106,7 +106,14 @@ def _check_names(name: str, functions: Mapping[str, Executable]) -> None:
             )
     for what in (name, *functions):
         if not re.fullmatch(r"[A-Za-z_]\w*", what, re.ASCII):
-            raise GraphError(f"{what!r} cannot be a name in C")
+            plain = re.sub(r"\W", "_", what.removesuffix(".so"), flags=re.ASCII)
+            hint = f"\n  hint: {plain!r} can" if re.fullmatch(r"[A-Za-z_]\w*", plain) else ""
+            raise GraphError(f"{what!r} cannot be a name in C{hint}")
+    if name == "graphc":
+        raise GraphError(
+            "a library called graphc.so hides graphc itself from Python in its folder\n"
+            "  hint: any other name will do"
+        )
     if name in KEYWORDS:
         raise GraphError(f"{name!r} means something else in C; give the model another name")
     for function in functions:

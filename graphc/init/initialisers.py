@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dtypes import as_dtype
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import GraphError, ShapeError
 
 Seed = None | int | np.random.Generator
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,6 +24,8 @@ def seed(number: int) -> None:
     process.
     """
     global _stream
+    if not isinstance(number, (int, np.integer)) or number < 0:
+        raise GraphError(f"a seed is an int of at least 0, not {number!r:.80}")
     _stream = np.random.Generator(np.random.Philox(number))
 
 

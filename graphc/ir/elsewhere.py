@@ -25,6 +25,13 @@ _PLACE = "where a graph runs is said once, by gc.compile(..., target='cpu') or '
 _NEW = "tensors never change; x + y, x.at[k].set(y) and the like give new ones"
 _LIMITED = "gc.clip(x, low, high)"
 _MODE = "nn.Layer: a class of one's own has __call__ in place of forward"
+_OWN_GRADIENT = "gc.custom_gradient(f, vjp) is f with a gradient of one's own"
+_INSTEAD = (
+    "a model is a function or a layer of Python: call it with what shall stand in x's place, "
+    "such as model(data[:64])"
+)
+_OUTPUTS = "any tensor may be a result of gc.compile; gc.find_nan(f, *arrays) finds the first NaN"
+_BATCHES = "batches are NumPy's: optim.minibatches(samples, size, seed=0) gives their indices"
 _TRACE = "graphs are functions of placeholders already, so nothing is traced: " + _COMPILE
 
 _PUBLIC = {
@@ -45,6 +52,22 @@ _PUBLIC = {
     **dict.fromkeys(["fori_loop", "lax", "map"],
                     "gc.scan, gc.while_loop, gc.cond, gc.switch and gc.vmap"),
     **dict.fromkeys(["clamp"], _LIMITED),
+    "ifelse": "gc.cond(predicate, yes, no) computes one branch; gc.where chooses by elements",
+    "associative_scan": "gc.cumsum, gc.cumprod and gc.cumlogsumexp; gc.scan for other steps",
+    **dict.fromkeys(["custom_vjp", "custom_jvp", "Function", "RegisterGradient"], _OWN_GRADIENT),
+    "autograd": _GRADIENT,
+    "hessian_vector_product": "gc.hvp(loss, x, vector)",
+    **dict.fromkeys(["givens", "clone", "functional_call", "replace"], _INSTEAD),
+    **dict.fromkeys(["config", "floatX", "set_default_dtype"],
+                    "a tensor is made with its dtype: gc.placeholder(name, shape, 'float64')"),
+    "numpy": "array functions are in gc itself: gc.exp",
+    **dict.fromkeys(["DataLoader", "Dataset", "utils", "data"], _BATCHES),
+    **dict.fromkeys(["print", "Print", "debug"], _OUTPUTS),
+    "remat": "gc.checkpoint",
+    **dict.fromkeys(["complex64", "complex128"],
+                    "there are no complex numbers: gc.fft has pairs of real and imaginary parts"),
+    "eig": "gc.linalg.eigh(a), of symmetric matrices",
+    **dict.fromkeys(["keras", "layers"], "layers are in nn: nn.Dense(inputs, outputs)"),
     "cat": "gc.concat([x, y], axis=0)",
     "unsqueeze": "gc.expand_dims(x, axis)",
     "permute": "gc.permute_dims(x, axes)",
@@ -138,6 +161,7 @@ _LAYERS = {
     "layer_norm": "nn.LayerNorm(size), or nn.normalise(x, axes)",
     "PixelShuffle": "nn.pixel_shuffle(x, factor)",
     "DataParallel": _PLACE,
+    "utils": "optim.Adam(clip_norm=1.0) clips gradients, as does optim.clip_by_global_norm",
 }  # fmt: skip
 
 _OPTIMISERS = {
@@ -153,6 +177,8 @@ _OPTIMISERS = {
                     "optim.step_decay, exponential_decay, linear and piecewise"),
     "ReduceLROnPlateau": "optim.Plateau",
     "apply_updates": _STEP,
+    **dict.fromkeys(["clip_grad_norm_", "clip_grad_norm"],
+                    "optim.Adam(clip_norm=1.0), or optim.clip_by_global_norm(grads, most)"),
 }  # fmt: skip
 
 _RANDOM = {
@@ -170,7 +196,8 @@ _TENSORS = {
     **dict.fromkeys(["item", "numpy", "tolist", "eval", "get_value", "block_until_ready"], _VALUE),
     **dict.fromkeys(["backward", "grad", "requires_grad", "requires_grad_", "retain_grad"],
                     _GRADIENT),
-    **dict.fromkeys(["cpu", "cuda", "to", "device", "gpu"], _PLACE),
+    **dict.fromkeys(["cpu", "cuda", "device", "gpu"], _PLACE),
+    "to": "x.astype(dtype) converts; " + _PLACE,
     **dict.fromkeys(["set_value", "assign", "data", "assign_add"],
                     "w.value is the array of a variable, which can be set; "
                     "gc.compile(..., updates={w: new}) has calls set it"),
@@ -268,6 +295,8 @@ _NAMES = MappingProxyType[str, _Hints]({
     "linalg": {
         "norm": "gc.norm, gc.linalg.vector_norm and gc.linalg.matrix_norm",
         **dict.fromkeys(["eig", "eigvals"], "gc.linalg.eigh(a), of symmetric matrices"),
+        **dict.fromkeys(["lu", "lu_factor", "lu_solve"],
+                        "gc.linalg.solve(a, b); gc.linalg.qr and gc.linalg.cholesky are factors"),
         "multi_dot": "gc.einsum multiplies in a cheap order",
     },
     "init": {},

@@ -70,7 +70,10 @@ class Layer:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The layer applied to x."""
-        raise NotImplementedError(type(self).__name__)
+        hint = "its `forward` is called `__call__` here"
+        if "forward" not in dir(self):
+            hint = "it gives what the layer makes of x"
+        raise GraphError(f"{type(self).__name__} has no __call__\n  hint: {hint}")
 
     def __repr__(self) -> str:
         held = list(_parts(vars(self)))
@@ -87,6 +90,11 @@ class Layer:
             if hasattr(type(self), name):
                 object.__getattribute__(self, name)  # a property that failed says why
             text = no_such(f"a layer {type(self).__name__}", name, "layer")
+            held = ", ".join(
+                dict.fromkeys(path.partition(".")[0] for path, _ in _parts(vars(self)))
+            )
+            if held and "hint" not in text:
+                text += f"\n  hint: it has {held}"
             raise AttributeError(text, name=name, obj=self)
 
     def layers(self) -> Iterator[Layer]:

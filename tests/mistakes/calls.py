@@ -145,3 +145,23 @@ def a_class_that_there_is_not() -> Any:
 @mistake
 def a_masked_array_for_an_argument() -> Any:
     return double()(np.ma.masked_array(zeros(2, 3), zeros(2, 3) == 0))
+
+
+@mistake
+def swapped_bytes_for_an_argument() -> Any:
+    return double()(zeros(2, 3).astype(">f4"))
+
+
+@mistake
+def a_number_beyond_an_argument() -> Any:
+    return double()([[1, 2, 1e39]])
+
+
+@mistake
+def a_path_for_the_name_of_a_library() -> Any:
+    return gc.export([x := image()], x, "my-model.so")
+
+
+@mistake
+def a_library_that_hides_graphc() -> Any:
+    return gc.export([x := image()], x, "graphc")

@@ -114,3 +114,35 @@ def one_tensor_for_parameters() -> Any:
 def a_layer_for_parameters() -> Any:
     layer = nn.Dense(3, 4)
     return optim.SGD(0.1).updates(gc.sum(layer(image())), layer)
+
+
+@mistake
+def an_optimiser_for_two_models() -> Any:
+    adam = optim.Adam(0.1)
+    return [adam.updates(gc.sum(w * w), {"weight": w}) for w in (weight(), weight())]
+
+
+# Layers of one's own
+
+
+class Torchlike(nn.Layer):
+    def __init__(self) -> None:
+        self.conv, self.head = nn.conv2d(3, 4, 3), nn.Dense(4, 2)
+
+    def forward(self, x: gc.Tensor) -> gc.Tensor:
+        return self.head(x)
+
+
+@mistake
+def forward_for_call() -> Any:
+    return Torchlike()(image())
+
+
+@mistake
+def a_fraction_for_a_seed() -> Any:
+    return gc.random.key(1.5)  # type: ignore[arg-type]
+
+
+@mistake
+def a_word_for_a_seed() -> Any:
+    gc.init.seed("zero")  # type: ignore[arg-type]

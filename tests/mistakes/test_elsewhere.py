@@ -113,3 +113,12 @@ def test_the_table_is_not_loaded_before_it_is_needed() -> None:
 @pytest.mark.parametrize("module", [gc.init, gc.linalg, gc.nn, gc.optim, gc.random])
 def test_a_module_shows_what_is_meant_to_be_used(module: Any) -> None:
     assert dir(module) == sorted(module.__all__)
+
+
+def test_a_layer_says_what_it_has() -> None:
+    with pytest.raises(AttributeError, match=r"has no 'weight'\n  hint: it has table$"):
+        nn.Embedding(3, 2).weight  # noqa: B018
+    pair = nn.Residual(nn.Dense(3, 3))
+    pair.both = [nn.Dense(3, 2), nn.Dense(2, 1)]  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"has no 'norm'\n  hint: it has \w+, both$"):
+        pair.norm  # noqa: B018

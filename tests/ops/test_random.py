@@ -209,6 +209,20 @@ def test_what_is_no_key_is_an_error() -> None:
         random.uniform(placeholder("x", (4,)), (3,))
 
 
+def test_a_fraction_makes_no_key() -> None:
+    for make in (random.key, lambda x: random.fold_in(KEY, x)):
+        with pytest.raises(DTypeError, match="a key is made by an integer, not f32"):
+            make(placeholder("x", (), "float32"))
+    with pytest.raises(GraphError, match=r"a seed is an int, not 1\.5"):
+        random.key(1.5)  # type: ignore[arg-type]
+
+
+def test_a_range_of_no_numbers_is_an_error() -> None:
+    with pytest.raises(GraphError, match=r"no number is in \[2, 1\)"):
+        random.uniform(KEY, (3,), low=2, high=1)
+    assert (value(random.uniform(KEY, (3,), low=0.5, high=0.5)) == 0.5).all()
+
+
 def test_seeds_out_of_range_are_errors() -> None:
     with pytest.raises(GraphError, match="a seed is at least 0"):
         random.key(-1)

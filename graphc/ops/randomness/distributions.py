@@ -68,7 +68,7 @@ def uniform(
     dtype: Any = "float32",
 ) -> Tensor:
     """Uniform in [low, high): 24 random bits for float32, 53 for float64, as many as the dtype
-    holds for others.
+    holds for others. All are low if that is high.
     """
     kind = _float(dtype)
     unit = unit_floats(key, shape, kind)
@@ -76,7 +76,10 @@ def uniform(
         return unit * (as_operand(high, kind) - as_operand(low, kind)) + as_operand(low, kind)
     if low == 0 and high == 1:
         return unit
-    return _below(unit * (high - low) + low, high)
+    if low > high:
+        raise GraphError(f"no number is in [{low}, {high})")
+    scaled = unit * (high - low) + low
+    return _below(scaled, high) if low < high else scaled
 
 
 def _below(x: Tensor, high: float) -> Tensor:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.errors import GraphError
+from graphc.ir.errors import DTypeError, GraphError
 from graphc.ir.node import Tensor
-from graphc.ops.convert import cast
+from graphc.ops.convert import as_tensor, cast
 from graphc.ops.layout import broadcast, broadcast_to
 from graphc.ops.randomness.philox import random_bits, random_fold
 from graphc.ops.recurrence import shift
@@ -55,6 +55,9 @@ def _stepped(state: Tensor) -> Tensor:
 
 
 def _words(seed: int) -> np.ndarray:
+    if not isinstance(seed, (int, np.integer)):
+        raise GraphError(f"a seed is an int, not {seed!r:.80}")
+    seed = int(seed)
     if not 0 <= seed < 2**128:
         raise GraphError(f"a seed is at least 0 and below 2**128, not {seed}")
     return np.asarray([seed >> 32 * k & _WORD for k in range(4)], np.uint32)
@@ -72,7 +75,10 @@ def fold_in(key: KeyLike, data: int | Tensor) -> Tensor:
     other numbers.
     """
     parent = draw_key(key)
-    number = constant(data, "uint64") if isinstance(data, int) else cast(data, "uint64")
+    number = constant(data, "uint64") if isinstance(data, int) else as_tensor(data)
+    if not number.dtype.is_integer:
+        raise DTypeError(f"a key is made by an integer, not {number.dtype}\n  {number.describe()}")
+    number = cast(number, "uint64")
     return random_fold(parent, broadcast_to(number, parent.shape[:-1]))
 
 
