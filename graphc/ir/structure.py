@@ -21,9 +21,20 @@ def leaves(structure: Any) -> list[Tensor]:
         return [x for item in structure for x in leaves(item)]
     plain = isinstance(structure, (str, int, float))
     came = repr(structure) if plain else type(structure).__name__
-    is_value = plain or hasattr(structure, "dtype")
-    hint = "\n  hint: gc.constant makes a tensor of a number or an array" if is_value else ""
-    raise GraphError(f"expected a tensor or a tuple, list or dict of tensors, not {came}{hint}")
+    raise GraphError(
+        f"expected a tensor or a tuple, list or dict of tensors, not {came}{_hint(structure)}"
+    )
+
+
+def _hint(structure: Any) -> str:
+    """What to write in place of what is no structure of tensors."""
+    if isinstance(structure, str):
+        return "\n  hint: a tensor itself, not its name"
+    if isinstance(structure, (int, float)) or hasattr(structure, "dtype"):
+        return "\n  hint: gc.constant makes a tensor of a number or an array"
+    if hasattr(structure, "named_parameters"):
+        return "\n  hint: a layer has tensors as layer.named_parameters()"
+    return ""
 
 
 def restore(structure: Any, values: Sequence[Any]) -> Any:

@@ -146,3 +146,14 @@ def a_fraction_for_a_seed() -> Any:
 @mistake
 def a_word_for_a_seed() -> Any:
     gc.init.seed("zero")  # type: ignore[arg-type]
+
+
+@mistake
+def a_layer_to_differentiate_by() -> Any:
+    layer = nn.Dense(3, 4)
+    return gc.grad(gc.sum(layer(image())), layer)
+
+
+@mistake
+def a_name_for_an_output() -> Any:
+    return gc.compile([image()], "image")
