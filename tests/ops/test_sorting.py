@@ -32,6 +32,18 @@ def test_sort_gives_what_numpy_gives(axis: Any) -> None:
     agrees(lambda x: sort(x, axis), lambda x: np.sort(x, axis), X, targets=TARGETS)
 
 
+@pytest.mark.parametrize("isa", ["x86-64-v2", "x86-64-v3"])
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float64"])
+def test_one_line_of_any_length_is_sorted_by_narrow_vectors(isa: str, dtype: str) -> None:
+    x = placeholder("x", ("n",), dtype)
+    f = compile([x], [sort(x), argsort(x)], isa=isa)
+    for n in (0, 1, 3, 9, 40, 300):
+        values = RNG.integers(-9, 9, n).astype(dtype)
+        ordered, order = f(values)
+        np.testing.assert_array_equal(ordered, np.sort(values))
+        np.testing.assert_array_equal(order, np.argsort(values, kind="stable"))
+
+
 @pytest.mark.parametrize("array", [TIES, HOLES, TIES > 1, TIES.astype(np.uint8)])
 def test_argsort_is_stable(array: np.ndarray) -> None:
     agrees(argsort, lambda x: np.argsort(x, -1, kind="stable"), array, targets=TARGETS)

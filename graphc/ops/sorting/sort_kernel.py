@@ -60,6 +60,8 @@ def _side_by_side(kernel: KernelWriter, x: TensorType) -> tuple[int, ...]:
 
 def _unravelled(kernel: KernelWriter, line: Any, extents: Sequence[Dim]) -> tuple[Any, ...]:
     """The index of a line among all, of these extents."""
+    if not extents:
+        return ()
     index: list[Any] = []
     for extent in map(kernel.dim, extents[:0:-1]):
         index.insert(0, kernel.register(kernel.ops.rem(line, extent)).get())
