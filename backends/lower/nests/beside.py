@@ -6,21 +6,18 @@ other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Stmt, Store
 from graphc.backends.lower.nests.accumulators import LineAccumulator, pairwise
 from graphc.backends.lower.nests.combine import apart, identity
-from graphc.backends.lower.nests.frame import CHUNK
+from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.loops import extent_of, linear
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32, float64
 from graphc.passes.fusion.fuse import Root
-
-if TYPE_CHECKING:
-    from graphc.backends.lower.nests.nest import Lowering
 
 #: Rows that a line sums up, and how many such lines join the others' sum at once; and the same for
 #: rows of so many elements, beside which what joins costs little.
@@ -28,7 +25,7 @@ SHORT_ROWS, LONG_ROWS, LONG = (16, 1), (3, 3), 256
 PART = index("part")
 
 
-def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -> None:
+def take_in_column(low: NestFrame, root: Root, value: Expr, inside: list[Stmt]) -> None:
     """Takes in a line; the chunk's line starts out neutral."""
     op: Any = root.tensor.node.op
     size = extent_of(low.nest.inner)
@@ -66,19 +63,19 @@ def take_in_column(low: Lowering, root: Root, value: Expr, inside: list[Stmt]) -
     inside += line(low.dims(first + linear(low.nest.inner))).take_in([lambda x: x])
 
 
-def _block(low: Lowering) -> tuple[int, int]:
+def _block(low: NestFrame) -> tuple[int, int]:
     """How many rows a line sums up, and how many lines there are."""
     length = extent_of(low.nest.inner)
     return LONG_ROWS if isinstance(length, int) and length >= LONG else SHORT_ROWS
 
 
-def _has_blocks(low: Lowering) -> bool:
+def _has_blocks(low: NestFrame) -> bool:
     """Whether a chunk has rows enough that sums of some of them are better added up apart."""
     rows, (some, lines) = low.rows_of_chunk, _block(low)
     return len(low.split) == 1 and not (isinstance(rows, int) and rows <= some * lines)
 
 
-def in_blocks(low: Lowering, rows: For) -> For:
+def in_blocks(low: NestFrame, rows: For) -> For:
     """The loop over some rows at a time, line by line, with what goes after them."""
     count, (some, lines) = rows.end - rows.begin, _block(low)
     block = some * lines
