@@ -1,6 +1,8 @@
 """Random whole graphs, with arguments on which their values and gradients are moderate."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +15,9 @@ from graphc.ir.node import Tensor
 #: Values beyond this are squashed, so that rounding errors stay small too.
 LARGEST = 8.0
 SIZES = ("n", "m")
+
+#: What a step of each name draws: a tensor, or None where there is nothing that suits.
+Steps = Mapping[str, Callable[["Drawing"], Tensor | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +36,19 @@ class Case:
         return gc.grad(self.loss, self.wrt)
 
 
-def draw_case(seed: int, steps: int = 12, dtype: str = "float64") -> Case:
-    """The random graph of this seed."""
-    return Drawing(seed, dtype).draw(steps)
+def draw_case(
+    seed: int, steps: int = 12, dtype: str = "float64", kinds: Steps | None = None
+) -> Case:
+    """The random graph of this seed, of such steps (by default `STEPS`)."""
+    return Drawing(seed, dtype, kinds).draw(steps)
 
 
 class Drawing:
     """A graph being drawn: the tensors so far, each with its value."""
 
-    def __init__(self, seed: int, dtype: str):
+    def __init__(self, seed: int, dtype: str, kinds: Steps | None = None):
         self.seed, self.dtype = seed, dtype
+        self.kinds = STEPS if kinds is None else kinds
         self.rng = np.random.default_rng(seed)
         self.sizes = {name: int(self.rng.integers(1, 6)) for name in SIZES}
         self.feeds: dict[Tensor, np.ndarray] = {}
@@ -63,8 +71,8 @@ class Drawing:
 
     def step(self) -> None:
         """One more operation, if it is possible and its value is sane."""
-        name = str(self.rng.choice(list(STEPS)))
-        y = STEPS[name](self)
+        name = str(self.rng.choice(list(self.kinds)))
+        y = self.kinds[name](self)
         if y is None or y.ndim > 4:
             return
         value = self.value(y)
@@ -121,7 +129,7 @@ class Drawing:
         return bool(self.rng.random() < 0.5)
 
 
-def _has_axes(x: Tensor) -> bool:
+def has_axes(x: Tensor) -> bool:
     return x.ndim > 0
 
 
@@ -151,11 +159,11 @@ def _with_number(f):
     return lambda drawing: f(drawing.pick(), float(drawing.rng.choice([-1, 0, 0.5, 1, 2, 3.25])))
 
 
-def _along(f):
+def along(f):
     """A function of a tensor and one of its axes."""
 
     def step(drawing: Drawing) -> Tensor | None:
-        x = drawing.pick(_has_axes)
+        x = drawing.pick(has_axes)
         return None if x is None else f(x, drawing.axis(x))
 
     return step
@@ -185,7 +193,7 @@ def _transpose(drawing: Drawing) -> Tensor:
 
 
 def _reshape(drawing: Drawing) -> Tensor | None:
-    x = drawing.pick(_has_axes)
+    x = drawing.pick(has_axes)
     if x is None:
         return None
     k = drawing.axis(x)
@@ -217,7 +225,7 @@ def _unless_empty(drawing: Drawing, x: Tensor) -> Tensor | None:
 
 
 def _pad(drawing: Drawing) -> Tensor | None:
-    x = drawing.pick(_has_axes)
+    x = drawing.pick(has_axes)
     if x is None:
         return None
     widths = [(0, 0)] * x.ndim
@@ -227,7 +235,7 @@ def _pad(drawing: Drawing) -> Tensor | None:
 
 
 def _concat(drawing: Drawing) -> Tensor | None:
-    x = drawing.pick(_has_axes)
+    x = drawing.pick(has_axes)
     if x is None:
         return None
     k = drawing.axis(x)
@@ -244,7 +252,7 @@ def _stack(drawing: Drawing) -> Tensor:
 
 def _product(drawing: Drawing) -> Tensor | None:
     """A product with a new matrix, or with another tensor that fits."""
-    x = drawing.pick(_has_axes)
+    x = drawing.pick(has_axes)
     if x is None:
         return None
     if drawing.coin():
@@ -320,13 +328,13 @@ STEPS: dict[str, Callable[[Drawing], Tensor | None]] = {
     "through_integers": _half,
     "cast": lambda drawing: gc.astype(gc.astype(drawing.pick(), "float64"), drawing.dtype),
     **{f.__name__: _reduce(f) for f in (gc.sum, gc.mean, gc.max, gc.min, gc.logsumexp, gc.var)},
-    "softmax": _along(gc.softmax),
-    "log_softmax": _along(gc.log_softmax),
-    "cumsum": _along(gc.cumsum),
-    "cummax": _along(gc.cummax),
-    "sort": _along(gc.sort),
-    "flip": _along(gc.flip),
-    "roll": _along(lambda x, axis: gc.roll(x, 1, axis)),
+    "softmax": along(gc.softmax),
+    "log_softmax": along(gc.log_softmax),
+    "cumsum": along(gc.cumsum),
+    "cummax": along(gc.cummax),
+    "sort": along(gc.sort),
+    "flip": along(gc.flip),
+    "roll": along(lambda x, axis: gc.roll(x, 1, axis)),
     "transpose": _transpose,
     "reshape": _reshape,
     "expand": _expand,
