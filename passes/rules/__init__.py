@@ -56,6 +56,7 @@ from graphc.passes.rules import (
     softmax,
     stability,
     truths,
+    written_softmax,
 )
 
 
@@ -70,6 +71,7 @@ RULES = rules_of(
     layout,
     hoisting,
     softmax,
+    written_softmax,
     logistic,
     slices,
     padded,

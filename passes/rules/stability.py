@@ -161,11 +161,11 @@ def _rows() -> Tensor:
 def log_of_sum_of_exp(node: Node) -> Tensor | None:
     """exp overflows for large elements; the largest is taken out first."""
     (s,) = node.inputs
-    x = _summed_exponent(s)
+    x = summed_exponent(s)
     if x is None:
         return None
     axes = s.node.attrs["axes"]
-    wide, top = _shift(x, axes)
+    wide, top = shift(x, axes)
     sums = sum(exp(wide - top), axes, keepdims=True)
     return astype(reshape(log(sums) + top, s.shape), x.dtype)
 
@@ -210,14 +210,14 @@ def _over_sum(node: Node, powers: Tensor, spread: Tensor) -> Tensor | None:
     if divided and not made_by(inner, "divide", "reciprocal"):
         return None
     sums = inner.node.inputs[-1] if divided else inner
-    x = _summed_exponent(sums)
+    x = summed_exponent(sums)
     if (
         x is None
         or sums.node.inputs[0] is not powers
         or _other(kept, x.ndim) != sums.node.attrs["axes"]
     ):
         return None
-    wide, top = _shift(x, sums.node.attrs["axes"])
+    wide, top = shift(x, sums.node.attrs["axes"])
     stable = exp(wide - top)
     total = sum(stable, sums.node.attrs["axes"])
     if not divided:
@@ -232,7 +232,7 @@ def _other(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
     return tuple(k for k in range(ndim) if k not in axes)
 
 
-def _summed_exponent(s: Tensor) -> Tensor | None:
+def summed_exponent(s: Tensor) -> Tensor | None:
     """The x of sum(exp(x)), unless its largest element was taken out already, or it has none."""
     if not made_by(s, "sum") or not made_by(s.node.inputs[0], "exp"):
         return None
@@ -251,7 +251,7 @@ def _is_shifted(x: Tensor) -> bool:
     return made_by(y, "max")
 
 
-def _shift(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def shift(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """x, 16-bit floats widened, and its largest elements along axes, 0 where not finite."""
     wide = astype(x, float32) if x.dtype.bits == 16 else x
     top = largest(wide, axes, keepdims=True)

@@ -252,3 +252,26 @@ def test_gradient_of_written_cross_entropy_keeps_the_digits_of_small_slopes():
     feeds = {z: np.array([-50.0, 50]), y: np.array([0.0, 1])}
     (slopes,) = evaluate(simplified([z, y], [grad]), feeds)
     np.testing.assert_allclose(slopes, [np.exp(-50), -np.exp(-50)], rtol=1e-12)
+
+
+def _written(x):
+    return gc.exp(x) / gc.sum(gc.exp(x), axis=1, keepdims=True)
+
+
+OF_PROBABILITIES = {
+    "picked": lambda p: -gc.log(p)[:, 2],
+    "weighted": lambda p: -gc.log(p) * np.array([0.0, 0.25, 0.5, 0.25, 0]),
+    "entropy": lambda p: -p * gc.log(p),
+    "weighted entropy": lambda p: p * gc.log(p) * np.array([1.0, 2, 0, 3, 1]),
+}
+
+
+@pytest.mark.parametrize("softmax", [_written, lambda x: gc.softmax(x, axis=1)])
+@pytest.mark.parametrize("kind", OF_PROBABILITIES)
+def test_gradients_of_functions_of_probabilities_are_finite(kind, softmax):
+    x = rows()
+    (grad,) = gc.grad(gc.mean(OF_PROBABILITIES[kind](softmax(x))), [x])
+    after = simplified([x], [grad])
+    near = np.random.default_rng(0).normal(size=(4, 5))
+    np.testing.assert_allclose(*value([grad, *after], x, near), rtol=1e-11, atol=1e-15)
+    assert np.isfinite(value(after, x, EXTREME)[0]).all()
