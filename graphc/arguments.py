@@ -146,16 +146,7 @@ def as_array(value: Any, name: str) -> Array:
     if isinstance(value, np.ndarray):
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
-        device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
-        if device[0] != 1:
-            raise ArgumentError(
-                f"argument {name!r} lies on another device {device}, "
-                "expected one in the CPU's memory"
-            )
-        try:
-            return np.from_dlpack(value)
-        except (BufferError, RuntimeError, ValueError) as error:
-            raise ArgumentError(f"argument {name!r} is no array: {error}") from None
+        return _lent(value, name)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -168,6 +159,19 @@ def as_array(value: Any, name: str) -> Array:
             text += f" that holds {next(_strangers(value), None)!r:.40}"
         raise ArgumentError(text + hint)
     return array
+
+
+def _lent(value: Any, name: str) -> Array:
+    """The array that something lends by DLPack."""
+    try:
+        device = getattr(value, "__dlpack_device__", lambda: (1, 0))()
+        if device[0] == 1:
+            return np.from_dlpack(value)
+    except (BufferError, RuntimeError, ValueError) as error:
+        raise ArgumentError(f"argument {name!r} is no array: {error}") from None
+    raise ArgumentError(
+        f"argument {name!r} lies on another device {device}, expected one in the CPU's memory"
+    )
 
 
 def _strangers(value: Any) -> Iterator[Any]:

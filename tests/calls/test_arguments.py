@@ -53,3 +53,33 @@ def test_whatever_holds_numbers_is_an_argument(given: Callable[[Any], Any], targ
     result = f(given(array))
     assert type(result) is np.ndarray
     np.testing.assert_array_equal(result, array * 2)
+
+
+class Unlent:
+    """What takes part in DLPack, but refuses to be read, as a torch tensor with a gradient does."""
+
+    def __init__(self, device: Any):
+        self.device = device
+
+    def __dlpack_device__(self) -> Any:
+        if isinstance(self.device, Exception):
+            raise self.device
+        return self.device
+
+    def __dlpack__(self, **_: Any) -> Any:
+        raise BufferError("it needs a gradient, use detach()")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (Unlent((1, 0)), "it needs a gradient, use detach()"),
+        (Unlent(ValueError("there is no device")), "there is no device"),
+    ],
+)
+def test_an_array_that_cannot_be_lent_names_the_argument(given: Unlent, why: str) -> None:
+    x = gc.placeholder("x", ("rows", 3))
+    f = gc.compile([x], x * 2)
+    with pytest.raises(gc.ArgumentError) as caught:
+        f(given)
+    assert str(caught.value) == f"argument 'x' is no array: {why}"
