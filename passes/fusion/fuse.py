@@ -260,16 +260,18 @@ class _Fuser:
 
 
 def _body(group: _Group, stored: Container[Tensor], place: Mapping[Node, int]) -> Body:
-    """The body of a kernel that is complete; it stores what others read. `place` is where a node is
-    among all: their age would depend on what was built before the graph.
+    """The body of a kernel that is complete; it stores what others read, and sums that it has only
+    at its end, which nobody reads where a piece of all is taken from another. `place` is where a
+    node is among all: their age would depend on what was built before the graph.
     """
+    late = {x for x, root in group.roots.items() if root.role in ("column", "total")}
     return Body(
         group.kind,
         group.domain,
         group.row_axes or (),
         tuple(group.roots.values()),
         tuple(sorted(group.reads, key=lambda t: (place[t.node], t.index))),
-        tuple(x for x in group.roots if x in stored or group.kind == "loops"),
+        tuple(x for x in group.roots if x in stored or x in late or group.kind == "loops"),
     )
 
 

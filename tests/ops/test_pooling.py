@@ -109,6 +109,15 @@ def test_elements_that_no_window_sees_have_no_gradient(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_one_element_amid_padding_has_its_gradient(target):
+    x = gc.placeholder("x", (1, 1, 1))
+    for pool, slope in ((nn.max_pool, 1), (nn.average_pool, 1 / 3)):
+        gradient = gc.grad(gc.sum(pool(x, 3, 2, padding=1)), x)
+        (found,) = evaluate([gradient], {x: np.ones((1, 1, 1), np.float32)}, target)
+        np.testing.assert_allclose(found, [[[slope]]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_padding_is_never_largest_and_nan_is(target):
     x = np.full((1, 1, 3, 3), -5.0)
     assert value(lambda x: nn.max_pool(x, 3, 2, padding=1), x, target).max() == -5
