@@ -27,7 +27,7 @@ from graphc.ops.fourier.long import any_spectrum, is_long
 from graphc.ops.fourier.named import named_spectrum
 from graphc.ops.fourier.plan import good_length, is_smooth
 from graphc.ops.fourier.real import from_half, real_spectrum
-from graphc.ops.indexing.slicing import flip, narrow
+from graphc.ops.indexing.slicing import flip, is_nonnegative, narrow
 from graphc.ops.joining import concat
 from graphc.ops.layout import normal_axis, reshape
 from graphc.ops.located import locate_errors
@@ -56,10 +56,15 @@ def ifft(re: TensorLike, im: TensorLike | None = None, axis: int = -1) -> Pair:
 
 @locate_errors
 def rfft(x: TensorLike, axis: int = -1) -> Pair:
-    """The first N // 2 + 1 elements of the spectrum of a real axis; the others mirror them."""
+    """The first N // 2 + 1 elements of the spectrum of a real axis; the others mirror them.
+
+    An axis without elements is an error.
+    """
     x, _ = _pair(x, None)
     axis = normal_axis(axis, x.ndim)
     n = x.shape[axis]
+    if n == 0:
+        raise ShapeError(f"there are no elements along axis {axis} of {x.type}")
     if _is_one_line(n):
         return _back(real_spectrum(_last(x, axis)), axis, x)
     re, im = _along(x, None, axis, inverse=False)
@@ -142,7 +147,8 @@ def _back(pair: Pair, axis: int, like: Tensor) -> Pair:
 
 
 def _half(x: Tensor, axis: int) -> Tensor:
-    return narrow(x, axis, 0, floordiv(x.shape[axis], 2) + 1)
+    n = x.shape[axis]
+    return narrow(x, axis, 0, floordiv(n, 2) + 1, checked=not is_nonnegative(n - 1))
 
 
 def _along(re: Tensor, im: Tensor | None, axis: int, inverse: bool) -> Pair:

@@ -208,3 +208,11 @@ def test_a_real_spectrum_goes_back_without_its_imaginary_part() -> None:
         re, im = gc.compile([x], gc.fft.ifft(x))(value)
         np.testing.assert_allclose(re, wanted.real, atol=1e-6)
         np.testing.assert_allclose(im, wanted.imag, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_nothing_has_no_half_of_a_spectrum(target: str) -> None:
+    with pytest.raises(ShapeError, match="no elements along axis 1"):
+        fft.rfft(gc.zeros((3, 0)))
+    with pytest.raises(gc.IndexRangeError, match="axis 1 of length"):
+        transformed(fft.rfft, wave(3, 0), names=("a", "n"), target=target)
