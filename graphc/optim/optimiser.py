@@ -144,11 +144,12 @@ def clip_by_global_norm(grads: Mapping[str, Tensor], most: float) -> dict[str, T
 
 def _check_number(what: str, value: object) -> None:
     """Refuses numbers below 0, and what is no number; schedules and tensors may be anything."""
-    if isinstance(value, (str, list, tuple, dict, Iterator)):
+    several = isinstance(value, (list, tuple, dict, Iterator)) or hasattr(value, "named_parameters")
+    if several or isinstance(value, str):
         hint = "\n  hint: optimiser.updates(loss, parameters) is given the parameters"
         raise GraphError(
             f"{what} is a number, a tensor or a schedule, not {value!r:.40}"
-            f"{'' if isinstance(value, str) else hint}"
+            f"{hint if several else ''}"
         )
     if isinstance(value, (int, float, np.number)) and not value >= 0:
         raise GraphError(f"{what} is at least 0, not {value}")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from tests.mistakes import calls, graphs, layers, newcomers  # noqa: F401  # fill MISTAKES
+from tests.mistakes import calls, graphs, habits, layers, newcomers  # noqa: F401  # fill MISTAKES
 from tests.mistakes.given import MISTAKES
 
 
