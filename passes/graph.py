@@ -17,9 +17,9 @@ class Graph:
     """What is compiled: arguments, results, and new values of variables.
 
     `relaxed` allows rewrites that change what IEEE arithmetic gives. `outer` names sizes of the
-    graph that this one is inside of, `trained` says that there or here gradients of convolutions'
-    kernels are taken, `lengths` are what sizes might make negative. `checks` are computed for the
-    errors that they raise.
+    graph that this one is inside of. `trained` says whether there or here gradients of kernels of
+    convolutions are taken; None is not known yet. `lengths` are what sizes might make negative.
+    `checks` are computed for the errors that they raise.
     """
 
     inputs: tuple[Tensor, ...]
@@ -28,7 +28,7 @@ class Graph:
     name: str = "graph"
     relaxed: bool = False
     outer: frozenset[str] = frozenset()
-    trained: bool = False
+    trained: bool | None = None
     lengths: tuple[Demand, ...] = ()
     checks: tuple[Tensor, ...] = ()
 

@@ -94,8 +94,8 @@ def optimise(
     The graph is verified at the beginning and after each pass, and what a pass forbids is looked
     for from then on. Raises GraphError for a name in `disable` that no pass has.
     """
-    trained = graph.trained or takes_kernel_gradients(graph.results)
-    graph = graph if trained == graph.trained else replace(graph, trained=trained)
+    if graph.trained is None:
+        graph = replace(graph, trained=takes_kernel_gradients(graph.results))
     with on_one_line():
         return _with_bodies(_run(graph, disable, trace, steps or PIPELINE), disable)
 
