@@ -72,7 +72,29 @@ def bounds(d: Dim) -> tuple[int | None, int | None]:
                 low = -(-lo // times)
             if high is None and hi is not None:
                 high = hi // times
+    if low is None or high is None:
+        lo, hi = _by_extremes(d)
+        low, high = (lo if low is None else low), (hi if high is None else high)
     return low, high
+
+
+def _by_extremes(d: Dim) -> tuple[int | None, int | None]:
+    """The bounds that d has since one of its minima or maxima is one of its two arguments, and no
+    more, or no less, than the other.
+    """
+    for monomial, c in terms_of(d):
+        if len(monomial) == 1 and monomial[0].kind in ("min", "max"):
+            (extreme,) = monomial
+            rest = d - c * DimExpr({monomial: 1})
+            ends = zip(*(bounds(rest + c * x) for x in extreme.args), strict=True)
+            lows, highs = ([x for x in pair if x is not None] for pair in ends)
+            largest = (extreme.kind == "max") == (c > 0)
+            pick, needed = (max, (1, 2)) if largest else (min, (2, 1))
+            return (
+                pick(lows) if len(lows) >= needed[0] else None,
+                pick(highs) if len(highs) >= needed[1] else None,
+            )
+    return None, None
 
 
 def _by_remainders(d: Dim) -> tuple[Dim, int]:

@@ -69,6 +69,15 @@ def test_parts_of_a_length_are_no_longer_than_it() -> None:
     assert bounds(floordiv(N, 4) * 4 - N + 3 + floordiv(M, 3)) == (0, None)
 
 
+def test_a_length_put_back_after_something_was_cut_off_is_no_shorter() -> None:
+    put_back = maximum(N * 2 - 1, 0) + 2
+    assert bounds(put_back - N * 2 - 1) == (0, 1)
+    assert minimum(put_back, N * 2 + 1) == N * 2 + 1
+    assert bounds(minimum(N, M) + 3 - N) == (None, 3)
+    assert bounds(N + M - maximum(N, M)) == (0, None)
+    assert bounds(maximum(N, 4) - minimum(M, 7)) == (-3, None)
+
+
 @pytest.mark.parametrize("whole", [int, np.int64])
 def test_lengths_compute_with_whole_numbers_as_integers_do(whole: Callable[[int], Any]) -> None:
     k = whole(3)

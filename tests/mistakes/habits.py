@@ -70,6 +70,12 @@ def a_product_with_a_matrix_cut_to_a_length_with_a_name() -> Any:
 
 
 @mistake
+def a_shift_that_cuts_before_it_joins() -> Any:
+    words = gc.placeholder("words", ("time", 3))
+    return words + gc.concatenate([gc.zeros((2, 3)), words[:-2]])
+
+
+@mistake
 def a_tile_by_a_float() -> Any:
     return gc.tile(image(), 2.0)  # type: ignore[arg-type]
 
