@@ -1,10 +1,11 @@
 """The on-disk cache of object code, addressed by a hash of all that determines the bytes.
 
-A file is a magic word, a checksum of the rest, and the rest; the checksum is the SHA-256 of those
-of its pieces, so that several threads read and check a large one. A file that is not exactly that
-is a miss and is removed. Files appear whole (written aside, then renamed), so any number of
-processes may share a directory. A directory that cannot be used costs speed, never an error:
-`status` says why. Nothing is ever unpickled or executed before its checksum is right.
+A file is a magic word, how many bytes it stores, a checksum, and these bytes. The checksum is the
+SHA-256 of the key and of those of its pieces, so that several threads read and check a large one. A
+file that is not exactly that is a miss and is removed. Files appear whole (written aside, then
+renamed), so any number of processes may share a directory. A directory that cannot be used costs
+speed, never an error: `status` says why. Nothing is ever unpickled or executed before its checksum
+is right.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from graphc.ir.each import each
 from graphc.ir.record import dataclass
 from graphc.ops.literal import aligned_empty
 
-MAGIC = b"graphc2\n"
-HEAD = len(MAGIC) + 32
+MAGIC = b"graphc3\n"
+HEAD = len(MAGIC) + 8 + 32
 PIECE = 1 << 24
 """Bytes of a piece that has a checksum of its own."""
 GENERATING = (
@@ -90,18 +91,31 @@ def get(key: str, directory: Path | None = None) -> memoryview | None:
         return None
     path = place / (key + SUFFIX)
     try:
-        with path.open("rb", buffering=0) as file:
-            head = file.read(HEAD)
-            data = aligned_empty(max(0, os.fstat(file.fileno()).st_size - HEAD)).data
-        # What is not read, because the file has shrunk, does not fit its checksum.
-        right = head == _header(data, lambda at, piece: _read(path, at, piece))
+        data = _verified(key, path)
     except OSError:
         return None
-    if not right:
+    if data is None:
         _remove(path)
         return None
     _touch(path)
     return data
+
+
+def _verified(key: str, path: Path) -> memoryview | None:
+    """What the file stores under `key`, or None if it is not exactly that."""
+    # Opened so, a pipe under this name has no end to wait for.
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
+        head, size = file.read(HEAD), os.fstat(file.fileno()).st_size - HEAD
+    if size < 0 or not head.startswith(_beginning(size)):
+        return None
+    data = aligned_empty(size).data
+    # What is not read, because the file has shrunk, does not fit its checksum.
+    right = head == _header(key, data, lambda at, piece: _read(path, at, piece))
+    return data if right else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def put(
@@ -153,8 +167,12 @@ def _drawn() -> float:
     return int.from_bytes(os.urandom(4), "little") / 2**32
 
 
+def _beginning(size: int) -> bytes:
+    return MAGIC + size.to_bytes(8, "little")
+
+
 def _header(
-    data: bytes | memoryview, fill: Callable[[int, memoryview], object] | None = None
+    key: str, data: bytes | memoryview, fill: Callable[[int, memoryview], object] | None = None
 ) -> bytes:
     """The head of a file of these data; `fill` is called first with the place in the file of each
     piece and its memory.
@@ -166,7 +184,8 @@ def _header(
             fill(HEAD + begin, piece)
         return hashlib.sha256(piece).digest()
 
-    return MAGIC + hashlib.sha256(b"".join(each(checksum, range(0, len(data), PIECE)))).digest()
+    pieces = each(checksum, range(0, len(data), PIECE))
+    return _beginning(len(data)) + hashlib.sha256(b"".join([key.encode(), *pieces])).digest()
 
 
 def _read(path: Path, at: int, piece: memoryview) -> None:
@@ -195,7 +214,7 @@ def _write(place: Path, key: str, data: bytes | memoryview) -> None:
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_header(data))
+            file.write(_header(key, data))
             file.write(data)
         os.replace(aside, place / (key + SUFFIX))
     except OSError:

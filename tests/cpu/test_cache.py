@@ -95,6 +95,39 @@ def test_a_damaged_file_is_a_miss_and_goes(place: Path, damage: str) -> None:
     assert not path.exists()
 
 
+def test_a_file_under_the_name_of_another_is_a_miss(place: Path) -> None:
+    cache.put(KEY, b"code", place)
+    other = cache.key("define void @g()", TARGET)
+    (path,) = place.glob(f"*{cache.SUFFIX}")
+    path.rename(place / (other + cache.SUFFIX))
+    assert cache.get(other, place) is None
+
+
+def test_a_file_that_has_grown_is_not_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(KEY, b"code", place)
+    (path,) = place.glob(f"*{cache.SUFFIX}")
+    with path.open("ab") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setattr(cache, "aligned_empty", lambda count: pytest.fail(f"{count} bytes"))
+    assert cache.get(KEY, place) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(place: Path) -> None:
+    cache.put(KEY, b"code", place)
+    (path,) = place.glob(f"*{cache.SUFFIX}")
+    path.unlink()
+    os.mkfifo(path)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom graphc.backends.cpu import cache\n"
+        "print(cache.get(sys.argv[1], Path(sys.argv[2])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, KEY, place], capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == "None\n"
+
+
 def test_a_damaged_file_that_cannot_go_is_a_miss(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,10 +195,10 @@ def test_the_least_recently_used_go_first(place: Path) -> None:
         past = time.time() - 1000 + age
         os.utime(place / (name + cache.SUFFIX), (past, past))
     assert cache.get(keys[0], place) is not None  # used now, so no longer the oldest
-    cache.put(cache.key("new", TARGET), bytes(1000), place, limit=4 * 1040)
+    cache.put(cache.key("new", TARGET), bytes(1000), place, limit=4 * (1000 + cache.HEAD))
     left = [i for i, name in enumerate(keys) if cache.get(name, place) is not None]
     assert left == [0, 4, 5]
-    assert cache.status(place).total_bytes <= 4 * 1040
+    assert cache.status(place).total_bytes <= 4 * (1000 + cache.HEAD)
 
 
 def test_a_file_that_a_killed_process_was_writing_goes(place: Path) -> None:
