@@ -67,25 +67,54 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         data = file.read()
     begin = 8 + int.from_bytes(data[:8], "little")
     try:
-        header = json.loads(data[8:begin]) if 8 < begin <= len(data) else None
-        entries = dict(header) if isinstance(header, dict) else None
-        if entries is None:
+        entries = None
+        if 8 < begin <= len(data):
+            entries = json.loads(data[8:begin], object_pairs_hook=_without_repeats)
+        if not isinstance(entries, dict):
             raise ValueError("it has no header")
         entries.pop("__metadata__", None)
         memory = memoryview(data)[begin:]
+        _demand_whole(entries, len(memory))
         return {name: _array(memory, name, entry) for name, entry in entries.items()}
     except (ValueError, TypeError, RecursionError) as error:
         raise GraphError(f"{os.fspath(path)} is no safetensors file: {error}") from None
 
 
-def _array(data: memoryview, name: str, entry: Any) -> np.ndarray:
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"its header tells no dtype, shape and data_offsets of {name!r} alone")
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"its header has {twice!r} twice")
+    return found
+
+
+def _demand_whole(entries: Mapping[str, Any], size: int) -> None:
+    """Raises ValueError unless the arrays fill the data, each with bytes of its own: then they take
+    no more memory than the file.
+    """
+    for name, entry in entries.items():
+        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+            raise ValueError(f"its header tells no dtype, shape and data_offsets of {name!r} alone")
+    at = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        if not 0 <= begin <= end <= size:
+            raise ValueError(f"the data of {name!r} do not reach from {begin} to {end}")
+        if begin != at:
+            raise ValueError(f"the data of {name!r} begin at {begin}, not at {at}")
+        at = end
+    if at != size:
+        raise ValueError(f"there are {size} bytes of data, not {at}")
+
+
+def _array(data: memoryview, name: str, entry: Mapping[str, Any]) -> np.ndarray:
     (begin, end), dtype, shape = entry["data_offsets"], entry["dtype"], entry["shape"]
     if dtype not in _DTYPES:
         raise ValueError(f"the dtype of {name!r} is {dtype!r}")
-    if not all(isinstance(n, int) and n >= 0 for n in shape):
+    if not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"the shape of {name!r} is {shape!r}")
-    if not 0 <= begin <= end <= len(data):
-        raise ValueError(f"the data of {name!r} do not reach from {begin} to {end}")
-    return np.frombuffer(data[begin:end], _DTYPES[dtype].numpy).reshape(shape).copy()
+    raw = np.frombuffer(data[begin:end], np.uint8)
+    if dtype == "BOOL" and (raw > 1).any():
+        raise ValueError(f"the elements of {name!r} are no truths")
+    return raw.view(_DTYPES[dtype].numpy).reshape(shape).copy()

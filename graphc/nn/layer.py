@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphc.ir.array_archive import is_archive, read_archive, stored_dtype, write_archive
 from graphc.ir.dtypes import as_dtype
 from graphc.ir.errors import GraphError, ShapeError, no_such
 from graphc.ir.node import Tensor
 from graphc.ir.tensor_file import read_tensors, write_tensors
-from graphc.ir.whole_file import whole_file
 from graphc.ops.source import State
 
 
 def demand_like(name: str, x: Tensor, new: np.ndarray) -> None:
     """Raises ShapeError unless an array is shaped and typed as the variable x."""
-    if new.shape != x.shape or new.dtype != x.dtype.numpy:
-        raise ShapeError(f"{name} is {x.type}, not {new.dtype}{list(new.shape)}")
+    _demand(name, x, new.shape, new.dtype, x.dtype.numpy)
+
+
+def _demand(
+    name: str, x: Tensor, shape: tuple[int, ...], dtype: np.dtype[Any], wanted: np.dtype[Any]
+) -> None:
+    if shape != x.shape or dtype != wanted:
+        raise ShapeError(f"{name} is {x.type}, not {dtype}{list(shape)}")
 
 
 def state_of(x: Any) -> State | None:
@@ -174,29 +179,29 @@ class Layer:
         if os.fspath(path).endswith(".safetensors"):
             write_tensors(path, self.state_dict())
             return
-        with whole_file(path) as file:
-            np.savez(file, **{k: _storable(a) for k, a in self.state_dict().items()})  # type: ignore[arg-type]
+        write_archive(path, self.state_dict())
 
     def load(self, path: str | os.PathLike[str], strict: bool = True) -> None:
         """Reads what `save` wrote, of either format, or what an exported library saved under the
         names of this layer's `variables`. Raises GraphError for other files, and as
         `load_state_dict`.
         """
-        with open(path, "rb") as raw:
-            zipped = zipfile.is_zipfile(raw)
-        if not zipped:
+        if not is_archive(path):
             if not os.fspath(path).endswith(".safetensors"):
                 raise GraphError(f"{os.fspath(path)} is no .npz file, such as `save` writes")
             self.load_state_dict(read_tensors(path), strict)
             return
-        types = {name: x.dtype.numpy for name, x in self.variables().items()}
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k].astype(types.get(k, file[k].dtype)) for k in file}
-        self.load_state_dict(arrays, strict)
+        variables = self.variables()
 
+        def demand(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+            x = variables[name]
+            _demand(name, x, shape, dtype.newbyteorder("="), stored_dtype(x.dtype.numpy))
 
-def _storable(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+        found = read_archive(path, variables.__contains__, demand)
+        self.load_state_dict(
+            {k: a if a is None else a.astype(variables[k].dtype.numpy) for k, a in found.items()},
+            strict,
+        )
 
 
 def _state(x: Tensor) -> State:
