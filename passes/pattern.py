@@ -52,6 +52,25 @@ def literal(x: Tensor) -> Tensor | None:
     return x if is_scalar_constant(x) else None
 
 
+def summed_exponent(s: Tensor) -> Tensor | None:
+    """The x of sum(exp(x)), unless its largest element was taken out already, or it has none."""
+    if s.node.op.name != "sum" or s.node.inputs[0].node.op.name != "exp":
+        return None
+    (x,) = s.node.inputs[0].node.inputs
+    empty = 0 in [x.shape[axis] for axis in s.node.attrs["axes"]]
+    return None if empty or _is_shifted(x) else x
+
+
+def _is_shifted(x: Tensor) -> bool:
+    """Whether x is a tensor less its largest elements."""
+    if x.node.op.name != "subtract":
+        return False
+    y = x.node.inputs[1]
+    while y.node.op.name in ("broadcast", "reshape", "where", "cast", "stop_gradient"):
+        y = y.node.inputs[1 if y.node.op.name == "where" else 0]
+    return y.node.op.name == "max"
+
+
 def abstract(x: Tensor, holes: Mapping[Tensor, str], values: Mapping[str, Any]) -> Pattern:
     """The pattern of x, with tensors of `holes` as parameters and attributes in `values` too."""
     if x in holes:

@@ -20,16 +20,20 @@ STEPS_PER_NODE = 100
 
 
 def rewrite(
-    outputs: Iterable[Tensor], rules: Sequence[Rule], counts: Counter[str] | None = None
+    outputs: Iterable[Tensor],
+    rules: Sequence[Rule],
+    counts: Counter[str] | None = None,
+    kept: Iterable[Tensor] = (),
 ) -> list[Tensor]:
     """The outputs rewritten until no rule applies; earlier rules go first at a node.
 
-    `counts` gains the number of times that each rule applied. Rules that undo each other, or that
-    never end, are an assertion that names them.
+    `counts` gains the number of times that each rule applied. Tensors that are `kept` stay as they
+    are. Rules that undo each other, or that never end, are an assertion that names them.
     """
     outputs = list(outputs)
     limit = STEPS_PER_NODE * (len(topological(outputs)) + 10)
     rewriter = _Rewriter(by_root(tuple(rules)), Counter() if counts is None else counts, limit)
+    rewriter.normal.update((x, x) for x in kept)
     rewriter.run([x.node for x in outputs])
     return [rewriter.normal[x] for x in outputs]
 

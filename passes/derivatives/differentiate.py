@@ -22,6 +22,7 @@ from graphc.ops.layout import broadcast
 from graphc.ops.loops.control import Control
 from graphc.ops.source import constant, placeholder
 from graphc.passes.derivatives.loop_gradients import pull_control
+from graphc.passes.derivatives.stabilise import stabilised
 from graphc.passes.pattern import literal
 
 
@@ -91,8 +92,13 @@ def pullback(ys: Sequence[Tensor], xs: Sequence[Tensor], gs: Sequence[Tensor]) -
     for x in xs:
         _demand_float("gradient", x)
         _demand_identity(x)
-    order = topological(ys, since=min((x.node.serial for x in xs), default=0))
+    since = min((x.node.serial for x in xs), default=0)
+    order = topological(ys, since)
     active = _depending(order, xs)
+    stable = stabilised(ys, xs, order, active)
+    if stable is not ys:
+        ys, order = stable, topological(stable, since)
+        active = _depending(order, xs)
     total = {y: list[Tensor]() for y in ys}
     for y, g in zip(ys, gs, strict=True):
         total[y].append(g)

@@ -40,11 +40,12 @@ from graphc.passes.rules import (
     bits,
     casts,
     choices,
+    exponential_sums,
     extremes,
     hoisting,
     indexing,
     layout,
-    logistic,
+    moved_logs,
     numbers,
     padded,
     powers,
@@ -56,7 +57,6 @@ from graphc.passes.rules import (
     softmax,
     stability,
     truths,
-    written_softmax,
 )
 
 
@@ -71,8 +71,6 @@ RULES = rules_of(
     layout,
     hoisting,
     softmax,
-    written_softmax,
-    logistic,
     slices,
     padded,
     products,
@@ -88,5 +86,7 @@ RULES = rules_of(
     truths,
     bits,
     stability,
+    exponential_sums,
+    moved_logs,
     relaxed,
 )

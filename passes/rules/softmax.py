@@ -108,7 +108,7 @@ def _is_sum_of(s: Tensor, x: Tensor) -> bool:
 
 def _adds_up_to_zero(x: Tensor, axes: Axes) -> bool:
     """Whether x = e * (g / S - (sum of e / S * g / S, repeated)), all of it along these axes."""
-    for e, inner in products_of(x):
+    for e, inner in _products(x):
         if not made_by(e, "exp") or not made_by(inner, "subtract"):
             continue
         share, mean = inner.node.inputs
@@ -116,7 +116,7 @@ def _adds_up_to_zero(x: Tensor, axes: Axes) -> bool:
             continue
         g, s = share.node.inputs
         total = mean.node.inputs[0]
-        if is_repeated_sum(s, e, axes) and made_by(total, "sum"):
+        if _is_repeated_sum(s, e, axes) and made_by(total, "sum"):
             weighted = total.node.inputs[0]
             return total.node.attrs["axes"] == axes and _is_mean_term(weighted, g, e, s)
     return False
@@ -126,12 +126,12 @@ def _is_mean_term(x: Tensor, g: Tensor, e: Tensor, s: Tensor) -> bool:
     """Whether x = e / S * g / S."""
     if not made_by(x, "divide") or x.node.inputs[1] is not s:
         return False
-    return any(a is g and _is_quotient(b, e, s) for a, b in products_of(x.node.inputs[0]))
+    return any(a is g and _is_quotient(b, e, s) for a, b in _products(x.node.inputs[0]))
 
 
 def _shares_out(x: Tensor, whole: Tensor, axes: Axes) -> bool:
     """Whether x = e * (whole / s, repeated), which adds up to the whole along these axes."""
-    for e, repeated in products_of(x):
+    for e, repeated in _products(x):
         if not made_by(e, "exp") or not _is_spread(repeated, axes):
             continue
         share = repeated.node.inputs[0]
@@ -150,7 +150,7 @@ def _is_spread(x: Tensor, axes: Axes) -> bool:
     return made_by(x, "broadcast") and sorted((*x.node.attrs["axes"], *axes)) == list(range(x.ndim))
 
 
-def products_of(x: Tensor) -> list[tuple[Tensor, Tensor]]:
+def _products(x: Tensor) -> list[tuple[Tensor, Tensor]]:
     """The factors of x, in either order; none if it is no product."""
     if not made_by(x, "multiply"):
         return []
@@ -158,7 +158,7 @@ def products_of(x: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(a, b), (b, a)]
 
 
-def is_repeated_sum(s: Tensor, e: Tensor, axes: Axes | None = None) -> bool:
+def _is_repeated_sum(s: Tensor, e: Tensor, axes: Axes | None = None) -> bool:
     """Whether s = S for this e: repeated along the very axes (these, if given) that were added
     up.
     """
@@ -170,114 +170,3 @@ def is_repeated_sum(s: Tensor, e: Tensor, axes: Axes | None = None) -> bool:
 
 def _is_quotient(x: Tensor, e: Tensor, s: Tensor) -> bool:
     return made_by(x, "divide") and x.node.inputs[0] is e and x.node.inputs[1] is s
-
-
-def softmax_of(x: Tensor) -> tuple[Tensor, Tensor] | None:
-    """(e, S) of x = e / S, or of e times the repeated reciprocal of s."""
-    if made_by(x, "divide"):
-        e, s = x.node.inputs
-        return (e, s) if made_by(e, "exp") and is_repeated_sum(s, e) else None
-    for e, r in products_of(x):
-        if (
-            made_by(e, "exp")
-            and made_by(r, "broadcast")
-            and made_by(r.node.inputs[0], "reciprocal")
-        ):
-            s = broadcast(r.node.inputs[0].node.inputs[0], r.shape, r.node.attrs["axes"])
-            if is_repeated_sum(s, e):
-                return e, s
-    return None
-
-
-def _by_softmax(x: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
-    """(g, e, S) of x = g / softmax, which differentiation of log(softmax) gives."""
-    if not made_by(x, "divide"):
-        return None
-    g, p = x.node.inputs
-    found = softmax_of(p)
-    return None if found is None else (g, *found)
-
-
-def _quotients() -> tuple[Tensor, Tensor, Tensor]:
-    e = exp(_rows("x"))
-    s = _spread(sum(e, 1))
-    return e, s, _rows("g") / (e / s)
-
-
-def _weighted_by_softmax() -> Tensor:
-    e, s, q = _quotients()
-    return e / s * q / s
-
-
-def _weighted_by_exp() -> Tensor:
-    e = exp(_rows("x"))
-    return e * (_rows("g") / (e * _spread(reciprocal(sum(e, 1)))))
-
-
-@procedure("divide", "multiply", exact=False, examples=[_weighted_by_softmax, _weighted_by_exp])
-def softmax_over_itself(node: Node) -> Tensor | None:
-    """A probability that underflows leaves no trace where it cancels; the sum keeps every NaN."""
-    if node.op.name == "divide":
-        x, s = node.inputs
-        for p, q in products_of(x):
-            found = _by_softmax(q)
-            if found is not None and q.node.inputs[1] is p and found[2] is s:
-                return found[0] / s
-        return None
-    for e, q in products_of(node.outputs[0]):
-        found = _by_softmax(q)
-        if found is not None and found[1] is e:
-            return found[0] * found[2]
-    return None
-
-
-def _through_quotient() -> Tensor:
-    e, s, q = _quotients()
-    return e * (q / s - _spread(sum(_rows("g") / s, 1)))
-
-
-def _through_product() -> Tensor:
-    e = exp(_rows("x"))
-    r = _spread(reciprocal(sum(e, 1)))
-    return e * (r * (_rows("g") / (e * r)) - _spread(placeholder("h", (3,), float64) / sum(e, 1)))
-
-
-@procedure("multiply", exact=False, examples=[_through_quotient, _through_product])
-def gradient_of_log_softmax(node: Node) -> Tensor | None:
-    """e * (g / softmax / S - h) is g - e * h: where e underflows, that is the gradient still."""
-    for e, inner in products_of(node.outputs[0]):
-        if not made_by(e, "exp") or not made_by(inner, "subtract"):
-            continue
-        share, h = inner.node.inputs
-        found = _share(share)
-        if found is not None and found[1] is e and _depends_on_sum(h, found[2]):
-            return found[0] - e * h
-    return None
-
-
-def _share(x: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
-    """(g, e, S) of x = g / softmax / S."""
-    if made_by(x, "divide"):
-        found = _by_softmax(x.node.inputs[0])
-        return found if found is not None and x.node.inputs[1] is found[2] else None
-    for r, q in products_of(x):
-        found = _by_softmax(q)
-        inverse = made_by(r, "broadcast") and made_by(r.node.inputs[0], "reciprocal")
-        if (
-            found is not None
-            and inverse
-            and r.node.inputs[0].node.inputs[0] is found[2].node.inputs[0]
-        ):
-            return found
-    return None
-
-
-def _depends_on_sum(h: Tensor, s: Tensor) -> bool:
-    """Whether h is divided by the sum, so that it is NaN where that is."""
-    if not made_by(h, "broadcast"):
-        return False
-    (row,) = h.node.inputs
-    if made_by(row, "sum"):
-        x = row.node.inputs[0]
-        return made_by(x, "divide") and x.node.inputs[1] is s
-    return made_by(row, "divide") and row.node.inputs[1] is s.node.inputs[0]
