@@ -29,6 +29,7 @@ from graphc.backends.llvm.artefact_state import (
     FILE_ERROR,
     OUT_OF_MEMORY,
     WRONG_FILE,
+    WRONG_POINTER,
     array_of,
     datum,
     literal,
@@ -49,6 +50,7 @@ _MESSAGES = {
     FILE_ERROR: "the file cannot be read or written",
     WRONG_FILE: "the file does not hold these variables",
     WRONG_CPU: "this CPU lacks instructions that the library was compiled for",
+    WRONG_POINTER: "a pointer is NULL or not aligned for its elements",
 }
 
 

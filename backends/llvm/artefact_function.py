@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from graphc.backends.llvm.artefact_sizes import MOST_BYTES
-from graphc.backends.llvm.artefact_state import ALIGNMENT, BAD_SIZE, OUT_OF_MEMORY
+from graphc.backends.llvm.artefact_state import ALIGNMENT, BAD_SIZE, OUT_OF_MEMORY, WRONG_POINTER
 from graphc.backends.llvm.values import Values
 from graphc.backends.lower.reader import DimWriter, size_variable
 from graphc.backends.program import Program, compound_dims, slots
@@ -34,8 +34,10 @@ class Function:
     def _sizes(self) -> list[str]:
         return [f"i64 %size.{k}" for k in range(len(self.program.sizes))]
 
-    def _planned(self) -> list[str]:
-        """Lines that refuse other CPUs and negative sizes, and fill the sizes and the plan."""
+    def _planned(self, arrays: Sequence[tuple[str, Tensor]] | None = None) -> list[str]:
+        """Lines that refuse other CPUs, negative sizes and pointers to arrays that cannot be used,
+        and fill the sizes and the plan.
+        """
         program = self.program
         results = 2 + sum(x.ndim for x in program.outputs)
         lines = [
@@ -65,8 +67,29 @@ class Function:
             values.emit("br i1 %negative, label %refuse, label %fit")
             values.lines.append("fit:")
         values.emit("%need = load i64, ptr %plan")
+        if arrays is not None:
+            self._refuse_pointers(values, dims, arrays)
         self.declarations.update(values.declarations)
         return [*lines, *values.lines]
+
+    def _refuse_pointers(
+        self, values: Values, dims: DimWriter, arrays: Sequence[tuple[str, Tensor]]
+    ) -> None:
+        """Only an array without elements may lie nowhere."""
+        stray = "0"
+        if self.program.variables:
+            nowhere = values.assign("icmp eq ptr %self, null")
+            stray = values.assign(f"zext i1 {nowhere} to i64")
+        for pointer, x in arrays:
+            address = values.assign(f"ptrtoint ptr {pointer} to i64")
+            beside = values.assign(f"and i64 {address}, {x.dtype.bytes - 1}")
+            nowhere = values.assign(f"icmp eq ptr {pointer}, null")
+            size = values.value(dims(x.size))
+            count = values.assign(f"select i1 {nowhere}, i64 {size}, i64 {beside}")
+            stray = values.assign(f"or i64 {stray}, {count}")
+        values.emit(f"%stray = icmp ne i64 {stray}, 0")
+        values.emit("br i1 %stray, label %lost, label %found")
+        values.lines += ["lost:", f"  ret i32 {WRONG_POINTER}", "found:"]
 
     def _refusal(self, foreign: str, refused: str) -> list[str]:
         lines = ["foreign:", f"  ret {foreign}"]
@@ -97,7 +120,8 @@ class Function:
         pointers += [f"%out{k}" for k in range(len(program.outputs))]
         params = ["ptr %self", *self._sizes(), *(f"ptr {p}" for p in pointers), "ptr %workspace"]
         head = f"define i32 @{self.symbol}({', '.join(params)}) nounwind {self.attributes} {{"
-        lines = [head, *self._planned()]
+        arrays = list(zip(pointers, (*program.inputs, *program.outputs), strict=True))
+        lines = [head, *self._planned(arrays)]
         for k, x in enumerate(program.variables):
             lines.append(f"  %var{k} = getelementptr i8, ptr %self, i64 {place[x]}")
             pointers.append(f"%var{k}")

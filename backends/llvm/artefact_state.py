@@ -16,7 +16,7 @@ from graphc.ir.tensor_file import file_header, file_order
 
 ALIGNMENT = 64
 SMALL = 4096
-OUT_OF_MEMORY, BAD_SIZE, FILE_ERROR, WRONG_FILE = -1, -2, -3, -4
+OUT_OF_MEMORY, BAD_SIZE, FILE_ERROR, WRONG_FILE, WRONG_POINTER = -1, -2, -3, -4, -6
 
 
 def array_of(x: Tensor) -> np.ndarray:
@@ -106,6 +106,7 @@ def state_ir(
         "OUT_OF_MEMORY": OUT_OF_MEMORY,
         "FILE_ERROR": FILE_ERROR,
         "WRONG_FILE": WRONG_FILE,
+        "WRONG_POINTER": WRONG_POINTER,
         "NAME": name,
     }
     for word, value in numbers.items():
@@ -148,6 +149,9 @@ define void @NAME_destroy(ptr %self) nounwind {
 }
 
 define ptr @NAME_variable(ptr %self, i32 %k) nounwind {
+  %nowhere = icmp eq ptr %self, null
+  br i1 %nowhere, label %none, label %there
+there:
   switch i32 %k, label %none [
 CASES
   ]
@@ -171,6 +175,13 @@ declare i32 @remove(ptr)
 ; Written beside the old file, which it replaces once it is whole.
 define i32 @NAME_save(ptr %self, ptr %path) nounwind {
 entry:
+  %no.self = icmp eq ptr %self, null
+  %no.path = icmp eq ptr %path, null
+  %nowhere = or i1 %no.self, %no.path
+  br i1 %nowhere, label %lost, label %begin
+lost:
+  ret i32 WRONG_POINTER
+begin:
   %length = call i64 @strlen(ptr %path)
   %needed = add i64 %length, 69
   %room = and i64 %needed, -ALIGNMENT
@@ -228,6 +239,13 @@ fail:
 
 define i32 @NAME_load(ptr %self, ptr %path) nounwind {
 entry:
+  %no.self = icmp eq ptr %self, null
+  %no.path = icmp eq ptr %path, null
+  %nowhere = or i1 %no.self, %no.path
+  br i1 %nowhere, label %lost, label %begin
+lost:
+  ret i32 WRONG_POINTER
+begin:
   %file = call ptr @fopen(ptr %path, ptr @reading)
   %closed = icmp eq ptr %file, null
   br i1 %closed, label %fail, label %allocate

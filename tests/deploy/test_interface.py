@@ -158,6 +158,49 @@ def test_a_negative_size_is_an_error_and_changes_nothing(tmp_path: Path) -> None
     lib.model_destroy(state)
 
 
+@pytest.mark.parametrize("fault", ["state", "x", "k", "out", "misaligned k", "misaligned out"])
+def test_a_pointer_that_cannot_be_used_is_an_error_and_changes_nothing(
+    fault: str, tmp_path: Path
+) -> None:
+    x, k, total = gc.placeholder("x", ("n", 3)), gc.placeholder("k", (), gc.int64), counter()
+    steps = {total: total + x.sum(axis=0)}
+    lib = library(gc.export([x, k], x[:, :2] + k.astype("f4"), tmp_path / "model", updates=steps))
+    state, n = ctypes.c_void_p(lib.model_create()), ctypes.c_int64(4)
+    given = {"state": state, "n": n, "x": pointer(np.ones((4, 3), np.float32))}
+    given |= {"k": pointer(np.ones(2, np.int64)), "out": pointer(np.ones((5, 2), np.float32))}
+    wrong = fault.split()[-1]
+    address = given[wrong].value
+    changed = None if wrong == fault else ctypes.c_void_p(address + 2)
+    assert lib.model_call(*(given | {wrong: changed}).values(), None) == -6
+    assert lib.model_error(-6) == b"a pointer is NULL or not aligned for its elements"
+    lib.model_variable.restype = ctypes.POINTER(ctypes.c_float)
+    assert lib.model_variable(state, 0)[:3] == [0, 0, 0]
+    assert lib.model_call(*given.values(), None) == 0
+    lib.model_destroy(state)
+
+
+def test_arrays_without_elements_may_lie_nowhere(tmp_path: Path) -> None:
+    x = gc.placeholder("x", ("n", "m"))
+    lib = library(gc.export([x], gc.sum(x, axis=0), tmp_path / "model"))
+    state, none = ctypes.c_void_p(lib.model_create()), ctypes.c_int64(0)
+    out = np.ones(2, np.float32)
+    assert lib.model_call(state, none, none, None, None, None) == 0
+    assert lib.model_call(state, none, ctypes.c_int64(2), None, pointer(out), None) == 0
+    assert out.tolist() == [0, 0]
+    lib.model_destroy(state)
+
+
+def test_files_and_variables_of_no_state_are_errors(tmp_path: Path) -> None:
+    lib, path = stateful(tmp_path), str(tmp_path / "state").encode()
+    state = ctypes.c_void_p(lib.model_create())
+    assert [lib.model_save(None, path), lib.model_save(state, None)] == [-6, -6]
+    assert [lib.model_load(None, path), lib.model_load(state, None)] == [-6, -6]
+    lib.model_variable.restype = ctypes.c_void_p
+    assert lib.model_variable(None, 0) is None
+    lib.model_destroy(None)
+    lib.model_destroy(state)
+
+
 def test_an_index_out_of_range_is_a_code_with_a_message(tmp_path: Path) -> None:
     table, total = gc.placeholder("table", (4, 2)), counter()
     k, rows = gc.placeholder("k", ("n",), gc.int64), gc.placeholder("rows", (5, 3))
