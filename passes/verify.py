@@ -8,8 +8,10 @@ from collections.abc import Collection
 from graphc.ir import dim_values
 from graphc.ir.node import Node
 from graphc.ir.op import Op
+from graphc.ir.subgraph import free_tensors
 from graphc.ir.types import is_static
 from graphc.ir.walk import topological
+from graphc.ops.loops.control import Control
 from graphc.passes.graph import Graph
 
 _sound: weakref.WeakKeyDictionary[Node, bool] = weakref.WeakKeyDictionary()
@@ -48,6 +50,9 @@ def _verify_node(node: Node) -> None:
         return
     types = tuple(node.op.infer(*(x.type for x in node.inputs), **node.attrs))
     assert types == node.types, f"{node!r} should have the types {', '.join(map(str, types))}"
+    for body in node.op.bodies(node.attrs) if isinstance(node.op, Control) else ():
+        free = free_tensors(body.outputs, body.inputs)
+        assert not free, f"a body of {node!r} reads {free[0]!r}, which is not among its inputs"
 
 
 def _verify_sizes(node: Node, known: frozenset[str]) -> None:

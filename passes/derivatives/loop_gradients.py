@@ -24,6 +24,7 @@ from graphc.ops.reduction import SUM, reduce
 from graphc.passes.derivatives.branch_gradients import (
     Gradients,
     Pullback,
+    closed,
     like,
     pull_switch,
     zeros,
@@ -72,6 +73,7 @@ class _Scan:
         self.carries, self.stacks = attrs["carries"], attrs["stacks"]
         self.active = self._active(wanted)
         self.ends = _Ends()
+        self.captured: dict[Tensor, Tensor] = {}
 
     def _active(self, wanted: Sequence[bool]) -> list[bool]:
         """Which inputs of the body get gradients: the wanted ones, and carries that come to depend
@@ -104,6 +106,7 @@ class _Scan:
         outputs = [body.outputs[k] for k in (*live, *rows)]
         inputs = [x for a, x in zip(self.active, body.inputs, strict=True) if a]
         grads = self.pullback(outputs, inputs, [*ends.carries, *ends.elements])
+        grads, self.captured = closed(grads, [*body.inputs, *ends.carries, *ends.elements])
         grads = self._from_kept(grads)
         return self._backward(live, dict(zip(inputs, grads, strict=True)))
 
@@ -112,12 +115,17 @@ class _Scan:
         self.ends.elements.append(symbol)
         self.ends.stacks.append(stack)
 
+    @property
+    def shared(self) -> list[Tensor]:
+        """The symbols of what is the same in all steps."""
+        return [*self.body.inputs[self.carries + self.stacks :], *self.captured.values()]
+
     # --- what the forward run keeps ---------------------------------------------------------------
 
     def _from_kept(self, grads: Sequence[Tensor]) -> list[Tensor]:
         """The gradients with forward values replaced by symbols for what is kept of them."""
         body = self.body
-        shared = set(body.inputs[self.carries + self.stacks :])
+        shared = set(self.shared)
         kept = [x for x in self._frontier(grads) if x not in shared]
         elements = dict(zip(body.inputs[self.carries :], range(self.stacks), strict=False))
         saved = [x for x in kept if x not in elements]
@@ -153,7 +161,7 @@ class _Scan:
 
     def _same_in_all_steps(self, grads: Sequence[Tensor]) -> set[Node]:
         """The nodes that read nothing but literals and what all steps share, element by element."""
-        shared = set(self.body.inputs[self.carries + self.stacks :])
+        shared = set(self.shared)
         found = literal_nodes(grads)
         for node in topological(grads):
             known = node.op.lowering == "read" and bool(node.inputs)
@@ -207,9 +215,8 @@ class _Scan:
                     news.append(add(total, grads[body.inputs[k]]))
                 else:
                     outside[k] = once
-        shared = body.inputs[count + self.stacks :]
-        inner = Subgraph((*ends.carries, *ends.elements, *shared), (*news, *ends.rows))
-        rest = self.node.inputs[count + self.stacks :]
+        inner = Subgraph((*ends.carries, *ends.elements, *self.shared), (*news, *ends.rows))
+        rest = [*self.node.inputs[count + self.stacks :], *self.captured]
         results = scan_node(inner, ends.first, ends.stacks, rest, self.length, not self.reverse)
         actual = dict(zip(ends.stands, results[len(ends.carries) :], strict=True))
         found: list[Tensor | None] = [None] * len(body.inputs)
@@ -266,7 +273,7 @@ class _Scan:
         return None
 
     def _is_shared(self, operands: Sequence[Tensor]) -> bool:
-        shared = set(self.body.inputs[self.carries + self.stacks :])
+        shared = set(self.shared)
         return any(x in shared for x in operands)
 
 
