@@ -78,12 +78,19 @@ class Broadcast(Op):
         return (TensorType(x.dtype, shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        from graphc.ops.masking import carried
         from graphc.ops.reduction import sum
 
         (g,) = cotangents
         assert g is not None
-        kept = node.attrs["axes"]
-        return (sum(g, axis=tuple(a for a in range(g.ndim) if a not in kept)),)
+        axes = tuple(a for a in range(g.ndim) if a not in node.attrs["axes"])
+
+        def before(mask: Tensor) -> Tensor | None:
+            """The mask, where it repeats along the same axes."""
+            is_same = mask.node.op is node.op and mask.node.attrs["axes"] == node.attrs["axes"]
+            return mask.node.inputs[0] if is_same else None
+
+        return (carried(g, lambda x: sum(x, axis=axes), before),)
 
     def batch(
         self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
@@ -171,9 +178,11 @@ class Reshape(Op):
         return (TensorType(x.dtype, shape),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        from graphc.ops.masking import carried
+
         (g,) = cotangents
         assert g is not None
-        return (reshape(g, node.inputs[0].shape),)
+        return (carried(g, lambda x: reshape(x, node.inputs[0].shape)),)
 
     def batch(
         self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
@@ -258,10 +267,12 @@ class Transpose(Op):
         return (TensorType(x.dtype, tuple(x.shape[a] for a in attrs["axes"])),)
 
     def grad(self, node: Node, *cotangents: Tensor | None) -> Sequence[Tensor | None]:
+        from graphc.ops.masking import carried
+
         (g,) = cotangents
         assert g is not None
-        axes = node.attrs["axes"]
-        return (transpose(g, tuple(axes.index(k) for k in range(len(axes)))),)
+        back = tuple(map(node.attrs["axes"].index, range(g.ndim)))
+        return (carried(g, lambda x: transpose(x, back)),)
 
     def batch(
         self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim

@@ -7,6 +7,8 @@ in the cotangent, and masking its result instead of its argument gives the same 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphc.ir.dtypes import bool_
 from graphc.ir.node import Tensor, apply
 from graphc.ir.op import Op
@@ -37,6 +39,19 @@ def split_mask(g: Tensor, terms: int = _MAX_TERMS) -> tuple[Tensor, Tensor] | No
     if first is None or second is None or first[0] is not second[0]:
         return None
     return first[0], apply(node.op, first[1], second[1]).outputs[0]
+
+
+def carried(
+    g: Tensor,
+    move: Callable[[Tensor], Tensor],
+    past: Callable[[Tensor], Tensor | None] | None = None,
+) -> Tensor:
+    """What `move`, which is linear, makes of g. `past` gives what a mask of g becomes, or None
+    where its zeros mix with others; without it, the mask is moved like g.
+    """
+    found = split_mask(g)
+    mask = None if found is None else (past or move)(found[0])
+    return move(g) if found is None or mask is None else masked(mask, move(found[1]))
 
 
 def _is_zero(x: Tensor) -> bool:

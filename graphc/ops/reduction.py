@@ -13,6 +13,7 @@ from graphc.ir.types import is_static
 from graphc.ops.convert import TensorLike, as_tensor, cast
 from graphc.ops.layout import broadcast, normal_axes, reshape
 from graphc.ops.located import locate_errors
+from graphc.ops.masking import carried
 from graphc.ops.reducing import Reduction
 
 
@@ -66,7 +67,7 @@ SUM = Reduction(
     identity=lambda d: 0,
     reference=_in_float64(np.sum),
     takes=NUMBERS,
-    grad=lambda node, g: (spread(g, node.inputs[0], node.attrs["axes"]),),
+    grad=lambda node, g: (carried(g, lambda x: spread(x, node.inputs[0], node.attrs["axes"])),),
 )
 PROD = Reduction(
     "prod",

@@ -32,7 +32,7 @@ class Where(Elementwise):
     """yes where the condition holds, else no.
 
     The value not chosen leaves no trace in the result; nor does its derivative in the gradient, be
-    it infinite or NaN, as far back as elementwise functions lead.
+    it infinite or NaN, as far back as elementwise functions, sums and layout lead.
     """
 
     def __call__(self, *operands: TensorLike) -> Tensor:
