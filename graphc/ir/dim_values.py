@@ -18,6 +18,11 @@ from graphc.ir.dims import (
 )
 
 
+def is_unit(d: Dim) -> bool:
+    """Whether a dimension is known to be 1."""
+    return isinstance(d, int) and d == 1
+
+
 def coefficient(d: Dim, a: Atom) -> tuple[Dim, Dim] | None:
     """(c, rest) with d = c*a + rest and `a` in neither; None when d is not linear in `a`."""
     linear: dict[Monomial, int] = {}

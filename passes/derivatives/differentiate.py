@@ -6,7 +6,7 @@ cotangents, so its own vector-Jacobian product with respect to them is the Jacob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from graphc.ops.layout import broadcast
 from graphc.ops.loops.control import Control
 from graphc.ops.source import constant, placeholder
 from graphc.passes.derivatives.loop_gradients import pull_control
+from graphc.passes.derivatives.shifts import without_effect
 from graphc.passes.derivatives.stabilise import stabilised
 from graphc.passes.pattern import literal
 
@@ -99,6 +100,8 @@ def pullback(ys: Sequence[Tensor], xs: Sequence[Tensor], gs: Sequence[Tensor]) -
     if stable is not ys:
         ys, order = stable, topological(stable, since)
         active = _depending(order, xs)
+    idle = without_effect(ys, order, active).difference(xs)
+    active = _depending(order, xs, idle) if idle else active
     total = {y: list[Tensor]() for y in ys}
     for y, g in zip(ys, gs, strict=True):
         total[y].append(g)
@@ -123,12 +126,16 @@ def zeros_like(x: Tensor) -> Tensor:
     return broadcast(constant(0, x.dtype), x.shape, ())
 
 
-def _depending(order: Iterable[Node], xs: Iterable[Tensor]) -> set[Tensor]:
-    """The floating tensors that depend on `xs` through floating tensors, `xs` among them."""
+def _depending(
+    order: Iterable[Node], xs: Iterable[Tensor], idle: Collection[Tensor] = ()
+) -> set[Tensor]:
+    """The floating tensors that depend on `xs` through floating tensors that are not `idle`, `xs`
+    among them.
+    """
     active = set(xs)
     for node in order:
         if any(x in active for x in node.inputs):
-            active.update(y for y in node.outputs if y.dtype.is_float)
+            active.update(y for y in node.outputs if y.dtype.is_float and y not in idle)
     return active
 
 

@@ -84,6 +84,7 @@ def _rules() -> tuple[Rule, ...]:
         stability.log_of_one_plus_exp,
         stability.log_of_sigmoid,
         stability.log_of_one_minus_sigmoid,
-        *exponential_sums.HELD,
+        exponential_sums.log_of_sum_of_exp,
+        exponential_sums.exp_over_its_sum,
         moved_logs.log_of_moved_probability,
     )

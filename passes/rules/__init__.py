@@ -54,7 +54,6 @@ from graphc.passes.rules import (
     relaxed,
     signs,
     slices,
-    softmax,
     stability,
     truths,
 )
@@ -70,7 +69,6 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
 RULES = rules_of(
     layout,
     hoisting,
-    softmax,
     slices,
     padded,
     products,

@@ -1,8 +1,4 @@
-"""Rules of sums of exponentials: exp overflows for large elements, so the largest is taken out.
-
-`HELD` are the same ones for what is yet to be differentiated: no gradient passes through what is
-taken out, since that changes nothing.
-"""
+"""Rules of sums of exponentials: exp overflows for large elements, so the largest is taken out."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from graphc.ir.node import Node, Tensor
 from graphc.ops.arithmetic import reciprocal
 from graphc.ops.cast import astype
 from graphc.ops.classify import isfinite
-from graphc.ops.custom import stop_gradient
 from graphc.ops.exponential import exp, log
 from graphc.ops.layout import broadcast, reshape
 from graphc.ops.reduction import largest, sum
@@ -31,16 +26,12 @@ def _rows() -> Tensor:
 )
 def log_of_sum_of_exp(node: Node) -> Tensor | None:
     """exp overflows for large elements; the largest is taken out first."""
-    return _log_of_sum(node, held=False)
-
-
-def _log_of_sum(node: Node, held: bool) -> Tensor | None:
     (s,) = node.inputs
     x = summed_exponent(s)
     if x is None:
         return None
     axes = s.node.attrs["axes"]
-    wide, top = _shift(x, axes, held)
+    wide, top = _shift(x, axes)
     sums = sum(exp(wide - top), axes, keepdims=True)
     return astype(reshape(log(sums) + top, s.shape), x.dtype)
 
@@ -72,16 +63,12 @@ def exp_over_its_sum(node: Node) -> Tensor | None:
     """exp overflows for large elements; a softmax takes out the largest first, and so does the
     gradient of log(sum(exp(x))).
     """
-    return _share(node, held=False)
-
-
-def _share(node: Node, held: bool) -> Tensor | None:
     a, b = node.inputs
-    found = _over_sum(node, a, b, held)
-    return _over_sum(node, b, a, held) if found is None and node.op.commutative else found
+    found = _over_sum(node, a, b)
+    return _over_sum(node, b, a) if found is None and node.op.commutative else found
 
 
-def _over_sum(node: Node, powers: Tensor, spread: Tensor, held: bool) -> Tensor | None:
+def _over_sum(node: Node, powers: Tensor, spread: Tensor) -> Tensor | None:
     if not made_by(powers, "exp") or not made_by(spread, "broadcast"):
         return None
     (inner,), kept = spread.node.inputs, spread.node.attrs["axes"]
@@ -96,7 +83,7 @@ def _over_sum(node: Node, powers: Tensor, spread: Tensor, held: bool) -> Tensor 
         or _other(kept, x.ndim) != sums.node.attrs["axes"]
     ):
         return None
-    wide, top = _shift(x, sums.node.attrs["axes"], held)
+    wide, top = _shift(x, sums.node.attrs["axes"])
     stable = exp(wide - top)
     total = sum(stable, sums.node.attrs["axes"])
     if not divided:
@@ -111,25 +98,8 @@ def _other(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
     return tuple(k for k in range(ndim) if k not in axes)
 
 
-def _shift(x: Tensor, axes: tuple[int, ...], held: bool) -> tuple[Tensor, Tensor]:
+def _shift(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """x, 16-bit floats widened, and its largest elements along axes, 0 where not finite."""
     wide = astype(x, float32) if x.dtype.bits == 16 else x
     top = largest(wide, axes, keepdims=True)
-    top = where(isfinite(top), top, 0)
-    return wide, stop_gradient(top) if held else top
-
-
-@procedure("log", exact=False, examples=log_of_sum_of_exp.examples)
-def _held_log_of_sum_of_exp(node: Node) -> Tensor | None:
-    """Where exp overflows, the gradient does not."""
-    return _log_of_sum(node, held=True)
-
-
-@procedure("divide", exact=False, examples=exp_over_its_sum.examples)
-def _held_exp_over_its_sum(node: Node) -> Tensor | None:
-    """Where exp overflows, the gradient does not."""
-    return _share(node, held=True)
-
-
-HELD = (_held_log_of_sum_of_exp, _held_exp_over_its_sum)
-del _held_log_of_sum_of_exp, _held_exp_over_its_sum
+    return wide, where(isfinite(top), top, 0)

@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from graphc.ir.dims import Dim
+from graphc.ir.dim_values import is_unit
 from graphc.ir.dtypes import DType, bool_
 from graphc.ir.node import Tensor
 from graphc.ir.types import Shape
@@ -105,11 +105,6 @@ def fits(value: float, dtype: DType) -> bool:
 def is_finite_number(c: Tensor) -> bool:
     """Whether a scalar constant is neither infinite nor NaN."""
     return math.isfinite(number(c))
-
-
-def is_unit(d: Dim) -> bool:
-    """Whether a dimension is known to be 1."""
-    return isinstance(d, int) and d == 1
 
 
 def without_units(shape: Shape) -> Shape:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import graphc.ops  # noqa: F401  # registers every op
+from graphc.ir.dim_values import is_unit
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import Op
 from graphc.ir.types import Shape
@@ -17,7 +18,7 @@ from graphc.ops.select import where
 from graphc.ops.source import placeholder
 from graphc.passes.pattern import literal
 from graphc.passes.rule import procedure
-from graphc.passes.rules.facts import is_unit, made_by, without_units
+from graphc.passes.rules.facts import made_by, without_units
 from graphc.passes.rules.layout import reshaped_repeat
 
 ELEMENTWISE = tuple(

@@ -4,6 +4,7 @@ last, so that the rest is done to as few elements as there are.
 
 from __future__ import annotations
 
+from graphc.ir.dim_values import is_unit
 from graphc.ir.dims import size
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
@@ -11,7 +12,7 @@ from graphc.ops.axis_groups import factor_groups
 from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.source import iota, is_scalar_constant, placeholder
 from graphc.passes.rule import Sides, procedure, rule
-from graphc.passes.rules.facts import is_unit, made_by, moves_units, without_units
+from graphc.passes.rules.facts import made_by, moves_units, without_units
 
 ROWS = size("rows")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphc.ir.dim_values import is_unit
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import float64
 from graphc.ir.node import Node, Tensor
@@ -10,7 +11,7 @@ from graphc.ops.linear.contraction import Axes, AxisPair, dot_general, free_axes
 from graphc.ops.reduction import sum
 from graphc.ops.source import constant, placeholder
 from graphc.passes.rule import procedure
-from graphc.passes.rules.facts import is_unit, made_by, moves_units, number_of
+from graphc.passes.rules.facts import made_by, moves_units, number_of
 
 NO_BATCH = ((), ())
 

@@ -6,7 +6,7 @@ import builtins
 
 import numpy as np
 
-from graphc.ir.dim_values import product
+from graphc.ir.dim_values import is_unit, product
 from graphc.ir.dims import Dim, size
 from graphc.ir.dtypes import NUMBERS, DType, float64
 from graphc.ir.node import Node, Tensor, apply
@@ -17,7 +17,7 @@ from graphc.ops.layout import broadcast, reshape, transpose
 from graphc.ops.reduction import all, any, largest, max, min, prod, sum
 from graphc.ops.source import placeholder
 from graphc.passes.rule import Sides, procedure, rule
-from graphc.passes.rules.facts import is_unit, made_by, number_of
+from graphc.passes.rules.facts import made_by, number_of
 
 #: Their result depends on the order only by rounding; nor do they keep the sign of a zero.
 SUMS = ("sum", "prod")

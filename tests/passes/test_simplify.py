@@ -42,9 +42,8 @@ def test_softmax_needs_no_reshape():
 def test_gradient_of_written_softmax_does_not_look_for_the_largest_element():
     x = rows()
     (grad,) = gc.grad(gc.sum(naive_softmax(x) * gc.sin(x)), [x])
-    assert {"iota", "min", "equal"} <= ops([grad])
+    assert not {"iota", "min", "equal"} & ops([grad])
     after = simplified([x], [grad])
-    assert not {"iota", "min", "equal"} & ops(after)
     array = np.random.default_rng(0).normal(size=(4, 5))
     np.testing.assert_allclose(*value([grad, *after], x, array), rtol=1e-12, atol=1e-14)
 
