@@ -85,7 +85,8 @@ def as_operand(value: TensorLike, dtype: DType) -> Tensor:
         if isinstance(value, int) and dtype.is_integer:
             info = np.iinfo(dtype.numpy)
             if not info.min <= value <= info.max:
-                raise DTypeError(f"{value} does not fit {dtype}")
+                shown = value if abs(value) < 2**64 else f"an integer of {value.bit_length()} bits"
+                raise DTypeError(f"{shown} does not fit {dtype}")
         return constant(value, dtype)
     return cast(as_tensor(value), dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any
@@ -202,11 +203,23 @@ def constant(value: Any, dtype: Any = None) -> Tensor:
 
     Python floats, and lists of them, become float32 unless `dtype` says otherwise.
     """
-    array = _array(value)
+    array = _array(_large(value, dtype) if isinstance(value, int) else value)
     if array.dtype == object:
         raise DTypeError(f"cannot make a constant of {type(value).__name__}")
     kind = _element_type(value, dtype)
     return constant_of(Literal(_converted(array, kind)))
+
+
+def _large(value: int, dtype: Any) -> int | float:
+    """The number, as a float if that is asked for and no integer of NumPy's is as large."""
+    if -(2**63) <= value < 2**64:
+        return value
+    if dtype is None or not as_dtype(dtype).is_float or abs(value) > sys.float_info.max:
+        raise DTypeError(
+            f"an integer of {value.bit_length()} bits does not fit {dtype or int64}\n"
+            "  hint: write it as a float"
+        )
+    return float(value)
 
 
 def constant_of(value: Literal) -> Tensor:

@@ -197,3 +197,12 @@ def test_mistakes_are_named() -> None:
         d.diagonal(x, 0, 0, -2)
     with pytest.raises(ShapeError, match="moveaxis: axis 5 is out of range for 2 dimensions"):
         a.moveaxis(x, 5, 0)
+
+
+def test_integers_beyond_numpys_become_floats_where_those_are_asked_for():
+    x = placeholder("x", (2,), float64)
+    agrees(lambda x: x * 2**100, lambda x: x * 2.0**100, np.array([1.0, -2.0]))
+    assert value(constant(-(2**70), float32)) == -(2.0**70)
+    for wrong in (lambda: constant(2**64), lambda: x * 10**400, lambda: constant(2**70, int64)):
+        with pytest.raises(DTypeError, match=r"an integer of \d+ bits does not fit"):
+            wrong()
