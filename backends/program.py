@@ -9,6 +9,7 @@ from graphc.backends.failures import Failure
 from graphc.backends.loops.stmt import Alloc, LoopKernel, walk
 from graphc.backends.lower.kernel import Call, Nested
 from graphc.backends.memory import Plan
+from graphc.ir.cached import Cached
 from graphc.ir.dim_values import is_name, sizes
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Tensor
@@ -52,7 +53,7 @@ class Program:
     alone: bool = False
     lengths: tuple[Dim, ...] = ()
 
-    @property
+    @Cached
     def sizes(self) -> tuple[str, ...]:
         """Names of the symbolic sizes, in the order of the inputs that bring them."""
         return (self.frame or frame_of(self.inputs)).sizes
