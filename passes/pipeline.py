@@ -27,6 +27,7 @@ from graphc.passes.factor_inverses import FACTOR_INVERSES
 from graphc.passes.fold import FOLD
 from graphc.passes.graph import Graph, Pass
 from graphc.passes.hold_checks import HOLD_CHECKS, KEEP_CHECKS
+from graphc.passes.lay_parts import LAY_PARTS
 from graphc.passes.layouts.pack_kernels import PACK_KERNELS
 from graphc.passes.layouts.pack_products import PACK_PRODUCTS
 from graphc.passes.layouts.winograd import WINOGRAD, takes_kernel_gradients
@@ -70,6 +71,7 @@ PIPELINE: tuple[Pass, ...] = (
     PACK_KERNELS,
     DECOMPOSE,
     PACK_PRODUCTS,
+    LAY_PARTS,
     WRITE_BLOCKS,
 )
 

@@ -50,6 +50,7 @@ import graphc.ops.indexing.scatter_kernel
 import graphc.ops.indexing.searching
 import graphc.ops.indexing.slicing
 import graphc.ops.joining
+import graphc.ops.laying
 import graphc.ops.layout
 import graphc.ops.line_blocks
 import graphc.ops.linear.cholesky
