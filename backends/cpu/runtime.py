@@ -30,6 +30,8 @@ from graphc.backends.cpu.runtime_workers import WORKERS_IR
 from graphc.backends.llvm.target import Target
 
 MAX_THREADS = 256
+LEAST_STACK = 1 << 20
+"""Bytes of stack that a worker has, or more: kernels take half of that (`program.stack_bytes`)."""
 SPINS = 2000
 
 _POOL_IR = """
@@ -51,6 +53,10 @@ _POOL_IR = """
 declare i32 @getpid()
 declare i32 @sched_yield()
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_attr_init(ptr)
+declare i32 @pthread_attr_getstacksize(ptr, ptr)
+declare i32 @pthread_attr_setstacksize(ptr, i64)
+declare i32 @pthread_attr_destroy(ptr)
 declare i32 @pthread_join(i64, ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sigfillset(ptr)
@@ -205,6 +211,7 @@ def runtime_ir(triple: str) -> str:
     signal_setmask = 2 if "linux" in triple else 3
     for name, value in (
         ("MAX_THREADS", MAX_THREADS),
+        ("LEAST_STACK", LEAST_STACK),
         ("SPINS", SPINS),
         ("FEW_CHUNKS", FEW_CHUNKS),
         ("SIG_SETMASK", signal_setmask),

@@ -110,6 +110,14 @@ begin:
   %before = alloca [128 x i8], align 16
   %s1 = call i32 @sigfillset(ptr %all)
   %s2 = call i32 @pthread_sigmask(i32 SIG_SETMASK, ptr %all, ptr %before)
+  %attributes = alloca [128 x i8], align 16
+  %a1 = call i32 @pthread_attr_init(ptr %attributes)
+  %usual.p = alloca i64
+  store i64 0, ptr %usual.p
+  %a2 = call i32 @pthread_attr_getstacksize(ptr %attributes, ptr %usual.p)
+  %usual = load i64, ptr %usual.p
+  %stack = call i64 @llvm.smax.i64(i64 %usual, i64 LEAST_STACK)
+  %a3 = call i32 @pthread_attr_setstacksize(ptr %attributes, i64 %stack)
   br label %next
 next:
   %k = phi i32 [ %have, %begin ], [ %t, %more ]
@@ -123,12 +131,14 @@ start:
   %thread = getelementptr %Worker, ptr %worker, i32 0, i32 2
   store i64 0, ptr %thread
   %argument = inttoptr i64 %t64 to ptr
-  %refused = call i32 @pthread_create(ptr %thread, ptr null, ptr @gc_work, ptr %argument)
+  %refused = call i32 @pthread_create(
+      ptr %thread, ptr %attributes, ptr @gc_work, ptr %argument)
   %failed = icmp ne i32 %refused, 0
   br i1 %failed, label %end, label %more
 more:
   br label %next
 end:
+  %a4 = call i32 @pthread_attr_destroy(ptr %attributes)
   %s3 = call i32 @pthread_sigmask(i32 SIG_SETMASK, ptr %before, ptr null)
   store i32 %k, ptr @gc_started
   ret i32 %k

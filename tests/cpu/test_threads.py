@@ -274,6 +274,37 @@ def threads_become(count: int) -> bool:
     return thread_count() == count
 
 
+SMALL_STACKS = """
+import threading
+import numpy as np
+import graphc as gc
+
+def multiply():
+    done.append(float(f(np.ones((600, 600), np.float32)).sum()))
+
+a, done = gc.placeholder("a", ("n", "n")), []
+f = gc.compile([a], a @ a)
+gc.set_num_threads(4)
+threading.stack_size(1 << 22)
+caller = threading.Thread(target=multiply)
+caller.start()
+caller.join()
+assert done == [600.0**3]
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stacks of threads follow this limit on Linux")
+def test_workers_have_stacks_of_their_own_size() -> None:
+    """A system's default may be less than a kernel takes: 128 KiB with musl."""
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_STACK, (256 << 10, 256 << 10))
+
+    command = [sys.executable, "-c", SMALL_STACKS]
+    subprocess.run(command, check=True, timeout=60, preexec_fn=limit)
+
+
 def test_stopped_workers_end_and_new_ones_start() -> None:
     library = own_pool()
     symbols = {"gc_parallel": library.address("gc_parallel")}
