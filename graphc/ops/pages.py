@@ -25,13 +25,16 @@ def whole_pages(count: int) -> int:
 
 def in_large_pages(count: int) -> np.ndarray | None:
     """`count` bytes of zeros from the beginning of a large page on; None where they are too few, or
-    the system has no such pages.
+    the system has no such pages, or not the memory.
     """
     advice, large = getattr(mmap, "MADV_HUGEPAGE", None), whole_pages(count)
     if advice is None or not large:
         return None
     size = max(count, large) + PAGE
-    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:
+        return None
     raw = np.frombuffer(memory, np.uint8)
     start = -raw.ctypes.data % PAGE
     with suppress(OSError):  # a system that was built without them

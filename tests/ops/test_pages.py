@@ -39,6 +39,11 @@ def test_without_large_pages_arrays_are_aligned_all_the_same(
     assert (found.size, found.ctypes.data % 64) == (2 * PAGE, 0)
 
 
+def test_memory_that_there_is_not_is_such_an_error() -> None:
+    with pytest.raises(MemoryError):
+        aligned_empty(1 << 46)
+
+
 def test_all_of_an_array_can_be_written_and_read() -> None:
     for count in (PAGE - PAGE // 4, PAGE + 4096):
         found = aligned_empty(count)
