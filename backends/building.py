@@ -28,7 +28,7 @@ from graphc.ops.loops.bands import BANDS, chunks_of
 from graphc.ops.loops.control import Control
 from graphc.ops.loops.strips import STRIPS
 from graphc.passes.fusion.fuse import Body, copy_body, fuse
-from graphc.passes.fusion.inplace import is_block_write, overwrites, settle_order
+from graphc.passes.fusion.inplace import overwrites, settle_order, writes_part
 from graphc.passes.fusion.roots import base
 from graphc.passes.graph import Graph
 
@@ -141,7 +141,7 @@ def _with_writes(
                 continue
             if position > last_check and overwrites(ordered, position, x, variable):
                 fixed[x] = fixed[variable]
-                if is_block_write(body) and body.node.inputs[0] is variable:
+                if writes_part(body) and body.node.inputs[0] is variable:
                     lowered[body] = _Lowered(lowered[body].calls[-1:], lowered[body].can_fail)
             else:
                 late = copy_body(x, made)
@@ -179,7 +179,7 @@ class _Builder:
             calls = [self._nested(body.node)]
         else:
             calls = self._lowered(body)
-        if is_block_write(body):
+        if writes_part(body):
             calls = [*self._copied(body.node), *calls]
         return _Lowered(tuple(calls), self.failures.checks > known)
 

@@ -47,6 +47,7 @@ import graphc.ops.indexing.modes
 import graphc.ops.indexing.scatter
 import graphc.ops.indexing.scatter_grads
 import graphc.ops.indexing.scatter_kernel
+import graphc.ops.indexing.scatter_writes
 import graphc.ops.indexing.searching
 import graphc.ops.indexing.slicing
 import graphc.ops.joining

@@ -31,9 +31,10 @@ def grad(loss: Tensor, wrt: Any = None) -> Any:
     """The gradient of a scalar with respect to a tensor or a tuple, list or dict of tensors.
 
     The result has the structure of `wrt`, and each gradient the type of its tensor. Any tensor of
-    the graph will do, not only a leaf. A tensor that the loss does not depend on has a gradient of
-    zeros. Raises GradientError for a loss that is no floating scalar, for an integer tensor or a
-    number in `wrt`, and for an op on the way that has no gradient.
+    the graph will do, not only a leaf; every way from it to the loss counts, also through others in
+    `wrt` that are computed from it, unless `stop_gradient` ends it. A tensor that the loss does not
+    depend on has a gradient of zeros. Raises GradientError for a loss that is no floating scalar,
+    for an integer tensor or a number in `wrt`, and for an op on the way that has no gradient.
     """
     demand_graph("grad", loss, wrt)
     if not isinstance(loss, Tensor):

@@ -14,6 +14,8 @@ from graphc.passes.fusion.roots import base
 
 #: The value that a symbolic size is given when kernels are compared.
 TYPICAL = 128
+#: Ops whose kernels write what changes of their first input alone.
+PARTIAL = ("block_write", "scatter_write")
 
 
 def settle_order(
@@ -114,15 +116,15 @@ def overwrites(bodies: Sequence[Body], position: int, x: Tensor, variable: Tenso
     body = bodies[position]
     if all(base(y) is not variable for y in body.inputs):
         return True
-    if is_block_write(body):
+    if writes_part(body):
         old, *others = body.node.inputs
         return old is variable and all(base(y) is not variable for y in others)
     return body.kind != "loops" and _reads_only_own_element(body, x, variable)
 
 
-def is_block_write(body: Body) -> bool:
-    """Whether the kernel writes a block alone, of an array that is in the result's memory."""
-    return body.node.op.name == "block_write"
+def writes_part(body: Body) -> bool:
+    """Whether the kernel writes a part alone, of an array that is in the result's memory."""
+    return body.node.op.name in PARTIAL
 
 
 def _reads_only_own_element(body: Body, x: Tensor, variable: Tensor) -> bool:

@@ -157,3 +157,8 @@ def a_layer_to_differentiate_by() -> Any:
 @mistake
 def a_name_for_an_output() -> Any:
     return gc.compile([image()], "image")
+
+
+@mistake
+def a_shape_before_the_bounds() -> Any:
+    return gc.random.randint(gc.random.key(0), (3,), 0, 5)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from graphc.ir.dtypes import DType
 from graphc.ir.node import Node
 from graphc.ir.record import dataclass
 from graphc.machine import FLOAT, TYPICAL
+from graphc.passes.fusion.inplace import PARTIAL
 
 #: Bytes of the summands of a column that are packed at once, by the bits of a vector, in a block
 #: of WIDTH columns of float32 (doubles have half the columns and as many summands), and rows of a
@@ -216,10 +217,10 @@ def _is_paired(schedule: Schedule) -> bool:
 
 
 def _stays(node: Node) -> bool:
-    """Whether a value lies in memory from call to call: a constant, or a variable of which a block
+    """Whether a value lies in memory from call to call: a constant, or a variable of which a part
     may have been replaced.
     """
-    while node.op.name == "block_write":
+    while node.op.name in PARTIAL:
         node = node.inputs[0].node
     return node.op.name in ("constant", "variable")
 

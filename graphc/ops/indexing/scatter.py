@@ -130,12 +130,13 @@ class Scatter(Op):
             for shape, attrs, indices, updates in cases
             for combine in COMBINES
             for sample in moved(
-                [shape, updates], {**attrs, "combine": combine}, _kinds(combine), indices
+                [shape, updates], {**attrs, "combine": combine}, kinds(combine), indices
             )
         )
 
 
-def _kinds(combine: str) -> tuple[DType, ...]:
+def kinds(combine: str) -> tuple[DType, ...]:
+    """The dtypes on which samples combine so."""
     numbers = (float64, float32, bfloat16, int32)
     return numbers if combine in ("add", "mul") else (*numbers, bool_)
 

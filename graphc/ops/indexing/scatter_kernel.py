@@ -23,22 +23,24 @@ PIECE = 16
 Range = tuple[Any, Any]
 
 
-def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None) -> None:
+def write_scatter(node: Node, kernel: KernelWriter, fill: Any = None, copies: bool = True) -> None:
     """Writes the loops of a scatter into its first input or, if there is a `fill`, into an array of
-    that number.
+    that number. The first input is where the result is already unless it `copies`.
     """
     x, axes, batch = node.types[0], node.attrs["axes"], node.attrs["batch"]
     updates = node.inputs[0 if fill is not None else 1]
     counts = {} if batch else _parts(x, axes, updates.size)
     extents = [*x.shape[:batch], *counts.values()]
-    work = floordiv(x.size + updates.size, maximum(product(extents), 1))
+    moved = updates.size + (x.size if copies else node.inputs[-1].size * product(extents))
+    work = floordiv(moved, maximum(product(extents), 1))
     with kernel.parallel(extents, maximum(work, 1)) as point:
         ranges = {
             axis: _range(kernel, x.shape[axis], count, which, PIECE if axis != axes[0] else 1)
             for (axis, count), which in zip(counts.items(), point[batch:], strict=True)
         }
         part = _Part(node, kernel, fill, point[:batch], ranges)
-        part.begin()
+        if copies:
+            part.begin()
         part.update()
 
 

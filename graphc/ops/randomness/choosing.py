@@ -58,6 +58,11 @@ def _demand_range(low: int, high: int, dtype: DType) -> None:
 
 
 def _integer(bound: int | Dim | Tensor) -> Tensor:
+    if isinstance(bound, (tuple, list)):
+        raise DTypeError(
+            f"randint: a bound is an integer, not {bound!r:.80}\n"
+            "  hint: gc.random.randint(key, low, high, shape)"
+        )
     if isinstance(bound, (int, DimExpr)):
         return extent(bound, "int64")
     return cast(bound, "int64")
