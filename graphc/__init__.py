@@ -49,6 +49,8 @@ from graphc.ops.creation import (
     arange, empty, empty_like, full, full_like, linspace, meshgrid, one_hot, ones,
     ones_like, zeros, zeros_like,
 )  # fmt: skip
+from graphc.ops.covariance import corrcoef, cov
+from graphc.ops.linear.cross import cross
 from graphc.ops.cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, diff, trace
 from graphc.ops.diagonal import diag, diagflat, diagonal, eye, identity, tri, tril, triu
 from graphc.ops.division import floor_divide, fmod, remainder
@@ -74,7 +76,7 @@ from graphc.ops.reduction import all, any, argmax, argmin, max, min, prod, sum
 from graphc.ops.rounding import ceil, floor, rint, round, trunc
 from graphc.ops.indexing.scatter import put_along_axis
 from graphc.ops.indexing.searching import bincount, digitize, nonzero, searchsorted, unravel_index
-from graphc.ops.select import clip, heaviside, nan_to_num, where
+from graphc.ops.select import clip, heaviside, nan_to_num, select, where
 from graphc.ops.indexing.slicing import flip, split, unstack
 from graphc.ops.sorting.sort import argsort, sort
 from graphc.ops.source import constant, iota, placeholder, variable
@@ -84,6 +86,7 @@ from graphc.ops.statistics import (
     var,
 )  # fmt: skip
 from graphc.ops.sorting.topk import topk
+from graphc.ops.tabulated import interp, trapezoid
 from graphc.ops.trigonometric import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, deg2rad, rad2deg,
     sin, sinh, tan, tanh,
@@ -180,7 +183,7 @@ __all__ = [
     "positive", "power", "rad2deg",
     "reciprocal", "remainder", "right_shift", "rint", "round", "rsqrt", "sigmoid", "sign",
     "signbit", "sin", "sinh", "softplus", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
-    "where",
+    "interp", "select", "where",
     # Activations
     "elu", "gelu", "leaky_relu", "relu", "silu",
     # Layout and indexing
@@ -194,12 +197,12 @@ __all__ = [
     "take_along_axis", "tile", "topk", "transpose", "tri", "tril", "triu", "unravel_index",
     "unstack", "vstack", "zeros", "zeros_like",
     # Reductions and products
-    "all", "allclose", "any", "argmax", "argmin", "average", "convolve", "count_nonzero",
-    "cumlogsumexp",
-    "cummax", "cummin", "cumprod", "cumsum", "diff", "dot", "dot_general", "einsum", "inner",
-    "kron", "log_softmax", "logsumexp", "matmul", "max", "mean", "median", "min", "nanmax",
-    "nanmean", "nanmin", "nansum", "norm", "outer", "percentile", "prod", "ptp", "quantile",
-    "softmax", "std", "sum", "tensordot", "trace", "var", "vdot", "vecdot",
+    "all", "allclose", "any", "argmax", "argmin", "average", "convolve", "corrcoef",
+    "count_nonzero", "cov", "cross", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum",
+    "diff", "dot", "dot_general", "einsum", "inner", "kron", "log_softmax", "logsumexp",
+    "matmul", "max", "mean", "median", "min", "nanmax", "nanmean", "nanmin", "nansum", "norm",
+    "outer", "percentile", "prod", "ptp", "quantile", "softmax", "std", "sum", "tensordot",
+    "trace", "trapezoid", "var", "vdot", "vecdot",
     # Other names of the above, and constants
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert",
     "bitwise_left_shift", "bitwise_not", "bitwise_right_shift", "bool", "e", "inf", "mod",

@@ -18,6 +18,7 @@ from graphc.ops.exponential import exp, log2
 from graphc.ops.layout import reshape
 from graphc.ops.linear.cholesky import cholesky
 from graphc.ops.linear.contraction import dot_general, kron, matmul, outer, tensordot, vecdot
+from graphc.ops.linear.cross import cross
 from graphc.ops.linear.eigen import eigh
 from graphc.ops.linear.orthogonal import qr
 from graphc.ops.linear.singular import svd
@@ -30,7 +31,7 @@ from graphc.ops.select import where
 from graphc.ops.statistics import norm as vector_norm
 
 __all__ = [
-    "cholesky", "cond", "det", "diagonal", "dot_general", "eigh", "eigvalsh", "expm",
+    "cholesky", "cond", "cross", "det", "diagonal", "dot_general", "eigh", "eigvalsh", "expm",
     "generalised_eigh", "inv", "kron", "lstsq", "matmul", "matrix_norm", "matrix_power",
     "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve",
     "sqrtm", "svd", "svdvals", "tensordot", "trace", "triangular_solve", "vecdot", "vector_norm",

@@ -5,6 +5,7 @@
 from typing import TYPE_CHECKING
 
 from graphc.nn.activations import selu, soft_threshold, swish
+from graphc.nn.alignments import ctc_loss
 from graphc.nn.attention import (
     CrossAttention, SelfAttention, additive_score, attention, bilinear_score, causal_mask,
     dot_score, kernel_regression, low_rank_score, masked_softmax, multi_head, padding_mask,
@@ -100,7 +101,8 @@ __all__ = [
     "classification_bias_variance", "conjunction_samples", "conv", "conv1d", "conv2d", "conv3d",
     "conv_by_fft", "conv_by_matrix", "conv_by_patches", "conv_by_winograd", "conv_local",
     "conv_matrix", "conv_transpose", "correlation", "cosine_similarities", "cross_entropy",
-    "cross_validate", "decode", "dot_score", "drop_path", "dropout", "dropped_edge", "elu",
+    "cross_validate", "ctc_loss", "decode", "dot_score", "drop_path", "dropout", "dropped_edge",
+    "elu",
     "entropy", "eval_with_dropout", "expected_cost", "exponential_loss", "f1_score",
     "fast_gradient_sign", "finite_class_excess", "finite_class_samples", "folds",
     "fractional_max_pool", "gaussian_nll", "gelu", "global_average_pool", "global_max_pool",

@@ -23,6 +23,7 @@ import graphc.ops.convolutions.windows
 import graphc.ops.convolutions.winograd
 import graphc.ops.convolutions.winograd_matrices
 import graphc.ops.copying
+import graphc.ops.covariance
 import graphc.ops.creation
 import graphc.ops.cumulative
 import graphc.ops.custom
@@ -56,6 +57,7 @@ import graphc.ops.layout
 import graphc.ops.line_blocks
 import graphc.ops.linear.cholesky
 import graphc.ops.linear.contraction
+import graphc.ops.linear.cross
 import graphc.ops.linear.eigen
 import graphc.ops.linear.einsum
 import graphc.ops.linear.matrices
@@ -90,4 +92,5 @@ import graphc.ops.sorting.topk
 import graphc.ops.source
 import graphc.ops.special
 import graphc.ops.statistics
+import graphc.ops.tabulated
 import graphc.ops.trigonometric

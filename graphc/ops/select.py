@@ -1,4 +1,4 @@
-"""Choosing between values: where, clip, nan_to_num."""
+"""Choosing between values: where, select, clip, nan_to_num."""
 
 from __future__ import annotations
 
@@ -77,6 +77,22 @@ where = Where(
     emit=lambda b, condition, yes, no: b.select(condition, yes, no),
     grad=_where_grad,
 )
+
+
+def select(
+    conditions: Sequence[TensorLike], choices: Sequence[TensorLike], default: TensorLike = 0
+) -> Tensor:
+    """Of each element the choice whose condition is the first that holds; `default` where none
+    does. No choice that is not taken leaves a trace, as with `where`.
+    """
+    if len(conditions) != len(choices) or not conditions:
+        raise GraphError(
+            f"select takes as many choices as conditions, not {len(choices)} for {len(conditions)}"
+        )
+    found = as_operand(default, common_dtype("select", (default, *choices)))
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        found = where(condition, choice, found)
+    return found
 
 
 def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None = None) -> Tensor:
