@@ -114,3 +114,29 @@ def test_a_new_table_that_is_an_output_too_is_whole(target: str) -> None:
     np.testing.assert_array_equal(whole, wanted)
     np.testing.assert_array_equal(old, START * 2)
     np.testing.assert_array_equal(table.value, wanted)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_rows_of_the_variable_itself_may_be_moved(target: str) -> None:
+    first, second = gc.variable(START.copy()), gc.variable(START.copy())
+    i, _ = given()
+    news = {first: first.at[i].set(first[:COUNT]), second: second.at[i].add(first[i])}
+    gc.compile([i], (), news, target=target)(PLACES)
+    moved, added = START.copy(), START.copy()
+    moved[PLACES] = START[:COUNT]
+    np.add.at(added, PLACES, START[PLACES])
+    np.testing.assert_array_equal(first.value, moved)
+    np.testing.assert_array_equal(second.value, added)
+
+
+def test_a_library_writes_rows_in_place_too(tmp_path: Any) -> None:
+    table = gc.variable(START.copy(), "table")
+    i, v = given("n")
+    run = gc.compile([i, v], (), {table: table.at[i].add(v)}, name="add")
+    library = gc.load(gc.export(run, path=tmp_path / "rows").library)
+    with pytest.raises(IndexRangeError, match="index is out of range for axis 0"):
+        library.add(np.array([3, 1000]), VALUES[:2])
+    library.add(PLACES, VALUES)
+    run(PLACES, VALUES)
+    np.testing.assert_array_equal(library.variables["table"], table.value)
+    assert (table.value != START).any()
