@@ -16,7 +16,7 @@ from itertools import count, groupby
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.accumulate import accumulate, best_across, best_lanes, together
 from graphc.backends.loops.beforehand import computed_before
-from graphc.backends.loops.expr import Expr
+from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.loops.joints import at_joints, checks_apart
 from graphc.backends.loops.masked import first_lanes
 from graphc.backends.loops.stmt import (
@@ -36,6 +36,9 @@ from graphc.backends.loops.streaming import aligned, asked_before, never_streame
 from graphc.backends.loops.strided import join_stores
 from graphc.backends.loops.widen import Widen
 from graphc.ir.dtypes import DType, bool_, int64
+
+#: Operations of an iteration from which on several take turns, and those of a function.
+LONG, FUNCTION = 256, 20
 
 
 def vectorise(kernel: LoopKernel) -> LoopKernel:
@@ -233,10 +236,21 @@ class VectorLoop:
 
 
 def _side_by_side(copies: Sequence[Sequence[Stmt]]) -> Iterator[Stmt]:
-    """The statements of independent iterations: each store waits until all have come to theirs."""
+    """The statements of independent iterations: each store waits until all have come to theirs. Of
+    many values in a row, each waits for the one before, and the processor sees no other iteration
+    that it could work on meanwhile unless they take turns.
+    """
     at = 0
     for _, run in groupby(copies[0], lambda s: isinstance(s, Store)):
         count = len(list(run))
-        for copy in copies:
-            yield from copy[at : at + count]
+        runs = [copy[at : at + count] for copy in copies]
+        for part in zip(*runs, strict=True) if _is_long(runs[0]) else runs:
+            yield from part
         at += count
+
+
+def _is_long(run: Sequence[Stmt]) -> bool:
+    """Whether these are values, of many operations."""
+    parts = (x for s in run if isinstance(s, Let) for x in parts_of(s.value))
+    work = sum(FUNCTION if x.op == "math" else 1 for x in parts)
+    return work >= LONG and all(isinstance(s, Let) for s in run)

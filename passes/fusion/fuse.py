@@ -24,6 +24,10 @@ from graphc.passes.fusion.roots import base, choose_roots, is_buffer, is_view
 
 #: A kernel that reads and makes this many values takes no more.
 WIDEST = 32
+#: Operations of an element in a kernel, at most, but for a single value: beside so many, storing
+#: what comes of them and loading it again takes no time, and compiling them together takes ever
+#: longer.
+MOST_OPERATIONS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ class _Group:
     kind: Literal["nest", "contraction", "loops"]
     domain: tuple[Dim, ...]
     row_axes: tuple[int, ...] | None = None
+    operations: int = 0
     roots: dict[Tensor, Root] = field(default_factory=dict)
     reads: set[Tensor] = field(default_factory=set)
     needs: set[_Group] = field(default_factory=set)
@@ -78,7 +83,7 @@ class _Group:
 class _Fuser:
     def __init__(self, outputs: Sequence[Tensor], window: int):
         self.outputs = outputs
-        self.roots = choose_roots(outputs)
+        self.roots, self.operations = choose_roots(outputs)
         self.window = window
         self.groups: list[_Group] = []
         self.group_of: dict[Tensor, _Group] = {}
@@ -120,7 +125,7 @@ class _Fuser:
     def _place(self, x: Tensor) -> None:
         domain, axes = domain_of(x)
         alone = self._draft(x, domain_index(len(domain)))
-        for group in self._candidates(alone.accesses):
+        for group in self._candidates(alone.accesses, MOST_OPERATIONS - self._work(x)):
             role = shape_role(group, x, domain, axes)
             if role is None:
                 continue
@@ -145,13 +150,24 @@ class _Fuser:
         recorder.at(x, full_index(x.shape, loop))
         return Root(x, "map", 0, tuple(recorder.accesses), tuple(recorder.opaque_dims))
 
-    def _candidates(self, accesses: Iterable[Access]) -> list[_Group]:
-        """Kernels to try, those that make what x reads first, then the latest."""
+    def _work(self, x: Tensor) -> int:
+        """Operations for an element of x, or of what x reduces."""
+        y = x.node.inputs[0] if x.node.op.lowering == "reduce" else x
+        return 0 if y is not x and y in self.roots else self.operations.get(y, 0)
+
+    def _candidates(self, accesses: Iterable[Access], most: int) -> list[_Group]:
+        """Kernels to try that have so many operations at most: those that make what x reads first,
+        then the latest.
+        """
         producers = [
             self.group_of[base(a.tensor)] for a in accesses if base(a.tensor) in self.group_of
         ]
         tried = dict.fromkeys([*reversed(producers), *reversed(self.groups[-self.window :])])
-        return [g for g in tried if g.kind != "loops" and len(g.reads) + len(g.roots) < WIDEST]
+        return [
+            g
+            for g in tried
+            if g.kind != "loops" and g.operations <= most and len(g.reads) + len(g.roots) < WIDEST
+        ]
 
     def _fits(self, group: _Group, role: Role, accesses: Sequence[Access]) -> bool:
         return self._reads_agree(group, role, accesses) and not self._through_others(
@@ -225,6 +241,7 @@ class _Fuser:
 
     def _add(self, group: _Group, root: Root) -> None:
         group.roots[root.tensor] = root
+        group.operations += self._work(root.tensor)
         self.group_of[root.tensor] = group
         for access in root.accesses:
             producer = self.group_of.get(base(access.tensor))

@@ -20,8 +20,9 @@ from graphc.ops.layout import Reshape
 EXPENSIVE = TYPICAL.again
 #: What one element that is repeated counts as.
 LITERAL = 1
-#: An expression of more nodes than this is cut: recomputation and recursion stay bounded.
-LARGEST_CONE = 60
+#: An expression of more nodes or operations than this is cut: recomputation and recursion stay
+#: bounded.
+LARGEST_CONE, MOST_OPERATIONS = 60, 128
 
 _LAYOUT = {"broadcast", "reshape", "transpose", "slice", "flip"}
 
@@ -57,9 +58,12 @@ def base(x: Tensor) -> Tensor:
     return x
 
 
-def choose_roots(outputs: Sequence[Tensor]) -> set[Tensor]:
-    """The tensors to compute as such."""
-    return _Chooser(outputs).roots
+def choose_roots(outputs: Sequence[Tensor]) -> tuple[set[Tensor], dict[Tensor, int]]:
+    """The tensors to compute as such, and how many operations an element of a tensor takes that is
+    made of those.
+    """
+    chosen = _Chooser(outputs)
+    return chosen.roots, chosen.flops
 
 
 class _Chooser:
@@ -205,7 +209,8 @@ class _Chooser:
         if x in self.roots:
             return
         several = self.readers.get(x, 0) > 1
-        if (several and self.flops[x] >= EXPENSIVE) or self.nodes[x] > LARGEST_CONE:
+        large = self.nodes[x] > LARGEST_CONE or self.flops[x] > MOST_OPERATIONS
+        if large or (several and self.flops[x] >= EXPENSIVE):
             self.roots.add(x)
 
 

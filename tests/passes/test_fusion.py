@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 import graphc as gc
 from graphc.ir.node import Tensor
 from graphc.passes.fusion.fuse import Body, copy_body, fuse
@@ -156,3 +158,16 @@ def test_deep_graphs_fuse() -> None:
     bodies = fuse([y])
     assert kinds(bodies).count("loops") == 100
     check_order([y], bodies)
+
+
+def test_a_kernel_takes_only_so_many_operations():
+    x = gc.placeholder("x", (64,), gc.float64)
+    y = x
+    for _ in range(60):
+        y = gc.sin(y) + x
+    f = gc.compile([x], y)
+    assert 2 <= len(f.kernels) <= 5
+    value = array = np.linspace(-1, 1, 64)
+    for _ in range(60):
+        value = np.sin(value) + array
+    np.testing.assert_allclose(f(array), value, rtol=1e-12)
