@@ -22,7 +22,7 @@ EXPENSIVE = TYPICAL.again
 LITERAL = 1
 #: An expression of more nodes or operations than this is cut: recomputation and recursion stay
 #: bounded.
-LARGEST_CONE, MOST_OPERATIONS = 60, 128
+LARGEST_CONE, CONE_OPERATIONS = 60, 128
 
 _LAYOUT = {"broadcast", "reshape", "transpose", "slice", "flip"}
 
@@ -209,7 +209,7 @@ class _Chooser:
         if x in self.roots:
             return
         several = self.readers.get(x, 0) > 1
-        large = self.nodes[x] > LARGEST_CONE or self.flops[x] > MOST_OPERATIONS
+        large = self.nodes[x] > LARGEST_CONE or self.flops[x] > CONE_OPERATIONS
         if large or (several and self.flops[x] >= EXPENSIVE):
             self.roots.add(x)
 

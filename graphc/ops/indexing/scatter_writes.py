@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dims import Dim
 from graphc.ir.node import Node, Tensor, apply
 from graphc.ir.op import KernelWriter, Sample
-from graphc.ops.indexing.gather import spread_indices
-from graphc.ops.indexing.scatter import COMBINES, Scatter, kinds, scatter
+from graphc.ops.indexing.scatter import COMBINES, Scatter, kinds
 from graphc.ops.indexing.scatter_kernel import write_scatter
 from graphc.ops.sampling import moved
 
@@ -24,15 +22,6 @@ class ScatterWrite(Scatter):
     """As `Scatter`; its kernel writes nothing but what indices name: x is in the result's memory by
     then.
     """
-
-    def batch(
-        self, node: Node, inputs: Sequence[Tensor], axes: Sequence[int | None], size: Dim
-    ) -> Sequence[Tensor]:
-        x, updates, *indices = spread_indices(inputs, axes, size)
-        a = node.attrs
-        shifted = tuple(k + 1 for k in a["axes"])
-        batch, mode = a["batch"] + 1, a["mode"]
-        return (scatter(x, updates, indices, shifted, batch, mode, a["combine"], a["unique"]),)
 
     def loops(self, node: Node, kernel: KernelWriter) -> None:
         write_scatter(node, kernel, copies=False)
