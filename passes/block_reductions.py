@@ -24,7 +24,9 @@ from graphc.ir.op import Op
 from graphc.ir.record import dataclass
 from graphc.ir.walk import blame, rebuild, topological, users
 from graphc.machine import TYPICAL
+from graphc.ops.arithmetic import add
 from graphc.ops.arithmetic import maximum as elementwise_maximum
+from graphc.ops.arithmetic import minimum as elementwise_minimum
 from graphc.ops.convert import cast
 from graphc.ops.exponential import exp
 from graphc.ops.extent import extent
@@ -34,8 +36,10 @@ from graphc.ops.line_blocks import line_blocks
 from graphc.ops.powers import square
 from graphc.ops.reduction import largest
 from graphc.ops.reduction import sum as reduce_sum
+from graphc.ops.rounding import coarsened
 from graphc.ops.select import where
 from graphc.ops.source import constant
+from graphc.ops.wide_sum import wide_sum
 from graphc.passes.derivatives.differentiate import zeros_like
 from graphc.passes.fusion.roots import is_buffer
 from graphc.passes.graph import Graph, Pass
@@ -48,8 +52,10 @@ from graphc.passes.share_reductions import (
 )
 
 Axes = tuple[int, ...]
-#: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice.
+#: Lines of a block, at most: those of a tile stay in a core's cache while it is read twice; and of
+#: squares, for which it is not, and more blocks would have more to bring to the whole's.
 LINES = TYPICAL.twice_read // TYPICAL.line_tile
+LINES_OF_SQUARES = 4 * LINES
 #: Blocks for two threads, and from which on threads have about equal shares, with the lines of one
 #: at least where there are more for that reason alone: bringing its sum to the whole's takes the
 #: time of a line.
@@ -130,13 +136,13 @@ def _blocked(node: Node) -> Tensor | None:
 def _stays(x: Tensor, axes: Axes, exponentials: bool) -> bool:
     """Whether all of x is better gone through twice."""
     few, block = (FEW_EXPONENTIALS, 0) if exponentials else (FEW, 1)
-    return x.size < few or _Blocks(x, axes, few).fewest <= block
+    return x.size < few or _Blocks(x, axes, few, LINES).fewest <= block
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Lines of x, along what is left of its axes, in `number` blocks of `rows`: the `fewest` that
-    the cache holds, or as many as threads share evenly; none where x has less than `few` elements.
+    """Lines of x, along what is left of its axes, in `number` blocks of `rows`: the `fewest` of
+    `most` lines, or as many as threads share evenly; none where x has less than `few` elements.
     Short lines count as one, so many `together`. What does not fill another row of each block is
     left over.
     """
@@ -144,6 +150,7 @@ class _Blocks:
     x: Tensor
     axes: Axes
     few: int
+    most: int
 
     @property
     def count(self) -> Dim:
@@ -163,7 +170,7 @@ class _Blocks:
 
     @property
     def fewest(self) -> Dim:
-        return floordiv(self.lines + LINES - 1, LINES)
+        return floordiv(self.lines + self.most - 1, self.most)
 
     @property
     def number(self) -> Dim:
@@ -207,22 +214,28 @@ class _Blocks:
         return cast(reduce_sum(cast(sums, float64), self.shared), dtype)
 
 
+def _of_exponentials(x: Tensor, axes: Axes) -> _Blocks:
+    return _Blocks(x, axes, FEW_EXPONENTIALS, LINES)
+
+
+def _of_squares(x: Tensor, axes: Axes) -> _Blocks:
+    return _Blocks(x, axes, FEW, LINES_OF_SQUARES)
+
+
 def _first(op: Op, x: Tensor, axes: Axes) -> Tensor:
     """The largest, or the sum, of x along the axes."""
     if op.name == "max":
-        parts = _Blocks(x, axes, FEW_EXPONENTIALS)
+        parts = _of_exponentials(x, axes)
         whole = largest(largest(parts.of(x), 1), parts.shared)
         rest = parts.left_over(x, least=1)
         return whole if rest is None else elementwise_maximum(whole, largest(rest, 0))
-    parts = _Blocks(x, axes, FEW)
-    whole, rest = parts.total(reduce_sum(parts.of(x), 1), x.dtype), parts.left_over(x)
-    return whole if rest is None else whole + reduce_sum(rest, 0)
+    return _Deviations(x, axes).total_of_all()
 
 
 def _exponentials(e: Tensor, axes: Axes) -> Tensor:
     """sum(e, axes) of e = exp(x - repeated m)."""
     x, m = shifted_parts(e)
-    parts = _Blocks(x, axes, FEW_EXPONENTIALS)
+    parts = _of_exponentials(x, axes)
     whole = parts.total(rescaled(parts.of(x), m, (1,), parts.shared), e.dtype)
     rest = parts.left_over(x)
     return whole if rest is None else whole + reduce_sum(exp(_less(rest, m)), 0)
@@ -232,7 +245,7 @@ def _squares(y: Tensor, axes: Axes) -> Tensor:
     """sum(y, axes) of y = square(x - repeated k)."""
     about = _About(*_centre(y.node.inputs[0]), axes)
     squares, total = about.sums(square), about.sums(lambda d: d)
-    return about.total(squares_about(about.shift, squares, total, about.length), square)
+    return about.from_k(squares_about(about.shift, squares, total, about.length), square)
 
 
 def _deviations(d: Tensor, axes: Axes) -> Tensor:
@@ -241,7 +254,7 @@ def _deviations(d: Tensor, axes: Axes) -> Tensor:
     """
     about = _About(*_centre(d), axes)
     moved = about.sums(lambda d: d) + about.shift * about.length
-    return about.total(moved, lambda d: d)
+    return about.from_k(moved, lambda d: d)
 
 
 def _centre(d: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,43 +268,70 @@ def _less(x: Tensor, k: Tensor) -> Tensor:
     return x - broadcast(k, x.shape, tuple(range(1, x.ndim)))
 
 
-class _About:
+class _Deviations:
     """The elements of each block about a `pivot` near them: `deviations`, in blocks; `length` of a
-    block and the `shift` from k to the pivot, for each block and element of a line, in float64.
+    block, for each block and element of a line, in float64.
     """
 
-    def __init__(self, x: Tensor, k: Tensor, axes: Axes):
-        self.blocks, self.x, self.k = _Blocks(x, axes, FEW), x, k
+    def __init__(self, x: Tensor, axes: Axes):
+        self.blocks, self.x = _of_squares(x, axes), x
         parts = self.blocks.of(x)
         pivot = _pivot(parts)
         others = (0, *range(2, parts.ndim))
         self.deviations = parts - broadcast(pivot, parts.shape, others)
         self.length = broadcast(extent(self.blocks.rows, float64), pivot.shape, ())
-        k = broadcast(
-            cast(k, float64), pivot.shape, tuple(range(len(self.blocks.shared), pivot.ndim))
-        )
-        self.shift = cast(pivot, float64) - k
+        self.pivot = cast(pivot, float64)
 
     def sums(self, of: Callable[[Tensor], Tensor]) -> Tensor:
         """What a function of the deviations comes to in each block."""
-        return cast(reduce_sum(of(self.deviations), 1), float64)
+        return wide_sum(of(self.deviations), 1)
+
+    def total_of_all(self) -> Tensor:
+        """The sum of x itself."""
+        return self.total(self.sums(lambda d: d) + self.pivot * self.length, lambda x: x)
 
     def total(self, moved: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-        """What the blocks give, and what is left over; nothing of empty blocks, without a mean."""
+        """What the blocks give, and what is left over; nothing of empty blocks, without a pivot."""
         if not isinstance(self.blocks.count, int):
             moved = where(self.length > 0, moved, zeros_like(moved))
         whole, rest = self.blocks.total(moved, self.x.dtype), self.blocks.left_over(self.x)
-        return whole if rest is None else whole + reduce_sum(of(_less(rest, self.k)), 0)
+        return whole if rest is None else whole + reduce_sum(of(rest), 0)
+
+
+class _About(_Deviations):
+    """These, with the `shift` from k to the pivot, like `length`."""
+
+    def __init__(self, x: Tensor, k: Tensor, axes: Axes):
+        super().__init__(x, axes)
+        kept = tuple(range(len(self.blocks.shared), self.pivot.ndim))
+        self.k = k
+        self.shift = self.pivot - broadcast(cast(k, float64), self.pivot.shape, kept)
+
+    def from_k(self, moved: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """`total`, with what is left over as deviations from k."""
+        return self.total(moved, lambda rest: of(_less(rest, self.k)))
 
 
 def _pivot(parts: Tensor) -> Tensor:
-    """The mean of the first lines of each block, of which the last one may count repeatedly."""
+    """The mean of the first lines of each block, of which the last one may count repeatedly, coarse
+    beside what they span: next to no deviation from a number of few bits is rounded. 0 where lines
+    are infinite or NaN, as a deviation from that would be NaN.
+    """
     number, rows, *rest = parts.shape
     lines = [narrow(parts, 1, minimum(k, rows - 1), 1) for k in range(FIRST)]
+    mean = _combined(add, lines) * _number(1 / FIRST, lines[0])
+    span = _combined(elementwise_maximum, lines) - _combined(elementwise_minimum, lines)
+    return reshape(coarsened(mean, span), (number, *rest))
+
+
+def _combined(combine: Callable[[Tensor, Tensor], Tensor], lines: list[Tensor]) -> Tensor:
     while len(lines) > 1:
-        lines = [a + b for a, b in zip(lines[::2], lines[1::2], strict=True)]
-    total = reshape(lines[0], (number, *rest))
-    return total * broadcast(constant(1 / FIRST, total.dtype), total.shape, ())
+        lines = [combine(a, b) for a, b in zip(lines[::2], lines[1::2], strict=True)]
+    return lines[0]
+
+
+def _number(value: float, like: Tensor) -> Tensor:
+    return broadcast(constant(value, like.dtype), like.shape, ())
 
 
 BLOCK_REDUCTIONS = Pass(

@@ -94,3 +94,4 @@ import graphc.ops.special
 import graphc.ops.statistics
 import graphc.ops.tabulated
 import graphc.ops.trigonometric
+import graphc.ops.wide_sum

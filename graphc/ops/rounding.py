@@ -1,13 +1,17 @@
-"""Rounding to whole numbers: floor, ceil, trunc, rint, round. Their gradients are zero."""
+"""Rounding to whole numbers: floor, ceil, trunc, rint, round; and to parts of a span. Their
+gradients are zero.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from graphc.ir.dtypes import FLOATS
+from graphc.ir.dtypes import FLOATS, float32, float64
 from graphc.ir.node import Tensor
 from graphc.ops.convert import TensorLike, as_tensor
-from graphc.ops.elementwise import Elementwise, uniform
+from graphc.ops.elementwise import Elementwise, elementwise, uniform
 
 
 class Rounding(Elementwise):
@@ -44,3 +48,31 @@ def round(x: TensorLike, decimals: int = 0) -> Tensor:
     if not tensor.dtype.is_float:
         return rint(tensor / scale).astype(tensor.dtype) * int(scale)
     return rint(tensor * scale) / scale if decimals > 0 else rint(tensor / scale) * scale
+
+
+#: The part of a span that `coarsened` gives multiples of, about.
+PART = 1 / 4
+
+
+def _coarsened(x: np.ndarray, span: np.ndarray) -> np.ndarray:
+    large = span * x.dtype.type(PART / np.finfo(x.dtype).eps)
+    found = (x + large) - large
+    return np.where(np.isfinite(found), found, 0)
+
+
+def _emit_coarsened(b: Any, x: Any, span: Any) -> Any:
+    large = span * (PART / float(np.finfo(x.dtype.numpy).eps))
+    found = (x + large) - large  # whose last bit is that of the larger one
+    return b.select(b.absolute(found) < np.inf, found, 0.0)
+
+
+coarsened = elementwise(
+    "coarsened",
+    reference=_coarsened,
+    emit=_emit_coarsened,
+    grad=lambda node, g: (None, None),
+    takes=(float32, float64),
+    sample=uniform(-9, 9, 2),
+    flops=5,
+    doc="x as a multiple of about a quarter of a span: few bits; 0 if that is not finite",
+)

@@ -79,22 +79,35 @@ def check_lowering(op: Op, samples: Sequence[Sample], target: str) -> None:
     notes = [
         where_written(op, s) for (s, _), n in zip(cases, nodes, strict=True) for _ in n.outputs
     ]
+    sums = [a.dtype for _, arrays in cases for a in arrays if op.lowering == "reduce"]
     for got, want, note in zip(found, expected, notes, strict=True):
-        agree(got, want, note, elementwise=isinstance(op, Elementwise))
+        agree(got, want, note, isinstance(op, Elementwise), sums)
         if op.lowering == "read" and op.name not in SIGN_OF_ZERO_IS_FREE:
             zeros_agree(got, want, note)
 
 
-def agree(got: np.ndarray, want: np.ndarray, note: str, elementwise: bool) -> None:
-    """Equal for integers; a few units in the last place for floats, of the largest in a sum."""
+def unit(dtype: np.dtype[Any]) -> float:
+    """What a number at 1 is rounded to; 0 for others than floats."""
+    sizes = {2: 2**-10, 4: 2**-23, 8: 2**-52}
+    return 2**-7 if dtype.kind == "V" else sizes[dtype.itemsize] if dtype.kind == "f" else 0
+
+
+def agree(
+    got: np.ndarray,
+    want: np.ndarray,
+    note: str,
+    elementwise: bool,
+    sums: Sequence[np.dtype[Any]] = (),
+) -> None:
+    """Equal for integers; a few units in the last place for floats, of the largest in a sum, which
+    is rounded as its elements are if those are narrower.
+    """
     assert got.dtype == want.dtype, note
     assert got.shape == want.shape, note
     if not as_dtype(want.dtype).is_float:
         np.testing.assert_array_equal(got, want, note)
         return
-    unit = {2: 2**-10, 4: 2**-23, 8: 2**-52}[want.dtype.itemsize]
-    if want.dtype.kind != "f":  # bfloat16
-        unit = 2**-7
+    last = max(map(unit, (want.dtype, *(d for d in sums if want.dtype.itemsize == 8))))
     exact = want.astype(np.float64)
     finite = np.abs(exact[np.isfinite(exact)])
     scale = 1.0 if elementwise else max(1.0, finite.max(initial=0.0))
@@ -102,8 +115,8 @@ def agree(got: np.ndarray, want: np.ndarray, note: str, elementwise: bool) -> No
     np.testing.assert_allclose(
         got.astype(np.float64),
         exact,
-        rtol=count * unit,
-        atol=count * unit * scale / 4,
+        rtol=count * last,
+        atol=count * last * scale / 4,
         err_msg=note,
     )
 

@@ -49,8 +49,9 @@ class Ahead:
 @dataclass(frozen=True)
 class LineAccumulator:
     """The line of one reduction: `value` along the line, and for argmin and argmax `place`, the
-    lines where the best values so far were. `term` is what the line at hand gives, `position` the
-    number of that line. `among` neighbouring lines another combination may do.
+    lines where the best values so far were. `term` is what the line at hand gives, perhaps in a
+    narrower dtype than `neutral` and the line have, `position` the number of that line. `among`
+    neighbouring lines another combination may do.
     """
 
     name: str
@@ -65,7 +66,7 @@ class LineAccumulator:
     @property
     def best(self) -> Expr:
         """What has been found, at a place along the line."""
-        return e.load(*self.value, self.term.dtype)
+        return e.load(*self.value, self.neutral.dtype)
 
     @property
     def result(self) -> Expr:
@@ -77,12 +78,16 @@ class LineAccumulator:
         fill: list[Stmt] = [Store(*self.value, self.neutral)]
         return fill if self.place is None else [*fill, Store(*self.place, first)]
 
+    def joined(self, lines: Sequence[Callable[[Expr], Expr]]) -> Expr:
+        """What neighbouring lines give together; see `take_in`."""
+        return pairwise(self.among or self.combine, [line(self.term) for line in lines])
+
     def take_in(self, lines: Sequence[Callable[[Expr], Expr]]) -> list[Stmt]:
         """Takes in neighbouring lines, given what makes of the first one's expressions theirs."""
-        terms = [line(self.term) for line in lines]
         if self.place is None:
-            joined = pairwise(self.among or self.combine, terms)
+            joined = e.cast(self.joined(lines), self.neutral.dtype)
             return [Store(*self.value, combined(self.combine, self.best, joined))]
+        terms = [line(self.term) for line in lines]
         assert self.position is not None
         steps: list[Stmt] = []
 

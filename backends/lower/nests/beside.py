@@ -12,7 +12,7 @@ from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import For, Stmt, Store
 from graphc.backends.lower.nests.accumulators import LineAccumulator, pairwise
-from graphc.backends.lower.nests.combine import apart, identity
+from graphc.backends.lower.nests.combine import apart, identity, joined_dtype
 from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.loops import extent_of, linear
 from graphc.ir.dims import Dim, index
@@ -28,6 +28,7 @@ PART = index("part")
 def take_in_column(low: NestFrame, root: Root, value: Expr, inside: list[Stmt]) -> None:
     """Takes in a line; the chunk's line starts out neutral."""
     op: Any = root.tensor.node.op
+    value = e.cast(value, joined_dtype(root.tensor, value.dtype))
     size = extent_of(low.nest.inner)
     blocks = op.combine == "sum" and value.dtype.is_float and _has_blocks(low)
     wide = blocks and value.dtype is float32 and low.chunks != 1

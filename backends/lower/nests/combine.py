@@ -16,6 +16,7 @@ from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, minimum
 from graphc.ir.dtypes import DType, float32, float64, int64
 from graphc.ir.node import Tensor
+from graphc.passes.fusion.fuse import Root
 
 #: Parts of a sum that are added up before they join the others.
 TOGETHER = 8
@@ -39,11 +40,19 @@ def accumulator_dtype(dtype: DType, combine: str) -> DType:
     return float32 if dtype.is_float and dtype.bits == 16 else dtype
 
 
-def total_dtype(combine: str, dtype: DType, role: str, nest: Nest, schedule: Schedule) -> DType:
-    """In which dtype the lanes of an accumulator come together."""
-    if combine != "sum" or dtype is not float32 or not schedule.vector_bits or nest.across:
+def joined_dtype(x: Tensor, dtype: DType) -> DType:
+    """In which dtype what is accumulated in another joins, for a result that is wider."""
+    return float64 if x.dtype is float64 else dtype
+
+
+def total_dtype(root: Root, dtype: DType, nest: Nest, schedule: Schedule) -> DType:
+    """In which dtype the lanes of an accumulator of this one come together."""
+    op: Any = root.tensor.node.op
+    if op.combine != "sum" or dtype is not float32 or root.tensor.dtype is float64:
+        return joined_dtype(root.tensor, dtype)
+    if not schedule.vector_bits or nest.across:
         return dtype
-    if role == "total" or (not nest.outer and len(nest.inner) == 1):
+    if root.role == "total" or (not nest.outer and len(nest.inner) == 1):
         return float64
     extent = nest.inner[-1].extent if nest.inner else 0
     return float64 if isinstance(extent, int) and extent >= LONG_ROW else dtype

@@ -8,7 +8,7 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr, parts_of
 from graphc.backends.lower.nests.accumulators import Ahead, At, LineAccumulator
-from graphc.backends.lower.nests.combine import accumulator_dtype, identity
+from graphc.backends.lower.nests.combine import accumulator_dtype, identity, joined_dtype
 from graphc.backends.lower.nests.loops import Loop
 from graphc.backends.lower.nests.nest import Lowering
 from graphc.backends.lower.nests.streams import is_large
@@ -24,6 +24,8 @@ class InLines(Lowering):
     """Lowers reductions into lines of accumulators, of `tile` elements at most."""
 
     tile: int
+    #: Whether lines join what is wider than they are, not one by one.
+    narrow = False
 
     def _buffers(self, root: Root, dtype: DType) -> tuple[At, At | None]:
         """Where the accumulators at hand are: of values, and of places for argmin and argmax."""
@@ -34,8 +36,10 @@ class InLines(Lowering):
         op: Any = x.node.op
         value = self.reader.at(source, full_index(source.shape, self.index))
         value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
-        name, neutral = f"s{self.body.roots.index(root)}", identity(op, value.dtype)
-        best, place = self._buffers(root, value.dtype)
+        joined = joined_dtype(x, value.dtype)
+        value = value if self.narrow else e.cast(value, joined)
+        name, neutral = f"s{self.body.roots.index(root)}", identity(op, joined)
+        best, place = self._buffers(root, joined)
         position = None if place is None else self.position(x)
         return LineAccumulator(name, op.combine, neutral, value, best, place, position)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
-from graphc.backends.loops.stmt import For, Let, Stmt, Store
+from graphc.backends.loops.stmt import Alloc, For, Let, Stmt, Store
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.nests.accumulators import (
     EVENLY,
@@ -23,6 +23,7 @@ from graphc.backends.lower.nests.accumulators import (
     lines_ahead,
     take_in_lines,
 )
+from graphc.backends.lower.nests.cascade import Groups, Held, is_cascade
 from graphc.backends.lower.nests.columns import is_columns
 from graphc.backends.lower.nests.in_lines import InLines
 from graphc.backends.lower.nests.loops import Loop, extent_of, is_short, plan_nest
@@ -79,6 +80,8 @@ class Tiles(Loop):
 
 class LineLowering(InLines):
     """Row reductions into lines of accumulators; a line is in the result's own memory if it can."""
+
+    narrow = True
 
     def __init__(self, body: Body, schedule: Schedule, fail: Callable[[Node, str], int]):
         self.again = any(root.level for root in body.roots)
@@ -159,6 +162,12 @@ class LineLowering(InLines):
         name, first = self.scratch(dtype, self.tile)
         return name, self.dims(first - TILE_NUMBER * self.tile + self.nest.outer[-1].variable)
 
+    def group_line(self, dtype: DType) -> At:
+        """New memory for a line of a tile, which stays in a core's cache from tile to tile."""
+        self.memory.append(Alloc(f"group{len(self.memory)}", dtype, self.tile))
+        at = self.nest.outer[-1].variable - TILE_NUMBER * self.tile
+        return self.memory[-1].buffer, self.dims(at)
+
     def _line_result(self, root: Root, value: Expr) -> list[Stmt]:
         x = root.tensor
         self.reader.values[x] = e.cast(value, x.dtype)
@@ -188,17 +197,18 @@ class LineLowering(InLines):
         *others, rows = self.nest.inner
         known = rows.extent if isinstance(rows.extent, int) else 1  # which nothing divides
         together = EVENLY if known % EVENLY == 0 and not self.exponentials else TOGETHER
-        loops = take_in_lines(
-            rows.name,
-            self.dims(0),
-            self.dims(rows.extent),
-            lines,
-            self.along,
-            ahead,
-            steps,
-            known % together == 0,
-            together,
-        )
+        begin, end = self.dims(0), self.dims(rows.extent)
+        even = known % together == 0
+        if not steps and is_cascade(lines, known, together):
+            groups = Groups(rows.name, begin, end, together, self.along, ahead)
+            held = [Held(line, self.group_line(line.term.dtype)) for line in lines]
+            loops = groups.taken_in(held)
+            if known % groups.size:
+                loops += groups.rest(held)
+        else:
+            loops = take_in_lines(
+                rows.name, begin, end, lines, self.along, ahead, steps, even, together
+            )
         for loop in reversed(others):
             loops = [For(loop.name, self.dims(0), self.dims(loop.extent), tuple(loops))]
         return loops

@@ -120,9 +120,9 @@ class NextRow:
 
     def _dtype(self, root: Root) -> DType:
         (source,) = root.tensor.node.inputs
-        combine, low = _combine(root), self.lowering
-        dtype = accumulator_dtype(source.dtype, combine)
-        return total_dtype(combine, dtype, root.role, low.nest, low.schedule)
+        low = self.lowering
+        dtype = accumulator_dtype(source.dtype, _combine(root))
+        return total_dtype(root, dtype, low.nest, low.schedule)
 
     def _identity(self, root: Root) -> e.Expr:
         return identity(root.tensor.node.op, self._dtype(root))

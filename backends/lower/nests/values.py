@@ -9,7 +9,12 @@ from typing import Any
 from graphc.backends.loops import expr as e
 from graphc.backends.loops.expr import Expr
 from graphc.backends.loops.stmt import Accumulate, Declare, Let, Prefetch, Stmt, Store
-from graphc.backends.lower.nests.combine import accumulator_dtype, identity, total_dtype
+from graphc.backends.lower.nests.combine import (
+    accumulator_dtype,
+    identity,
+    joined_dtype,
+    total_dtype,
+)
 from graphc.backends.lower.nests.frame import NestFrame
 from graphc.backends.lower.nests.loops import extent_of, linear
 from graphc.backends.lower.nests.streams import end_ahead, when_streamed
@@ -81,6 +86,8 @@ class NestValues(NestFrame):
         value = self.reader.at(source, full_index(source.shape, self.index))
         op: Any = x.node.op
         value = e.cast(value, accumulator_dtype(source.dtype, op.combine))
+        if not self.schedule.vector_bits:
+            value = e.cast(value, joined_dtype(x, value.dtype))
         if root.role == "column":
             from graphc.backends.lower.nests.beside import take_in_column
 
@@ -88,7 +95,7 @@ class NestValues(NestFrame):
             return
         name = f"s{self.body.roots.index(root)}"
         position = self.position(x) if op.combine.startswith("arg") else None
-        dtype = total_dtype(op.combine, value.dtype, root.role, self.nest, self.schedule)
+        dtype = total_dtype(root, value.dtype, self.nest, self.schedule)
         declared = [Declare(name, identity(op, dtype))]
         if position is not None:
             declared.append(Declare(name + ".at", e.const(0, int64)))
