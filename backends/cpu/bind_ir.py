@@ -54,7 +54,7 @@ array:
   store ptr %data, ptr %buffer.p
   %extents.p = getelementptr i8, ptr %a, i64 32
   %extents = load ptr, ptr %extents.p
-  %first = getelementptr i64, ptr %spec, i64 2
+  %first = getelementptr i64, ptr %spec, i64 4
   br label %axis
 axis:
   %j = phi i64 [ 0, %array ], [ %j.next, %agreed ]

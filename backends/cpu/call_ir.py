@@ -6,7 +6,7 @@ the record between calls; a call that finds it taken (another thread, or `prepar
 makes its own. Only a call with its arguments in order is done here; everything unusual goes to
 the Python callables `prepare` and `fail`.
 
-An input spec is {descr, rank, rank x {kind, value}}; an output spec is {descr, rank, item bytes}.
+An output spec is {descr, rank, item bytes}, an input spec the same with name, rank x {kind, value}.
 """
 
 RECORD_IR = """
@@ -16,7 +16,8 @@ RECORD_IR = """
   ptr, ptr, ptr, ptr,  ; 7 plan, 8 run, 9 prepare, 10 fail
   i64, i64,            ; 11 structure, 12 stateful
   ptr, i64,            ; 13 the kept frame, 14 bytes of a frame
-  i64, i64, i64, i64   ; 15.. byte offsets in a frame: sizes, plan, buffers, results
+  i64, i64, i64, i64,  ; 15.. byte offsets in a frame: sizes, plan, buffers, results
+  ptr                  ; 19 the name under which arrays for the results are given, or null
 }
 %Frame = type { ptr, i64 }  ; arena, bytes of the arena
 

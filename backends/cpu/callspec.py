@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ Fail = Callable[[int, int, tuple[int, ...], int], object]
 begins with the addresses of the arguments.
 """
 
+OUT = sys.intern("out")
+"""The keyword under which arrays for the results are given, unless an argument is called so."""
+
 REFUSED, NO_ARENA, NO_OUTPUT = 0, -1, -2
 """Codes that no check has: `plan` refuses the sizes; no memory for an arena of `value` bytes; none
 for the first output (each later one has the next lower code).
@@ -30,7 +34,8 @@ STRUCTURES = ("one", "tuple", "list", "none")
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """An input array: its dtype and, for each axis, what its extent must be or where it goes.
+    """An input array: its name (interned), its dtype and, for each axis, what its extent must be or
+    where it goes.
 
     ("const", n): exactly n; ("bind", k): becomes size k; ("same", k): equals size k, which an
     earlier axis has bound; ("free", k): becomes size k and `plan` judges it.
@@ -64,6 +69,7 @@ class CallSpec:
     stateful: such calls run one at a time in the whole process.
     prepare: called when the arguments are not the expected positional arrays as they are.
     fail: must raise.
+    out: the interned keyword under which arrays for the results may be given, if there is one.
     """
 
     name: str
@@ -78,6 +84,7 @@ class CallSpec:
     prepare: Prepare
     fail: Fail
     owners: tuple[object, ...] = ()
+    out: str = ""
 
     def __post_init__(self) -> None:
         assert self.structure in STRUCTURES, f"unknown result structure {self.structure!r}"

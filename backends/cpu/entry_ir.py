@@ -5,9 +5,11 @@ Continues `graphc.backends.cpu.call_ir`, which holds the record and the frame.
 
 from __future__ import annotations
 
+from graphc.backends.cpu.apart_ir import APART_IR
 from graphc.backends.cpu.bind_ir import BIND_IR
 from graphc.backends.cpu.blocks_ir import BLOCKS_IR
 from graphc.backends.cpu.call_ir import FRAME_IR, RECORD_IR
+from graphc.backends.cpu.named_ir import NAMED_IR
 from graphc.backends.cpu.output_ir import OUTPUT_IR
 
 POOLED_BYTES = 128 << 10
@@ -177,7 +179,14 @@ ready:
   %complete = icmp eq i64 %positional, %count
   %unnamed = icmp eq ptr %names, null
   %usual = and i1 %complete, %unnamed
-  br i1 %usual, label %fast, label %slow
+  br i1 %usual, label %fast, label %other
+other:
+  br i1 %unnamed, label %slow, label %named
+named:
+  %theirs = call ptr @bind_named(ptr %call, ptr %frame, ptr %arguments, i64 %positional,
+                                 ptr %names, ptr %sizes, ptr %buffers)
+  %unclear = icmp eq ptr %theirs, null
+  br i1 %unclear, label %slow, label %prepared
 fast:
   %bound = call i1 @bind(ptr %call, ptr %arguments, ptr %sizes, ptr %buffers)
   br i1 %bound, label %perform, label %slow
@@ -187,11 +196,12 @@ slow:
   %raised = icmp eq ptr %keep, null
   br i1 %raised, label %leave, label %prepared
 prepared:
-  %items = call i64 @PyTuple_Size(ptr %keep)
+  %held = phi ptr [ %keep, %slow ], [ %theirs, %named ]
+  %items = call i64 @PyTuple_Size(ptr %held)
   %alone = icmp eq i64 %items, %count
-  %given = select i1 %alone, ptr null, ptr %keep
+  %given = select i1 %alone, ptr null, ptr %held
   %late = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr %given)
-  call void @Py_DecRef(ptr %keep)
+  call void @Py_DecRef(ptr %held)
   br label %leave
 perform:
   %soon = call ptr @perform(ptr %call, ptr %frame, ptr %sizes, ptr %buffers, ptr null)
@@ -213,7 +223,17 @@ def call_ir(advice_huge_pages: int) -> str:
     """The whole module; `advice_huge_pages` is this system's MADV_HUGEPAGE (0: no advice)."""
     texts = _text("text_unprepared", "the prepared arguments do not fit the compiled function")
     texts += _text("text_silent", "the compiled function failed and no error was raised for it")
-    whole = RECORD_IR + BLOCKS_IR + FRAME_IR + BIND_IR + OUTPUT_IR + RUN_IR + texts
+    whole = (
+        RECORD_IR
+        + BLOCKS_IR
+        + FRAME_IR
+        + BIND_IR
+        + APART_IR
+        + NAMED_IR
+        + OUTPUT_IR
+        + RUN_IR
+        + texts
+    )
     for name, value in (
         ("POOLED_BYTES", POOLED_BYTES),
         ("RELEASE_BYTES", RELEASE_BYTES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from graphc.backends.cpu.caller import make_caller
 from graphc.backends.cpu.callspec import (
     NO_ARENA,
     NO_OUTPUT,
+    OUT,
     REFUSED,
     CallSpec,
     InputSpec,
@@ -61,7 +63,9 @@ def load(
     held = [variables[k] for k in entry.variables] + list(packed.constants)
     spec = CallSpec(
         name=name,
-        inputs=tuple(InputSpec(n, as_dtype(dtype).numpy, dims) for n, dtype, dims in entry.inputs),
+        inputs=tuple(
+            InputSpec(sys.intern(n), as_dtype(dtype).numpy, dims) for n, dtype, dims in entry.inputs
+        ),
         outputs=tuple(OutputSpec(as_dtype(dtype).numpy, rank) for dtype, rank in entry.outputs),
         variables=tuple(int(array.ctypes.data) for array in held),
         sizes=entry.sizes,
@@ -72,6 +76,7 @@ def load(
         prepare=prepare,
         fail=_Failing(name, entry, prepare, shortage),
         owners=(library, *held),
+        out="" if any(n == OUT for n, *_ in entry.inputs) else OUT,
     )
     return Native(make_caller(spec), library, held)
 

@@ -11,7 +11,7 @@ _libc = ctypes.CDLL(None)
 _libc.malloc.restype = ctypes.c_void_p
 _libc.malloc.argtypes = [ctypes.c_size_t]
 
-FIXED_SLOTS = 19
+FIXED_SLOTS = 20
 """Eight-byte slots of the record before its tables."""
 
 _KIND = {"const": 0, "bind": 1, "free": 1, "same": 2}
@@ -45,7 +45,7 @@ def _fixed_slots(spec: CallSpec, tables: tuple[int, int, int]) -> list[int]:
     results_at = buffers_at + 8 * sum(counts[:3])
     frame_bytes = results_at + 8 * counts[1]
     slots = [*counts, *tables, *code, *modes, 0, frame_bytes]
-    slots += [sizes_at, plan_at, buffers_at, results_at]
+    slots += [sizes_at, plan_at, buffers_at, results_at, id(spec.out) if spec.out else 0]
     assert len(slots) == FIXED_SLOTS, f"a record has {FIXED_SLOTS} slots, not {len(slots)}"
     return slots
 
@@ -53,7 +53,7 @@ def _fixed_slots(spec: CallSpec, tables: tuple[int, int, int]) -> list[int]:
 def _input_table(spec: CallSpec) -> list[int]:
     table: list[int] = []
     for item in spec.inputs:
-        table += [id(item.dtype), len(item.dims)]
+        table += [id(item.dtype), len(item.dims), item.dtype.itemsize, id(item.name)]
         for kind, value in item.dims:
             table += [_KIND[kind], value]
     return table

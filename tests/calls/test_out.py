@@ -1,6 +1,7 @@
 """Results written to arrays of the caller's."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,59 @@ def test_the_result_is_the_array_that_was_given(target: str) -> None:
     assert f(x=A + 1, out=out) is out
     np.testing.assert_array_equal(out, (A + 1) * 2)
     assert f(A, out=None) is not out
+
+
+def python_functions(call: Callable[[], object]) -> list[str]:
+    """The functions of graphc that a call runs in Python."""
+    found: list[str] = []
+
+    def note(frame: Any, event: str, _: object) -> None:
+        if event == "call" and str(frame.f_globals.get("__name__")).startswith("graphc."):
+            found.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+@pytest.mark.parametrize("kind", [None, tuple, list])
+def test_no_python_runs_where_arrays_are_as_they_shall_be(kind: Any) -> None:
+    outputs = X * 2.0 if kind is None else kind([X + Y, gc.sum(Y, axis=0), gc.exp(X)])
+    f = gc.compile([X, Y], outputs)
+    given = f(A, A + 1)
+    wanted = f(A, A + 1)
+    places, values = ([y] if kind is None else list(y) for y in (given, wanted))
+    for place in places:
+        place[...] = 0
+    assert python_functions(lambda: f(A, A + 1, out=given)) == []
+    for place, value in zip(places, values, strict=True):
+        np.testing.assert_array_equal(place, value)
+    assert python_functions(lambda: f(out=given, y=A, x=A)) == []
+    assert python_functions(lambda: f(A, y=A[::-1], out=given))
+
+
+def test_no_python_runs_for_arguments_by_name() -> None:
+    f = gc.compile([X, Y], X - Y)
+    np.testing.assert_array_equal(f(y=A, x=A * 3), A * 2)
+    for call in (lambda: f(y=A, x=A), lambda: f(A, y=A), lambda: f(x=A, y=A)):
+        assert python_functions(call) == []
+    for wrong in (lambda: f(A, x=A), lambda: f(y=A), lambda: f(A, A, z=A), lambda: f(A, A, A, y=A)):
+        with pytest.raises(gc.ArgumentError):
+            wrong()
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_results_beside_arguments_and_over_them(first: int) -> None:
+    f = gc.compile([X], X[::-1] * 2.0)
+    memory = np.arange(36, dtype=np.float32)
+    a, out = memory[12:24].reshape(4, 3), memory[6 * first :][:12].reshape(4, 3)
+    wanted = a[::-1] * 2
+    called = python_functions(lambda: f(a, out=out))
+    np.testing.assert_array_equal(out, wanted)
+    assert (called == []) == (first in (0, 4))  # those that share no byte
 
 
 def test_structures_of_arrays_are_like_those_of_outputs(target: str) -> None:
