@@ -20,6 +20,7 @@ Reduce = Callable[..., Tensor]
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few lines, for small arrays too."""
     monkeypatch.setattr(block_reductions, "LINES", 6)
+    monkeypatch.setattr(block_reductions, "LINES_OF_SQUARES", 6)
     monkeypatch.setattr(block_reductions, "LONG", 1)
     monkeypatch.setattr(block_reductions, "FEW", 0)
     monkeypatch.setattr(block_reductions, "FEW_EXPONENTIALS", 0)
