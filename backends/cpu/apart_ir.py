@@ -27,18 +27,12 @@ done:
   ret i64 %end
 }
 
-; Whether result %k of the tuple is an array of the planned shape that shares no byte with an
-; argument or with an earlier result.
-define internal i1 @is_apart(ptr %call, ptr %given, i64 %k, ptr %spec, ptr %shape) {
+; Whether this is an array of the planned shape that such a result can be written to.
+define internal i1 @is_result(ptr %a, ptr %spec, ptr %shape) {
 entry:
-  %ins = load i64, ptr %call
-  %at = add i64 %ins, %k
-  %a = call ptr @PyTuple_GetItem(ptr %given, i64 %at)
   %descr = load ptr, ptr %spec
   %rank.p = getelementptr i64, ptr %spec, i64 1
   %rank = load i64, ptr %rank.p
-  %item.p = getelementptr i64, ptr %spec, i64 2
-  %item = load i64, ptr %item.p
   %fits = call i1 @is_array(ptr %a, ptr %descr, i64 %rank, i32 1281)  ; and writeable
   br i1 %fits, label %array, label %no
 array:
@@ -48,7 +42,7 @@ array:
 axis:
   %j = phi i64 [ 0, %array ], [ %j.next, %extent ]
   %left = icmp ult i64 %j, %rank
-  br i1 %left, label %extent, label %bounds
+  br i1 %left, label %extent, label %yes
 extent:
   %extent.p = getelementptr i64, ptr %extents, i64 %j
   %size = load i64, ptr %extent.p
@@ -57,6 +51,23 @@ extent:
   %equal = icmp eq i64 %size, %wanted
   %j.next = add i64 %j, 1
   br i1 %equal, label %axis, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Whether result %k of the tuple is an array of the planned shape that shares no byte with an
+; argument or with an earlier result.
+define internal i1 @is_apart(ptr %call, ptr %given, i64 %k, ptr %spec, ptr %shape) {
+entry:
+  %ins = load i64, ptr %call
+  %at = add i64 %ins, %k
+  %a = call ptr @PyTuple_GetItem(ptr %given, i64 %at)
+  %item.p = getelementptr i64, ptr %spec, i64 2
+  %item = load i64, ptr %item.p
+  %fits = call i1 @is_result(ptr %a, ptr %spec, ptr %shape)
+  br i1 %fits, label %bounds, label %no
 bounds:
   %data.p = getelementptr i8, ptr %a, i64 16
   %begin = load i64, ptr %data.p

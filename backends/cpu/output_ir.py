@@ -72,27 +72,8 @@ small:
 define internal ptr @given_array(ptr %given, i64 %at, ptr %spec, ptr %shape) noinline {
 entry:
   %a = call ptr @PyTuple_GetItem(ptr %given, i64 %at)
-  %descr = load ptr, ptr %spec
-  %rank.p = getelementptr { ptr, i64, i64 }, ptr %spec, i32 0, i32 1
-  %rank = load i64, ptr %rank.p
-  %fits = call i1 @is_array(ptr %a, ptr %descr, i64 %rank, i32 1281)  ; and writeable
-  br i1 %fits, label %array, label %wrong
-array:
-  %extents.p = getelementptr i8, ptr %a, i64 32
-  %extents = load ptr, ptr %extents.p
-  br label %axis
-axis:
-  %j = phi i64 [ 0, %array ], [ %j.next, %extent ]
-  %left = icmp ult i64 %j, %rank
-  br i1 %left, label %extent, label %take
-extent:
-  %extent.p = getelementptr i64, ptr %extents, i64 %j
-  %size = load i64, ptr %extent.p
-  %wanted.p = getelementptr i64, ptr %shape, i64 %j
-  %wanted = load i64, ptr %wanted.p
-  %equal = icmp eq i64 %size, %wanted
-  %j.next = add i64 %j, 1
-  br i1 %equal, label %axis, label %wrong
+  %fits = call i1 @is_result(ptr %a, ptr %spec, ptr %shape)
+  br i1 %fits, label %take, label %wrong
 take:
   call void @Py_IncRef(ptr %a)
   ret ptr %a
