@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Union
 import numpy as np
 
 from graphc.ir.errors import GraphError, ShapeError
+from graphc.ir.long_division import exact_quotient
 
 Dim = Union[int, "DimExpr"]
 Monomial = tuple["Atom", ...]
@@ -275,12 +276,13 @@ def _check_divisor(a: Dim, b: Dim) -> None:
 
 def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     """(q, r) with a = q*b + r, where q takes every term of `a` that the single term `b` divides
-    exactly.
+    exactly; several terms divide `a` as a whole or not at all.
     """
-    divisor = list(terms_of(b))
+    divisor = dict(terms_of(b))
     if len(divisor) != 1:
-        return (1, 0) if a == b else (0, a)
-    (monomial, coefficient) = divisor[0]
+        found = exact_quotient(dict(terms_of(a)), divisor)
+        return (0, a) if found is None else (of_terms(found), 0)
+    ((monomial, coefficient),) = divisor.items()
     quotient: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
     for m, c in terms_of(a):

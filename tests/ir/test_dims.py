@@ -53,6 +53,24 @@ def test_lengths_are_arithmetic_and_keep_to_their_bounds(seed: int) -> None:
             assert high is None or value <= high, f"{d} is {value}, not at most {high}"
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_product_of_lengths_is_divided_by_either(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(25):
+        (a, _), (b, _) = draw(rng, rng.randint(1, 3)), draw(rng, rng.randint(1, 3))
+        if b == 0 or a == 0:
+            continue
+        assert dims.divide(a * b, b) == (a, 0)
+        assert (floordiv(a * b, b), mod(a * b, b)) == (a, 0)
+        if not isinstance(b, int):
+            assert dims.divide(a * b + 1, b)[1] != 0
+
+
+def test_what_is_no_multiple_of_a_sum_stays_whole() -> None:
+    for d in (3 * N + 3, N * N + 1, (N + 1) * (M + 1) + M, N, 4):
+        assert dims.divide(d, 2 * N + 2) == (0, d)
+
+
 def test_whole_segments_of_a_length_are_no_longer_than_it() -> None:
     assert bounds(N - floordiv(N, 4) * 4) == (0, 3)
     assert minimum(floordiv(N, 4) * 4, N) == floordiv(N, 4) * 4

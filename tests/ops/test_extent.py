@@ -41,3 +41,14 @@ def test_a_length_alone_is_an_integer() -> None:
     both = gc.compile([x], gc.stack([n, n + 1]))(A)
     assert both.dtype == np.int64 and both.tolist() == [4, 5]
     assert gc.compile([x], gc.full((2,), n, "float32"))(A).tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("length", [1, 4, 7])
+def test_the_length_left_over_is_worked_out_beside_one_that_is_a_sum(length: int) -> None:
+    x = gc.placeholder("x", (3, "m"))
+    pooled = gc.nn.max_pool(gc.reshape(x, (3, 1, "m")), 2, 2, padding=1)
+    rows = gc.reshape(gc.concatenate([pooled, pooled], 1), (-1, pooled.shape[-1]))
+    assert rows.shape[0] == 6
+    given = np.arange(3 * length, dtype=np.float32).reshape(3, length)
+    whole, flat = gc.compile([x], [pooled, rows])(given)
+    np.testing.assert_array_equal(flat, np.repeat(whole, 2, axis=0).reshape(6, -1))
