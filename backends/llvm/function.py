@@ -234,15 +234,18 @@ class KernelFunction:
         self._invalidate(s)
 
     def _apart(self, s: Apart) -> None:
-        """Calls a function for a body, which gets the names that it uses as arguments."""
+        """Calls a function for a body, which gets what it uses as arguments, under names that none
+        of the values that it makes can have: those end in a number.
+        """
         names = names_from_outside(s.body)
+        given = {name: f"%{name}.given" for name in names}
         part = KernelFunction(self.kernel, f"{self.name}.{len(self.parts)}", self.aliased)
-        part.values.names[0].update({name: f"%{name}" for name in names})
+        part.values.names[0].update(given)
         part._body(s.body)
         params, arguments = ["ptr %status"], ["ptr %status"]
         for name, type_ in names.items():
             alone = " noalias" if type_ == "ptr" and name not in self.aliased else ""
-            params.append(f"{type_}{alone} %{name}")
+            params.append(f"{type_}{alone} {given[name]}")
             arguments.append(f"{type_} {self.values.named(name)}")
         self.parts += part._lines(part.name, ", ".join(params))
         self.values.declarations.update(part.values.declarations)

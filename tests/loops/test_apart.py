@@ -117,6 +117,20 @@ def test_a_part_gets_what_it_uses() -> None:
     np.testing.assert_array_equal(y, plain)
 
 
+def test_what_a_part_gets_may_be_called_anything() -> None:
+    """As the part's own values are, too."""
+    names = [f"{letter}{k}" for letter in "vin" for k in range(1, 20)]
+    lets = [Let(name, e.cast(T + k, float32)) for k, name in enumerate(names)]
+    scale = sum((e.var(name, float32) for name in names), start=ZERO)
+    body = kernel(*lets, tile(), ending(curve(vector("sums", M * 4) * e.broadcast(scale, 4))))
+    x = np.random.default_rng(0).random(12, np.float32)
+    y, plain = (np.zeros((2, TILE, 4), np.float32) for _ in range(2))
+    Compiled(body)(x, plain)
+    Compiled(apart(body))(x, y)
+    assert y.any()
+    np.testing.assert_array_equal(y, plain)
+
+
 @pytest.mark.parametrize("rows", [128, "n"])
 @pytest.mark.parametrize("end", [nn.gelu, gc.tanh, lambda x: gc.exp(x) + gc.erf(x)])
 def test_sums_of_products_stay_in_registers(rows, end) -> None:  # type: ignore[no-untyped-def]
