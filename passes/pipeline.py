@@ -18,7 +18,7 @@ from graphc.ops.loops.bands import BANDS as BANDS_OP
 from graphc.ops.loops.blocks import BLOCKS
 from graphc.ops.loops.control import Control
 from graphc.passes.bands.form import BANDS
-from graphc.passes.block_reductions import BLOCK_REDUCTIONS
+from graphc.passes.block_reductions.rewrite import BLOCK_REDUCTIONS
 from graphc.passes.block_writes import WRITE_BLOCKS
 from graphc.passes.canonicalise import CANONICALISE
 from graphc.passes.decompose import DECOMPOSE

@@ -8,7 +8,7 @@ import pytest
 import graphc as gc
 from graphc.ir.node import Tensor
 from graphc.ir.walk import topological
-from graphc.passes import block_reductions
+from graphc.passes.block_reductions import blocks
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise
 from tests.support.run import evaluate
@@ -19,11 +19,11 @@ Reduce = Callable[..., Tensor]
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few lines, for small arrays too."""
-    monkeypatch.setattr(block_reductions, "LINES", 6)
-    monkeypatch.setattr(block_reductions, "LINES_OF_SQUARES", 6)
-    monkeypatch.setattr(block_reductions, "LONG", 1)
-    monkeypatch.setattr(block_reductions, "FEW", 0)
-    monkeypatch.setattr(block_reductions, "FEW_EXPONENTIALS", 0)
+    monkeypatch.setattr(blocks, "LINES", 6)
+    monkeypatch.setattr(blocks, "LINES_OF_SQUARES", 6)
+    monkeypatch.setattr(blocks, "LONG", 1)
+    monkeypatch.setattr(blocks, "FEW", 0)
+    monkeypatch.setattr(blocks, "FEW_EXPONENTIALS", 0)
 
 
 def found(*outputs: Tensor) -> list[Tensor]:
@@ -65,7 +65,7 @@ def test_values_are_those_of_whole_columns(
 def test_values_are_those_of_whole_columns_where_short_lines_count_as_one(
     shape: tuple[int, ...], symbolic: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_reductions, "LONG", 16)
+    monkeypatch.setattr(blocks, "LONG", 16)
     check_values(shape, symbolic, "float32", ("reference", "cpu"))
 
 
@@ -74,7 +74,7 @@ def test_few_elements_of_named_sizes_are_in_no_block(monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     few = gc.placeholder("few", ("n", "m"))
     outputs = [gc.logsumexp(few, axis=0), gc.var(few, axis=0), gc.logsumexp(few)]
-    number = min(block_reductions.FEW, block_reductions.FEW_EXPONENTIALS)
+    number = min(blocks.FEW, blocks.FEW_EXPONENTIALS)
     call = gc.compile([few], outputs)
     for shape in [(1, 1), (97, 3), (3, 40), (0, 2)]:
         assert shape[0] * shape[1] < number
@@ -140,7 +140,7 @@ def test_rows_stay() -> None:
 
 
 def test_short_lines_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_reductions, "LONG", 16)
+    monkeypatch.setattr(blocks, "LONG", 16)
     x = gc.placeholder("x", ("n", 3))
     (y,) = found(gc.logsumexp(x, axis=0))
     shapes = [n.types[0].shape for n in topological([y]) if n.op.name == "line_blocks"]
@@ -167,7 +167,7 @@ def test_squares_about_something_else_stay() -> None:
 def test_squares_do_not_cancel_though_a_blocks_first_lines_are_odd(
     first: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_reductions, "LINES", 128)
+    monkeypatch.setattr(blocks, "LINES", 128)
     value = np.random.default_rng(1).normal(5, 0.01, (512, 8)).astype(np.float32)
     value[::128] = first
     x = gc.placeholder("x", ("n", 8))
@@ -181,7 +181,7 @@ def test_squares_of_blocks_round_hardly_more_than_their_sum_must(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rounding alone is 2.7e-8; about the mean of two lines it was 3.8e-8."""
-    monkeypatch.setattr(block_reductions, "LINES", 128)
+    monkeypatch.setattr(blocks, "LINES", 128)
     value = np.random.default_rng(1).normal(0.5, 1, (4096, 1024)).astype(np.float32)
     x = gc.placeholder("x", value.shape)
     (got,) = evaluate(found(gc.var(x, axis=0)), {x: value}, "cpu")
