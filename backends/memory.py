@@ -5,6 +5,7 @@ arena, reused by lifetime.
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -135,6 +136,7 @@ def _take(free: list[int], needs: list[Dim], need: Dim) -> int:
     return len(needs) - 1
 
 
+@functools.lru_cache(maxsize=2**14)
 def _waste(size: Dim, need: Dim) -> int | None:
     """Bytes left over when the need is put there, None when it might not fit."""
     low, high = bounds(size - need)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd, lcm
 
 from graphc.ir.polynomials import (
@@ -59,6 +60,7 @@ def _extreme(kind: str, a: Dim, b: Dim) -> Dim:
     return atom(kind, first, second)
 
 
+@lru_cache(maxsize=2**14)
 def bounds(d: Dim) -> tuple[int | None, int | None]:
     """Proven (lowest, highest) value of a dimension, None where there is no bound. Sizes and
     indices are >= 0.
