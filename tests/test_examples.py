@@ -87,7 +87,7 @@ def test_a_short_run_reaches_its_figures(
     assert said in output(example, *options)
 
 
-@pytest.mark.parametrize(("example", "steps"), [("char_lstm", "30"), ("gpt", "25")])
+@pytest.mark.parametrize(("example", "steps"), [("char_lstm", "30"), ("gpt", "16")])
 def test_models_of_characters_learn_and_write(output: Output, example: str, steps: str) -> None:
     text = output(example, "--steps", steps)
     assert "The statement" in text

@@ -19,7 +19,7 @@ PASSES = tuple(dict.fromkeys(step.name for step in PIPELINE))
 TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 DTYPES = tuple(TOLERANCE)
 QUICK = 30
-COMPILED = 6
+COMPILED = 3
 ON_NUMBA = (1, 2)  # one of each dtype: it takes seconds for a graph
 WAYS = tuple(itertools.product(("cpu", "numba"), ("with passes", "without passes")))
 

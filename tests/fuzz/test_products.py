@@ -11,7 +11,7 @@ from graphc.ir.dtypes import DType
 from tests.fuzz.test_graphs import for_seconds
 from tests.support.threads import assert_same_bits
 
-QUICK = 40
+QUICK = 16
 ISAS = ("host", "x86-64-v3", "x86-64-v2")
 DTYPES = (gc.float32,) * 5 + (gc.float64, gc.int32, gc.float16, gc.bfloat16)
 #: Rounding of a result, and of a sum whose chains are this short.

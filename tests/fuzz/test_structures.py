@@ -22,7 +22,7 @@ from tests.fuzz.test_graphs import (
 
 STEPS = 8
 QUICK = 30
-COMPILED = 4
+COMPILED = 2
 LEVELS = ("host", "x86-64-v3", "x86-64-v2")
 
 
