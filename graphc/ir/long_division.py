@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphc.ir.polynomials import Atom, Monomial
+    from graphc.ir.polynomials import Monomial
 
 Terms = Mapping["Monomial", int]
 
@@ -25,7 +24,7 @@ def exact_quotient(terms: Terms, divisor: Terms) -> dict[Monomial, int] | None:
     quotient: dict[Monomial, int] = {}
     while rest:
         highest = max(rest, key=rank)
-        left = _without(highest, first)
+        left = without(highest, first)
         times, remainder = divmod(rest[highest], divisor[first])
         if left is None or remainder:
             return None
@@ -46,10 +45,11 @@ def _order(*polynomials: Terms) -> Callable[[Monomial], tuple[int, ...]]:
     return lambda monomial: (len(monomial), *(monomial.count(a) for a in atoms))
 
 
-def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+def without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
     """monomial / divisor, None if that isn't one."""
-    left: Counter[Atom] = Counter(monomial)
-    left.subtract(divisor)
-    if any(n < 0 for n in left.values()):
-        return None
-    return tuple(sorted(left.elements(), key=lambda a: a.key))
+    left = list(monomial)
+    for factor in divisor:
+        if factor not in left:
+            return None
+        left.remove(factor)
+    return tuple(left)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Union
 import numpy as np
 
 from graphc.ir.errors import GraphError, ShapeError
-from graphc.ir.long_division import exact_quotient
+from graphc.ir.long_division import exact_quotient, without
 
 Dim = Union[int, "DimExpr"]
 Monomial = tuple["Atom", ...]
@@ -286,12 +286,9 @@ def divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     quotient: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
     for m, c in terms_of(a):
-        left = list(m)
-        fits = c % coefficient == 0
-        for factor in monomial:
-            if fits and factor in left:
-                left.remove(factor)
-            else:
-                fits = False
-        (quotient if fits else rest)[tuple(left) if fits else m] = c // coefficient if fits else c
+        left = without(m, monomial) if c % coefficient == 0 else None
+        if left is None:
+            rest[m] = c
+        else:
+            quotient[left] = c // coefficient
     return of_terms(quotient), of_terms(rest)
