@@ -167,7 +167,7 @@ def test_squares_about_something_else_stay() -> None:
 def test_squares_do_not_cancel_though_a_blocks_first_lines_are_odd(
     first: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "LINES", 128)
+    monkeypatch.setattr(blocks, "LINES_OF_SQUARES", 128)
     value = np.random.default_rng(1).normal(5, 0.01, (512, 8)).astype(np.float32)
     value[::128] = first
     x = gc.placeholder("x", ("n", 8))
@@ -181,7 +181,7 @@ def test_squares_of_blocks_round_hardly_more_than_their_sum_must(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rounding alone is 2.7e-8; about the mean of two lines it was 3.8e-8."""
-    monkeypatch.setattr(blocks, "LINES", 128)
+    monkeypatch.setattr(blocks, "LINES_OF_SQUARES", 128)
     value = np.random.default_rng(1).normal(0.5, 1, (4096, 1024)).astype(np.float32)
     x = gc.placeholder("x", value.shape)
     (got,) = evaluate(found(gc.var(x, axis=0)), {x: value}, "cpu")
