@@ -2,7 +2,7 @@
 
 As an op that is read, a concatenation finds out for each vector of elements of which array it is,
 and computes what all of them have there: that takes longer, the more arrays there are. Along the
-axis of the vectors, loops tell a few apart; small arrays are not worth kernels of their own.
+axis of the vectors, loops tell a few apart; some small arrays are not worth kernels of their own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from graphc.passes.graph import Graph, Pass
 MANY_LAST, MANY = 9, 4
 #: Elements of an array, on average, below which its loop is not worth a kernel for the array.
 FEW_ELEMENTS = 16
+#: Arrays from which on that is quicker however small they are, and far quicker to compile.
+MANY_SMALL = 32
 
 
 def lay_parts(graph: Graph) -> Graph:
@@ -48,7 +50,7 @@ def _is_wide(node: Node) -> bool:
     if count < (MANY_LAST if run == 1 else MANY):
         return False
     _, most = bounds(node.types[0].size)
-    return most is None or most >= FEW_ELEMENTS * count
+    return most is None or most >= FEW_ELEMENTS * count or count >= MANY_SMALL
 
 
 def _without(x: Tensor, axis: int) -> Tensor:

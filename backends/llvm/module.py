@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from graphc.backends.llvm.entry import Entry
 from graphc.backends.llvm.function import KernelFunction
 from graphc.backends.llvm.parts import Parts
-from graphc.backends.loops.apart import explicit
+from graphc.backends.loops.explicit import explicit
 from graphc.backends.lower.kernel import Call, Nested
 from graphc.backends.program import Program
 from graphc.ir.record import dataclass

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from graphc.backends.loops.expr import Expr, parts_of
-from graphc.backends.loops.settle import settled
 from graphc.backends.loops.stmt import (
     Accumulate,
     Apart,
@@ -24,7 +23,6 @@ from graphc.backends.loops.stmt import (
     children,
     walk,
 )
-from graphc.backends.loops.vectorise import vectorise
 
 TILE = 12
 """Vectors declared in one body from which on they are a tile: it leaves few registers."""
@@ -32,11 +30,6 @@ CONSTANTS = 2
 """Constants that a tile leaves registers for."""
 FUNCTION = 8
 """Constants of a function of elements, about."""
-
-
-def explicit(kernel: LoopKernel) -> LoopKernel:
-    """The kernel as it is spelled for LLVM: with explicit vectors, and tiles by themselves."""
-    return apart(vectorise(settled(kernel)))
 
 
 def apart(kernel: LoopKernel) -> LoopKernel:
@@ -55,7 +48,7 @@ def _around(body: Sequence[Stmt], declared: frozenset[str], repeated: bool) -> t
     for s, tile in zip(body, tiles, strict=True):
         if tile:
             out.append(_within(s, declared, repeated))
-        elif inside and children(s) and _takes_registers(s) and _is_closed(s, declared):
+        elif inside and children(s) and _takes_registers(s) and is_closed(s, declared):
             out.append(Apart((s,)))
         else:
             out.append(s)
@@ -87,8 +80,8 @@ def _is_constant(x: Expr) -> bool:
     return x.op == "broadcast" and x.args[0].op == "const" and x.args[0].attr != 0
 
 
-def _is_closed(s: Stmt, declared: frozenset[str]) -> bool:
-    """Whether it uses no register declared outside."""
+def is_closed(s: Stmt, declared: frozenset[str]) -> bool:
+    """Whether a statement uses no register declared outside."""
     parts = list(walk((s,)))
     own = {x.name for x in parts if isinstance(x, Declare)}
     given = {x.name for x in parts if isinstance(x, (Assign, Accumulate))}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from textwrap import indent
 
 from graphc.backends.llvm.module import module_of, part_of
-from graphc.backends.loops.apart import explicit
+from graphc.backends.loops.explicit import explicit
 from graphc.backends.loops.text import kernel_text
 from graphc.backends.lower.kernel import Buffer, Call, Nested
 from graphc.backends.memory import holder

@@ -67,11 +67,19 @@ def test_a_hundred_arrays_are_stored_once() -> None:
 
 
 def test_few_arrays_along_the_last_axis_and_small_ones_stay_part_of_other_kernels() -> None:
-    for count, shape in ((8, ("n",)), (40, (3,))):
+    for count, shape in ((8, ("n",)), (31, (3,))):
         xs = placeholders(count, shape)
         assert "lay" not in names(gc.compile(xs, gc.concat(xs) * 2))
     xs = placeholders(3, ("n", "m"))
     assert "lay" not in names(gc.compile(xs, gc.stack(xs) * 2))
+
+
+def test_many_small_arrays_are_laid() -> None:
+    xs = placeholders(40, ())
+    run = gc.compile(xs, gc.stack(xs) * 2)
+    assert "lay" in names(run)
+    given = arrays(40, ())
+    np.testing.assert_array_equal(run(*given), np.stack(given) * 2)
 
 
 def test_loops_lay_their_values_too() -> None:
