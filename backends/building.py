@@ -27,7 +27,8 @@ from graphc.machine import TYPICAL
 from graphc.ops.loops.bands import BANDS, chunks_of
 from graphc.ops.loops.control import Control
 from graphc.ops.loops.strips import STRIPS
-from graphc.passes.fusion.fuse import Body, copy_body, fuse
+from graphc.passes.fusion.body import Body, copy_body
+from graphc.passes.fusion.fuse import fuse
 from graphc.passes.fusion.inplace import overwrites, settle_order, writes_part
 from graphc.passes.fusion.roots import base
 from graphc.passes.graph import Graph

@@ -14,7 +14,7 @@ from graphc.ir.dim_values import is_name, sizes
 from graphc.ir.dims import Dim, DimExpr
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from graphc.ops.literal import Literal
 from graphc.ops.source import State
 
 if TYPE_CHECKING:
-    from graphc.passes.fusion.fuse import Body
+    from graphc.passes.fusion.body import Body
 
 
 def line_of(node: Node, number: dict[Node, int], where: bool = True) -> str:

@@ -24,7 +24,7 @@ from graphc.backends.lower.kernel import Nested, Schedule
 from graphc.backends.program import Program
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.graph import Graph
 from graphc.passes.identity import identity_of
 

@@ -16,7 +16,7 @@ from graphc.backends.lower.products.frame import LEFT, RIGHT, SUMS, ZERO, parts
 from graphc.backends.lower.products.lowering import ProductLowering
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 DEPTH = 16
 """Summands of a tile."""

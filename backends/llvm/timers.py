@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphc.backends.llvm.values import Values
 from graphc.backends.program import Program
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 MOST = 1 << 14
 """Calls of kernels in a program, at most."""

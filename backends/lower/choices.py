@@ -11,7 +11,7 @@ from graphc.backends.lower.kernel import Call, Schedule
 from graphc.ir.node import Node
 from graphc.ir.record import dataclass
 from graphc.machine import TYPICAL
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.identity import identity_of
 
 Value = int | bool

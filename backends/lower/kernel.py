@@ -14,7 +14,7 @@ from graphc.machine import TYPICAL, Machine, machine_of
 
 if TYPE_CHECKING:
     from graphc.backends.program import Program
-    from graphc.passes.fusion.fuse import Body
+    from graphc.passes.fusion.body import Body
 
 
 #: No kernel has as many chunks, and no buffer as many elements.

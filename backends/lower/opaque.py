@@ -31,7 +31,7 @@ from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node
 from graphc.ir.types import TensorType
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Vectors of a sum that do not wait for each other.
 CHAINS = 2

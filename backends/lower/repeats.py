@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from graphc.backends.lower.kernel import Buffer, Call, Temporary
 from graphc.ir.node import Node, Tensor
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.fusion.roots import is_view
 from graphc.passes.identity import within
 

@@ -9,7 +9,7 @@ from graphc.backends.program import Program
 from graphc.executable import KernelInfo
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Ops that move or shape values: a kernel is named after them only if it does nothing else.
 QUIET = {

@@ -11,7 +11,7 @@ from graphc.dump.kernels import fused_nodes, kernel_info, title_of
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.fusion.roots import base
 from graphc.passes.pipeline import Graph
 

@@ -17,8 +17,8 @@ from graphc.ir.dims import Dim, index
 from graphc.ir.node import Node, Tensor
 from graphc.ir.record import dataclass
 from graphc.ir.walk import topological
-from graphc.ops.copying import copy
 from graphc.passes.fusion.access import Access, AccessRecorder, domain_index, full_index, space
+from graphc.passes.fusion.body import Body, Root
 from graphc.passes.fusion.roles import Role, domain_of, gives_places, row_index, shape_role
 from graphc.passes.fusion.roots import base, choose_roots, is_buffer, is_view
 
@@ -28,43 +28,6 @@ WIDEST = 32
 #: what comes of them and loading it again takes no time, and compiling them together takes ever
 #: longer.
 MOST_OPERATIONS = 512
-
-
-@dataclass(frozen=True, eq=False)
-class Root:
-    """A value of a kernel. "map": one element per point of the domain; "row": a reduction over the
-    row axes; "rowmap": one element per row; "column": a reduction over the outer axes; "total":
-    over all. `level` orders the loops over a row. `accesses` are the elements that it reads at
-    domain index (i0, i1, ...), of values of the kernel too; `opaque` are index expressions whose
-    value it uses.
-    """
-
-    tensor: Tensor
-    role: Role
-    level: int
-    accesses: tuple[Access, ...]
-    opaque: tuple[Dim, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
-    """What a kernel computes.
-
-    A "nest" loops over `domain`, of which `row_axes` are the inner ones; a "contraction" is a
-    product (the first root) whose other roots are maps over its result; "loops" is one node that
-    writes its own loops.
-    """
-
-    kind: Literal["nest", "contraction", "loops"]
-    domain: tuple[Dim, ...]
-    row_axes: tuple[int, ...]
-    roots: tuple[Root, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-
-    @property
-    def node(self) -> Node:
-        return self.roots[0].tensor.node
 
 
 @dataclass(eq=False)
@@ -256,6 +219,7 @@ class _Fuser:
 
     def _ordered(self) -> list[_Group]:
         """The kernels in an order that respects their needs, otherwise as found."""
+        place = {group: k for k, group in enumerate(self.groups)}
         order: list[_Group] = []
         done: set[_Group] = set()
         stack = [(g, False) for g in reversed(self.groups)]
@@ -270,7 +234,7 @@ class _Fuser:
             stack.append((group, True))
             stack.extend(
                 (g, False)
-                for g in sorted(group.needs, key=self.groups.index, reverse=True)
+                for g in sorted(group.needs, key=place.__getitem__, reverse=True)
                 if g not in done
             )
         return order
@@ -295,14 +259,3 @@ def _body(group: _Group, stored: Container[Tensor], place: Mapping[Node, int]) -
 def fuse(outputs: Sequence[Tensor], window: int = 24) -> list[Body]:
     """Kernel bodies that compute the outputs, in an order in which they can run."""
     return _Fuser(list(dict.fromkeys(outputs)), window).run()
-
-
-def copy_body(x: Tensor, others: Container[Tensor] = ()) -> Body:
-    """The kernel that copies x, which lies in memory, into memory of its own, under a name that
-    none of the others has.
-    """
-    y, domain = copy(x), space(x.shape)
-    while y in others:
-        y = copy(y)
-    access = Access(x, full_index(x.shape, domain_index(len(domain))))
-    return Body("nest", domain, (), (Root(y, "map", 0, (access,)),), (x,), (y,))

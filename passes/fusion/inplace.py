@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from graphc.ir.dim_values import substitute
 from graphc.ir.node import Tensor
 from graphc.passes.fusion.access import domain_index, full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.fusion.roots import base
 
 #: The value that a symbolic size is given when kernels are compared.

@@ -15,7 +15,7 @@ from graphc.ir.subgraph import total_cost
 from graphc.ir.walk import substitute
 from graphc.machine import TYPICAL
 from graphc.ops.barrier import barrier
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 from graphc.passes.fusion.roots import base, is_buffer
 
 #: Bytes that are as dear to move as an arithmetic operation is to do, about.

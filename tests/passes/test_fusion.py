@@ -6,7 +6,8 @@ import numpy as np
 
 import graphc as gc
 from graphc.ir.node import Tensor
-from graphc.passes.fusion.fuse import Body, copy_body, fuse
+from graphc.passes.fusion.body import Body, copy_body
+from graphc.passes.fusion.fuse import fuse
 from graphc.passes.fusion.roots import base, is_buffer
 from graphc.passes.graph import Graph
 from graphc.passes.pipeline import optimise

@@ -7,7 +7,8 @@ import numpy as np
 
 import graphc as gc
 from graphc.ir.node import Tensor
-from graphc.passes.fusion.fuse import Body, fuse
+from graphc.passes.fusion.body import Body
+from graphc.passes.fusion.fuse import fuse
 from graphc.passes.fusion.inplace import overwrites, settle_order
 from graphc.passes.fusion.roots import base
 

@@ -10,7 +10,7 @@ from graphc.backends.lower.convolutions.winograd import lower_winograd
 from graphc.backends.lower.convolutions.winograd_kernels import lower_kernels
 from graphc.backends.lower.kernel import Call, Schedule
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 _LOWERINGS: Mapping[str, Callable[..., list[Call]]] = MappingProxyType(
     {

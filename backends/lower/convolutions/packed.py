@@ -31,7 +31,7 @@ from graphc.ir.dtypes import DType, bool_
 from graphc.ir.node import Node
 from graphc.machine import FLOAT
 from graphc.ops.convolutions.packed import sees_each_once
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 SEEN, SUMS = "w.seen", "w.sums"
 FIRST, COUNT, PANEL, GROUP, LINE, DEPTH = (

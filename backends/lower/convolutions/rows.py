@@ -23,7 +23,7 @@ from graphc.backends.lower.kernel import Call, Schedule
 from graphc.backends.lower.products.epilogue import Epilogue
 from graphc.ir.dims import Dim, index
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 SEEN, SUMS = "w.seen", "w.sums"
 N, FIRST, LINE, CHANNEL, TAP, AT, PANEL, BLOCK, LEFT = (

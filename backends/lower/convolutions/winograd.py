@@ -29,7 +29,7 @@ from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: The products at a point, and the images transformed.
 SUMS, IMAGES, RESULTS = "w.sums", "w.images", "w.results"

@@ -32,7 +32,7 @@ from graphc.ir.dtypes import float32
 from graphc.ir.node import Node
 from graphc.ops.convolutions.packed import panel_of
 from graphc.ops.convolutions.winograd_matrices import TAPS, transforms
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 IMAGES, COTANGENTS, SUMS, RESULTS = "w.images", "w.cotangents", "w.sums", "w.results"
 #: Channels of images that a chunk sums over positions, at most.

@@ -17,7 +17,7 @@ from graphc.backends.lower.nests.frame import CHUNK, NestFrame
 from graphc.backends.lower.nests.loops import extent_of, linear
 from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import float32, float64
-from graphc.passes.fusion.fuse import Root
+from graphc.passes.fusion.body import Root
 
 #: Rows that a line sums up, and how many such lines join the others' sum at once; and the same for
 #: rows of so many elements, beside which what joins costs little.

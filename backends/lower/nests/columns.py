@@ -23,7 +23,7 @@ from graphc.backends.lower.nests.loops import plan_nest
 from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 #: Elements of a tile: its accumulators stay in a core's second cache.
 TILE = 8 * TYPICAL.line_tile

@@ -16,7 +16,7 @@ from graphc.backends.lower.reader import DimWriter
 from graphc.ir.dims import Dim, floordiv, index, minimum
 from graphc.ir.dtypes import DType, float32, float64, int64
 from graphc.ir.node import Tensor
-from graphc.passes.fusion.fuse import Root
+from graphc.passes.fusion.body import Root
 
 #: Parts of a sum that are added up before they join the others.
 TOGETHER = 8

@@ -19,7 +19,7 @@ from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 if TYPE_CHECKING:
     from graphc.backends.lower.nests.wide import WideRows

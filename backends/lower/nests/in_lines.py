@@ -17,7 +17,7 @@ from graphc.ir.dim_values import coefficient
 from graphc.ir.dims import Atom
 from graphc.ir.dtypes import DType
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Root
+from graphc.passes.fusion.body import Root
 
 
 class InLines(Lowering):

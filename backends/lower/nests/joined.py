@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 
 def join_columns(body: Body) -> Body:

@@ -38,7 +38,7 @@ from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node, Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 #: Elements of the last axis in a tile, some pages of memory: fewer where lines are read again,
 #: which the cache then holds.

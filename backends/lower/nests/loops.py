@@ -14,7 +14,7 @@ from graphc.ir.dims import Atom, Dim, DimExpr, index
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.access import domain_index, full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Fewer iterations of the inner loops than these do not fill a vector: those of plain sums, of
 #: bodies with functions that take long, and of ones that look for a place.

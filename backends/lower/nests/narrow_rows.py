@@ -13,7 +13,7 @@ from graphc.backends.lower.nests.nest import lower_nest
 from graphc.backends.lower.nests.turned_rows import TurnedRows
 from graphc.ir.dims import maximum, minimum
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Elements of rows that are read one by one sooner than a vector is begun for each.
 FEW = 4

@@ -18,7 +18,7 @@ from graphc.backends.lower.nests.turned import lower_turned
 from graphc.backends.lower.nests.values import NestValues
 from graphc.ir.dims import floordiv, maximum
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 #: Vectors in flight of a map of many operations: of four, some registers would wait in memory.
 BUSY_VECTORS = 3

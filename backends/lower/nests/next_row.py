@@ -17,7 +17,7 @@ from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import DType
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 if TYPE_CHECKING:
     from graphc.backends.lower.nests.nest import Lowering

@@ -13,7 +13,7 @@ from graphc.ir.dim_values import atoms
 from graphc.ir.dims import Atom, Dim, of_terms, terms_of
 from graphc.ir.node import Tensor
 from graphc.passes.fusion.access import Access, AccessRecorder, full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 
 def turns_of(body: Body, nest: Nest, schedule: Schedule) -> int:

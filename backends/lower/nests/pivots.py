@@ -26,7 +26,7 @@ from graphc.ir.dims import Dim, minimum
 from graphc.ir.node import Tensor
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 from graphc.passes.share_reductions import is_shifted, shifted_parts
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from graphc.ir.dtypes import int64
 from graphc.ir.node import Node
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import Access
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Elements of a long line: so many that what its last vector lacks counts little.
 LONG = TYPICAL.line_tile // 2

@@ -18,7 +18,7 @@ from graphc.ir.dtypes import bool_
 from graphc.ir.node import Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import domain_index, full_index
-from graphc.passes.fusion.fuse import Body, Root
+from graphc.passes.fusion.body import Body, Root
 
 #: Iterations below which a loop neither begins where memory's lines do nor asks for others.
 SHORT = 256

@@ -25,7 +25,7 @@ from graphc.ir.dims import Dim, index
 from graphc.ir.dtypes import bool_
 from graphc.ir.node import Node
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 #: Positions at once: so many sums, and what their taps read, fit the registers.
 TOGETHER = 4

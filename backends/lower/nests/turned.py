@@ -13,7 +13,7 @@ from graphc.ir.dims import Atom, Dim
 from graphc.ir.node import Node
 from graphc.ir.record import dataclass
 from graphc.passes.fusion.access import Access
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from graphc.backends.lower.nests.nest import Lowering
 from graphc.backends.lower.nests.turned_strip import COLUMN, FIRST, LAST, Strip
 from graphc.ir.dtypes import DType, int64
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 ZERO, LANE, STRIP = e.const(0, int64), e.var("rows.lane"), e.var("rows.strip")
 #: Lanes of vectors of which each is turned as two halves, so that fewer elements than fill it are.

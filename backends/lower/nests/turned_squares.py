@@ -18,7 +18,7 @@ from graphc.ir.dims import Dim, floordiv, index, maximum, minimum
 from graphc.ir.dtypes import int64
 from graphc.ir.node import Node
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 ZERO, A = e.const(0, int64), e.var("u.a")
 #: Bytes of an element from which on a strip has several squares side by side, so that what it

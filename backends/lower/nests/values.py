@@ -24,7 +24,7 @@ from graphc.ir.dtypes import DType, float32, float64, int64
 from graphc.ir.node import Tensor
 from graphc.machine import TYPICAL
 from graphc.passes.fusion.access import full_index
-from graphc.passes.fusion.fuse import Root
+from graphc.passes.fusion.body import Root
 
 
 class NestValues(NestFrame):

@@ -15,7 +15,7 @@ from graphc.ir.record import dataclass
 from graphc.ops.linear.contraction import AxisPair, free_axes
 from graphc.ops.linear.packed import PackedProduct
 from graphc.passes.fusion.access import AccessRecorder, domain_index, full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 Along = Literal["inner", "free", "neither"]
 

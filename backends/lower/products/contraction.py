@@ -24,7 +24,7 @@ from graphc.backends.lower.products.thin import is_thin, known_thin, thin, thin_
 from graphc.backends.lower.products.tiles import laid_out_elements, lay_out
 from graphc.ir.dims import Dim, maximum, minimum
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 CONVOLUTIONS = ("winograd", "winograd_kernels", "convolution_packed")
 """Ops with lowerings of their own, which are loaded with the first of them."""

@@ -14,7 +14,7 @@ from graphc.ir.dtypes import DType
 from graphc.ir.node import Node, Tensor
 from graphc.ir.types import Shape
 from graphc.passes.fusion.access import domain_index, full_index
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 
 class Epilogue:

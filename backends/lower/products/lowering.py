@@ -26,7 +26,7 @@ from graphc.backends.lower.products.words import plan_words
 from graphc.ir.dims import Dim
 from graphc.ir.dtypes import DType, int32, uint32
 from graphc.ir.node import Node
-from graphc.passes.fusion.fuse import Body
+from graphc.passes.fusion.body import Body
 
 M, N, M0, N0, R, W = (e.var(f"p.{name}") for name in ("m", "n", "m0", "n0", "r", "w"))
 
