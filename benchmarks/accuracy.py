@@ -55,7 +55,8 @@ def values(python, module, workload, folder, draws, threads):
     env = environment(folder, threads)
     done = subprocess.run([python, "-c", text], env=env, capture_output=True, text=True)
     if done.returncode:
-        print(f"{workload} {module}: {done.stderr.strip().splitlines()[-1][:200]}", flush=True)
+        why = [f"ended with {done.returncode}", *done.stderr.strip().splitlines()][-1]
+        print(f"{workload} {module}: {why[:200]}", flush=True)
     return done.returncode == 0
 
 
